@@ -1,0 +1,261 @@
+"""Any source of a picture → upright RGB pixels.
+
+Every picture comes through this door: a path, encoded bytes, a Pillow picture or a NumPy array,
+of any mode, turned as its EXIF orientation asks, grey made RGB, transparency laid over white, the
+first frame of an animation. A JPEG shrinks while it decodes (DCT scaling) when the caller needs
+few pixels.
+"""
+
+import io
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
+from PIL import Image, UnidentifiedImageError
+
+from onebox.errors import PictureError
+from onebox.structures import Rendered
+
+MAX_PIXELS = 178_956_970
+"""The largest picture that is decoded; a larger one is taken for a decompression bomb."""
+
+SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+"""What is taken for a picture when a folder is searched."""
+
+Source = str | os.PathLike[str] | bytes | Image.Image | Rendered | ndarray
+Pixels = UInt8[ndarray, "height width 3"]
+
+_REASONS: dict[type[Exception], str] = {
+    FileNotFoundError: "there is no such file. Correct the path.",
+    IsADirectoryError: "is a folder, not a picture. Name the pictures in it.",
+    PermissionError: "may not be read. Change its permissions.",
+    Image.DecompressionBombError: (
+        f"has more than the {MAX_PIXELS} pixels that are decoded. Shrink it, or remove it if it "
+        "is not what it claims to be."
+    ),
+}
+
+_ORIENTATION = 0x0112
+_ORIENTATION = 0x0112
+_FIRST_ON_ITS_SIDE = 5
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_RGB, _RGBA = 3, 4
+_EIGHT_BIT, _SIXTEEN_BIT = 2**8 - 1, 2**16 - 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """Upright RGB pixels, and the size of the picture that they show.
+
+    Attributes:
+        pixels: May be fewer than the picture has, where it was shrunk while decoding.
+        size_wh: Width and height of the whole upright picture.
+        scale_xy: Columns and rows of the whole picture that one pixel here stands for; a last
+            pixel may stand for fewer, so sizes alone do not tell.
+    """
+
+    pixels: Pixels
+    size_wh: tuple[int, int]
+    scale_xy: tuple[float, float] = (1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a picture file says of itself before its pixels are decoded.
+
+    Attributes:
+        stored_wh: Width and height as stored.
+        orientation: The EXIF orientation, 1 (upright) to 8.
+    """
+
+    stored_wh: tuple[int, int]
+    orientation: int
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """Width and height of the upright picture."""
+        return self.stored_wh if self.is_upright else self.stored_wh[::-1]
+
+    @property
+    def is_upright(self) -> bool:
+        """Whether rows are stored as rows: turning upright swaps no sides."""
+        return self.orientation < _FIRST_ON_ITS_SIDE
+
+
+def read_header(path: str | os.PathLike[str]) -> Header:
+    """Read a picture's size and orientation without decoding it.
+
+    Raises:
+        PictureError: If the file is missing, empty, no picture or too large.
+    """
+    with _opened(path) as image:
+        return Header(image.size, _orientation(image))
+
+
+def load(source: Source, *, at_least: int | None = None) -> Picture:
+    """Decode a picture to upright RGB.
+
+    Args:
+        source: A path, encoded bytes, a Pillow picture, or an array of uint8 with shape
+            (height, width), (height, width, 3) or (height, width, 4).
+        at_least: Pixels that the caller needs on each side; a larger picture may come back
+            shrunk to between one and two times this. None for every pixel.
+
+    Returns:
+        The pixels and the size of the whole upright picture.
+
+    Raises:
+        PictureError: If the source cannot be read as a picture; the message names it.
+        TypeError: If the source is of another type, or an array that is not uint8.
+        ValueError: If an array has another shape.
+    """
+    if not isinstance(source, str | os.PathLike | bytes | Image.Image):
+        return _from_array(np.asarray(source), at_least)
+    with _opened(source) as image:
+        header = Header(image.size, _orientation(image))
+        decoded_at = 1.0
+        if at_least is not None and not isinstance(source, Image.Image):
+            decoded_at = _shrink_decoder(image, at_least)
+        rgb, factors = _reduced(_to_rgb(image), at_least)
+        pixels = np.asarray(_turned(rgb, header.orientation))
+    scale_xy = (decoded_at * factors[0], decoded_at * factors[1])
+    return Picture(pixels, header.size_wh, scale_xy if header.is_upright else scale_xy[::-1])
+
+
+def find_pictures(folder: Path) -> list[Path]:
+    """List the picture files below a folder, sorted, by their suffix."""
+    return sorted(
+        path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()
+    )
+
+
+def _from_array(array: ndarray, at_least: int | None) -> Picture:
+    if array.dtype != np.uint8:
+        raise TypeError(f"a picture's array must be uint8, got {array.dtype}; scale it to 0..255.")
+    if array.ndim == 2:  # noqa: PLR2004
+        array = np.repeat(array[:, :, None], _RGB, axis=2)
+    if array.ndim != 3 or array.shape[2] not in {_RGB, _RGBA} or 0 in array.shape:  # noqa: PLR2004
+        raise ValueError(
+            "a picture's array must have shape (height, width), (height, width, 3) or "
+            f"(height, width, 4), got {array.shape}."
+        )
+    height, width = array.shape[:2]
+    if array.shape[2] == _RGBA or (at_least is not None and min(height, width) >= 2 * at_least):
+        image, factors = _reduced(_to_rgb(Image.fromarray(array)), at_least)
+        return Picture(np.asarray(image), (width, height), factors)
+    return Picture(np.ascontiguousarray(array), (width, height))
+
+
+@contextmanager
+def _opened(source: str | os.PathLike[str] | bytes | Image.Image) -> Iterator[Image.Image]:
+    """Open a picture; everything that Pillow says against it becomes one kind of error.
+
+    Raises:
+        PictureError: If Pillow has anything against the source.
+    """
+    try:
+        if isinstance(source, Image.Image):
+            yield source
+            return
+        with warnings.catch_warnings():
+            # Our own limit speaks instead, as an error that names the file.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+        with image:
+            _check_size(image)
+            yield image
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        raise PictureError(f"{_name(source)}: {_reason(source, error)}") from error
+
+
+def _name(source: str | os.PathLike[str] | bytes | Image.Image) -> str:
+    if isinstance(source, bytes):
+        return f"picture of {len(source)} bytes"
+    if isinstance(source, Image.Image):
+        return str(getattr(source, "filename", "")) or "picture"
+    return str(source)
+
+
+def _check_size(image: Image.Image) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise Image.DecompressionBombError(f"it has {width} x {height} pixels")
+
+
+def _reason(source: str | os.PathLike[str] | bytes | Image.Image, error: Exception) -> str:
+    for kind, sentence in _REASONS.items():
+        if isinstance(error, kind):
+            return sentence
+    if isinstance(source, bytes | Image.Image):
+        is_empty = source == b""
+    else:
+        is_empty = Path(source).stat().st_size == 0
+    if is_empty:
+        return "is empty (0 bytes). Replace or remove it."
+    if isinstance(error, UnidentifiedImageError):
+        return "is not a picture in a format that can be read. Save it as JPEG or PNG."
+    return f"cannot be decoded ({error}). Replace or remove it."
+
+
+def _orientation(image: Image.Image) -> int:
+    value = image.getexif().get(_ORIENTATION, 1)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1  # noqa: PLR2004
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Pixels of any mode as RGB: 16 bits keep their share of white, transparency lies over white.
+
+    Raises:
+        ValueError: If the values are neither 8 nor 16 bits.
+    """
+    if image.mode == "RGB":
+        return image
+    if image.mode == "F":
+        raise ValueError("its pixels are 32-bit fractions; save it with 8 or 16 bits")
+    if image.mode.startswith("I"):
+        return _from_sixteen_bit(np.asarray(image)).convert("RGB")
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def _from_sixteen_bit(values: ndarray) -> Image.Image:
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or high > _SIXTEEN_BIT:
+        raise ValueError(f"its pixels lie in {low}..{high}; save it with 8 or 16 bits")
+    return Image.fromarray(np.rint(values * (_EIGHT_BIT / _SIXTEEN_BIT)).astype(np.uint8))
+
+
+def _shrink_decoder(image: Image.Image, at_least: int) -> float:
+    """Have the decoder skip what would be averaged away (DCT scaling); both sides stay long."""
+    width = image.width
+    drafted = image.draft(None, (at_least, at_least))
+    return 1.0 if drafted is None else width / drafted[1][2]
+
+
+def _reduced(image: Image.Image, at_least: int | None) -> tuple[Image.Image, tuple[int, int]]:
+    """Average whole blocks of pixels while both sides stay at or above ``at_least``."""
+    if at_least is None:
+        return image, (1, 1)
+    factors = (max(1, image.width // at_least), max(1, image.height // at_least))
+    return (image if factors == (1, 1) else image.reduce(factors)), factors
+
+
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
+    turn = _TURNS.get(orientation)
+    return image if turn is None else image.transpose(turn)

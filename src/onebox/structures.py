@@ -1,0 +1,128 @@
+"""The records that flow through the house: samples in, predictions out.
+
+A `Sample` is a picture with what is known of it, a `Dataset` is its samples with the names they
+use, a `Prediction` is the answer for one picture. All are frozen; what they hold was checked by
+whoever made them.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+Box = tuple[float, float, float, float]
+Keypoints = tuple[tuple[float, float, int], ...]
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+
+class Rendered(Protocol):
+    """A picture that is drawn when it is asked for: whatever NumPy can make an array of."""
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> ndarray:  # noqa: ANN401, FBT001
+        """Draw the picture: uint8 of shape (height, width, 3)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One picture and what is known of it.
+
+    Attributes:
+        image: The picture's file, or a picture that is drawn when asked for.
+        label: What the subject is; None where the picture has no subject.
+        box: ``xyxy`` in pixels of the upright picture; None where there is no subject.
+        split: ``train``, ``val`` or ``test``.
+        keypoints: ``(x, y, visibility)`` for each joint of the data set, in pixels of the upright
+            picture; visibility as in COCO: 0 not labelled, 1 hidden, 2 visible.
+        size_wh: Width and height of the upright picture.
+        origin: Where the label stands, as ``labels.csv:2``; for messages, never compared.
+    """
+
+    image: Path | Rendered
+    label: str | None = None
+    box: Box | None = None
+    split: Split = "train"
+    keypoints: Keypoints | None = None
+    size_wh: tuple[int, int] | None = None
+    origin: str = field(default="", compare=False)
+
+    @property
+    def name(self) -> str:
+        """The picture as messages and reports call it."""
+        return str(self.image)
+
+
+@dataclass(frozen=True, slots=True)
+class Joints:
+    """The fixed set of joints of a data set.
+
+    Attributes:
+        names: One for each joint, in the order of every sample's keypoints.
+        skeleton: Pairs of joint indices (from 0) that a drawing connects.
+        flip_pairs: Pairs of joint indices (from 0) that a mirrored picture swaps.
+    """
+
+    names: tuple[str, ...]
+    skeleton: tuple[tuple[int, int], ...] = ()
+    flip_pairs: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Samples, and the names they use.
+
+    Attributes:
+        samples: In the order of the label files.
+        classes: The names a label may have, in the order a model numbers them.
+        joints: The joints of the samples' keypoints, or None.
+        name: What the user asked to read, for messages and reports.
+        notes: What the reader met and put right, one sentence each.
+    """
+
+    samples: tuple[Sample, ...]
+    classes: tuple[str, ...]
+    joints: Joints | None = None
+    name: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """The number of samples."""
+        return len(self.samples)
+
+    def __iter__(self) -> Iterator[Sample]:
+        """The samples, in order."""
+        return iter(self.samples)
+
+    def part(self, split: Split) -> "Dataset":
+        """The samples of one split, with the same names."""
+        chosen = tuple(sample for sample in self.samples if sample.split == split)
+        return dataclasses.replace(self, samples=chosen)
+
+    def boxes(self) -> Float[ndarray, "n 4"]:
+        """The ``xyxy`` boxes of the samples that have one, in order."""
+        boxes = [sample.box for sample in self.samples if sample.box is not None]
+        return np.array(boxes, dtype=np.float64).reshape(-1, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer for one picture.
+
+    Attributes:
+        label: The most probable class.
+        score: How sure, in [0, 1]: the label's probability times the overlap expected of the box
+            (for a network without that estimate, the label's probability alone).
+        box: ``xyxy`` in pixels of the upright picture.
+        probabilities: One for each class, in the model's order of classes.
+    """
+
+    label: str
+    score: float
+    box: Box
+    probabilities: tuple[float, ...]
