@@ -1,0 +1,131 @@
+"""Label files → `Dataset`, and back: CSV, Pascal VOC, COCO and YOLO, read and written as twins.
+
+Each format has a module that parses it into rows and writes it; what follows is the same for all:
+rows are checked against their pictures, several boxes become one, pictures get their splits.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from onebox.errors import DataError, SettingError, suggest
+from onebox.formats import coco, csv, voc, yolo, yolo_writing
+from onebox.formats.assembling import assemble
+from onebox.formats.detection import Source, find_sources
+from onebox.formats.rows import Labels, merged
+from onebox.formats.subjects import policy_of
+from onebox.formats.writing import picture_of
+from onebox.structures import Dataset
+
+__all__ = ["FORMATS", "Format", "read", "write"]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How label files of one kind are read and written.
+
+    Attributes:
+        parse: A file or folder → what it says.
+        write: A data set → the file or folder.
+        keeps_joints: Whether it has a place for joints.
+    """
+
+    parse: Callable[[Path], Labels]
+    write: Callable[[Dataset, Path], None]
+    keeps_joints: bool = False
+
+
+FORMATS: dict[str, Format] = {
+    "csv": Format(csv.parse, csv.write),
+    "voc": Format(voc.parse, voc.write),
+    "coco": Format(coco.parse, coco.write, keeps_joints=True),
+    "yolo": Format(yolo.parse, yolo_writing.write, keeps_joints=True),
+}
+
+
+def read(
+    path: str | os.PathLike[str],
+    format: str | None = None,  # noqa: A002  (the word users know)
+    *,
+    on_multiple: str = "error",
+    classes: Sequence[str] | None = None,
+) -> Dataset:
+    """Read label files and check them against their pictures.
+
+    Args:
+        path: A label file, or a folder of them; a folder with ``train``, ``val`` and ``test`` files
+            of one format is one data set with those splits.
+        format: ``csv``, ``voc``, ``coco`` or ``yolo``; found by content where it is None.
+        on_multiple: What becomes of a picture with several boxes: ``error``, ``largest`` (keep the
+            largest) or ``skip`` (leave the picture out).
+        classes: The names that labels may have, in the order a model numbers them; those that the
+            format declares, or else those in use, where it is None.
+
+    Returns:
+        One sample for each picture, with its box in pixels of the upright picture. Where the files
+        state no split, each picture's bytes choose it: 80 of 100 train, 10 val, 10 test.
+
+    Raises:
+        DataError: If anything is to be repaired; ``problems`` lists all of it, with file and line.
+        SettingError: If there is no such format or policy.
+        TypeError: If the classes are one string.
+    """
+    if isinstance(classes, str):
+        raise TypeError("classes must be a sequence of names, not one string.")
+    policy = policy_of(on_multiple)
+    wanted = format if format is None else _known(format)
+    try:
+        labels = merged([_parsed(source) for source in find_sources(Path(path), wanted)])
+    except OSError as error:
+        raise DataError(
+            f"{error.filename or path}: cannot be read ({error.strerror}). Check its permissions."
+        ) from error
+    return assemble(labels, policy, classes=classes, name=str(path))
+
+
+def write(
+    dataset: Dataset,
+    path: str | os.PathLike[str],
+    format: str,  # noqa: A002
+) -> None:
+    """Write a data set as label files, whole or not at all.
+
+    Args:
+        dataset: Of picture files.
+        path: What to make: a file (``csv``; ``coco`` where it ends in ``.json``) or a folder.
+        format: ``csv``, ``voc``, ``coco`` or ``yolo``.
+
+    Raises:
+        OneboxError: If the disk refuses.
+        SettingError: If there is no such format, it cannot hold the data set, or something is at
+            ``path`` already.
+        ValueError: If a sample has a label that is not among the data set's classes.
+    """
+    chosen = FORMATS[_known(format)]
+    if dataset.joints is not None and not chosen.keeps_joints:
+        keepers = [name for name, one in FORMATS.items() if one.keeps_joints]
+        raise SettingError(
+            f"{format} has no place for joints, and this data set has {len(dataset.joints.names)}. "
+            f"Write it as {' or '.join(keepers)}."
+        )
+    for sample in dataset:
+        picture_of(sample)
+        if sample.label is not None and sample.label not in dataset.classes:
+            raise ValueError(f"label {sample.label!r} is not among the classes {dataset.classes}.")
+    chosen.write(dataset, Path(path))
+
+
+def _known(name: str) -> str:
+    if name not in FORMATS:
+        raise SettingError(
+            f"format must be one of {', '.join(FORMATS)}, got {name!r}.{suggest(name, FORMATS)}"
+        )
+    return name
+
+
+def _parsed(source: Source) -> Labels:
+    labels = FORMATS[source.format].parse(source.path)
+    rows = tuple(replace(row, split=row.split or source.split) for row in labels.rows)
+    notes = (source.note, *labels.notes) if source.note else labels.notes
+    return replace(labels, rows=rows, notes=notes)

@@ -1,0 +1,222 @@
+"""COCO: one JSON file with images, annotations and categories, boxes and keypoints.
+
+Boxes are ``xywh`` pixels; skeletons count joints from 1. Two keys of our own keep what COCO has no
+place for: ``split`` of an image, and ``flip_pairs`` of a category (counted from 1, like the
+skeleton; where it is missing the names of the joints tell). An image without an annotation is a
+picture without the subject.
+
+References:
+    https://cocodataset.org/#format-data
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from onebox.errors import DataError
+from onebox.formats.coco_records import CocoAnnotation, CocoCategory, CocoFile, CocoImage, load
+from onebox.formats.jointed import make_keypoints
+from onebox.formats.locating import PictureFinder
+from onebox.formats.looking import upright_size
+from onebox.formats.rows import Labels, Problems, Row
+from onebox.formats.splitting import named_split
+from onebox.formats.writing import path_text, picture_of, replacing
+from onebox.structures import SPLITS, Box, Dataset, Joints, Keypoints, Sample
+
+
+def is_labels(path: Path) -> bool:
+    """Whether a JSON file has the two lists that make it COCO."""
+    content = path.read_bytes()
+    return b'"images"' in content and b'"annotations"' in content
+
+
+def parse(path: Path) -> Labels:
+    """Read a COCO file.
+
+    Args:
+        path: The JSON file.
+
+    Returns:
+        What it says, with a sentence for each image or annotation that cannot be used.
+
+    Raises:
+        DataError: If it is not COCO.
+    """
+    problems = Problems()
+    file = load(path, problems)
+    finder = PictureFinder(path.parent, path.stem)
+    rows: list[Row] = []
+    for image in file.images:
+        with problems.at(f"{path.name}: image {image.id}"):
+            rows.extend(_rows(image, file, finder, problems))
+    return Labels(
+        tuple(rows),
+        classes=tuple(dict.fromkeys(category.name for category in file.categories.values())),
+        joints=file.joints,
+        notes=_crowds(file),
+        problems=tuple(problems.sentences),
+    )
+
+
+def write(dataset: Dataset, path: Path) -> None:
+    """Write a data set as COCO, with the sizes of the upright pictures.
+
+    Pictures stay where they are and are named relative to the JSON file's folder.
+
+    Args:
+        dataset: With or without joints.
+        path: A file ending in ``.json``, which then holds all splits (and names each picture's);
+            else a folder to make, with ``train.json``, ``val.json`` and ``test.json`` in it.
+    """
+    if path.suffix.lower() == ".json":
+        with replacing(path) as unfinished:
+            _write_file(dataset, unfinished, path.parent)
+        return
+    with replacing(path) as unfinished:
+        unfinished.mkdir()
+        for part in (dataset.part(split) for split in SPLITS):
+            if part.samples:
+                _write_file(part, unfinished / f"{part.samples[0].split}.json", path)
+
+
+def _write_file(dataset: Dataset, file: Path, folder: Path) -> None:
+    ids = {name: number for number, name in enumerate(dataset.classes, start=1)}
+    numbered = list(enumerate(dataset, start=1))
+    content = {
+        "images": [_image_entry(number, sample, folder) for number, sample in numbered],
+        "annotations": [
+            _annotation_entry(number, sample, ids[sample.label])
+            for number, sample in numbered
+            if sample.label is not None and sample.box is not None
+        ],
+        "categories": [
+            {"id": number, "name": name, **_joint_entries(dataset.joints)}
+            for name, number in ids.items()
+        ],
+    }
+    file.write_text(json.dumps(content, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+
+
+def _image_entry(number: int, sample: Sample, folder: Path) -> dict[str, Any]:
+    picture = picture_of(sample)
+    width, height = sample.size_wh or upright_size(picture)
+    name = path_text(picture, folder)
+    return {
+        "id": number,
+        "file_name": name,
+        "width": width,
+        "height": height,
+        "split": sample.split,
+    }
+
+
+def _annotation_entry(number: int, sample: Sample, category_id: int) -> dict[str, Any]:
+    x_min, y_min, x_max, y_max = sample.box or (0.0, 0.0, 0.0, 0.0)
+    width, height = _difference(x_max, x_min), _difference(y_max, y_min)
+    entry: dict[str, Any] = {
+        "id": number,
+        "image_id": number,
+        "category_id": category_id,
+        "bbox": [_plain(value) for value in (x_min, y_min, width, height)],
+        "area": width * height,
+        "iscrowd": 0,
+    }
+    if sample.keypoints is not None:
+        entry["keypoints"] = [_plain(value) for joint in sample.keypoints for value in joint]
+        entry["num_keypoints"] = sum(seen > 0 for *_, seen in sample.keypoints)
+    return entry
+
+
+def _joint_entries(joints: Joints | None) -> dict[str, Any]:
+    if joints is None:
+        return {}
+    return {
+        "keypoints": list(joints.names),
+        "skeleton": [[joint + 1 for joint in pair] for pair in joints.skeleton],
+        "flip_pairs": [[joint + 1 for joint in pair] for pair in joints.flip_pairs],
+    }
+
+
+def _plain(value: float | int) -> float | int:
+    return int(value) if float(value).is_integer() else float(value)
+
+
+def _rows(image: CocoImage, file: CocoFile, finder: PictureFinder, problems: Problems) -> list[Row]:
+    annotations = file.annotations[image.id]
+    row = Row(
+        f"{file.name}: image {image.id}",
+        finder.find(image.file_name),
+        split=named_split(image.split),
+        stated_wh=(image.width, image.height) if image.width and image.height else None,
+    )
+    if not annotations:
+        return [row]
+    rows = []
+    for annotation in annotations:
+        origin = f"{file.name}: annotation {annotation.id}"
+        with problems.at(origin):
+            if not annotation.iscrowd:
+                rows.append(_with_subject(replace(row, origin=origin), annotation, file))
+    return rows
+
+
+def _with_subject(row: Row, annotation: CocoAnnotation, file: CocoFile) -> Row:
+    category = file.categories[annotation.category_id]
+    keypoints = _keypoints(annotation, category, file.joints)
+    box = _box(annotation.bbox) if annotation.bbox else _hull(keypoints)
+    return replace(row, label=category.name or None, box=box, keypoints=keypoints)
+
+
+def _keypoints(
+    annotation: CocoAnnotation, category: CocoCategory, joints: Joints | None
+) -> Keypoints | None:
+    if not annotation.keypoints:
+        return None
+    if joints is None or not category.keypoints:
+        raise DataError(
+            f"has keypoints, but category {category.name} does not name them. Add the list "
+            "'keypoints' to the category."
+        )
+    return make_keypoints(annotation.keypoints, joints)
+
+
+def _box(bbox: Sequence[float]) -> Box:
+    if len(bbox) != 4:  # noqa: PLR2004  (x, y, width, height)
+        raise DataError(f"bbox has {len(bbox)} values; it is [x, y, width, height]. Correct it.")
+    x, y, width, height = bbox
+    return x, y, _sum(x, width), _sum(y, height)
+
+
+def _hull(keypoints: Keypoints | None) -> Box:
+    marked = [(x, y) for x, y, seen in keypoints or () if seen]
+    if not marked:
+        raise DataError("has neither a bbox nor a marked joint. Add one, or remove it.")
+    xs, ys = zip(*marked, strict=True)
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def _sum(start: float, length: float) -> float:
+    """Add as a person does: 54.66 + 69.06 is 123.72, which binary fractions miss by a little."""
+    if not (isfinite(start) and isfinite(length)):
+        return start + length
+    return float(Decimal(repr(start)) + Decimal(repr(length)))
+
+
+def _difference(end: float, start: float) -> float:
+    return float(Decimal(repr(float(end))) - Decimal(repr(float(start))))
+
+
+def _crowds(file: CocoFile) -> tuple[str, ...]:
+    crowds = [[one.iscrowd for one in found] for found in file.annotations.values()]
+    count = sum(bool(is_crowd) for flags in crowds for is_crowd in flags)
+    alone = sum(bool(flags) and all(flags) for flags in crowds)
+    if not count:
+        return ()
+    return (
+        f"{file.name}: {count} crowd annotations were passed over, and {alone} pictures that have "
+        "nothing else left out.",
+    )

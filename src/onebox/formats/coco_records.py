@@ -1,0 +1,175 @@
+"""The parts of a COCO file, checked one by one, so that every bad part is named."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from onebox.errors import DataError
+from onebox.formats.jointed import make_joints
+from onebox.formats.rows import Problems
+from onebox.structures import Joints
+
+Id = int | str
+
+
+class CocoImage(BaseModel):
+    """An entry of ``images``; ``split`` is a key of our own."""
+
+    id: Id
+    file_name: str
+    width: int | None = None
+    height: int | None = None
+    split: str = ""
+
+
+class CocoCategory(BaseModel):
+    """An entry of ``categories``; joints in its pairs count from 1."""
+
+    id: Id
+    name: str
+    keypoints: list[str] = []
+    skeleton: list[list[int]] = []
+    flip_pairs: list[list[int]] | None = None
+
+
+class CocoAnnotation(BaseModel):
+    """An entry of ``annotations``; ``bbox`` is ``x, y, width, height`` in pixels."""
+
+    id: Id = "?"
+    image_id: Id
+    category_id: Id
+    bbox: list[float] = []
+    keypoints: list[float] = []
+    iscrowd: int = 0
+
+
+Item = TypeVar("Item", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class CocoFile:
+    """A COCO file whose parts have the right types.
+
+    Attributes:
+        name: The file's, for messages.
+        images: In the order of the file.
+        categories: By their id, in the order of the file.
+        annotations: By the id of their image.
+        joints: Those that the categories name, or None.
+    """
+
+    name: str
+    images: tuple[CocoImage, ...]
+    categories: Mapping[Id, CocoCategory]
+    annotations: Mapping[Id, list[CocoAnnotation]]
+    joints: Joints | None
+
+
+def load(path: Path, problems: Problems) -> CocoFile:
+    """Read a COCO file and check the types of its parts and what they refer to.
+
+    Args:
+        path: The JSON file.
+        problems: Takes a sentence for each part that cannot be used.
+
+    Raises:
+        DataError: If it is not COCO at all.
+    """
+    return _checked(path.name, _loaded(path), problems)
+
+
+def _loaded(path: Path) -> dict[str, list[Any]]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path.name}:{error.lineno}: is not JSON ({error.msg}).") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path.name}: is not JSON ({error}).") from error
+    keys = ("images", "annotations", "categories")
+    lists = content if isinstance(content, dict) else {}
+    missing = [key for key in keys if not isinstance(lists.get(key), list)]
+    if missing:
+        raise DataError(
+            f"{path.name}: is not COCO: it has no list called {', '.join(missing)}. Add it, or "
+            "name the right file."
+        )
+    return lists
+
+
+def _checked(name: str, content: dict[str, list[Any]], problems: Problems) -> CocoFile:
+    def items(key: str, kind: type[Item]) -> list[Item]:
+        found = []
+        for number, raw in enumerate(content[key]):
+            with problems.at(f"{name}: {key}[{number}]"):
+                found.append(_validated(kind, raw))
+        return found
+
+    images = items("images", CocoImage)
+    categories = {category.id: category for category in items("categories", CocoCategory)}
+    annotations: dict[Id, list[CocoAnnotation]] = {image.id: [] for image in images}
+    if len(annotations) < len(images):
+        problems.sentences.append(f"{name}: several images have the same id. Number them anew.")
+    for annotation in items("annotations", CocoAnnotation):
+        with problems.at(f"{name}: annotation {annotation.id}"):
+            _check_references(annotation, annotations, categories)
+            annotations[annotation.image_id].append(annotation)
+    joints = None
+    with problems.at(name):
+        joints = _joints(list(categories.values()))
+    return CocoFile(name, tuple(images), categories, annotations, joints)
+
+
+def _validated(kind: type[Item], raw: object) -> Item:
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        raise DataError(*[_sentence(one["loc"], one["msg"]) for one in error.errors()]) from error
+
+
+def _sentence(place: Sequence[Id], message: str) -> str:
+    return (
+        f"{'.'.join(map(str, place)) or 'entry'}: {message[:1].lower()}{message[1:]}. Correct it."
+    )
+
+
+def _check_references(
+    annotation: CocoAnnotation,
+    images: Mapping[Id, object],
+    categories: Mapping[Id, object],
+) -> None:
+    if annotation.image_id not in images:
+        raise DataError(
+            f"image_id {annotation.image_id} is not among the images. Add the image, or remove "
+            "the annotation."
+        )
+    if annotation.category_id not in categories:
+        raise DataError(
+            f"category_id {annotation.category_id} is not among the categories "
+            f"({', '.join(map(str, categories))}). Correct it."
+        )
+
+
+def _joints(categories: Sequence[CocoCategory]) -> Joints | None:
+    named = [category for category in categories if category.keypoints]
+    made = [
+        make_joints(
+            one.keypoints,
+            _from_zero(one.skeleton),
+            None if one.flip_pairs is None else _from_zero(one.flip_pairs),
+        )
+        for one in named
+    ]
+    if any(joints != made[0] for joints in made[1:]):
+        raise DataError(
+            f"categories {', '.join(one.name for one in named)} have different keypoints; a data "
+            "set has one set of joints. Split the file by category."
+        )
+    return made[0] if made else None
+
+
+def _from_zero(pairs: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(joint - 1 for joint in pair) for pair in pairs)

@@ -1,0 +1,91 @@
+"""The other half of `onebox.formats.yolo`: a data set → ``data.yaml``, pictures and rows."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from onebox.boxes import from_xyxy
+from onebox.errors import SettingError
+from onebox.formats.looking import upright_size
+from onebox.formats.writing import number_text, picture_of, replacing, unique_stems
+from onebox.images import SUFFIXES
+from onebox.structures import SPLITS, Dataset, Joints, Keypoints, Sample
+
+
+def write(dataset: Dataset, path: Path) -> None:
+    """Write a data set as a YOLO folder.
+
+    The format finds labels by the picture's place, so the pictures come along, as hard links where
+    the disk allows it, else as copies: ``images/train/a.jpg`` and ``labels/train/a.txt``. Reading
+    therefore gives the same samples with other paths. Two pictures of one name get a number.
+
+    Args:
+        dataset: With or without joints.
+        path: The folder to make.
+    """
+    stems = unique_stems([picture_of(sample) for sample in dataset])
+    with replacing(path) as unfinished:
+        for split in {sample.split for sample in dataset}:
+            (unfinished / "images" / split).mkdir(parents=True)
+            (unfinished / "labels" / split).mkdir(parents=True)
+        for sample, stem in zip(dataset, stems, strict=True):
+            _write_sample(sample, stem, dataset, unfinished)
+        text = yaml.safe_dump(_config(dataset), sort_keys=False, allow_unicode=True)
+        (unfinished / "data.yaml").write_text(text, encoding="utf-8")
+
+
+def _write_sample(sample: Sample, stem: str, dataset: Dataset, folder: Path) -> None:
+    picture = picture_of(sample)
+    if picture.suffix.lower() not in SUFFIXES:
+        raise SettingError(
+            f"{picture}: YOLO finds pictures by their suffix. Call it one of "
+            f"{', '.join(sorted(SUFFIXES))}."
+        )
+    _bring(picture, folder / "images" / sample.split / f"{stem}{picture.suffix}")
+    row = _row(sample, dataset)
+    (folder / "labels" / sample.split / f"{stem}.txt").write_text(row, encoding="utf-8")
+
+
+def _bring(picture: Path, place: Path) -> None:
+    try:
+        place.hardlink_to(picture.resolve())
+    except OSError:  # another disk, or one without links
+        shutil.copyfile(picture, place)
+
+
+def _row(sample: Sample, dataset: Dataset) -> str:
+    if sample.box is None or sample.label is None:
+        return ""
+    size = np.array(sample.size_wh or upright_size(picture_of(sample)), dtype=np.float64)
+    box = from_xyxy(np.array([sample.box], dtype=np.float64), "cxcywh")[0] / np.tile(size, 2)
+    values = [dataset.classes.index(sample.label), *box.tolist()]
+    if dataset.joints is not None:
+        values.extend(_shares(sample.keypoints, dataset.joints, size.tolist()))
+    return " ".join(map(number_text, values)) + "\n"
+
+
+def _shares(keypoints: Keypoints | None, joints: Joints, size_wh: list[float]) -> list[float]:
+    width, height = size_wh
+    marked = keypoints or ((0.0, 0.0, 0),) * len(joints.names)
+    return [value for x, y, seen in marked for value in (x / width, y / height, seen)]
+
+
+def _config(dataset: Dataset) -> dict[str, Any]:
+    used = {sample.split for sample in dataset}
+    config: dict[str, Any] = {split: f"images/{split}" for split in SPLITS if split in used}
+    config["names"] = dict(enumerate(dataset.classes))
+    return config if dataset.joints is None else config | _joint_config(dataset.joints)
+
+
+def _joint_config(joints: Joints) -> dict[str, Any]:
+    mirror = dict(joints.flip_pairs) | {second: first for first, second in joints.flip_pairs}
+    count = len(joints.names)
+    return {
+        "kpt_shape": [count, 3],
+        "flip_idx": [mirror.get(at, at) for at in range(count)],
+        "kpt_names": {0: list(joints.names)},
+        "skeleton": [list(pair) for pair in joints.skeleton],
+    }

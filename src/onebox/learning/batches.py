@@ -1,0 +1,94 @@
+"""Decoded pictures as batches of tensors, in an order that follows from seed and epoch alone."""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from onebox.learning.cache import Decoded
+
+
+class Batch(NamedTuple):
+    """Some rows of `Decoded`, as tensors.
+
+    Attributes:
+        pixels: uint8 of shape (n, side, side, 3).
+        boxes: ``xyxy`` in shares of the sides, of shape (n, 4).
+        has_box: Whether the picture has a subject with a box, of shape (n,).
+        labels: Index of the class, or ``cache.NO_LABEL``, of shape (n,).
+    """
+
+    pixels: Tensor
+    boxes: Tensor
+    has_box: Tensor
+    labels: Tensor
+
+
+class DecodedRows(Dataset[Batch]):
+    """Indexed by a list of rows: a batch is one gather from the mapped file."""
+
+    def __init__(self, decoded: Decoded) -> None:
+        self._decoded = decoded
+
+    def __getitem__(self, rows: list[int]) -> Batch:
+        """The chosen rows as one batch."""
+        chosen = self._decoded
+        return Batch(
+            torch.from_numpy(np.ascontiguousarray(chosen.pixels[rows])),
+            torch.from_numpy(chosen.boxes[rows]),
+            torch.from_numpy(chosen.has_box[rows]),
+            torch.from_numpy(chosen.labels[rows]),
+        )
+
+
+class ShuffledRows(Sampler[list[int]]):
+    """Lists of rows, each epoch in an order of its own, the same in every run of one seed.
+
+    The last batch is as large as the others: it is filled from the start of the order, so that
+    no step's batch statistics rest on a few pictures.
+    """
+
+    def __init__(self, count: int, batch_size: int, seed: int) -> None:
+        self._count, self._seed = count, seed
+        self._batch_size = batch_size
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the order of one epoch; the trainer calls this."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+        return math.ceil(self._count / self._batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """The batches of the chosen epoch."""
+        order = np.random.default_rng([self._seed, self._epoch]).permutation(self._count)
+        filled = np.resize(order, len(self) * self._batch_size)
+        for start in range(0, len(filled), self._batch_size):
+            yield np.sort(filled[start : start + self._batch_size]).tolist()
+
+
+class RowsInOrder(Sampler[list[int]]):
+    """Lists of rows from the first to the last."""
+
+    def __init__(self, count: int, batch_size: int) -> None:
+        self._count, self._batch_size = count, batch_size
+
+    def __len__(self) -> int:
+        """Batches in all."""
+        return math.ceil(self._count / self._batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """The batches."""
+        for start in range(0, self._count, self._batch_size):
+            yield list(range(start, min(start + self._batch_size, self._count)))
+
+
+def batches(decoded: Decoded, order: Sampler[list[int]]) -> DataLoader[Batch]:
+    """Batches in this process: rows are mapped, and worker processes would steal the cores."""
+    return DataLoader(DecodedRows(decoded), sampler=order, batch_size=None, num_workers=0)

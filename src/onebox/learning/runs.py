@@ -1,0 +1,181 @@
+"""A run: data and recipe in, a folder that a person can read out.
+
+::
+
+    runs/NAME/  model.onnx  recipe.toml  weights.safetensors  metrics.json  history.csv
+                report.html  samples.png  checkpoints/
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import tomli_w
+import torch
+
+from onebox.errors import OneboxError, SettingError, suggest
+from onebox.learning.backbones import find_weights, read_weights_file
+from onebox.learning.cache import Decoded, decode
+from onebox.learning.finishing import Plan, Run, finish
+from onebox.learning.history import History
+from onebox.learning.network import Network
+from onebox.learning.planning import check_data, choose_folder
+from onebox.learning.progress import Listener, Silent
+from onebox.learning.recipe import Recipe, read_recipe
+from onebox.learning.storage import check_space, write_text
+from onebox.learning.training import Fitted, fit
+from onebox.structures import Dataset
+
+_BYTES_A_WEIGHT = 4
+_COPIES = 14  # of every weight: two checkpoints of network, average and AdamW's two, and one beside
+
+
+def train(
+    data: Dataset,
+    recipe: Recipe | str | Path = "default",
+    *,
+    weights: str | Path | None = None,
+    out: str | Path | None = None,
+    resume: str | Path | None = None,
+    listener: Listener | None = None,
+) -> Run:
+    """Train a model, export it, and measure it on pictures it has not seen.
+
+    Args:
+        data: Read by `onebox.read`.
+        recipe: A recipe (`onebox.read_recipe` changes single settings), the name of one that
+            comes with the package, or a TOML file.
+        weights: A safetensors file for the backbone; None takes timm's, unless the recipe says
+            ``pretrained = false``.
+        out: The run's folder; None chooses a free name below ``runs``.
+        resume: The folder of an earlier run to go on with, by its own recipe.
+        listener: Hears of the progress.
+
+    Returns:
+        The run's folder and figures.
+
+    Raises:
+        OneboxError: If weights cannot be had, the disk is full or nothing was trained.
+        DataError: If the pictures cannot be trained on.
+        SettingError: If settings are wrong or do not fit together.
+        ModelError: If the exported model does not match the network.
+    """
+    listener = listener or Silent()
+    data = check_data(data, listener.note)
+    for note in data.notes:
+        listener.note(note)
+    if resume is None:
+        plan = _new_plan(data, recipe, weights, out)
+    else:
+        plan = _resumed_plan(data, Path(resume))
+    check_space(
+        plan.folder,
+        sum(weight.numel() for weight in plan.network.parameters()) * _BYTES_A_WEIGHT * _COPIES,
+        what="checkpoints and model",
+        repair="choose a folder on another disk with --out",
+    )
+    decoded = {split: _decoded(data, split, plan, listener) for split in ("train", "val")}
+    _write_plan(plan, data, decoded)
+    fitted = _fit(plan, decoded, listener)
+    return finish(plan, data, decoded, fitted, listener)
+
+
+def _check_classes(data: Dataset, settings: Recipe) -> None:
+    """See that the data has no class but those that the recipe declares.
+
+    Raises:
+        SettingError: If it has others.
+    """
+    declared = settings.data.classes
+    strangers = [name for name in data.classes if declared and name not in declared]
+    if strangers:
+        raise SettingError(
+            f"[data] classes has no '{strangers[0]}', and {data.name or 'the data set'} does."
+            f"{suggest(strangers[0], declared)}"
+        )
+
+
+def _new_plan(
+    data: Dataset, recipe: Recipe | str | Path, weights: str | Path | None, out: str | Path | None
+) -> Plan:
+    settings = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
+    _check_classes(data, settings)
+    folder = choose_folder(None if out is None else Path(out), data)
+    file = None if weights is None else Path(weights)
+    if file is not None:
+        found = read_weights_file(file, settings.model)
+        settings = settings.model_copy(update={"model": found.applied_to(settings.model)})
+    elif settings.model.pretrained:
+        file = find_weights(settings.model)
+    torch.manual_seed(settings.train.seed)
+    network = Network(settings, classes=len(data.classes), weights=file)
+    return Plan(folder, settings, network, "none" if file is None else file.name)
+
+
+def _resumed_plan(data: Dataset, folder: Path) -> Plan:
+    """A plan from a folder that an earlier run left.
+
+    Raises:
+        SettingError: If the folder holds no run to go on with, or one of other classes.
+    """
+    last = folder / "checkpoints" / "last.safetensors"
+    if not last.is_file():
+        raise SettingError(
+            f"--resume {folder}: holds no checkpoints/last.safetensors to go on from."
+        )
+    recipe = read_recipe(folder / "recipe.toml")
+    facts = json.loads((folder / "checkpoints" / "data.json").read_text("utf-8"))
+    if facts["classes"] != list(data.classes):
+        raise SettingError(
+            f"--resume {folder}: was trained on the classes {', '.join(facts['classes'])}, and the "
+            f"data has {', '.join(data.classes)}. Start a new run."
+        )
+    network = Network(recipe, classes=len(data.classes))
+    return Plan(folder, recipe, network, facts["weights"], last)
+
+
+def _decoded(data: Dataset, split: str, plan: Plan, listener: Listener) -> Decoded:
+    listener.stage(f"Decoding {split} pictures")
+    part = data.part("train" if split == "train" else "val")
+    return decode(part, plan.recipe.model.size, progress=listener.advance)
+
+
+def _write_plan(plan: Plan, data: Dataset, decoded: Mapping[str, Decoded]) -> None:
+    """Write what a resumed run must know; a resumed run sees that the data is still the same.
+
+    Raises:
+        SettingError: If a resumed run's data changed.
+    """
+    facts = {
+        "classes": list(data.classes),
+        "weights": plan.weights,
+        "digests": {split: rows.digest for split, rows in decoded.items()},
+    }
+    file = plan.checkpoints / "data.json"
+    if plan.resume is None:
+        plan.checkpoints.mkdir(parents=True, exist_ok=True)
+        settings = plan.recipe.model_dump(mode="json", exclude_none=True)
+        write_text(plan.folder / "recipe.toml", tomli_w.dumps(settings))
+        write_text(file, json.dumps(facts, indent=1))
+    elif json.loads(file.read_text("utf-8")) != facts:
+        raise SettingError(
+            f"--resume {plan.folder}: its pictures or labels have changed since. Start a new run, "
+            f"with --weights {plan.folder / 'weights.safetensors'} to keep what it learned."
+        )
+
+
+def _fit(plan: Plan, decoded: Mapping[str, Decoded], listener: Listener) -> Fitted:
+    """Train, with one row of history for each epoch.
+
+    Raises:
+        OneboxError: If it was stopped before an epoch ended.
+    """
+    listener.stage("Training")
+    history = History(plan.folder / "history.csv", listener, is_resumed=plan.resume is not None)
+    fitted = fit(plan.network, plan.recipe, decoded, plan.checkpoints, history, resume=plan.resume)
+    if fitted.best is None:
+        raise OneboxError(
+            f"{plan.folder}: training was stopped before its first epoch ended; there is nothing "
+            "to export."
+        )
+    return fitted

@@ -1,0 +1,288 @@
+"""fit: a Lightning module and its callbacks, nothing else.
+
+Everything random follows from the seed, the epoch and the step, and nothing from what ran before:
+so a resumed run goes on with the numbers that an unbroken one would have had.
+"""
+
+import ctypes
+import logging
+import math
+import platform
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, WeightAveraging
+from torch import Tensor
+
+from onebox.learning.augmentation import augment, show
+from onebox.learning.batches import Batch, RowsInOrder, ShuffledRows, batches
+from onebox.learning.cache import Decoded
+from onebox.learning.checkpoints import SafetensorsCheckpoints
+from onebox.learning.losses import paired_iou
+from onebox.learning.network import Network, total_loss
+from onebox.learning.progress import EpochFigures, Listener
+from onebox.learning.recipe import Recipe
+
+VAL_FIGURE = "val_mean_iou"
+_PLANNED_STEPS = (600, 20_000)  # fewest and most
+_PLANNED_PASSES = 30
+_LAST_RATE = 0.01  # of the highest, at the end of the cycle
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+_SEED_STRIDE = 1_000_003  # keeps the steps of neighbouring seeds apart
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What a fit leaves behind.
+
+    Attributes:
+        best: The checkpoint with the highest validation figure; None where no epoch ended.
+        epochs: How many epochs ended.
+        is_interrupted: Whether the user stopped it.
+    """
+
+    best: Path | None
+    epochs: int
+    is_interrupted: bool
+
+
+def planned_epochs(pictures: int, recipe: Recipe) -> int:
+    """The recipe's epochs, or as many as make a sensible number of steps."""
+    if recipe.train.epochs is not None:
+        return recipe.train.epochs
+    steps = math.ceil(pictures / recipe.train.batch_size)
+    fewest, most = _PLANNED_STEPS
+    return math.ceil(min(max(steps * _PLANNED_PASSES, fewest), most) / steps)
+
+
+class Training(lightning.LightningModule):
+    """A network under training."""
+
+    def __init__(self, network: Network, recipe: Recipe, total_steps: int) -> None:
+        """Train ``network`` as the recipe says, for ``total_steps``."""
+        super().__init__()
+        self.network = network
+        self.recipe = recipe
+        self.total_steps = total_steps
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:  # noqa: ARG002
+        """Vary the pictures, and weigh what the network answers."""
+        seed = self.recipe.train.seed * _SEED_STRIDE + self.global_step
+        generator = torch.Generator().manual_seed(seed)
+        pictures, boxes = augment(
+            _planes(batch.pixels),
+            batch.boxes.cpu(),
+            self.recipe.augment,
+            size=self.recipe.model.size,
+            generator=generator,
+        )
+        varied = batch._replace(boxes=boxes.to(batch.boxes.device))
+        outputs = self.network(pictures.contiguous(memory_format=torch.channels_last))
+        loss = total_loss(outputs, varied, self.recipe.loss)
+        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(pictures))
+        return loss
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:  # noqa: ARG002
+        """Measure the overlap on pictures as they are."""
+        whole = torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(len(batch.boxes), 4)
+        unflipped = torch.zeros(len(batch.boxes), dtype=torch.bool)
+        pictures = show(_planes(batch.pixels), whole, unflipped, self.recipe.model.size)
+        outputs = self.network(pictures.contiguous(memory_format=torch.channels_last))
+        overlap = paired_iou(outputs.box.boxes, batch.boxes)[batch.has_box]
+        if len(overlap):
+            self.log(VAL_FIGURE, overlap.mean(), on_epoch=True, batch_size=len(overlap))
+
+    def configure_optimizers(self) -> Any:  # noqa: ANN401
+        """AdamW over one cycle: a linear rise, then half a cosine."""
+        optimizer = torch.optim.AdamW(self.network.parameter_groups(self.recipe), fused=True)
+        warmup = max(1, round(self.recipe.train.warmup * self.total_steps))
+        rate = one_cycle(warmup, self.total_steps)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+
+
+def one_cycle(warmup: int, total: int) -> Callable[[int], float]:
+    """The rate at each step, as a share of the highest (Smith, arXiv:1708.07120, section 3)."""
+
+    def share(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        done = min(1.0, (step - warmup) / max(1, total - warmup))
+        return _LAST_RATE + (1 - _LAST_RATE) * (1 + math.cos(math.pi * done)) / 2
+
+    return share
+
+
+def fit(
+    network: Network,
+    recipe: Recipe,
+    decoded: Mapping[str, Decoded],
+    folder: Path,
+    listener: Listener,
+    *,
+    resume: Path | None = None,
+) -> Fitted:
+    """Train a network on the ``train`` rows, and keep what does best on the ``val`` rows.
+
+    Args:
+        network: Trained in place.
+        recipe: Every setting.
+        decoded: Rows of ``train`` and ``val``.
+        folder: Takes ``best.safetensors`` and ``last.safetensors``.
+        listener: Hears of each step and epoch.
+        resume: A checkpoint to go on from.
+
+    Returns:
+        Where the best checkpoint lies, also where the user pressed Ctrl-C.
+    """
+    order = ShuffledRows(len(decoded["train"]), recipe.train.batch_size, recipe.train.seed)
+    epochs = planned_epochs(len(decoded["train"]), recipe)
+    module = Training(
+        network.to(memory_format=torch.channels_last),
+        recipe,
+        total_steps=epochs * len(order),
+    )
+    checkpoint = _best_and_last(folder)
+    callbacks = [*_callbacks(recipe), _Speaker(listener, epochs), checkpoint]
+    rows = batches(decoded["train"], order)
+    val_rows = batches(decoded["val"], RowsInOrder(len(decoded["val"]), recipe.train.batch_size))
+    _keep_freed_memory()
+    with _quiet():
+        trainer = _trainer(epochs, recipe.train.clip_norm, callbacks)
+        is_interrupted = _run(trainer, module, [rows, val_rows], resume)
+    best = Path(checkpoint.best_model_path) if checkpoint.best_model_path else None
+    return Fitted(best, trainer.current_epoch, is_interrupted)
+
+
+def _trainer(epochs: int, clip_norm: float, callbacks: list[Callback]) -> lightning.Trainer:
+    """A trainer that shows nothing of its own and writes nothing but checkpoints."""
+    return lightning.Trainer(
+        max_epochs=epochs,
+        accelerator="auto",
+        devices=1,
+        precision="16-mixed" if torch.cuda.is_available() else "32-true",
+        gradient_clip_val=clip_norm,
+        callbacks=callbacks,
+        plugins=[SafetensorsCheckpoints()],
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )
+
+
+def _run(
+    trainer: lightning.Trainer, module: Training, rows: Sequence[Any], resume: Path | None
+) -> bool:
+    """Fit; True where Ctrl-C ended it."""
+    try:
+        trainer.fit(module, rows[0], rows[1], ckpt_path=resume)
+    except (KeyboardInterrupt, SystemExit):  # the trainer turns the first into the second
+        return True
+    return trainer.interrupted
+
+
+def _best_and_last(folder: Path) -> ModelCheckpoint:
+    checkpoint = ModelCheckpoint(
+        folder,
+        filename="best",
+        monitor=VAL_FIGURE,
+        mode="max",
+        save_last=True,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    checkpoint.FILE_EXTENSION = ".safetensors"
+    return checkpoint
+
+
+def _callbacks(recipe: Recipe) -> list[Callback]:
+    chosen: list[Callback] = []
+    if recipe.train.ema_decay:
+        chosen.append(WeightAveraging(multi_avg_fn=warm_average(recipe.train.ema_decay)))
+    if recipe.train.patience:
+        chosen.append(EarlyStopping(VAL_FIGURE, mode="max", patience=recipe.train.patience))
+    return chosen
+
+
+def warm_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor], None]:
+    """A moving average that forgets its start: the decay rises to its value with the steps."""
+
+    def update(averaged: Sequence[Tensor], current: Sequence[Tensor], count: Tensor) -> None:
+        steps = float(count)
+        share = 1 - min(decay, (1 + steps) / (10 + steps))
+        if averaged[0].is_floating_point():
+            torch._foreach_lerp_(list(averaged), list(current), share)
+        else:
+            torch._foreach_copy_(list(averaged), list(current))
+
+    return update
+
+
+class _Speaker(Callback):
+    """Tells the listener of steps and epochs."""
+
+    def __init__(self, listener: Listener, epochs: int) -> None:
+        self._listener, self._epochs = listener, epochs
+        self._started = time.monotonic()
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: object) -> None:
+        """Tell of the step."""
+        self._listener.advance(trainer.global_step, int(trainer.estimated_stepping_batches))
+
+    def on_train_epoch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,  # noqa: ARG002
+    ) -> None:
+        """Tell of the epoch."""
+        figures = trainer.callback_metrics
+        self._listener.epoch(
+            EpochFigures(
+                epoch=trainer.current_epoch + 1,
+                epochs=self._epochs,
+                loss=float(figures["loss"]),
+                val_mean_iou=float(figures.get(VAL_FIGURE, math.nan)),
+                learning_rate=float(trainer.optimizers[0].param_groups[0]["lr"]),
+                seconds=time.monotonic() - self._started,
+            )
+        )
+
+
+def _planes(pixels: Tensor) -> Tensor:
+    """uint8 rows of pixels → planes in [0, 1]."""
+    return pixels.permute(0, 3, 1, 2).float() / 255
+
+
+def _keep_freed_memory() -> None:
+    """Have glibc keep what a step frees for the next one.
+
+    By default it hands large blocks back to the kernel, which clears their pages for the next
+    step: half the time of a step on a CPU (docs/performance.md). Elsewhere nothing is changed.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    libc = ctypes.CDLL(None)
+    libc.mallopt(_M_MMAP_THRESHOLD, 2**30)
+    libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Lightning advises on workers and loggers, which are chosen on purpose here."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,190 @@
+"""Counted facts first, figures after: what one picture shows, and what many add up to.
+
+An `Outcome` says how one picture went; `figures` turns any set of outcomes into the field's
+figures. A picture without a box counts as a picture and nowhere else. A figure that no picture
+speaks for is None, never 0 and never NaN.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TypeVar
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from onebox.boxes import paired_iou
+from onebox.structures import Box, Prediction, Sample
+
+THRESHOLDS = (0.5, 0.75, 0.9)
+"""The overlaps at which `Figures.iou_at` counts boxes."""
+
+Value = TypeVar("Value")
+
+_LOCALIZED = 0.5
+_V2_THRESHOLDS = (0.3, 0.5, 0.7)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One picture: what is true, what was predicted, and how far they agree.
+
+    Attributes:
+        sample: The picture with its true label and box.
+        prediction: The answer for it.
+        size_wh: Width and height of the upright picture.
+        iou: Overlap of the predicted box with the true one; None where there is no true box.
+        mean_box_iou: Overlap of the mean training box, stretched to this picture, with the true
+            box; None where there is no true box or no mean box.
+    """
+
+    sample: Sample
+    prediction: Prediction
+    size_wh: tuple[int, int]
+    iou: float | None
+    mean_box_iou: float | None
+
+    @property
+    def is_label_right(self) -> bool | None:
+        """Whether the predicted label is the true one; None where the picture has no label."""
+        return None if self.sample.label is None else self.prediction.label == self.sample.label
+
+    @property
+    def is_localized(self) -> bool:
+        """Whether the boxes overlap by at least one half, whatever the label."""
+        return self.iou is not None and self.iou >= _LOCALIZED
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a set of outcomes adds up to; shares and overlaps lie in [0, 1].
+
+    Attributes:
+        images: Pictures, with a box or without.
+        images_with_box: Pictures with a true box, of which every figure on boxes speaks.
+        mean_iou: Mean overlap of predicted and true box.
+        iou_at: For each of `THRESHOLDS`, the share of boxes with at least that overlap.
+        class_accuracy: Share of right labels among the pictures that have one.
+        top1_loc: Share of boxes with the label right and an overlap of at least 0.5.
+        gt_known_loc: Share of boxes with an overlap of at least 0.5, whatever the label.
+        max_box_acc_v2: Share of boxes with at least an overlap, averaged over 0.3, 0.5 and 0.7.
+            The source also takes the best threshold on a score map and the best of several
+            boxes; a predictor of one box has neither, so there is nothing left to choose.
+        mean_box_iou: What the mean training box, stretched to each picture, scores as
+            ``mean_iou``: the floor for a model that looks at its pictures.
+
+    References:
+        Choe et al., arXiv:2007.04178, section 4.1 (GT-known localization and MaxBoxAccV2).
+    """
+
+    images: int
+    images_with_box: int
+    mean_iou: float | None
+    iou_at: Mapping[float, float | None]
+    class_accuracy: float | None
+    top1_loc: float | None
+    gt_known_loc: float | None
+    max_box_acc_v2: float | None
+    mean_box_iou: float | None
+
+    def as_json(self) -> dict[str, object]:
+        """The figures under the names of the ``evaluate --json`` contract."""
+        return {
+            "images": self.images,
+            "mean_iou": self.mean_iou,
+            "iou_at": {f"{threshold:g}": share for threshold, share in self.iou_at.items()},
+            "class_accuracy": self.class_accuracy,
+            "top1_loc": self.top1_loc,
+            "gt_known_loc": self.gt_known_loc,
+            "max_box_acc_v2": self.max_box_acc_v2,
+            "mean_box_iou": self.mean_box_iou,
+        }
+
+
+def compare(
+    sample: Sample, prediction: Prediction, *, size_wh: tuple[int, int], mean_box: Box | None
+) -> Outcome:
+    """Hold a prediction against what is known of its picture.
+
+    Args:
+        sample: The picture; its box in pixels of the upright picture.
+        prediction: The answer; its box in the same pixels.
+        size_wh: Width and height of the upright picture.
+        mean_box: Mean training box as ``xyxy`` in [0, 1], or None if it is not known.
+
+    Returns:
+        The outcome of this picture.
+    """
+    stretched = None if mean_box is None else stretch(mean_box, size_wh)
+    return Outcome(
+        sample=sample,
+        prediction=prediction,
+        size_wh=size_wh,
+        iou=_overlap(prediction.box, sample.box),
+        mean_box_iou=_overlap(stretched, sample.box),
+    )
+
+
+def figures(outcomes: Iterable[Outcome]) -> Figures:
+    """Add up outcomes.
+
+    Args:
+        outcomes: Any number of them, none included.
+
+    Returns:
+        Their figures; those without a picture to speak for them are None.
+    """
+    everyone = tuple(outcomes)
+    located = [outcome for outcome in everyone if outcome.iou is not None]
+    ious = known(outcome.iou for outcome in located)
+    return Figures(
+        images=len(everyone),
+        images_with_box=len(located),
+        mean_iou=_mean(ious),
+        iou_at={threshold: share_at(ious, threshold) for threshold in THRESHOLDS},
+        class_accuracy=_mean(known(outcome.is_label_right for outcome in everyone)),
+        top1_loc=_mean([bool(one.is_label_right) and one.is_localized for one in located]),
+        gt_known_loc=_mean([outcome.is_localized for outcome in located]),
+        max_box_acc_v2=_mean(known(share_at(ious, threshold) for threshold in _V2_THRESHOLDS)),
+        mean_box_iou=_mean(known(outcome.mean_box_iou for outcome in located)),
+    )
+
+
+def known(values: Iterable[Value | None]) -> list[Value]:
+    """The values that are not None, in order."""
+    return [value for value in values if value is not None]
+
+
+def share_at(ious: Sequence[float], threshold: float) -> float | None:
+    """Share of overlaps that reach a threshold; None where there are none."""
+    return _mean([iou >= threshold for iou in ious])
+
+
+def stretch(box: Box, size_wh: tuple[int, int]) -> Box:
+    """A box in [0, 1] as pixels of a picture of ``(width, height)``."""
+    (x_min, y_min, x_max, y_max), (width, height) = box, size_wh
+    return (x_min * width, y_min * height, x_max * width, y_max * height)
+
+
+def spread(boxes: Float[ndarray, "n 4"]) -> float:
+    """How much boxes differ: one less the mean overlap of each with their mean.
+
+    Args:
+        boxes: At least one ``xyxy`` box, all in one frame, as in [0, 1] of their pictures.
+
+    Returns:
+        0 where all are the same box, towards 1 the more they differ.
+    """
+    mean = np.broadcast_to(boxes.mean(axis=0), boxes.shape)
+    return float(1 - paired_iou(boxes, mean).mean())
+
+
+def _overlap(predicted: Box | None, true: Box | None) -> float | None:
+    if predicted is None or true is None:
+        return None
+    return float(paired_iou(np.array([predicted], float), np.array([true], float))[0])
+
+
+def _mean(values: Sequence[float | bool]) -> float | None:
+    return fmean(values) if values else None

@@ -1,0 +1,38 @@
+"""One door to every data set: label files, and the generated ones by name."""
+
+import os
+from collections.abc import Sequence
+
+from onebox import formats, synthetic
+from onebox.structures import Dataset
+
+GENERATED = "synth:"
+
+
+def read(
+    path: str | os.PathLike[str],
+    format: str | None = None,  # noqa: A002 - the word users know
+    *,
+    on_multiple: str = "error",
+    classes: Sequence[str] = (),
+) -> Dataset:
+    """Read a data set.
+
+    Args:
+        path: A label file, a folder of them, or a generated data set such as ``synth:blobs``.
+        format: ``csv``, ``voc``, ``coco`` or ``yolo``; found by content where absent.
+        on_multiple: What to do with a picture of several boxes: ``error``, keep the ``largest``,
+            or ``skip`` the picture.
+        classes: The names that labels may have; any where empty.
+
+    Returns:
+        Samples with boxes in pixels of the upright pictures, each with a split.
+
+    Raises:
+        DataError: If rows or pictures are wrong; it lists all of them, with file and line.
+        SettingError: If the format or the policy is none.
+    """
+    name = os.fspath(path)
+    if name.startswith(GENERATED):
+        return synthetic.dataset(name)
+    return formats.read(path, format, on_multiple=on_multiple, classes=classes or None)

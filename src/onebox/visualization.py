@@ -1,0 +1,270 @@
+"""Boxes drawn on pixels, and drawn pictures laid out on one sheet.
+
+One code for the eye holds in every picture: the prediction is a solid orange line, the truth a
+dashed sky-blue one, both cased in black so that they show on any ground. The two colours are of
+the Okabe-Ito palette, which readers with any common colour vision can tell apart; the dashes say
+the same without colour. Lines lie centred on a box's edges and never outside the picture.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from onebox.images import Picture, Pixels
+from onebox.structures import Box, Prediction, Sample
+
+PREDICTED = (230, 159, 0)
+"""RGB of a predicted box."""
+
+TRUE = (86, 180, 233)
+"""RGB of a true box."""
+
+_BLACK = (0, 0, 0)
+_WHITE = (255, 255, 255)
+_SHEET = (96, 96, 96)
+_GAP = 8
+_CAPTION_PX = 13
+_ELLIPSIS = "..."
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+Span = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """One box to draw, in pixels of the drawing, with the words on its plate if it has any."""
+
+    box: Box
+    text: str
+    is_truth: bool
+
+    @property
+    def colour(self) -> tuple[int, int, int]:
+        return TRUE if self.is_truth else PREDICTED
+
+
+@dataclass(frozen=True, slots=True)
+class _Pen:
+    """Thickness of lines and height of letters, in pixels, for one size of picture."""
+
+    line: int
+    text: int
+
+
+def draw(
+    pixels: Pixels,
+    *,
+    prediction: Prediction | None = None,
+    truth: Sample | None = None,
+    scale_xy: tuple[float, float] = (1.0, 1.0),
+) -> Image.Image:
+    """Draw a prediction and what is true onto a copy of a picture.
+
+    A plate beside the predicted box says its label and score. The truth has a plate where it says
+    something else than the prediction. Text stays inside the picture; where the picture has no
+    room for a word, there is none.
+
+    Args:
+        pixels: The upright picture.
+        prediction: Its box is drawn solid.
+        truth: Its box, if it has one, is drawn dashed.
+        scale_xy: Columns and rows of the whole picture that one pixel here stands for, as
+            `Picture` has it; boxes are in pixels of the whole picture.
+
+    Returns:
+        An RGB picture of the same size.
+    """
+    image = Image.fromarray(pixels)
+    canvas = ImageDraw.Draw(image)
+    pen = _pen(image.size)
+    marks = list(_marks(prediction, truth, scale_xy))
+    for mark in marks:
+        _draw_box(canvas, mark, pen.line)
+    for mark in marks:  # after all lines, which would strike the words through
+        _draw_plate(canvas, mark, pen)
+    return image
+
+
+def fit(picture: Picture, side: int) -> Picture:
+    """Scale a picture, up or down, so that its longer side has ``side`` pixels.
+
+    Returns:
+        The pixels, with the scale that takes boxes of the whole picture to them.
+    """
+    longer = max(picture.size_wh)
+    width, height = (max(1, round(length * side / longer)) for length in picture.size_wh)
+    stored_height, stored_width = picture.pixels.shape[:2]
+    # The last column and row may stand for fewer pixels than the others; that part is cut off.
+    shown = (
+        min(picture.size_wh[0] / picture.scale_xy[0], stored_width),
+        min(picture.size_wh[1] / picture.scale_xy[1], stored_height),
+    )
+    image = Image.fromarray(picture.pixels)
+    scaled = image.resize((width, height), Image.Resampling.BICUBIC, box=(0, 0, *shown))
+    scale_xy = (picture.size_wh[0] / width, picture.size_wh[1] / height)
+    return Picture(np.asarray(scaled), picture.size_wh, scale_xy)
+
+
+def contact_sheet(
+    tiles: Sequence[Image.Image],
+    *,
+    columns: int,
+    tile_side: int,
+    captions: Sequence[str] | None = None,
+) -> Image.Image:
+    """Lay pictures out in rows on a grey ground, each centred in a square and maybe captioned.
+
+    Args:
+        tiles: The pictures; one larger than its square is shrunk into it.
+        columns: Pictures in a row.
+        tile_side: Side of a square in pixels.
+        captions: A line below each picture, cut where it is too long.
+
+    Returns:
+        The sheet, no wider than its pictures ask.
+
+    Raises:
+        ValueError: If there is no picture, or if captions are not as many as pictures.
+    """
+    if not tiles:
+        raise ValueError("a contact sheet needs at least one picture.")
+    if captions is not None and len(captions) != len(tiles):
+        raise ValueError(f"{len(tiles)} pictures cannot have {len(captions)} captions.")
+    columns = min(columns, len(tiles))
+    rows = -(-len(tiles) // columns)
+    row_height = tile_side + (0 if captions is None else 2 * _CAPTION_PX)
+    sheet_wh = (_GAP + columns * (tile_side + _GAP), _GAP + rows * (row_height + _GAP))
+    sheet = Image.new("RGB", sheet_wh, _SHEET)
+    for place, tile in enumerate(tiles):
+        row, column = divmod(place, columns)
+        corner = (_GAP + column * (tile_side + _GAP), _GAP + row * (row_height + _GAP))
+        _paste(sheet, tile, corner, tile_side)
+        if captions is not None:
+            _write_caption(sheet, captions[place], (corner[0], corner[1] + tile_side), tile_side)
+    return sheet
+
+
+def _marks(
+    prediction: Prediction | None, truth: Sample | None, scale_xy: tuple[float, float]
+) -> Iterator[_Mark]:
+    if prediction is not None:
+        text = f"{prediction.label} {prediction.score:.2f}"
+        yield _Mark(_scaled(prediction.box, scale_xy), text, is_truth=False)
+    if truth is not None and truth.box is not None:
+        is_told = prediction is not None and prediction.label == truth.label
+        text = "" if is_told or truth.label is None else truth.label
+        yield _Mark(_scaled(truth.box, scale_xy), text, is_truth=True)
+
+
+def _scaled(box: Box, scale_xy: tuple[float, float]) -> Box:
+    """A box in pixels of the drawing, its corners in order."""
+    left, right = sorted((box[0] / scale_xy[0], box[2] / scale_xy[0]))
+    top, bottom = sorted((box[1] / scale_xy[1], box[3] / scale_xy[1]))
+    return (left, top, right, bottom)
+
+
+def _pen(size_wh: tuple[int, int]) -> _Pen:
+    mean_side = sum(size_wh) / 2
+    return _Pen(line=1 + round(mean_side / 200), text=max(11, round(mean_side / 22)))
+
+
+def _draw_box(canvas: ImageDraw.ImageDraw, mark: _Mark, width: int) -> None:
+    spans = list(_spans(mark.box, width, canvas.im.size))
+    if mark.is_truth:
+        spans = [dash for span in spans for dash in _dashes(span, 5 * width)]
+    for left, top, right, bottom in spans:
+        canvas.rectangle((left - 1, top - 1, right + 1, bottom + 1), fill=_BLACK)
+    for span in spans:
+        canvas.rectangle(span, fill=mark.colour)
+
+
+def _spans(box: Box, width: int, size_wh: tuple[int, int]) -> Iterator[Span]:
+    """The four sides of a box as rectangles of whole pixels, both ends included."""
+    left, right = (_first_pixel(edge, width, size_wh[0]) for edge in box[::2])
+    top, bottom = (_first_pixel(edge, width, size_wh[1]) for edge in box[1::2])
+    more = width - 1
+    yield (left, top, right + more, top + more)
+    yield (left, bottom, right + more, bottom + more)
+    yield (left, top, left + more, bottom + more)
+    yield (right, top, right + more, bottom + more)
+
+
+def _first_pixel(edge: float, width: int, side: int) -> int:
+    """Where a line centred on an edge begins; at the frame it is moved inside."""
+    return min(max(math.floor(edge - (width - 1) / 2), 0), max(side - width, 0))
+
+
+def _dashes(span: Span, length: int) -> Iterator[Span]:
+    """Cut a side into dashes of about one length, with one at each end so that corners show."""
+    left, top, right, bottom = span
+    is_level = right - left >= bottom - top
+    start, end = (left, right + 1) if is_level else (top, bottom + 1)
+    pieces = 1 + 2 * round((end - start) / (2 * length))
+    cuts = [start + round(piece * (end - start) / pieces) for piece in range(pieces + 1)]
+    for begin, stop in zip(cuts[::2], cuts[1::2], strict=True):
+        yield (begin, top, stop - 1, bottom) if is_level else (left, begin, right, stop - 1)
+
+
+def _draw_plate(canvas: ImageDraw.ImageDraw, mark: _Mark, pen: _Pen) -> None:
+    """Write a mark's words beside its box: above for a prediction, below for the truth."""
+    font, pad = _font(pen.text), 1 + pen.text // 6
+    frame_wh: tuple[int, int] = canvas.im.size
+    height = _height(font) + 2 * pad
+    text = _cut(" ".join(mark.text.split()), font, frame_wh[0] - 2 * pad)
+    if not text or height > frame_wh[1]:
+        return
+    width = round(font.getlength(text)) + 2 * pad
+    left = min(max(round(mark.box[0] - pen.line / 2), 0), frame_wh[0] - width)
+    top = _plate_top(mark, height, pen.line, frame_wh[1])
+    canvas.rectangle((left, top, left + width - 1, top + height - 1), fill=mark.colour)
+    canvas.text((left + pad, top + pad), text, fill=_BLACK, font=font)
+
+
+def _plate_top(mark: _Mark, height: int, line: int, frame_height: int) -> int:
+    """Row where a plate begins: outside the box where the picture has room, else inside it."""
+    _, top, _, bottom = mark.box
+    if mark.is_truth:
+        outside = round(bottom + line / 2)
+        wanted = outside if outside + height <= frame_height else round(bottom) - height
+    else:
+        outside = round(top - line / 2) - height
+        wanted = outside if outside >= 0 else round(top)
+    return min(max(wanted, 0), frame_height - height)
+
+
+@cache
+def _font(size_px: int) -> Font:
+    return ImageFont.load_default(size_px)
+
+
+def _height(font: Font) -> int:
+    """Pixels from the top of a line of text to the foot of its longest letter."""
+    return int(font.getbbox("Ăgjpqy|")[3])
+
+
+def _cut(text: str, font: Font, width: int) -> str:
+    """As much of a text as a width has room for; empty where not even one letter fits."""
+    if font.getlength(text) <= width:
+        return text
+    for kept in range(len(text) - 1, 0, -1):
+        if font.getlength(text[:kept] + _ELLIPSIS) <= width:
+            return text[:kept] + _ELLIPSIS
+    return ""
+
+
+def _paste(sheet: Image.Image, tile: Image.Image, corner: tuple[int, int], side: int) -> None:
+    shown = tile.convert("RGB")
+    shown.thumbnail((side, side))
+    left, top = (corner[axis] + (side - shown.size[axis]) // 2 for axis in range(2))
+    sheet.paste(shown, (left, top))
+
+
+def _write_caption(sheet: Image.Image, caption: str, corner: tuple[int, int], width: int) -> None:
+    font = _font(_CAPTION_PX)
+    text = _cut(" ".join(caption.split()), font, width)
+    left = corner[0] + (width - round(font.getlength(text))) // 2
+    ImageDraw.Draw(sheet).text((left, corner[1] + 4), text, fill=_WHITE, font=font)
