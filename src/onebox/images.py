@@ -42,7 +42,6 @@ _REASONS: dict[type[Exception], str] = {
 }
 
 _ORIENTATION = 0x0112
-_ORIENTATION = 0x0112
 _FIRST_ON_ITS_SIDE = 5
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -248,12 +247,13 @@ def _shrink_decoder(image: Image.Image, at_least: int) -> float:
     return 1.0 if drafted is None else width / drafted[1][2]
 
 
-def _reduced(image: Image.Image, at_least: int | None) -> tuple[Image.Image, tuple[int, int]]:
+def _reduced(image: Image.Image, at_least: int | None) -> tuple[Image.Image, tuple[float, float]]:
     """Average whole blocks of pixels while both sides stay at or above ``at_least``."""
     if at_least is None:
-        return image, (1, 1)
+        return image, (1.0, 1.0)
     factors = (max(1, image.width // at_least), max(1, image.height // at_least))
-    return (image if factors == (1, 1) else image.reduce(factors)), factors
+    reduced = image if factors == (1, 1) else image.reduce(factors)
+    return reduced, (float(factors[0]), float(factors[1]))
 
 
 def _turned(image: Image.Image, orientation: int) -> Image.Image:

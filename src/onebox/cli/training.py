@@ -60,7 +60,7 @@ def demo(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train on generated discs from no weights, in about two minutes on two cores."""
+    """Train on generated discs from no weights, in about a minute on two cores."""
     import onebox
 
     with TrainingBar() as bar:

@@ -8,7 +8,7 @@ from onebox.errors import DataError
 from onebox.formats.checking import ROUNDING_PX, Checked, check_row
 from onebox.formats.looking import Look, look_at
 from onebox.formats.naming import declared_problems, names_in_use, undeclared_problems
-from onebox.formats.rows import Labels, Problems, Row
+from onebox.formats.rows import Labels, Problems, Row, counted
 from onebox.formats.splitting import choose_splits, unsplit
 from onebox.formats.subjects import Policy, Rows, one_subject
 from onebox.structures import Dataset, Sample
@@ -117,6 +117,6 @@ def _clipped(checked: Sequence[Checked]) -> tuple[str, ...]:
         return ()
     worst = max(passed, key=lambda row: row.overshoot_px)
     return (
-        f"{len(passed)} box{'es' if len(passed) > 1 else ''} passed the frame by at most "
-        f"{worst.overshoot_px:.3g} px and were clipped (most at {worst.row.origin}).",
+        f"{counted(len(passed), 'box', 'boxes')} clipped at the frame, passed by at most "
+        f"{worst.overshoot_px:.3g} px (at {worst.row.origin}).",
     )

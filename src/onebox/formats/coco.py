@@ -22,7 +22,7 @@ from onebox.formats.coco_records import CocoAnnotation, CocoCategory, CocoFile, 
 from onebox.formats.jointed import make_keypoints
 from onebox.formats.locating import PictureFinder
 from onebox.formats.looking import upright_size
-from onebox.formats.rows import Labels, Problems, Row
+from onebox.formats.rows import Labels, Problems, Row, counted
 from onebox.formats.splitting import named_split
 from onebox.formats.writing import path_text, picture_of, replacing
 from onebox.structures import SPLITS, Box, Dataset, Joints, Keypoints, Sample
@@ -217,6 +217,6 @@ def _crowds(file: CocoFile) -> tuple[str, ...]:
     if not count:
         return ()
     return (
-        f"{file.name}: {count} crowd annotations were passed over, and {alone} pictures that have "
-        "nothing else left out.",
+        f"{file.name}: {counted(count, 'crowd annotation', 'crowd annotations')} passed over; "
+        f"{counted(alone, 'picture', 'pictures')} with nothing else left out.",
     )

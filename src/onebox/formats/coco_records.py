@@ -97,7 +97,7 @@ def _loaded(path: Path) -> dict[str, list[Any]]:
             f"{path.name}: is not COCO: it has no list called {', '.join(missing)}. Add it, or "
             "name the right file."
         )
-    return lists
+    return {key: lists[key] for key in keys}
 
 
 def _checked(name: str, content: dict[str, list[Any]], problems: Problems) -> CocoFile:

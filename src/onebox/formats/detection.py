@@ -112,19 +112,19 @@ def _told_apart(folder: Path, name: str, files: Sequence[Path]) -> tuple[Source,
         sources = [_named(file, name) for file in chosen]
         splits = {source.split for source in sources}
         if len(chosen) == 1 or (chosen and None not in splits and len(splits) == len(chosen)):
-            return _in_order(_noted(sources, [file for file in files if file not in chosen]))
+            return _noted(_in_order(sources), [file for file in files if file not in chosen])
     raise DataError(
         f"{folder}: holds several {name} files: {shorten([file.name for file in files])}. Name one "
         "of them, or call them train, val and test."
     )
 
 
-def _noted(sources: list[Source], others: Sequence[Path]) -> list[Source]:
+def _noted(sources: tuple[Source, ...], others: Sequence[Path]) -> tuple[Source, ...]:
     if not others:
         return sources
     names = shorten([file.name for file in others])
     note = f"{names} not read beside {shorten([one.path.name for one in sources])}."
-    return [replace(sources[0], note=note), *sources[1:]]
+    return (replace(sources[0], note=note), *sources[1:])
 
 
 def _in_order(sources: Sequence[Source]) -> tuple[Source, ...]:

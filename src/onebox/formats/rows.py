@@ -98,3 +98,13 @@ def merged(parts: Sequence[Labels]) -> Labels:
         notes=tuple(chain.from_iterable(part.notes for part in parts)),
         problems=tuple(problems),
     )
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """Write a number with its noun.
+
+    Examples:
+        >>> counted(1, "box", "boxes"), counted(2, "box", "boxes")
+        ('1 box', '2 boxes')
+    """
+    return f"{count} {one if count == 1 else many}"

@@ -11,7 +11,7 @@ import numpy as np
 
 from onebox.boxes import box_areas
 from onebox.errors import SettingError, suggest
-from onebox.formats.rows import Row
+from onebox.formats.rows import Row, counted
 
 Rows = tuple[Row, ...]
 
@@ -98,7 +98,7 @@ POLICIES: dict[str, Policy] = {
 
 
 def _told(policy: Policy, crowded: list[Rows]) -> str:
-    count = f"{len(crowded)} picture{'s' if len(crowded) > 1 else ''}"
+    count = counted(len(crowded), "picture", "pictures")
     first = crowded[0]
     example = f"{first[0].image.name} with {len(_distinct(first))} at {first[0].origin}"
     return policy.sentence.format(count=count, example=example)

@@ -18,7 +18,7 @@ from xml.parsers import expat
 from onebox.errors import DataError
 from onebox.formats.locating import LABEL_FOLDERS, PictureFinder
 from onebox.formats.looking import upright_size
-from onebox.formats.rows import Labels, Problems, Row
+from onebox.formats.rows import Labels, Problems, Row, counted
 from onebox.formats.writing import number_text, path_text, picture_of, replacing, unique_stems
 from onebox.images import SUFFIXES
 from onebox.structures import SPLITS, Box, Dataset, Sample, Split
@@ -232,7 +232,8 @@ def _in_splits(
         return rows, ()
     listed = [replace(row, split=split) for row in rows for split in splits.get(_stem_of(row), ())]
     left_out = len({row.image for row in rows if _stem_of(row) not in splits})
-    note = f"{left_out} pictures that no list in {_MAIN.as_posix()} names were left out."
+    pictures = counted(left_out, "picture", "pictures")
+    note = f"{pictures} left out, named by no list in {_MAIN.as_posix()}."
     return listed, (note,) if left_out else ()
 
 

@@ -175,7 +175,7 @@ def _keypoints(values: Sequence[float], config: Config) -> Keypoints | None:
         return None
     if config.kpt_dims == 2:  # noqa: PLR2004  (x and y alone: a joint at the origin is none)
         pairs = zip(values[0::2], values[1::2], strict=True)
-        values = list(chain.from_iterable((x, y, 2 if x or y else 0) for x, y in pairs))
+        values = list(chain.from_iterable((x, y, 2.0 if x or y else 0.0) for x, y in pairs))
     return make_keypoints(values, config.joints)
 
 

@@ -70,7 +70,7 @@ def _row(sample: Sample, dataset: Dataset) -> str:
 def _shares(keypoints: Keypoints | None, joints: Joints, size_wh: list[float]) -> list[float]:
     width, height = size_wh
     marked = keypoints or ((0.0, 0.0, 0),) * len(joints.names)
-    return [value for x, y, seen in marked for value in (x / width, y / height, seen)]
+    return [value for x, y, seen in marked for value in (x / width, y / height, float(seen))]
 
 
 def _config(dataset: Dataset) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
 from onebox.errors import SettingError, suggest
 
@@ -227,7 +226,7 @@ def check_recipe(settings: Mapping[str, Any], *, place: str) -> Recipe:
     try:
         return Recipe.model_validate(settings)
     except ValidationError as error:
-        problems = [_problem(item) for item in error.errors()]
+        problems = [_problem(dict(item)) for item in error.errors()]
         raise SettingError("\n".join(f"{place}: {problem}" for problem in problems)) from error
 
 
@@ -256,7 +255,7 @@ def _value(text: str) -> object:
         return text
 
 
-def _problem(details: ErrorDetails) -> str:
+def _problem(details: Mapping[str, Any]) -> str:
     """One sentence about one setting, with the name that was probably meant."""
     kind, message = details["type"], details["msg"]
     *sections, last = [str(part) for part in details["loc"] if part != "[key]"] or ["recipe"]
