@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -54,7 +54,7 @@ class ModelFacts:
         return json.dumps({"schema_version": SCHEMA_VERSION, **dataclasses.asdict(self)})
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls, text: str) -> "ModelFacts":
         """Read the text of `as_json`.
 
         Raises:

@@ -125,7 +125,15 @@ def _known(name: str) -> str:
 
 
 def _parsed(source: Source) -> Labels:
-    labels = FORMATS[source.format].parse(source.path)
-    rows = tuple(replace(row, split=row.split or source.split) for row in labels.rows)
-    notes = (source.note, *labels.notes) if source.note else labels.notes
-    return replace(labels, rows=rows, notes=notes)
+    """Parse one file; what makes it useless is one problem more, so that the others are read."""
+    try:
+        labels = FORMATS[source.format].parse(source.path)
+    except DataError as error:
+        labels = Labels((), problems=error.problems)
+    rows = [
+        replace(row, split=row.split or source.split, origin=f"{source.place}{row.origin}")
+        for row in labels.rows
+    ]
+    notes = (source.note, *(f"{source.place}{note}" for note in labels.notes))
+    problems = tuple(f"{source.place}{problem}" for problem in labels.problems)
+    return replace(labels, rows=tuple(rows), notes=tuple(filter(None, notes)), problems=problems)

@@ -109,10 +109,15 @@ def _checked(name: str, content: dict[str, list[Any]], problems: Problems) -> Co
         return found
 
     images = items("images", CocoImage)
-    categories = {category.id: category for category in items("categories", CocoCategory)}
+    listed = items("categories", CocoCategory)
+    categories = {category.id: category for category in listed}
     annotations: dict[Id, list[CocoAnnotation]] = {image.id: [] for image in images}
-    if len(annotations) < len(images):
-        problems.sentences.append(f"{name}: several images have the same id. Number them anew.")
+    for kind, count, ids in (
+        ("images", len(images), len(annotations)),
+        ("categories", len(listed), len(categories)),
+    ):
+        if ids < count:
+            problems.sentences.append(f"{name}: several {kind} have the same id. Number them anew.")
     for annotation in items("annotations", CocoAnnotation):
         with problems.at(f"{name}: annotation {annotation.id}"):
             _check_references(annotation, annotations, categories)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from onebox.errors import DataError, shorten, suggest
 from onebox.formats.locating import PictureFinder
-from onebox.formats.rows import Labels, Problems, Row
+from onebox.formats.rows import Labels, Problems, Row, counted
 from onebox.formats.splitting import named_split
 from onebox.formats.writing import number_text, path_text, picture_of, replacing
 from onebox.images import SUFFIXES
@@ -82,6 +82,8 @@ def parse(path: Path) -> Labels:
         with problems.at(origin):
             rows.append(_row(origin, cells, columns, finder))
     notes = _unused(path.name, table[0][1]) if has_header else ()
+    if "label" in columns:
+        notes += _boxless(path.name, rows)
     return Labels(tuple(rows), notes=notes, problems=tuple(problems.sentences))
 
 
@@ -197,6 +199,12 @@ def _slip(first: Cells, columns: Columns) -> str:
 def _unused(name: str, first: Cells) -> tuple[str, ...]:
     unused = [column for column in first if _folded(column) not in _COLUMN_OF]
     return (f"{name}: columns not used: {shorten(unused)}.",) if unused else ()
+
+
+def _boxless(name: str, rows: Sequence[Row]) -> tuple[str, ...]:
+    count = sum(row.box is None and row.label is not None for row in rows)
+    told = counted(count, "row has a label and no box", "rows have a label and no box")
+    return (f"{name}: {told}: read as without the subject.",) if count else ()
 
 
 def _row(origin: str, cells: Cells, columns: Columns, finder: PictureFinder) -> Row:

@@ -27,12 +27,14 @@ class Source:
         path: The file or folder.
         format: A key of ``FORMATS``.
         split: Where its name tells.
+        place: What stands before the file's name in messages, as ``train/``.
         note: What the user is told about the choice.
     """
 
     path: Path
     format: str
     split: Split | None = None
+    place: str = ""
     note: str = ""
 
 
@@ -107,7 +109,7 @@ def _told_apart(folder: Path, name: str, files: Sequence[Path]) -> tuple[Source,
     Raises:
         DataError: If their names do not tell them apart.
     """
-    plainly = [file for file in files if file.stem.casefold() in SPLIT_NAMES]
+    plainly = [file for file in files if _is_split_name(file.stem)]
     for chosen in (files, plainly):
         sources = [_named(file, name) for file in chosen]
         splits = {source.split for source in sources}
@@ -135,8 +137,10 @@ def _in_split_folders(folder: Path, wanted: str | None) -> tuple[Source, ...]:
     found: list[Source] = []
     for inner in sorted(folder.glob("*/")):
         split = SPLIT_NAMES.get(inner.name.casefold())
-        sources = _in_folder(inner, wanted) if split else ()
-        found.extend(replace(source, split=split) for source in sources)
+        if split is None:
+            continue
+        sources = _in_folder(inner, wanted) or _in_folder(inner, wanted, by_suffix=True)
+        found.extend(replace(source, split=split, place=f"{inner.name}/") for source in sources)
     if len({source.format for source in found}) > 1:
         raise DataError(f"{folder}: its folders hold different formats. Name the format.")
     return _in_order(found)
@@ -150,11 +154,23 @@ def _files(folder: Path, pattern: str) -> list[Path]:
 
 
 def _csv_in(folder: Path, by_suffix: bool) -> list[Path]:  # noqa: FBT001  (finders are alike)
-    return [file for file in _files(folder, "*.csv") if by_suffix or csv.is_labels(file)]
+    files = _files(folder, "*.csv")
+    return files if by_suffix else _that_are(csv.is_labels, files)
 
 
 def _coco_in(folder: Path, by_suffix: bool) -> list[Path]:  # noqa: FBT001
-    return [file for file in _files(folder, "*.json") if by_suffix or coco.is_labels(file)]
+    files = _files(folder, "*.json")
+    return files if by_suffix else _that_are(coco.is_labels, files)
+
+
+def _that_are(is_labels: Callable[[Path], bool], files: Sequence[Path]) -> list[Path]:
+    known = {file for file in files if is_labels(file)}
+    # Beside a good train.csv, a test.csv that is not understood must be told, not passed over.
+    return [file for file in files if file in known or (known and _is_split_name(file.stem))]
+
+
+def _is_split_name(word: str) -> bool:
+    return word.casefold() in SPLIT_NAMES
 
 
 def _voc_in(folder: Path, _: bool) -> list[Path]:  # noqa: FBT001

@@ -32,6 +32,8 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield unfinished
+        if unfinished.is_dir() and path.is_dir():
+            path.rmdir()  # it is empty, and not every system lets a folder take its place
         unfinished.replace(path)
     except OSError as error:
         raise OneboxError(

@@ -25,7 +25,7 @@ def augment(
     *,
     size: int,
     generator: torch.Generator,
-) -> tuple[Pictures, Rows]:
+) -> tuple[Float[Tensor, "n 3 size size"], Rows]:
     """Show each picture through a random window, perhaps mirrored, in other colours.
 
     Args:

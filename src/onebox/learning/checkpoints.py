@@ -18,6 +18,9 @@ from torch import Tensor
 
 from onebox.errors import ModelError
 
+RECIPE_KEY = "onebox_recipe"
+"""Where a weights file keeps the recipe of its network."""
+
 _NEST = "nest"
 _TENSOR, _PAIRS, _TUPLE = "$tensor", "$pairs", "$tuple"
 

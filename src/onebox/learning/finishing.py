@@ -18,7 +18,7 @@ from torch import Tensor
 from onebox import runtime
 from onebox.evaluation import Report, evaluate
 from onebox.learning.cache import Decoded
-from onebox.learning.checkpoints import load_checkpoint, save_weights
+from onebox.learning.checkpoints import RECIPE_KEY, load_checkpoint, save_weights
 from onebox.learning.export import PARITY_PICTURES, export, write_facts
 from onebox.learning.network import Network
 from onebox.learning.planning import mean_box
@@ -124,7 +124,7 @@ def _with_best_weights(network: Network, fitted: Fitted) -> Network:
 
 
 def _save_weights(network: Network, plan: Plan) -> None:
-    facts = {"onebox_recipe": plan.recipe.model_dump_json(exclude_none=True)}
+    facts = {RECIPE_KEY: plan.recipe.model_dump_json(exclude_none=True)}
     save_weights(network.state_dict(), plan.folder / "weights.safetensors", facts)
 
 

@@ -4,7 +4,7 @@ Boxes leave every head as ``xyxy`` in shares of the picture's sides.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -29,6 +29,7 @@ class BoxOutput(NamedTuple):
     places: Float[Tensor, " bins"] | None = None
 
 
+@runtime_checkable
 class Sizes(Protocol):
     """What a head must know of the vectorizer before it."""
 

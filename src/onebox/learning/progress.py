@@ -1,7 +1,7 @@
 """What a training run says while it runs, and to whom."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class EpochFigures:
     seconds: float
 
 
+@runtime_checkable
 class Listener(Protocol):
     """Whoever shows a run's progress."""
 

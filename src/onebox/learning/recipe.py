@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -64,7 +64,7 @@ class ModelSettings(_Section):
     bins_per_cell: Annotated[int, Field(ge=1)] = 8
 
     @model_validator(mode="after")
-    def _head_can_read_vectorizer(self) -> Self:
+    def _head_can_read_vectorizer(self) -> "ModelSettings":
         if self.box_head == "marginal" and self.vectorizer not in _READS_A_MAP:
             raise ValueError(
                 f"box_head 'marginal' reads a map, and vectorizer '{self.vectorizer}' makes a "
@@ -95,6 +95,8 @@ class TrainSettings(_Section):
     Attributes:
         epochs: Passes over the training pictures; planned from their number where absent.
         batch_size: Pictures a step.
+        first_size: Side of the pictures in the first half of the steps, as a share of the model's
+            size; it grows to the whole over the next steps (1 for the whole from the start).
         learning_rate: Highest rate of the heads (AdamW, one cycle).
         backbone_rate: The backbone's rate as a share of that.
         weight_decay: AdamW's, for weights of two dimensions and more.
@@ -107,6 +109,7 @@ class TrainSettings(_Section):
 
     epochs: Annotated[int, Field(ge=1)] | None = None
     batch_size: Annotated[int, Field(ge=1)] = 32
+    first_size: Annotated[float, Field(gt=0, le=1)] = 1.0
     learning_rate: Positive = 2e-3
     backbone_rate: Weight = 0.5
     weight_decay: Weight = 0.05
@@ -160,7 +163,7 @@ class Recipe(_Section):
     augment: AugmentSettings = AugmentSettings()
 
     @model_validator(mode="after")
-    def _losses_fit_head(self) -> Self:
+    def _losses_fit_head(self) -> "Recipe":
         if not any(self.loss.box.values()):
             raise ValueError("loss.box names no loss with a weight; set one, as loss.box.l1=1")
         if self.loss.box.get("distribution") and self.model.box_head != "marginal":

@@ -11,10 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import tomli_w
-import torch
 
 from onebox.errors import OneboxError, SettingError, suggest
-from onebox.learning.backbones import find_weights, read_weights_file
 from onebox.learning.cache import Decoded, decode
 from onebox.learning.finishing import Plan, Run, finish
 from onebox.learning.history import History
@@ -22,6 +20,7 @@ from onebox.learning.network import Network
 from onebox.learning.planning import check_data, choose_folder
 from onebox.learning.progress import Listener, Silent
 from onebox.learning.recipe import Recipe, read_recipe
+from onebox.learning.starts import find_start
 from onebox.learning.storage import check_space, write_text
 from onebox.learning.training import Fitted, fit
 from onebox.structures import Dataset
@@ -45,8 +44,8 @@ def train(
         data: Read by `onebox.read`.
         recipe: A recipe (`onebox.read_recipe` changes single settings), the name of one that
             comes with the package, or a TOML file.
-        weights: A safetensors file for the backbone; None takes timm's, unless the recipe says
-            ``pretrained = false``.
+        weights: A safetensors file of a backbone, or the ``weights.safetensors`` of an earlier
+            run; None takes timm's, unless the recipe says ``pretrained = false``.
         out: The run's folder; None chooses a free name below ``runs``.
         resume: The folder of an earlier run to go on with, by its own recipe.
         listener: Hears of the progress.
@@ -101,15 +100,8 @@ def _new_plan(
     settings = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
     _check_classes(data, settings)
     folder = choose_folder(None if out is None else Path(out), data)
-    file = None if weights is None else Path(weights)
-    if file is not None:
-        found = read_weights_file(file, settings.model)
-        settings = settings.model_copy(update={"model": found.applied_to(settings.model)})
-    elif settings.model.pretrained:
-        file = find_weights(settings.model)
-    torch.manual_seed(settings.train.seed)
-    network = Network(settings, classes=len(data.classes), weights=file)
-    return Plan(folder, settings, network, "none" if file is None else file.name)
+    start = find_start(settings, None if weights is None else Path(weights))
+    return Plan(folder, start.recipe, start.network(len(data.classes)), start.name)
 
 
 def _resumed_plan(data: Dataset, folder: Path) -> Plan:

@@ -33,6 +33,8 @@ from onebox.learning.recipe import Recipe
 VAL_FIGURE = "val_mean_iou"
 _PLANNED_STEPS = (600, 20_000)  # fewest and most
 _PLANNED_PASSES = 30
+_GROWS_FROM, _GROWS_UNTIL = 0.5, 0.8  # shares of the steps
+_SIZE_STEP = 32  # pixels; the deepest map of most backbones has a cell for so many
 _LAST_RATE = 0.01  # of the highest, at the end of the cycle
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 _SEED_STRIDE = 1_000_003  # keeps the steps of neighbouring seeds apart
@@ -80,7 +82,7 @@ class Training(lightning.LightningModule):
             _planes(batch.pixels),
             batch.boxes.cpu(),
             self.recipe.augment,
-            size=self.recipe.model.size,
+            size=size_at(self.global_step / self.total_steps, self.recipe),
             generator=generator,
         )
         varied = batch._replace(boxes=boxes.to(batch.boxes.device))
@@ -106,6 +108,18 @@ class Training(lightning.LightningModule):
         rate = one_cycle(warmup, self.total_steps)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+
+
+def size_at(done: float, recipe: Recipe) -> int:
+    """Side of the training pictures when a share ``done`` of the steps is over, in pixels.
+
+    Small pictures teach the same at first for a fraction of the time; the last steps see the size
+    that is shipped.
+    """
+    whole, first = recipe.model.size, recipe.train.first_size
+    grown = min(1.0, max(0.0, (done - _GROWS_FROM) / (_GROWS_UNTIL - _GROWS_FROM)))
+    side = whole * (first + (1 - first) * grown)
+    return min(whole, math.ceil(side / _SIZE_STEP) * _SIZE_STEP)
 
 
 def one_cycle(warmup: int, total: int) -> Callable[[int], float]:
@@ -149,16 +163,15 @@ def fit(
         recipe,
         total_steps=epochs * len(order),
     )
-    checkpoint = _best_and_last(folder)
-    callbacks = [*_callbacks(recipe), _Speaker(listener, epochs), checkpoint]
+    callbacks = [*_callbacks(recipe), _Speaker(listener, epochs), _best_and_last(folder)]
     rows = batches(decoded["train"], order)
     val_rows = batches(decoded["val"], RowsInOrder(len(decoded["val"]), recipe.train.batch_size))
     _keep_freed_memory()
     with _quiet():
         trainer = _trainer(epochs, recipe.train.clip_norm, callbacks)
         is_interrupted = _run(trainer, module, [rows, val_rows], resume)
-    best = Path(checkpoint.best_model_path) if checkpoint.best_model_path else None
-    return Fitted(best, trainer.current_epoch, is_interrupted)
+    best = folder / "best.safetensors"
+    return Fitted(best if best.is_file() else None, trainer.current_epoch, is_interrupted)
 
 
 def _trainer(epochs: int, clip_norm: float, callbacks: list[Callback]) -> lightning.Trainer:

@@ -1,0 +1,61 @@
+"""The tree of errors and the words of their messages."""
+
+import pytest
+
+from onebox.errors import (
+    DataError,
+    ModelError,
+    OneboxError,
+    PictureError,
+    SettingError,
+    shorten,
+    suggest,
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "exit_code"),
+    [(OneboxError, 1), (SettingError, 2), (DataError, 3), (PictureError, 3), (ModelError, 4)],
+)
+def test_each_error_ends_the_program_with_its_code_and_is_caught_as_onebox_error(kind, exit_code):
+    with pytest.raises(OneboxError, match=r"^words$") as caught:
+        raise kind("words")
+    assert caught.value.exit_code == exit_code
+
+
+def test_a_bad_picture_is_caught_as_bad_data_and_a_bad_setting_is_not():
+    assert issubclass(PictureError, DataError)
+    assert not issubclass(SettingError, DataError)
+
+
+def test_a_data_error_keeps_its_problems_apart_and_lists_each_on_a_line():
+    error = DataError("a.csv:2: bad box.", "a.csv:5: bad label.")
+    assert error.problems == ("a.csv:2: bad box.", "a.csv:5: bad label.")
+    assert str(error) == "a.csv:2: bad box.\na.csv:5: bad label."
+
+
+@pytest.mark.parametrize(
+    ("word", "options", "expected"),
+    [
+        ("cta", [], ""),
+        ("cta", ["cat", "dog"], " Did you mean cat?"),
+        ("CAT", ["Cat"], " Did you mean Cat?"),
+        ("lerning_rate", ["epochs", "learning_rate"], " Did you mean learning_rate?"),
+        ("zebra", ["cat", "dog"], ""),
+    ],
+)
+def test_a_suggestion_is_the_closest_option_as_it_is_spelled_or_nothing(word, options, expected):
+    assert suggest(word, options) == expected
+
+
+@pytest.mark.parametrize(
+    ("items", "expected"),
+    [
+        ([], ""),
+        (["a"], "a"),
+        (["a", "b"], "a, b"),
+        (["a", "b", "c", "d"], "a, b and 2 more"),
+    ],
+)
+def test_a_long_list_is_cut_after_the_most_and_says_how_many_are_left_out(items, expected):
+    assert shorten(items, most=2) == expected

@@ -1,0 +1,247 @@
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from onebox.errors import DataError
+from onebox.evaluation import Report, evaluate, summarize
+from onebox.metrics import compare
+from onebox.structures import Box, Dataset, Prediction, Sample
+
+CLASSES = ("cat", "dog")
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+NAN = float("nan")
+
+
+@dataclass
+class Told:
+    """A predictor that was told its answers, in the order of its pictures."""
+
+    answers: list[tuple[str, Box]]
+    mean_box: Box | None = WHOLE
+    classes: tuple[str, ...] = CLASSES
+    seen: list = field(default_factory=list)
+
+    def predict(self, source):
+        label, box = self.answers[len(self.seen)]
+        self.seen.append(source)
+        return Prediction(label=label, score=0.75, box=box, probabilities=(0.5, 0.5))
+
+
+class Disc:
+    """A picture that is drawn when it is asked for, and counts how often that is."""
+
+    drawn = 0
+
+    def __array__(self, dtype=None, copy=None):
+        self.drawn += 1
+        return np.zeros((10, 20, 3), dtype=np.uint8)
+
+
+def saved(folder, name, size_wh=(20, 10)):
+    Image.new("RGB", size_wh).save(folder / name)
+    return folder / name
+
+
+def report_of(*rows, mean_box=WHOLE, size_wh=(100, 100)) -> Report:
+    """A report of rows of (true label, true box, predicted label, predicted box)."""
+    outcomes = [
+        compare(
+            Sample(image=Path(f"{place}.jpg"), label=true_label, box=true_box),
+            Prediction(label, 0.75, box, (0.5, 0.5)),
+            size_wh=size_wh,
+            mean_box=mean_box,
+        )
+        for place, (true_label, true_box, label, box) in enumerate(rows)
+    ]
+    return summarize(outcomes, CLASSES)
+
+
+def test_every_picture_is_predicted_from_its_file_and_compared(tmp_path):
+    first, second = saved(tmp_path, "a.png"), saved(tmp_path, "b.png")
+    data = Dataset(
+        (Sample(first, "cat", (0.0, 0.0, 10.0, 10.0)), Sample(second, "dog", (0.0, 0.0, 4.0, 4.0))),
+        classes=CLASSES,
+    )
+    model = Told([("cat", (0.0, 0.0, 10.0, 5.0)), ("cat", (0.0, 0.0, 4.0, 4.0))])
+    report = evaluate(model, data)
+    assert model.seen == [first, second]
+    assert [outcome.iou for outcome in report.outcomes] == [0.5, 1.0]
+    assert report.outcomes[0].size_wh == (20, 10)
+    # the whole of 20 x 10 against 100 and against 16 of its 200 pixels
+    assert report.overall.mean_box_iou == pytest.approx((100 / 200 + 16 / 200) / 2)
+    assert report.per_class["dog"].class_accuracy == 0
+    np.testing.assert_array_equal(report.confusion, [[1, 0], [1, 0]])
+
+
+def test_a_picture_drawn_when_asked_for_is_drawn_once():
+    disc = Disc()
+    data = Dataset((Sample(disc, "cat", (0.0, 0.0, 20.0, 10.0)),), classes=CLASSES)
+    report = evaluate(Told([("cat", (0.0, 0.0, 20.0, 10.0))]), data)
+    assert report.outcomes[0].size_wh == (20, 10)
+    assert disc.drawn == 1
+
+
+def test_progress_hears_of_every_picture(tmp_path):
+    sample = Sample(saved(tmp_path, "a.png"), "cat", (0.0, 0.0, 4.0, 4.0))
+    heard = []
+    model = Told([("cat", (0.0, 0.0, 4.0, 4.0))] * 3)
+    data = Dataset((sample,) * 3, classes=CLASSES)
+    evaluate(model, data, progress=lambda done, of: heard.append((done, of)))
+    assert heard == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_all_unreadable_pictures_are_named_with_their_rows(tmp_path):
+    (tmp_path / "empty.jpg").touch()
+    samples = [
+        Sample(tmp_path / "gone.jpg", "cat", (0.0, 0.0, 1.0, 1.0), origin="labels.csv:2"),
+        Sample(saved(tmp_path, "a.png"), "cat", (0.0, 0.0, 1.0, 1.0), origin="labels.csv:3"),
+        Sample(tmp_path / "empty.jpg", "cat", (0.0, 0.0, 1.0, 1.0), origin="labels.csv:4"),
+    ]
+    model = Told([("cat", (0.0, 0.0, 1.0, 1.0))])
+    with pytest.raises(DataError) as caught:
+        evaluate(model, Dataset(tuple(samples), classes=CLASSES))
+    gone, empty = caught.value.problems
+    assert gone.startswith(f"labels.csv:2: {tmp_path / 'gone.jpg'}: there is no such file")
+    assert empty.startswith(f"labels.csv:4: {tmp_path / 'empty.jpg'}: is empty")
+
+
+def test_all_unknown_labels_are_named_before_any_picture_is_read():
+    samples = (
+        Sample(Disc(), "cta", (0.0, 0.0, 1.0, 1.0), origin="labels.csv:2"),
+        Sample(Disc(), None, None, origin="labels.csv:3"),
+        Sample(Disc(), "zebra", (0.0, 0.0, 1.0, 1.0), origin="labels.csv:4"),
+    )
+    model = Told([])
+    with pytest.raises(DataError) as caught:
+        evaluate(model, Dataset(samples, classes=("cta", "zebra")))
+    assert caught.value.problems == (
+        "labels.csv:2: label 'cta' is not one of the model's classes cat, dog. Did you mean cat?",
+        "labels.csv:4: label 'zebra' is not one of the model's classes cat, dog.",
+    )
+    assert model.seen == []
+
+
+def test_no_picture_at_all_is_refused_with_the_splits_to_choose_from():
+    with pytest.raises(DataError, match=r"labels\.csv: there is no picture .*train, val, test"):
+        evaluate(Told([]), Dataset((), classes=CLASSES, name="labels.csv"))
+
+
+def test_classes_without_pictures_have_no_figures():
+    box = (0.0, 0.0, 1.0, 1.0)
+    assert list(report_of(("dog", box, "dog", box)).per_class) == ["dog"]
+
+
+def test_pictures_without_a_label_are_in_no_class():
+    report = report_of((None, None, "cat", (0.0, 0.0, 1.0, 1.0)))
+    assert report.overall.images == 1
+    assert report.per_class == {}
+    assert report.confusion.sum() == 0
+
+
+def five_of_growing_overlap():
+    # predicted in mixed order: the first k of ten columns give an IoU of k / 10
+    columns = [6.0, 2.0, 10.0, 4.0, 8.0]
+    truth = (0.0, 0.0, 10.0, 10.0)
+    rows = [("cat", truth, "cat", (0.0, 0.0, column, 10.0)) for column in columns]
+    return report_of(*rows, (None, None, "cat", truth))
+
+
+def test_worst_middle_and_best_are_by_overlap_and_leave_out_pictures_without_a_box():
+    report = five_of_growing_overlap()
+    assert [outcome.iou for outcome in report.worst(2)] == [0.2, 0.4]
+    assert [outcome.iou for outcome in report.middle(3)] == [0.4, 0.6, 0.8]
+    assert [outcome.iou for outcome in report.best(2)] == [1.0, 0.8]
+    assert len(report.worst(99)) == len(report.middle(99)) == len(report.best(99)) == 5
+
+
+def test_the_curve_is_the_share_of_boxes_that_reach_each_overlap():
+    report = five_of_growing_overlap()
+    assert report.iou_curve([0.0, 0.2, 0.21, 0.9, 1.0]) == (1.0, 1.0, 0.8, 0.2, 0.2)
+    assert report_of((None, None, "cat", WHOLE)).iou_curve([0.5]) == (None,)
+
+
+CORNERS = [
+    (0.0, 0.0, 40.0, 40.0),
+    (60.0, 0.0, 100.0, 40.0),
+    (0.0, 60.0, 40.0, 100.0),
+    (60.0, 60.0, 100.0, 100.0),
+]
+CENTRE = (25.0, 25.0, 75.0, 75.0)
+
+
+def corners_answered_by(*answers, mean_box=(0.25, 0.25, 0.75, 0.75)):
+    pairs = zip(CORNERS, answers, strict=True)
+    return report_of(*(("cat", truth, "cat", box) for truth, box in pairs), mean_box=mean_box)
+
+
+def test_one_box_for_all_pictures_is_a_collapse():
+    assert corners_answered_by(*[CENTRE] * 4).is_collapsed
+    assert corners_answered_by(*[(0.0, 0.0, 90.0, 90.0)] * 4, mean_box=None).is_collapsed
+
+
+def test_boxes_that_differ_but_score_no_more_than_the_mean_box_are_a_collapse():
+    assert corners_answered_by(*CORNERS[::-1]).is_collapsed
+
+
+def test_true_boxes_found_are_no_collapse():
+    assert not corners_answered_by(*CORNERS).is_collapsed
+
+
+def test_a_model_half_way_from_the_mean_box_is_no_collapse():
+    half_way = [tuple((np.array(box) + CENTRE) / 2) for box in CORNERS]
+    assert not corners_answered_by(*half_way).is_collapsed
+
+
+def test_one_box_is_right_where_the_subject_never_moves():
+    # the mean box is perfect here, and nobody can gain on it
+    close = (26.0, 26.0, 76.0, 76.0)
+    report = report_of(*[("cat", CENTRE, "cat", close)] * 3, mean_box=(0.25, 0.25, 0.75, 0.75))
+    assert not report.is_collapsed
+
+
+def test_without_any_box_there_is_nothing_to_collapse():
+    assert not report_of((None, None, "cat", CENTRE)).is_collapsed
+
+
+def test_json_holds_the_keys_of_its_contract_and_is_strict():
+    report = report_of(
+        ("cat", CENTRE, "dog", CENTRE),
+        ("cat", CORNERS[0], "cat", (NAN, 0.0, 40.0, 40.0)),
+        (None, None, "cat", CENTRE),
+    )
+    told = json.loads(json.dumps(report.as_json(), allow_nan=False))
+    assert list(told) == [
+        "schema_version",
+        "images",
+        "mean_iou",
+        "iou_at",
+        "class_accuracy",
+        "top1_loc",
+        "gt_known_loc",
+        "max_box_acc_v2",
+        "mean_box_iou",
+        "per_class",
+        "worst",
+        "is_collapsed",
+    ]
+    assert told["schema_version"] == 1
+    assert told["iou_at"] == {"0.5": 0.5, "0.75": 0.5, "0.9": 0.5}
+    assert told["per_class"]["cat"]["images"] == 2
+    assert told["worst"][0] == {
+        "image": "1.jpg",
+        "label": "cat",
+        "score": 0.75,
+        "box": [None, 0.0, 40.0, 40.0],
+        "true_label": "cat",
+        "truth": [0.0, 0.0, 40.0, 40.0],
+        "iou": 0.0,
+    }
+
+
+def test_json_of_pictures_without_boxes_is_strict():
+    told = report_of((None, None, "cat", CENTRE)).as_json()
+    assert json.loads(json.dumps(told, allow_nan=False))["mean_iou"] is None

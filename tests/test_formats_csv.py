@@ -1,0 +1,184 @@
+"""CSV label files: the layouts people have, and what is said of rows that cannot be used."""
+
+import pytest
+from PIL import Image
+
+from onebox.errors import DataError, SettingError
+from onebox.formats import read, write
+from onebox.structures import Dataset, Joints, Sample
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "images").mkdir()
+    for number, name in enumerate(["a.jpg", "b.jpg"]):
+        Image.new("RGB", (40, 30), (number, 0, 0)).save(tmp_path / "images" / name)
+    return tmp_path
+
+
+def labels(folder, text, name="labels.csv"):
+    path = folder / name
+    path.write_bytes(text.encode())
+    return path
+
+
+def problems_of(path, **settings):
+    with pytest.raises(DataError) as caught:
+        read(path, **settings)
+    return list(caught.value.problems)
+
+
+def test_named_columns_give_samples_with_splits(folder):
+    path = labels(
+        folder,
+        "image,label,x_min,y_min,x_max,y_max,split\n"
+        "images/a.jpg,cat,1,2,11,22.5,train\n"
+        "images/b.jpg,cat,0,0,40,30,validation\n",
+    )
+    data = read(path)
+    assert data.samples == (
+        Sample(folder / "images/a.jpg", "cat", (1.0, 2.0, 11.0, 22.5), "train", size_wh=(40, 30)),
+        Sample(folder / "images/b.jpg", "cat", (0.0, 0.0, 40.0, 30.0), "val", size_wh=(40, 30)),
+    )
+    assert (data.classes, data.name, data.notes) == (("cat",), str(path), ())
+    assert data.samples[0].origin == "labels.csv:2"
+
+
+def test_aliases_order_case_mark_line_ends_blank_lines_and_semicolons_change_nothing(folder):
+    plain = read(
+        labels(folder, "image,label,x_min,y_min,x_max,y_max\nimages/a.jpg,cat,1,2,11,22\n")
+    )
+    odd = read(
+        labels(
+            folder,
+            "\ufeffClass;XMin;ymin;xmax;ymax;Filename\r\n\r\ncat;1;2;11;22;images/a.jpg\r\n",
+            "odd.csv",
+        )
+    )
+    assert odd.samples == plain.samples
+
+
+def test_a_file_without_header_is_file_corners_label(folder):
+    data = read(labels(folder, "a.jpg,1,2,11,22,cat\nb.jpg,3,4,13,24,dog\n"))
+    assert [(s.image.name, s.label, s.box) for s in data] == [
+        ("a.jpg", "cat", (1, 2, 11, 22)),
+        ("b.jpg", "dog", (3, 4, 13, 24)),
+    ]
+
+
+@pytest.mark.parametrize("cell", ["[1, 2, 11, 22]", "(1,2,11,22)", "[1 2 11 22]"])
+def test_a_box_written_as_a_list_finds_its_picture_in_the_folder_beside(folder, cell):
+    data = read(labels(folder, f'image,bbox\na.jpg,"{cell}"\n'))
+    assert [(s.image, s.label, s.box) for s in data] == [
+        (folder / "images/a.jpg", "object", (1, 2, 11, 22))
+    ]
+
+
+def test_a_list_may_have_a_label_and_is_never_evaluated(folder):
+    assert read(labels(folder, 'image,bbox,label\na.jpg,"[1, 2, 3, 4]",cat\n')).classes == ("cat",)
+    path = labels(folder, 'image,bbox\na.jpg,"[1, 2, 3, __import__(1)]"\n', "code.csv")
+    assert problems_of(path) == [
+        "code.csv:2: bbox is '__import__(1', which is not a number. Correct it."
+    ]
+
+
+@pytest.mark.parametrize("row", ["images/a.jpg,,,,,", "images/a.jpg,cat,,,,"])
+def test_an_empty_box_is_a_picture_without_the_subject(folder, row):
+    data = read(labels(folder, f"image,label,x_min,y_min,x_max,y_max\n{row}\n"))
+    assert [(s.label, s.box) for s in data] == [(None, None)]
+    assert ["read as without the subject" in note for note in data.notes] == ["cat" in row] * (
+        "cat" in row
+    )
+
+
+def test_pictures_are_found_beside_the_folder_of_labels(folder):
+    (folder / "annotations").mkdir()
+    path = labels(folder / "annotations", "a.jpg,1,2,11,22,cat\n")
+    assert read(path).samples[0].image == folder / "images/a.jpg"
+
+
+def test_a_picture_name_that_two_folders_hold_must_name_its_folder(folder):
+    for name in ("red", "blue"):
+        (folder / name).mkdir()
+        Image.new("RGB", (9, 9)).save(folder / name / "twin.png")
+    assert problems_of(labels(folder, "twin.png,1,2,3,4,cat\n")) == [
+        "labels.csv:1: picture twin.png is in several folders: blue, red. "
+        "Write the folder before the name."
+    ]
+
+
+def test_an_unknown_header_names_what_is_missing_and_the_likely_slip(folder):
+    path = labels(folder, "imag,label,x_min,y_min,x_max,y_max\nimages/a.jpg,cat,1,2,3,4\n")
+    assert problems_of(path) == [
+        "labels.csv:1: has no column image; its first row is imag, label, x_min, y_min, x_max, "
+        "y_max. 'imag': Did you mean image?"
+    ]
+
+
+def test_a_slip_in_an_optional_column_is_not_passed_over(folder):
+    path = labels(folder, "image,label,x_min,y_min,x_max,y_max,spilt\na.jpg,cat,1,2,3,4,val\n")
+    assert problems_of(path) == ["labels.csv:1: column 'spilt' is not known. Did you mean split?"]
+
+
+def test_columns_that_are_not_used_are_told(folder):
+    path = labels(folder, "image,label,x_min,y_min,x_max,y_max,mood\na.jpg,cat,1,2,3,4,calm\n")
+    assert read(path).notes == ("labels.csv: columns not used: mood.",)
+
+
+def test_every_bad_row_is_listed_at_once_with_its_line(folder):
+    path = labels(
+        folder,
+        "image,label,x_min,y_min,x_max,y_max,split\n"
+        "images/a.jpg,cat,one,2,3,4,train\n"
+        "images/a.jpg,cat,1,2,,4,train\n"
+        ",cat,1,2,3,4,train\n"
+        "images/a.jpg,cat\n"
+        "images/a.jpg,cat,1,2,3,4,tset\n"
+        "images/a.jpg,,1,2,3,4,train\n"
+        "images/bb.jpg,cat,1,2,3,4,train\n",
+    )
+    assert problems_of(path) == [
+        "labels.csv:2: x_min is 'one', which is not a number. Correct it.",
+        "labels.csv:3: x_max is empty. Write all four numbers, or none for a picture without the "
+        "subject.",
+        "labels.csv:4: names no picture. Write its path, or remove the row.",
+        "labels.csv:5: has 2 cells where at least 7 are needed. Write the missing ones, empty if "
+        "need be.",
+        "labels.csv:6: split 'tset' is not one of train, val, test. Did you mean test?",
+        "labels.csv:7: has a box but no label. Name the subject, or remove the box.",
+        f"labels.csv:8: picture {folder / 'images/bb.jpg'} does not exist. Did you mean b.jpg? "
+        "Correct the path or remove the label.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "labels.csv: is empty. Write one row for each picture."),
+        (b"image,label\n\xff\xfe,cat\n", "labels.csv: is not UTF-8 text"),
+        (b'image,bbox\na.jpg,"[1, 2\n', "labels.csv:2: is not CSV"),
+        (b"image,label,x_min,y_min,x_max,y_max\n", "holds no labelled picture"),
+    ],
+)
+def test_a_file_that_is_no_table_says_why(folder, content, sentence):
+    path = folder / "labels.csv"
+    path.write_bytes(content)
+    (problem,) = problems_of(path)
+    assert sentence in problem
+
+
+def test_written_paths_are_relative_so_the_folder_can_move(folder, tmp_path_factory):
+    data = Dataset(
+        (Sample(folder / "images/a.jpg", "cat", (1.0, 2.0, 3.0, 4.5), "test"),), ("cat",)
+    )
+    write(data, folder / "out/labels.csv", "csv")
+    assert (folder / "out/labels.csv").read_text() == (
+        "image,label,x_min,y_min,x_max,y_max,split\n../images/a.jpg,cat,1,2,3,4.5,test\n"
+    )
+
+
+def test_joints_are_not_lost_in_silence(folder):
+    data = Dataset((), ("cat",), joints=Joints(("nose",)))
+    for name in ("csv", "voc"):
+        with pytest.raises(SettingError, match=r"no place for joints.* Write it as coco or yolo"):
+            write(data, folder / "out", name)

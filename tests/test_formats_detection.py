@@ -1,0 +1,166 @@
+"""Which label files a path means."""
+
+import json
+import shutil
+
+import pytest
+from PIL import Image
+
+from onebox.errors import DataError, SettingError
+from onebox.formats import read, write
+from onebox.structures import Dataset
+
+ROW = "a.png,1,2,3,4,cat\n"
+COCO = {
+    "images": [{"id": 1, "file_name": "a.png"}],
+    "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 2, 2]}],
+    "categories": [{"id": 1, "name": "cat"}],
+}
+VOC = (
+    "<annotation><filename>a.png</filename><object><name>cat</name><bndbox><xmin>1</xmin>"
+    "<ymin>2</ymin><xmax>3</xmax><ymax>4</ymax></bndbox></object></annotation>"
+)
+TEXTS = {"labels.csv": ROW, "labels.json": json.dumps(COCO), "a.xml": VOC}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for shade, name in enumerate("abc"):
+        Image.new("RGB", (40, 30), (shade, 0, 0)).save(tmp_path / f"{name}.png")
+    return tmp_path
+
+
+def box_of(path, **settings):
+    (sample,) = read(path, **settings)
+    return sample.label, sample.box
+
+
+def problem_of(path, **settings):
+    with pytest.raises(DataError) as caught:
+        read(path, **settings)
+    (problem,) = caught.value.problems
+    return problem
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_folder_with_one_label_file_is_that_file(folder, name):
+    (folder / name).write_text(TEXTS[name])
+    assert box_of(folder) == box_of(folder / name) == ("cat", (1, 2, 3, 4))
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_file_without_a_telling_suffix_is_known_by_its_content(folder, name):
+    (folder / "labels.txt").write_text("\ufeff" + TEXTS[name] if name != "a.xml" else VOC)
+    assert box_of(folder / "labels.txt") == ("cat", (1, 2, 3, 4))
+
+
+def test_what_is_no_label_file_is_told(folder):
+    (folder / "notes.txt").write_text("nothing, really")
+    assert "notes.txt: is not a label file (csv, voc, coco, yolo)" in problem_of(
+        folder / "notes.txt"
+    )
+    assert "holds no label files (csv, voc, coco, yolo)" in problem_of(folder)
+
+
+def test_other_tables_and_json_do_not_confuse(folder):
+    (folder / "labels.csv").write_text(ROW)
+    (folder / "results.csv").write_text("epoch,loss\n1,2\n")
+    (folder / "metrics.json").write_text('{"loss": 1}')
+    assert box_of(folder) == ("cat", (1, 2, 3, 4))
+
+
+def test_the_only_file_of_a_folder_explains_itself(folder):
+    (folder / "labels.csv").write_text("picture,label\na.png,cat\n")
+    assert problem_of(folder).startswith("labels.csv:1: has no column image")
+    (folder / "labels.csv").unlink()
+    (folder / "labels.json").write_text('{"images": []}')
+    assert "labels.json: is not COCO" in problem_of(folder)
+
+
+def test_several_formats_are_named_with_the_repair_and_a_named_one_is_read(folder):
+    for name, text in TEXTS.items():
+        (folder / name).write_text(text)
+    problem = problem_of(folder)
+    assert f"csv (labels.csv), voc ({folder.name}), coco (labels.json)" in problem
+    assert "format='csv'" in problem
+    for name in ("csv", "voc", "coco"):
+        assert box_of(folder, format=name) == ("cat", (1, 2, 3, 4))
+
+
+def test_an_unknown_format_is_a_setting_with_a_suggestion(folder):
+    with pytest.raises(SettingError, match=r"csv, voc, coco, yolo, got 'cocoa'.*mean coco\?"):
+        read(folder, format="cocoa")
+    with pytest.raises(SettingError, match=r"Did you mean yolo\?"):
+        write(Dataset((), ()), folder / "out", "yollo")
+
+
+def test_a_missing_path_suggests_a_close_one(folder):
+    (folder / "labels.csv").write_text(ROW)
+    assert "Did you mean labels.csv?" in problem_of(folder / "lables.csv")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train.{}", "val.{}", "test.{}"),
+        ("training.{}", "valid.{}", "Test.{}"),
+        ("instances_train2017.{}", "instances_val2017.{}", "instances_test2017.{}"),
+        ("train/labels.{}", "validation/x.{}", "test/_annotations.coco.{}"),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["csv", "json"])
+def test_files_or_folders_called_like_splits_are_one_data_set(folder, names, suffix):
+    for letter, name in zip("abc", names, strict=True):
+        path = folder / name.format(suffix)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(TEXTS[f"labels.{suffix}"].replace("a.png", f"{letter}.png"))
+        if path.parent != folder:
+            shutil.copy(folder / f"{letter}.png", path.parent)
+    assert [(s.image.name, s.split) for s in read(folder)] == [
+        ("a.png", "train"),
+        ("b.png", "val"),
+        ("c.png", "test"),
+    ]
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders_and_all_are_read(folder):
+    for name, text in {"train": "a.png,9,2,7,6,cat\n", "test": "epoch,loss\n"}.items():
+        (folder / name).mkdir()
+        (folder / name / "labels.csv").write_text(text)
+        shutil.copy(folder / "a.png", folder / name)
+    (folder / "valid").mkdir()
+    (folder / "valid" / "labels.csv").write_text("b.png,nan,2,7,6,cat\n")
+    with pytest.raises(DataError) as caught:
+        read(folder, "csv")
+    problems = caught.value.problems
+    places = {problem.split(": ")[0] for problem in problems}
+    assert places == {"train/labels.csv:1", "valid/labels.csv:1", "test/labels.csv:1"}
+
+
+def test_a_broken_file_of_one_split_is_not_passed_over(folder):
+    (folder / "train.csv").write_text(ROW)
+    (folder / "test.csv").write_text("picture,x,y\n")
+    assert problem_of(folder).startswith("test.csv:1: has no column image")
+
+
+def test_a_table_of_all_beside_those_of_the_splits_is_left_and_told(folder):
+    for name in ("train", "test", "all"):
+        (folder / f"{name}.csv").write_text(ROW.replace("a.png", f"{name[0]}.png"))
+    (folder / "t.png").write_bytes((folder / "b.png").read_bytes())
+    (folder / "test.csv").write_text(ROW.replace("a.png", "c.png"))
+    data = read(folder)
+    assert [s.split for s in data] == ["train", "test"]
+    assert data.notes == ("all.csv not read beside train.csv, test.csv.",)
+
+
+def test_several_files_whose_names_tell_nothing_are_told(folder):
+    for name in ("cats", "dogs"):
+        (folder / f"{name}.csv").write_text(ROW)
+    assert "holds several csv files: cats.csv, dogs.csv. Name one of them" in problem_of(folder)
+
+
+def test_classes_of_several_files_keep_the_order_of_the_first(folder):
+    (folder / "train.json").write_text(json.dumps(COCO))
+    other = COCO | {"categories": [{"id": 1, "name": "dog"}, {"id": 2, "name": "cat"}]}
+    (folder / "test.json").write_text(json.dumps(other).replace("a.png", "b.png"))
+    assert read(folder).classes == ("cat", "dog")

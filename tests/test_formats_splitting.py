@@ -1,0 +1,73 @@
+"""Splits that nobody stated: the picture's bytes decide."""
+
+import itertools
+import shutil
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from onebox.formats import read
+from onebox.formats.splitting import split_of_bytes
+
+
+def save(folder, count, seed=0):
+    folder.mkdir(exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 255, (count, 6, 6, 3), dtype=np.uint8)
+    for number, picture in enumerate(pixels):
+        Image.fromarray(picture).save(folder / f"{number}.png")
+
+
+def splits(folder, names):
+    path = folder / "labels.csv"
+    path.write_text("".join(f"{name}.png,1,2,3,4,cat\n" for name in names))
+    return {sample.image.stem: sample.split for sample in read(path)}
+
+
+def test_a_picture_never_changes_sides_when_others_are_added_or_renamed(tmp_path):
+    save(tmp_path, 40)
+    few, all_of_them = splits(tmp_path, range(10)), splits(tmp_path, range(40))
+    assert all(all_of_them[name] == split for name, split in few.items())
+    assert set(all_of_them.values()) == {"train", "val", "test"}
+    for number in range(40):
+        (tmp_path / f"{number}.png").rename(tmp_path / f"new{number}.png")
+    renamed = splits(tmp_path, [f"new{number}" for number in range(40)])
+    assert list(renamed.values()) == list(all_of_them.values())
+
+
+def test_exact_copies_stay_together(tmp_path):
+    save(tmp_path, 20)
+    for number in range(20):
+        shutil.copy(tmp_path / f"{number}.png", tmp_path / f"copy{number}.png")
+    names = itertools.chain.from_iterable((number, f"copy{number}") for number in range(20))
+    found = splits(tmp_path, names)
+    assert all(found[str(number)] == found[f"copy{number}"] for number in range(20))
+
+
+def test_eighty_ten_ten_of_a_hundred():
+    found = [split_of_bytes(str(number).encode()) for number in range(20_000)]
+    # the standard deviation of a share of 0.1 in 20,000 is 0.0021
+    assert abs(found.count("train") / 20_000 - 0.8) < 0.012
+    assert abs(found.count("val") / 20_000 - 0.1) < 0.009
+
+
+def test_the_hash_is_the_one_that_earlier_data_sets_were_split_by():
+    # BLAKE2b of 8 bytes, as a share of 2**64: 0.254, 0.517, 0.893, 0.965
+    found = [split_of_bytes(data) for data in (b"a", b"b", b"", b"1")]
+    assert found == ["train", "train", "val", "test"]
+
+
+@given(st.binary(max_size=50))
+def test_all_bytes_have_a_split(data):
+    assert split_of_bytes(data) in {"train", "val", "test"}
+
+
+def test_a_file_that_says_only_train_and_test_stays_so(tmp_path):
+    save(tmp_path, 2)
+    path = tmp_path / "labels.csv"
+    path.write_text(
+        "image,label,x_min,y_min,x_max,y_max,split\n"
+        "0.png,cat,1,2,3,4,train\n1.png,cat,1,2,3,4,test\n"
+    )
+    assert [sample.split for sample in read(path)] == ["train", "test"]

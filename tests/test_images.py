@@ -1,0 +1,376 @@
+"""Any source of a picture comes out as upright RGB, or as an error that names it."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw, ImageOps
+
+from onebox.errors import PictureError
+from onebox.images import MAX_PIXELS, Header, find_pictures, load, read_header
+
+ORIENTATIONS = range(1, 9)
+WIDE = (64, 48)
+
+
+def quarters(size_wh):
+    """A picture that looks different in each of the eight orientations."""
+    width, height = size_wh
+    image = Image.new("RGB", size_wh, (200, 40, 40))
+    image.paste((40, 200, 40), (0, 0, width // 2, height // 2))
+    image.paste((40, 40, 200), (width // 2, 0, width, height // 2))
+    return image
+
+
+def save_turned(image, path, orientation, **options):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image.save(path, exif=exif, **options)
+    return path
+
+
+def encoded(image, kind, **options):
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def png_that_claims(width, height):
+    """A PNG of a few bytes whose header promises any size."""
+
+    def chunk(name, data):
+        checksum = struct.pack(">I", zlib.crc32(name + data))
+        return struct.pack(">I", len(data)) + name + data + checksum
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def bright_box(pixels):
+    rows, columns = np.nonzero(pixels.min(axis=2) > 127)
+    return np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
+
+
+# --- upright -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_a_picture_is_turned_as_pillow_turns_it(tmp_path, orientation, suffix):
+    path = save_turned(quarters(WIDE), tmp_path / f"a{suffix}", orientation)
+    with Image.open(path) as stored:
+        expected = np.asarray(ImageOps.exif_transpose(stored).convert("RGB"))
+    picture = load(path)
+    np.testing.assert_array_equal(picture.pixels, expected)
+    assert picture.size_wh == (expected.shape[1], expected.shape[0])
+    assert read_header(path) == Header(WIDE, orientation)
+    assert read_header(path).size_wh == picture.size_wh
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_a_picture_shrunk_while_decoding_is_turned_as_the_whole_one(tmp_path, orientation):
+    path = save_turned(quarters((640, 320)), tmp_path / "a.jpg", orientation, quality=95)
+    picture = load(path, at_least=40)
+    with Image.open(path) as stored:
+        whole = ImageOps.exif_transpose(stored)
+    # 640 / 40 = 16 and 320 / 40 = 8 pixels become one
+    scale = (16, 8) if orientation < 5 else (8, 16)
+    assert (picture.size_wh, picture.scale_xy) == (whole.size, scale)
+    np.testing.assert_allclose(picture.pixels, np.asarray(whole.reduce(scale)), atol=20)
+
+
+@pytest.mark.parametrize("value", [0, 9, 255])
+def test_an_orientation_outside_one_to_eight_counts_as_upright(tmp_path, value):
+    path = save_turned(quarters(WIDE), tmp_path / "a.png", value)
+    assert read_header(path) == Header(WIDE, 1)
+    np.testing.assert_array_equal(load(path).pixels, np.asarray(quarters(WIDE)))
+
+
+# --- modes ---------------------------------------------------------------------------------
+
+
+def palette_with_hole():
+    image = Image.new("P", (4, 3), 1)
+    image.putpalette([0, 0, 0, 200, 30, 40])
+    image.putpixel((0, 0), 0)
+    return image
+
+
+MODES = {
+    "grey": (Image.new("L", (4, 3), 100), "PNG", (100, 100, 100)),
+    # 32896 / 65535 x 255 = 128
+    "16-bit grey": (Image.new("I;16", (4, 3), 32896), "PNG", (128, 128, 128)),
+    "16-bit grey in 32 bits": (Image.new("I", (4, 3), 65535), "TIFF", (255, 255, 255)),
+    "big-endian 16-bit": (Image.new("I;16B", (4, 3), 32896), "TIFF", (128, 128, 128)),
+    "one bit": (Image.new("1", (4, 3), 1), "PNG", (255, 255, 255)),
+    "CMYK": (Image.new("CMYK", (4, 3), (0, 255, 255, 0)), "TIFF", (255, 0, 0)),
+    "palette": (palette_with_hole(), "PNG", (200, 30, 40)),
+    # 128 parts of red and 127 of white: 127 in green and blue
+    "alpha": (Image.new("RGBA", (4, 3), (255, 0, 0, 128)), "PNG", (255, 127, 127)),
+    "grey with alpha": (Image.new("LA", (4, 3), (0, 128)), "PNG", (127, 127, 127)),
+    "wholly transparent": (Image.new("RGBA", (4, 3), (9, 9, 9, 0)), "PNG", (255, 255, 255)),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_each_mode_comes_out_as_the_rgb_that_a_person_sees(mode):
+    image, kind, colour = MODES[mode]
+    pixels = load(encoded(image, kind)).pixels
+    assert (pixels.shape, pixels.dtype) == ((3, 4, 3), np.uint8)
+    assert tuple(pixels[2, 3].tolist()) == colour
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_pillow_picture_of_each_mode_is_read_like_its_file(mode):
+    image, kind, _ = MODES[mode]
+    np.testing.assert_array_equal(load(image).pixels, load(encoded(image, kind)).pixels)
+
+
+def test_a_transparent_palette_entry_shows_white():
+    pixels = load(encoded(palette_with_hole(), "PNG", transparency=0)).pixels
+    assert pixels[0, 0].tolist() == [255, 255, 255]
+    assert pixels[2, 3].tolist() == [200, 30, 40]
+
+
+def test_a_transparent_colour_of_an_rgb_png_shows_white():
+    image = Image.new("RGB", (4, 3), (10, 20, 30))
+    pixels = load(encoded(image, "PNG", transparency=(10, 20, 30))).pixels
+    assert np.all(pixels == 255)
+
+
+def test_a_cmyk_jpeg_is_not_inverted():
+    image = Image.new("CMYK", (16, 16), (0, 255, 255, 0))
+    pixels = load(encoded(image, "JPEG", quality=95)).pixels
+    np.testing.assert_allclose(pixels[8, 8], [255, 0, 0], atol=6)
+
+
+def test_a_sixteen_bit_ramp_keeps_its_order_and_its_ends():
+    ramp = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
+    grey = load(encoded(Image.fromarray(ramp), "PNG")).pixels[:, :, 0].ravel()
+    np.testing.assert_array_equal(grey, np.arange(256))
+
+
+def test_the_first_frame_of_an_animation_is_read():
+    frames = [Image.new("RGB", (8, 6), colour) for colour in ("red", "lime", "blue")]
+    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    pixels = load(data).pixels
+    assert np.all(pixels == [255, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (Image.new("F", (4, 3), 0.5), "32-bit fractions"),
+        (Image.new("I", (4, 3), 70_000), r"70000\.\.70000"),
+        (Image.new("I", (4, 3), -1), r"-1\.\.-1"),
+    ],
+)
+def test_values_beyond_sixteen_bits_are_refused_not_guessed(tmp_path, image, words):
+    path = tmp_path / "depth.tif"
+    image.save(path)
+    with pytest.raises(PictureError, match=f"depth.tif: cannot be decoded.*{words}.*8 or 16 bits"):
+        load(path)
+
+
+# --- sources -------------------------------------------------------------------------------
+
+
+def test_a_path_its_text_its_bytes_and_its_picture_give_the_same_pixels(tmp_path):
+    path = tmp_path / "a.jpg"
+    quarters(WIDE).save(path)
+    expected = load(path).pixels
+    with Image.open(path) as opened:
+        for source in (str(path), path.read_bytes(), opened):
+            np.testing.assert_array_equal(load(source).pixels, expected)
+
+
+@pytest.mark.parametrize("at_least", [None, 16, 500])
+def test_the_callers_picture_is_left_as_it_was(tmp_path, at_least):
+    path = save_turned(quarters((640, 480)), tmp_path / "a.jpg", 6)
+    with Image.open(path) as opened:
+        before = opened.copy()
+    with Image.open(path) as opened:
+        load(opened, at_least=at_least)
+        # Neither shrunk by the decoder, nor turned, nor closed.
+        assert (opened.size, opened.mode) == (before.size, before.mode)
+        assert opened.tobytes() == before.tobytes()
+
+
+@pytest.mark.parametrize("kind", ["grey", "rgb", "rgba"])
+def test_an_array_is_taken_as_it_is_with_transparency_over_white(kind):
+    rgba = np.full((3, 4, 4), (255, 0, 0, 128), dtype=np.uint8)
+    array, colour = {
+        "grey": (np.full((3, 4), 77, dtype=np.uint8), [77, 77, 77]),
+        "rgb": (rgba[:, :, :3], [255, 0, 0]),
+        "rgba": (rgba, [255, 127, 127]),
+    }[kind]
+    picture = load(array)
+    assert (picture.size_wh, picture.scale_xy) == ((4, 3), (1.0, 1.0))
+    assert np.all(picture.pixels == colour)
+    assert picture.pixels.flags.c_contiguous
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint16, np.int64, bool])
+def test_an_array_that_is_not_uint8_is_refused(dtype):
+    with pytest.raises(TypeError, match=f"must be uint8, got {np.dtype(dtype)}"):
+        load(np.zeros((3, 4, 3), dtype=dtype))
+
+
+@pytest.mark.parametrize("shape", [(4,), (3, 4, 1), (3, 4, 2), (1, 3, 4, 3), (0, 4, 3), (3, 0)])
+def test_an_array_of_another_shape_is_refused(shape):
+    with pytest.raises(ValueError, match="must have shape"):
+        load(np.zeros(shape, dtype=np.uint8))
+
+
+@pytest.mark.parametrize("source", [None, 3, object()])
+def test_a_source_of_another_type_is_a_type_error(source):
+    with pytest.raises(TypeError):
+        load(source)
+
+
+# --- shrinking -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "array"])
+@pytest.mark.parametrize("at_least", [30, 48, 100, 224, 388, 389, 777, 2000])
+def test_a_rectangle_is_found_at_its_box_over_the_scale(kind, at_least):
+    image = Image.new("RGB", (1001, 777))
+    box = (211, 390, 702, 655)
+    image.paste("white", box)
+    source = np.asarray(image) if kind == "array" else encoded(image, kind)
+    picture = load(source, at_least=at_least)
+    expected = np.array(box) / [*picture.scale_xy, *picture.scale_xy]
+    assert np.abs(bright_box(picture.pixels) - expected).max() <= 1
+    assert picture.size_wh == (1001, 777)
+    assert min(picture.pixels.shape[:2]) >= min(at_least, 777)
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+@pytest.mark.parametrize("at_least", [48, 100, 224])
+def test_a_turned_rectangle_is_found_at_its_box_over_the_scale(tmp_path, orientation, at_least):
+    image = Image.new("RGB", (1001, 777))
+    ImageDraw.Draw(image).rectangle((211, 390, 701, 654), fill="white")
+    path = save_turned(image, tmp_path / "a.jpg", orientation)
+    whole, small = load(path), load(path, at_least=at_least)
+    expected = bright_box(whole.pixels) / [*small.scale_xy, *small.scale_xy]
+    assert np.abs(bright_box(small.pixels) - expected).max() <= 1
+    assert small.size_wh == whole.size_wh
+
+
+@settings(deadline=None)
+@given(width=st.integers(1, 90), height=st.integers(1, 90), at_least=st.integers(1, 100))
+def test_each_side_stays_long_enough_and_a_file_comes_under_twice_that(width, height, at_least):
+    array = np.zeros((height, width, 3), dtype=np.uint8)
+    for source in (array, encoded(Image.fromarray(array), "BMP")):
+        picture = load(source, at_least=at_least)
+        small_wh = np.array(picture.pixels.shape[1::-1])
+        assert np.all(small_wh >= np.minimum(at_least, [width, height]))
+        # The last pixel may stand for fewer columns, never for none.
+        np.testing.assert_array_equal(
+            small_wh, np.ceil([width, height] / np.array(picture.scale_xy))
+        )
+    assert np.all(small_wh <= np.maximum(2 * at_least - 1, 1))
+
+
+# --- bad input -----------------------------------------------------------------------------
+
+
+def bad_file(folder, what):
+    path = folder / f"{what}.jpg"
+    jpeg = encoded(quarters((200, 200)), "JPEG")
+    contents = {
+        "empty": b"",
+        "text": b"this is no picture\n" * 20,
+        "truncated": jpeg[: len(jpeg) // 2],
+        "header-only": jpeg[:20],
+        "truncated-png": encoded(Image.effect_noise((90, 90), 60), "PNG")[:3000],
+        "bomb": png_that_claims(20_000, 20_000),
+        "small-bomb": png_that_claims(MAX_PIXELS + 1, 1),
+        "ribbon": png_that_claims(MAX_PIXELS, 1),
+        "huge-bomb": png_that_claims(2**31 - 1, 2**31 - 1),
+    }
+    if what == "folder":
+        path.mkdir()
+    elif what in contents:
+        path.write_bytes(contents[what])
+    return path
+
+
+BAD = {
+    "missing": "there is no such file. Correct the path.",
+    "folder": "is a folder, not a picture. Name the pictures in it.",
+    "empty": "is empty (0 bytes). Replace or remove it.",
+    "text": "is not a picture in a format that can be read. Save it as JPEG or PNG.",
+    "header-only": "Save it as JPEG or PNG.",
+    "truncated": "cannot be decoded (",
+    "truncated-png": "cannot be decoded (",
+    "ribbon": "takes more memory to decode than there is. Shrink it or remove it.",
+    "bomb": f"has more than the {MAX_PIXELS} pixels that are decoded.",
+    "small-bomb": f"has more than the {MAX_PIXELS} pixels that are decoded.",
+    "huge-bomb": f"has more than the {MAX_PIXELS} pixels that are decoded.",
+}
+
+
+@pytest.mark.parametrize("at_least", [None, 32])
+@pytest.mark.parametrize("what", BAD)
+def test_a_bad_file_is_named_with_its_rule_and_repair(tmp_path, what, at_least):
+    path = bad_file(tmp_path, what)
+    with pytest.raises(PictureError) as caught:
+        load(path, at_least=at_least)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert BAD[what] in message
+    assert caught.value.problems == (message,)
+
+
+@pytest.mark.parametrize("what", sorted(BAD.keys() - {"truncated", "truncated-png", "ribbon"}))
+def test_a_header_that_cannot_be_read_is_refused_in_the_same_words(tmp_path, what):
+    path = bad_file(tmp_path, what)
+    with pytest.raises(PictureError) as from_header:
+        read_header(path)
+    with pytest.raises(PictureError) as from_pixels:
+        load(path)
+    assert str(from_header.value) == str(from_pixels.value)
+
+
+@pytest.mark.parametrize("what", sorted(BAD.keys() - {"missing", "folder"}))
+def test_bad_bytes_are_refused_by_their_length(tmp_path, what):
+    data = bad_file(tmp_path, what).read_bytes()
+    with pytest.raises(PictureError) as caught:
+        load(data)
+    assert str(caught.value).startswith(f"picture of {len(data)} bytes: ")
+    assert BAD[what] in str(caught.value)
+
+
+def test_a_truncated_pillow_picture_is_a_picture_error(tmp_path):
+    path = bad_file(tmp_path, "truncated")
+    with (
+        Image.open(path) as opened,
+        pytest.raises(PictureError, match=r"truncated\.jpg: cannot be decoded"),
+    ):
+        load(opened)
+
+
+def test_a_large_picture_below_the_limit_gives_no_warning_and_its_header_is_read_alone(tmp_path):
+    # Pillow warns above half of our limit, and pytest would turn that warning into an error. The
+    # pixels are not there: whoever decodes them to learn the size fails.
+    path = tmp_path / "large.png"
+    path.write_bytes(png_that_claims(13_000, 13_000))
+    assert MAX_PIXELS / 2 < 13_000**2 < MAX_PIXELS
+    assert read_header(path) == Header((13_000, 13_000), 1)
+
+
+# --- folders -------------------------------------------------------------------------------
+
+
+def test_pictures_are_found_by_suffix_in_sub_folders_in_order(tmp_path):
+    (tmp_path / "b" / "folder.jpg").mkdir(parents=True)
+    for name in ("c.PNG", "a.jpeg", "b/z.webp", "notes.txt", "labels.csv"):
+        (tmp_path / name).write_bytes(b"")
+    found = [path.relative_to(tmp_path).as_posix() for path in find_pictures(tmp_path)]
+    assert found == ["a.jpeg", "b/z.webp", "c.PNG"]

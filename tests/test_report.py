@@ -1,0 +1,249 @@
+import base64
+import io
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from onebox.errors import OneboxError
+from onebox.evaluation import summarize
+from onebox.images import Picture
+from onebox.metrics import compare
+from onebox.report import histogram, most_confused, write_report, write_samples
+from onebox.structures import Prediction, Sample
+
+VOID = {"meta", "img", "br", "link", "input"}
+TRUTH = (2.0, 2.0, 12.0, 12.0)
+
+
+class Page(HTMLParser):
+    """What a browser would read: tags with their attributes, and words; refuses bad nesting."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.words, self.open = [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    def has(self, tag, **attributes):
+        return any(name == tag and attributes.items() <= found.items() for name, found in self.tags)
+
+    @property
+    def images(self):
+        return [found["src"] for tag, found in self.tags if tag == "img"]
+
+    @property
+    def text(self):
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+
+def outcome(name="a.jpg", *, label="cat", truth=TRUTH, true_label="cat", box=TRUTH):
+    return compare(
+        Sample(Path(name), true_label, truth),
+        Prediction(label, 0.75, box, (1.0,)),
+        size_wh=(16, 16),
+        mean_box=(0.0, 0.0, 1.0, 1.0),
+    )
+
+
+def load_plain(image):
+    return Picture(np.full((16, 16, 3), 200, dtype=np.uint8), (16, 16))
+
+
+def written(tmp_path, outcomes, classes=("cat",), **settings) -> Page:
+    path = tmp_path / "report.html"
+    write_report(summarize(outcomes, classes), path, load_picture=load_plain, **settings)
+    return Page(path.read_text(encoding="utf-8"))
+
+
+def many(count):
+    """Outcomes of which each overlaps a little less than the one before."""
+    return [
+        outcome(f"{place}.jpg", box=(2.0, 2.0, 12.0 - place / 100, 12.0)) for place in range(count)
+    ]
+
+
+def test_the_page_says_its_figures_and_facts(tmp_path):
+    outcomes = [outcome(), outcome(box=(2.0, 2.0, 12.0, 7.0))]  # IoU 1 and 50 of 100
+    page = written(tmp_path, outcomes, facts={"recipe": "default", "split": "test"})
+    assert "On 2 pictures the predicted box overlaps the true one by 0.750 on average" in page.text
+    assert "recipe default" in page.text
+    assert "split test" in page.text
+
+
+def test_the_page_asks_nothing_of_any_network(tmp_path):
+    page = written(tmp_path, [outcome(), outcome(label="dog")], ("cat", "dog"))
+    addresses = [
+        found[key] for _, found in page.tags for key in ("src", "href", "data") if key in found
+    ]
+    assert addresses
+    assert all(address.startswith("data:image/jpeg;base64,") for address in addresses)
+    assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in page.tags}
+    raw = (tmp_path / "report.html").read_text()
+    assert "http://" not in raw
+    assert "https://" not in raw
+    assert "url(" not in raw
+    assert "@import" not in raw
+
+
+def test_words_from_outside_are_shown_and_never_obeyed(tmp_path):
+    evil = "<img onerror=alert(1)>"
+    outcomes = [outcome(f"{evil}.jpg", true_label="<b>", label="<i>"), outcome(true_label="<b>")]
+    page = written(tmp_path, outcomes, ("<b>", "<i>", "cat"), facts={"<marquee>": '"><script>'})
+    assert len(page.images) == 2
+    assert not page.has("script")
+    assert not page.has("marquee")
+    assert not any("onerror" in found for _, found in page.tags)
+    assert f"{evil}.jpg" in page.text
+    assert "<b> taken for <i>" in page.text
+    assert '"><script>' in page.text
+
+
+def test_pictures_are_in_the_page_with_both_boxes(tmp_path):
+    (address,) = written(tmp_path, [outcome(box=(6.0, 6.0, 15.0, 15.0))]).images
+    image = Image.open(io.BytesIO(base64.b64decode(address.split(",")[1])))
+    assert image.size == (320, 320)
+    red, _, blue = (np.asarray(image)[:, :, band].astype(int) for band in range(3))
+    assert (red - blue > 100).any()  # orange
+    assert (blue - red > 60).any()  # sky blue
+
+
+def test_the_few_pictures_of_a_small_data_set_are_shown_once_worst_first(tmp_path):
+    page = written(tmp_path, many(5))
+    assert len(page.images) == 5
+    assert "Worst" not in page.text
+    shown = [found["alt"].split(":")[0] for tag, found in page.tags if tag == "img"]
+    assert shown == ["4.jpg", "3.jpg", "2.jpg", "1.jpg", "0.jpg"]
+
+
+def test_a_large_data_set_shows_best_middle_and_worst_and_stays_small(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (320, 320, 3), dtype=np.uint8)
+    path = tmp_path / "report.html"
+    report = summarize(many(60), ("cat",))
+    write_report(report, path, load_picture=lambda _: Picture(noise, (320, 320)))
+    page = Page(path.read_text())
+    assert len(page.images) == 36
+    shown = [found["alt"].split(":")[0] for tag, found in page.tags if tag == "img"]
+    assert (shown[0], shown[-12]) == ("59.jpg", "0.jpg")
+    # noise is the worst that a picture can do to a JPEG
+    assert path.stat().st_size < 4e6
+
+
+def test_a_picture_that_is_gone_is_grey_and_costs_no_report(tmp_path):
+    path = tmp_path / "report.html"
+    write_report(summarize([outcome(str(tmp_path / "gone.jpg"))], ("cat",)), path)
+    assert len(Page(path.read_text()).images) == 1
+
+
+def test_a_collapsed_model_is_announced_and_another_is_not(tmp_path):
+    corners = [(0.0, 0.0, 6.0, 6.0), (10.0, 0.0, 16.0, 6.0), (0.0, 10.0, 6.0, 16.0)]
+    one_box = [outcome(truth=corner, box=(4.0, 4.0, 12.0, 12.0)) for corner in corners]
+    found = [outcome(truth=corner, box=corner) for corner in corners]
+    assert written(tmp_path, one_box).has("div", role="alert")
+    assert not written(tmp_path, found).has("div", role="alert")
+
+
+def test_one_class_has_no_table_of_classes(tmp_path):
+    page = written(tmp_path, [outcome()])
+    assert not page.has("table", **{"class": "matrix"})
+    assert not page.has("table", **{"class": "per-class"})
+    assert "Right class" not in page.text
+
+
+def test_two_classes_have_a_matrix_of_counts(tmp_path):
+    outcomes = [outcome(), outcome(), outcome(label="dog"), outcome(true_label="dog", label="dog")]
+    page = written(tmp_path, outcomes, ("cat", "dog"))
+    assert page.has("table", **{"class": "matrix"})
+    assert "true cat dog cat 2 1 dog 0 1" in page.text
+
+
+def test_many_classes_have_their_most_confused_pairs(tmp_path):
+    classes = ("cat", "dog", *(f"class {number}" for number in range(40)))
+    outcomes = [outcome(label="dog"), outcome(label="dog"), outcome(label="class 3"), outcome()]
+    page = written(tmp_path, outcomes, classes)
+    assert not page.has("table", **{"class": "matrix"})
+    assert "true predicted pictures cat dog 2 cat class 3 1" in page.text
+
+
+def test_many_classes_without_confusion_say_so(tmp_path):
+    classes = ("cat", *(f"class {number}" for number in range(40)))
+    assert "No class is taken for another." in written(tmp_path, [outcome()], classes).text
+
+
+def test_confused_pairs_leave_out_right_answers():
+    outcomes = [outcome(), outcome(), outcome(label="dog")]
+    assert most_confused(summarize(outcomes, ("cat", "dog")), 9) == [("cat", "dog", 1)]
+
+
+def test_the_histogram_counts_each_picture_with_a_box_once():
+    truthless = outcome(truth=None, true_label=None)
+    halves = outcome(box=(2.0, 2.0, 12.0, 7.0))
+    counts = histogram(summarize([outcome(), halves, halves, truthless], ("cat",)))
+    assert len(counts) == 20
+    assert (counts[10], counts[19], sum(counts)) == (2, 1, 3)
+
+
+def test_pictures_without_any_box_make_a_page_that_says_so(tmp_path):
+    page = written(tmp_path, [outcome(truth=None, true_label=None)])
+    assert "None of the 1 pictures has a true box" in page.text
+    assert page.images == []
+    assert "nan" not in page.text.lower()
+
+
+def test_samples_are_one_sheet_of_at_most_24_pictures(tmp_path):
+    path = tmp_path / "samples.png"
+    write_samples(summarize(many(60), ("cat",)), path, load_picture=load_plain)
+    with Image.open(path) as image:
+        # 6 columns and 4 rows of 240, gaps of 8, a caption of 26 below each
+        assert image.size == (8 + 6 * 248, 8 + 4 * 274)
+
+
+def test_samples_show_pictures_without_a_subject_too(tmp_path):
+    path = tmp_path / "samples.png"
+    report = summarize([outcome(truth=None, true_label=None)], ("cat",))
+    write_samples(report, path, load_picture=load_plain)
+    with Image.open(path) as image:
+        assert image.size == (8 + 248, 8 + 274)
+
+
+@pytest.mark.parametrize("write", [write_report, write_samples])
+def test_a_place_that_cannot_be_written_is_named_and_left_as_it_was(tmp_path, write):
+    report = summarize([outcome()], ("cat",))
+    missing = tmp_path / "missing" / "report.html"
+    with pytest.raises(OneboxError, match=r"missing.report\.html: cannot be written \(No such"):
+        write(report, missing, load_picture=load_plain)
+    folder = tmp_path / "folder"
+    (folder / "kept").mkdir(parents=True)
+    with pytest.raises(OneboxError, match="folder: cannot be written"):
+        write(report, folder, load_picture=load_plain)
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder", "kept"]
+
+
+def test_a_full_disk_leaves_the_old_report(tmp_path, monkeypatch):
+    path = tmp_path / "report.html"
+    path.write_text("the old one")
+
+    def fill(self, content):
+        self.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fill)
+    with pytest.raises(OneboxError, match="No space left on device"):
+        write_report(summarize([outcome()], ("cat",)), path, load_picture=load_plain)
+    assert path.read_text() == "the old one"
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,207 @@
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from onebox.images import Picture, load
+from onebox.structures import Prediction, Sample
+from onebox.visualization import PREDICTED, TRUE, contact_sheet, draw, fit
+
+GREY = 128
+
+
+def plain(width=200, height=150):
+    return np.full((height, width, 3), GREY, dtype=np.uint8)
+
+
+def predicted(box, label="cat"):
+    return Prediction(label, 0.75, box, (1.0,))
+
+
+def true(box, label="cat"):
+    return Sample(Path("a.jpg"), label, box)
+
+
+def is_colour(image, colour):
+    """Where an image has a colour: booleans of shape (height, width)."""
+    return (np.asarray(image) == colour).all(axis=2)
+
+
+def extent(mask):
+    """First and last column, first and last row of what is true."""
+    rows, columns = np.nonzero(mask)
+    return columns.min(), columns.max(), rows.min(), rows.max()
+
+
+def test_nothing_to_draw_leaves_a_copy_of_the_picture():
+    pixels = plain()
+    image = draw(pixels)
+    np.testing.assert_array_equal(np.asarray(image), pixels)
+    assert image.size == (200, 150)
+
+
+def test_drawing_leaves_the_pixels_it_was_given():
+    pixels = plain()
+    draw(pixels, prediction=predicted((20.0, 60.0, 90.0, 120.0)), truth=true((1.0, 1.0, 9.0, 9.0)))
+    assert (pixels == GREY).all()
+
+
+def test_all_four_edges_of_a_prediction_have_its_colour():
+    image = draw(plain(), prediction=predicted((20.0, 60.0, 190.0, 140.0)))
+    for edge in [(20, 100), (190, 100), (100, 60), (100, 140), (20, 60), (190, 140)]:
+        assert image.getpixel(edge) == PREDICTED
+    assert image.getpixel((100, 100)) == (GREY, GREY, GREY)
+
+
+def test_the_truth_is_dashed_and_has_its_corners():
+    image = draw(plain(), truth=true((20.0, 20.0, 180.0, 100.0)))
+    top = is_colour(image, TRUE)[20, 20:180]
+    assert 0.3 < top.mean() < 0.8
+    for corner in [(20, 20), (180, 20), (20, 100), (180, 100)]:
+        assert image.getpixel(corner) == TRUE
+
+
+def test_a_sample_without_a_box_draws_nothing():
+    image = draw(plain(), truth=true(None, label=None))
+    assert (np.asarray(image) == GREY).all()
+
+
+@pytest.mark.parametrize("beyond", [0.0, 30.0])
+def test_a_box_on_the_frame_or_beyond_it_is_drawn_at_the_frame(beyond):
+    box = (-beyond, -beyond, 200 + beyond, 150 + beyond)
+    found = is_colour(draw(plain(), prediction=predicted(box, label="")), PREDICTED)
+    assert found[-2:].all()
+    assert found[:, -2:].all()
+    assert found[-100:, :2].all()
+    assert found[:2, -100:].all()
+
+
+def test_boxes_in_pixels_of_the_whole_picture_are_drawn_on_a_shrunk_one():
+    box = (40.0, 240.0, 360.0, 560.0)  # of 400 x 600, shown on 200 x 150
+    image = draw(plain(), prediction=predicted(box), scale_xy=(2.0, 4.0))
+    for edge in [(20, 100), (180, 100), (100, 60), (100, 140)]:
+        assert image.getpixel(edge) == PREDICTED
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        (0.0, 0.0, 5.0, 5.0),
+        (195.0, 0.0, 200.0, 5.0),
+        (0.0, 145.0, 5.0, 150.0),
+        (195.0, 145.0, 200.0, 150.0),
+        (0.0, 0.0, 200.0, 150.0),
+    ],
+)
+@pytest.mark.parametrize(
+    "label", ["cat", "a very long name of a cat, far too long for its picture"]
+)
+def test_words_stay_inside_the_picture(box, label):
+    image = draw(plain(), prediction=predicted(box, label))
+    solid = is_colour(image, PREDICTED)
+    plate = solid[np.nonzero(solid.sum(axis=1) > 20)]
+    first, last, _, _ = extent(plate)
+    assert last - first >= 30
+    # The plate begins and ends with padding; cut at the frame, it would begin or end in letters.
+    assert plate[:, [first, last]].all()
+
+
+def test_a_plate_is_whole_where_the_picture_has_hardly_room_for_it():
+    roomy = is_colour(draw(plain(60, 60), prediction=predicted((5.0, 40.0, 50.0, 58.0))), PREDICTED)
+    tight = is_colour(draw(plain(60, 20), prediction=predicted((5.0, 10.0, 50.0, 18.0))), PREDICTED)
+    # column 4 is the plate's padding, left of the box
+    assert roomy[:, 4].sum() > 12
+    assert tight[:, 4].sum() == roomy[:, 4].sum()
+
+
+def test_a_wrong_label_is_drawn_with_the_true_one_and_a_right_one_once():
+    box, shifted = (50.0, 40.0, 150.0, 100.0), (60.0, 50.0, 160.0, 110.0)
+    right = draw(plain(), prediction=predicted(box), truth=true(shifted))
+    wrong = draw(plain(), prediction=predicted(box, "dog"), truth=true(shifted))
+    assert is_colour(wrong, TRUE).sum() > is_colour(right, TRUE).sum() + 100
+
+
+def test_a_picture_too_small_for_words_has_its_box_all_the_same():
+    image = draw(plain(8, 8), prediction=predicted((1.0, 1.0, 6.0, 6.0)))
+    assert image.getpixel((1, 3)) == PREDICTED
+    assert image.getpixel((3, 3)) != PREDICTED
+
+
+@given(
+    st.lists(st.floats(-50, 300), min_size=4, max_size=4).map(tuple),
+    st.sampled_from([(1, 1), (3, 90), (200, 150)]),
+)
+@settings(max_examples=50)
+def test_any_box_on_any_picture_can_be_drawn(box, size_wh):
+    image = draw(plain(*size_wh), prediction=predicted(box), truth=true(box, "dog"))
+    assert image.size == size_wh
+
+
+@pytest.mark.parametrize(
+    ("size_wh", "expected"),
+    [((400, 200), (100, 50)), ((20, 40), (50, 100)), ((1000, 3), (100, 1))],
+)
+def test_fit_gives_the_longer_side_its_length_up_or_down(size_wh, expected):
+    fitted = fit(load(plain(*size_wh)), 100)
+    assert fitted.pixels.shape[1::-1] == expected
+    assert fitted.size_wh == size_wh
+
+
+@given(st.integers(0, 300), st.integers(0, 60))
+@settings(max_examples=25)
+def test_a_bright_rectangle_is_found_again_where_fit_says_it_is(left, top):
+    pixels = np.zeros((201, 801, 3), dtype=np.uint8)
+    pixels[top : top + 100, left : left + 400] = 255
+    png = io.BytesIO()
+    Image.fromarray(pixels).save(png, "PNG")
+    fitted = fit(load(png.getvalue(), at_least=50), 160)  # blocks of 16 x 4 that do not divide it
+    found = extent(fitted.pixels[:, :, 0] > GREY)
+    scale_x, scale_y = fitted.scale_xy
+    expected = (left / scale_x, (left + 400) / scale_x, top / scale_y, (top + 100) / scale_y)
+    np.testing.assert_allclose(np.add(found, [0, 1, 0, 1]), expected, atol=1.6)
+
+
+def test_the_part_of_a_last_pixel_beyond_the_picture_is_cut_off():
+    # 5 columns as 3 pixels of 2: the last stands for one column, and shows black
+    pixels = np.zeros((4, 3, 3), dtype=np.uint8)
+    pixels[:, :2] = 255
+    fitted = fit(Picture(pixels, (5, 4), (2.0, 1.0)), 500)
+    _, last_bright, _, _ = extent(fitted.pixels[:, :, 0] > GREY)
+    # white ends at column 4 of 5, which is pixel 400 of 500
+    assert abs(last_bright - 400) < 10
+
+
+def test_a_sheet_has_its_tiles_in_rows_each_centred_in_its_square():
+    colours = [(250, 0, 0), (0, 250, 0), (0, 0, 250)]
+    tiles = [Image.new("RGB", (40, 20), colour) for colour in colours]
+    sheet = contact_sheet(tiles, columns=2, tile_side=40)
+    # squares of 40 with 8 around and between: centres at 28 and 76
+    assert sheet.size == (8 + 2 * 48, 8 + 2 * 48)
+    assert [sheet.getpixel(centre) for centre in [(28, 28), (76, 28), (28, 76)]] == colours
+    assert sheet.getpixel((28, 28 - 15)) == sheet.getpixel((76, 76))  # ground above, and no fourth
+
+
+def test_a_tile_larger_than_its_square_is_shrunk_into_it():
+    sheet = contact_sheet([Image.new("RGB", (400, 300), "red")], columns=3, tile_side=40)
+    assert extent(is_colour(sheet, (255, 0, 0))) == (8, 47, 13, 42)
+
+
+def test_captions_are_written_below_their_tiles_and_nowhere_else():
+    tiles = [Image.new("RGB", (40, 40))] * 2
+    captions = ["a caption that is much too long", ""]
+    sheet = contact_sheet(tiles, columns=2, tile_side=40, captions=captions)
+    first, last, top, _ = extent(np.asarray(sheet)[:, :, 0] > 150)
+    assert first >= 8
+    assert last < 48
+    assert top >= 48
+
+
+def test_a_sheet_of_nothing_and_captions_of_another_number_are_refused():
+    with pytest.raises(ValueError, match="at least one picture"):
+        contact_sheet([], columns=2, tile_side=40)
+    with pytest.raises(ValueError, match="1 pictures cannot have 2 captions"):
+        contact_sheet([Image.new("RGB", (4, 4))], columns=1, tile_side=4, captions=["a", "b"])
