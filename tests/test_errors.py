@@ -54,6 +54,7 @@ def test_a_suggestion_is_the_closest_option_as_it_is_spelled_or_nothing(word, op
         ([], ""),
         (["a"], "a"),
         (["a", "b"], "a, b"),
+        (["a", "b", "c"], "a, b and 1 more"),
         (["a", "b", "c", "d"], "a, b and 2 more"),
     ],
 )

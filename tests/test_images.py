@@ -365,6 +365,13 @@ def test_a_large_picture_below_the_limit_gives_no_warning_and_its_header_is_read
     assert read_header(path) == Header((13_000, 13_000), 1)
 
 
+def test_our_limit_holds_where_a_program_has_lifted_pillows(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    path = bad_file(tmp_path, "small-bomb")
+    with pytest.raises(PictureError, match=f"has more than the {MAX_PIXELS} pixels"):
+        read_header(path)
+
+
 # --- folders -------------------------------------------------------------------------------
 
 

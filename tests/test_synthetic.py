@@ -161,6 +161,15 @@ def test_no_colour_hidden_under_transparency_shows_at_the_edge(tmp_path):
         assert pixels(sample)[:, :, 1:].max() <= 4
 
 
+def test_a_mirrored_cutout_covers_with_its_own_colours(tmp_path):
+    image = Image.new("RGBA", (90, 60))
+    ImageDraw.Draw(image).polygon([(0, 0), (89, 59), (0, 59)], fill="red")
+    (tmp_path / "own").mkdir()
+    image.save(tmp_path / "own" / "wedge.png")
+    for sample, alpha in coverage(tmp_path, 20, size=80, cutouts=tmp_path / "own"):
+        assert np.all(pixels(sample)[alpha[:, :, 0] == 255] == [255, 0, 0])
+
+
 def test_the_cat_has_the_area_that_its_outline_encloses():
     x, y = np.array(OUTLINE, dtype=float).T
     # The shoelace formula; the drawn polygon also covers half of its border of about 1000 px.
@@ -425,16 +434,16 @@ def test_test_pictures_stay_the_same_and_fresh_when_more_are_trained_on():
 
 
 def test_a_data_set_of_the_users_cutouts_has_their_labels_in_order(tmp_path):
-    for name in ("owl1.png", "fox1.png", "fox2.png"):
+    for name in ("owl1.png", "fox1.png", "fox2.png", "hen1.png", "asp1.png", "bee1.png"):
         put_cutout(tmp_path / "own" / name)
     ground = plain(tmp_path / "ground", "lime")
-    counts = {"train": 30}
+    counts = {"train": 60}
     data = dataset(
         "synth:cutouts", size=32, counts=counts, cutouts=tmp_path / "own", backgrounds=ground
     )
-    assert data.classes == ("fox", "owl")
-    assert {s.label for s in data} == {"fox", "owl"}
-    assert len(data) == 30
+    assert data.classes == ("asp", "bee", "fox", "hen", "owl")
+    assert {s.label for s in data} == set(data.classes)
+    assert len(data) == 60
 
 
 def test_an_unknown_name_is_refused_with_the_closest_one():

@@ -65,7 +65,7 @@ def box_areas(boxes: Boxes) -> Float[ndarray, " n"]:
     return np.prod(np.maximum(box_sizes(boxes), 0), axis=1)
 
 
-def clip_boxes(boxes: Boxes, size_wh: tuple[float, float]) -> Boxes:
+def clip_boxes(boxes: Boxes, size_wh: tuple[float | int, float | int]) -> Boxes:
     """Cut ``xyxy`` boxes at the frame of a picture of ``(width, height)``."""
     return np.clip(boxes, 0, np.array([*size_wh, *size_wh], dtype=boxes.dtype))
 
@@ -93,7 +93,7 @@ def paired_iou(left: Boxes, right: Boxes) -> Float[ndarray, " n"]:
 
 
 def turn_points_upright(
-    points: Float[ndarray, "n 2"], orientation: int, stored_wh: tuple[float, float]
+    points: Float[ndarray, "n 2"], orientation: int, stored_wh: tuple[float | int, float | int]
 ) -> Float[ndarray, "n 2"]:
     """Move ``(x, y)`` points from a picture as it is stored to the picture as a person sees it.
 
@@ -123,7 +123,9 @@ def turn_points_upright(
     return np.stack(upright, axis=1)
 
 
-def turn_boxes_upright(boxes: Boxes, orientation: int, stored_wh: tuple[float, float]) -> Boxes:
+def turn_boxes_upright(
+    boxes: Boxes, orientation: int, stored_wh: tuple[float | int, float | int]
+) -> Boxes:
     """Move ``xyxy`` boxes from a stored picture to the upright one; see `turn_points_upright`."""
     first = turn_points_upright(boxes[:, :2], orientation, stored_wh)
     second = turn_points_upright(boxes[:, 2:], orientation, stored_wh)

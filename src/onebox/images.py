@@ -8,10 +8,11 @@ few pixels.
 
 import io
 import os
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,13 +36,20 @@ _REASONS: dict[type[Exception], str] = {
     FileNotFoundError: "there is no such file. Correct the path.",
     IsADirectoryError: "is a folder, not a picture. Name the pictures in it.",
     PermissionError: "may not be read. Change its permissions.",
+    MemoryError: "takes more memory to decode than there is. Shrink it or remove it.",
     Image.DecompressionBombError: (
         f"has more than the {MAX_PIXELS} pixels that are decoded. Shrink it, or remove it if it "
         "is not what it claims to be."
     ),
 }
 
+_REFUSALS = (
+    *(OSError, SyntaxError, ValueError, EOFError, MemoryError),
+    Image.DecompressionBombError,
+)
+
 _ORIENTATION = 0x0112
+_FILTERS = threading.Lock()
 _FIRST_ON_ITS_SIDE = 5
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -53,6 +61,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _RGB, _RGBA = 3, 4
+_LARGEST_BLOCK = 8
 _EIGHT_BIT, _SIXTEEN_BIT = 2**8 - 1, 2**16 - 1
 
 
@@ -102,7 +111,7 @@ def read_header(path: str | os.PathLike[str]) -> Header:
         PictureError: If the file is missing, empty, no picture or too large.
     """
     with _opened(path) as image:
-        return Header(image.size, _orientation(image))
+        return _header(image)
 
 
 def load(source: Source, *, at_least: int | None = None) -> Picture:
@@ -125,14 +134,15 @@ def load(source: Source, *, at_least: int | None = None) -> Picture:
     if not isinstance(source, str | os.PathLike | bytes | Image.Image):
         return _from_array(np.asarray(source), at_least)
     with _opened(source) as image:
-        header = Header(image.size, _orientation(image))
+        header = _header(image)
         decoded_at = 1.0
         if at_least is not None and not isinstance(source, Image.Image):
-            decoded_at = _shrink_decoder(image, at_least)
-        rgb, factors = _reduced(_to_rgb(image), at_least)
-        pixels = np.asarray(_turned(rgb, header.orientation))
-    scale_xy = (decoded_at * factors[0], decoded_at * factors[1])
-    return Picture(pixels, header.size_wh, scale_xy if header.is_upright else scale_xy[::-1])
+            decoded_at = _shrink_decoder(image, at_least, header.orientation)
+        # Turned before blocks are averaged: the block that is cut short stays the last.
+        upright = _turned(_to_rgb(image), 1 if _turns_itself(image) else header.orientation)
+        reduced, (across, down) = _reduced(upright, at_least)
+        pixels = np.asarray(reduced)
+    return Picture(pixels, header.size_wh, (decoded_at * across, decoded_at * down))
 
 
 def find_pictures(folder: Path) -> list[Path]:
@@ -170,15 +180,19 @@ def _opened(source: str | os.PathLike[str] | bytes | Image.Image) -> Iterator[Im
         if isinstance(source, Image.Image):
             yield source
             return
-        with warnings.catch_warnings():
-            # Our own limit speaks instead, as an error that names the file.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
-        with image:
+        with _open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
             _check_size(image)
             yield image
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except _REFUSALS as error:
         raise PictureError(f"{_name(source)}: {_reason(source, error)}") from error
+
+
+def _open(source: str | os.PathLike[str] | io.BytesIO) -> Image.Image:
+    """Read a header; our own limit speaks of large pictures, as an error that names the file."""
+    # The filters of warnings belong to the process, and pictures are read in threads.
+    with _FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(source)
 
 
 def _name(source: str | os.PathLike[str] | bytes | Image.Image) -> str:
@@ -210,8 +224,19 @@ def _reason(source: str | os.PathLike[str] | bytes | Image.Image, error: Excepti
     return f"cannot be decoded ({error}). Replace or remove it."
 
 
+def _header(image: Image.Image) -> Header:
+    header = Header(image.size, _orientation(image))
+    return replace(header, stored_wh=header.size_wh) if _turns_itself(image) else header
+
+
+def _turns_itself(image: Image.Image) -> bool:
+    """Whether Pillow gives the upright size from the start and turns the pixels in loading."""
+    return image.format == "TIFF"
+
+
 def _orientation(image: Image.Image) -> int:
-    value = image.getexif().get(_ORIENTATION, 1)
+    # Not the method of its own class: a PNG's would decode the pixels to look behind them.
+    value = Image.Image.getexif(image).get(_ORIENTATION, 1)
     return value if isinstance(value, int) and 1 <= value <= 8 else 1  # noqa: PLR2004
 
 
@@ -221,7 +246,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     Raises:
         ValueError: If the values are neither 8 nor 16 bits.
     """
-    if image.mode == "RGB":
+    if image.mode == "RGB" and not image.has_transparency_data:
         return image
     if image.mode == "F":
         raise ValueError("its pixels are 32-bit fractions; save it with 8 or 16 bits")
@@ -240,8 +265,11 @@ def _from_sixteen_bit(values: ndarray) -> Image.Image:
     return Image.fromarray(np.rint(values * (_EIGHT_BIT / _SIXTEEN_BIT)).astype(np.uint8))
 
 
-def _shrink_decoder(image: Image.Image, at_least: int) -> float:
+def _shrink_decoder(image: Image.Image, at_least: int, orientation: int) -> float:
     """Have the decoder skip what would be averaged away (DCT scaling); both sides stay long."""
+    if orientation != 1 and any(side % _LARGEST_BLOCK for side in image.size):
+        # A last block that is cut short would come first once turned, and shift the rest.
+        return 1.0
     width = image.width
     drafted = image.draft(None, (at_least, at_least))
     return 1.0 if drafted is None else width / drafted[1][2]
