@@ -1,0 +1,151 @@
+"""Throughput of `fit` against a bare loop over one constant batch of the same network.
+
+With --memory: a bare step with and without `_keep_freed_memory`, each in processes of its own.
+README.md says what is timed.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from statistics import median
+
+os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the figure is one of the CPU; said before torch is loaded
+
+import torch
+from machine import arguments, publish
+from torch import Tensor
+
+from onebox import synthetic
+from onebox.learning.batches import Batch
+from onebox.learning.cache import Decoded, decode
+from onebox.learning.network import Network, total_loss
+from onebox.learning.progress import Silent
+from onebox.learning.recipe import Recipe, read_recipe
+from onebox.learning.training import _keep_freed_memory, fit
+
+_VAL_SHARE = 8  # training pictures to one validation picture, as in the generated data sets
+
+
+def main() -> None:
+    options = _options()
+    if options.step:
+        _keep_freed_memory() if options.step == "kept" else None
+        print(_bare_seconds(_recipe(options), options.steps) / options.steps * 1000)
+    elif options.memory:
+        publish("a bare step, freed memory kept and not", list(_memory_rows(options)), options.json)
+    else:
+        publish("fit against a bare loop", list(_throughput_rows(options)), options.json)
+
+
+def _options() -> argparse.Namespace:
+    parser = arguments(__doc__ or "")
+    parser.add_argument("--backbone", default="mobilenetv4_conv_small")
+    parser.add_argument("--size", type=int, default=224, help="side of the pictures, in pixels")
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--pictures", type=int, default=512, help="training pictures an epoch")
+    parser.add_argument("--epochs", type=int, default=3, help="epochs of each fit")
+    parser.add_argument("--repeats", type=int, default=3, help="times that both are measured")
+    parser.add_argument("--memory", action="store_true", help="measure freed memory instead")
+    parser.add_argument("--steps", type=int, default=10, help="timed steps of a process (--memory)")
+    parser.add_argument("--step", choices=["kept", "freed"], help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _recipe(options: argparse.Namespace) -> Recipe:
+    settings = {
+        "model.backbone": f'"{options.backbone}"',
+        "model.pretrained": "false",
+        "model.size": options.size,
+        "train.batch_size": options.batch_size,
+        "train.epochs": options.epochs,
+        "train.first_size": 1,  # the bare loop sees whole pictures, and so must fit
+    }
+    return read_recipe("default", [f"{name}={value}" for name, value in settings.items()])
+
+
+def _throughput_rows(options: argparse.Namespace) -> Iterator[Mapping[str, str | float]]:
+    recipe = _recipe(options)
+    counts = {"train": options.pictures, "val": options.pictures // _VAL_SHARE}
+    data = synthetic.dataset("synth:blobs", size=options.size, counts=counts)
+    pictures = options.pictures * options.epochs
+    steps = -(-options.pictures // options.batch_size) * options.epochs
+    bare_pictures = steps * options.batch_size
+    ratios = []
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["ONEBOX_CACHE"] = folder
+        decoded = {"train": decode(data.part("train"), recipe.model.size)}
+        decoded["val"] = decode(data.part("val"), recipe.model.size)
+        _fit_seconds(recipe, decoded, Path(folder, "warm-up"))
+        for repeat in range(options.repeats):
+            fitted = pictures / _fit_seconds(recipe, decoded, Path(folder, str(repeat)))
+            bare = bare_pictures / _bare_seconds(recipe, steps)
+            ratios.append(fitted / bare)
+            yield {"run": repeat, "fit 1/s": fitted, "bare 1/s": bare, "ratio": ratios[-1]}
+    yield {"run": "median", "fit 1/s": "", "bare 1/s": "", "ratio": median(ratios)}
+
+
+def _fit_seconds(recipe: Recipe, decoded: Mapping[str, Decoded], folder: Path) -> float:
+    network = Network(recipe, classes=1)
+    start = time.perf_counter()
+    fit(network, recipe, decoded, folder, Silent())
+    return time.perf_counter() - start
+
+
+def _bare_seconds(recipe: Recipe, steps: int) -> float:
+    """Forward, loss, backward and AdamW on one batch that never changes, after three for warmth."""
+    torch.manual_seed(0)
+    network = Network(recipe, classes=1).to(memory_format=torch.channels_last).train()
+    optimizer = torch.optim.AdamW(network.parameter_groups(recipe), fused=True)
+    pictures, batch = _constant_batch(recipe)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        total_loss(network(pictures), batch, recipe.loss).backward()
+        optimizer.step()
+
+    for _ in range(3):
+        step()
+    start = time.perf_counter()
+    for _ in range(steps):
+        step()
+    return time.perf_counter() - start
+
+
+def _constant_batch(recipe: Recipe) -> tuple[Tensor, Batch]:
+    count, size = recipe.train.batch_size, recipe.model.size
+    pictures = torch.rand(count, 3, size, size).contiguous(memory_format=torch.channels_last)
+    boxes = torch.tensor([0.2, 0.3, 0.7, 0.8]).repeat(count, 1)
+    has_box = torch.ones(count, dtype=torch.bool)
+    return pictures, Batch(pictures, boxes, has_box, torch.zeros(count, dtype=torch.int64))
+
+
+def _memory_rows(options: argparse.Namespace) -> Iterator[Mapping[str, str | float]]:
+    """Both kinds of process in turn, so that neither has the quieter machine."""
+    found: dict[str, list[float]] = {"freed": [], "kept": []}
+    for _ in range(options.repeats):
+        for kind, measured in found.items():
+            measured.append(_step_ms(kind, options))
+    for kind, measured in found.items():
+        yield {"memory": kind, "ms a step": median(measured), "least": min(measured)}
+
+
+def _step_ms(kind: str, options: argparse.Namespace) -> float:
+    asked = {
+        "--step": kind,
+        "--backbone": options.backbone,
+        "--size": options.size,
+        "--batch-size": options.batch_size,
+        "--steps": options.steps,
+    }
+    words = [str(word) for pair in asked.items() for word in pair]
+    command = [sys.executable, __file__, *words]
+    return float(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+
+
+if __name__ == "__main__":
+    main()

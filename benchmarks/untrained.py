@@ -1,0 +1,28 @@
+"""Export the default network with random weights: a prediction costs what a trained one costs.
+
+Run as a process of its own, so that the benchmarks of the runtime load no PyTorch.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from onebox.learning.export import PARITY_PICTURES, export
+from onebox.learning.network import Network
+from onebox.learning.recipe import read_recipe
+from onebox.runtime import ModelFacts
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("file", type=Path, metavar="MODEL")
+    recipe = read_recipe("default", ["model.pretrained=false"])
+    random = np.random.default_rng(0)
+    pictures = random.integers(0, 256, (PARITY_PICTURES, 96, 128, 3), dtype=np.uint8)
+    facts = ModelFacts(classes=("subject",), size=recipe.model.size)
+    export(Network(recipe, classes=1), facts, parser.parse_args().file, list(pictures))
+
+
+if __name__ == "__main__":
+    main()
