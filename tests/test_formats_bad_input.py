@@ -251,3 +251,16 @@ def test_joints_must_be_finite(folder):
     row = Row("x", folder / "a.png", "cat", (1.0, 2.0, 3.0, 4.0), ((math.nan, 1.0, 2),))
     with pytest.raises(DataError, match=r"joint 1 is at nan, 1\.0, which is not finite"):
         check_row(row, Header((40, 30), 1))
+
+
+def test_bad_rows_can_be_left_out_and_are_counted(folder):
+    path = labels(folder, "a.png,cat,2,3,20,25", "b.png,cat,20,25,20,3")
+    data = read(path, on_bad="skip")
+    assert [sample.image.name for sample in data] == ["a.png"]
+    assert any("1 bad row is left out" in note and "labels.csv:3" in note for note in data.notes)
+
+
+def test_an_unknown_word_for_bad_rows_is_refused_with_the_right_one(folder):
+    path = labels(folder, "a.png,cat,2,3,20,25")
+    with pytest.raises(SettingError, match=r"error, skip.*Did you mean skip\?"):
+        read(path, on_bad="skp")

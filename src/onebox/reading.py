@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 
 from onebox import formats, synthetic
+from onebox.errors import SettingError
 from onebox.structures import Dataset
 
 GENERATED = "synth:"
@@ -14,6 +15,7 @@ def read(
     format: str | None = None,  # noqa: A002 - the word users know
     *,
     on_multiple: str = "error",
+    on_bad: str = "error",
     classes: Sequence[str] = (),
 ) -> Dataset:
     """Read a data set.
@@ -23,6 +25,7 @@ def read(
         format: ``csv``, ``voc``, ``coco`` or ``yolo``; found by content where absent.
         on_multiple: What to do with a picture of several boxes: ``error``, keep the ``largest``,
             or ``skip`` the picture.
+        on_bad: What to do with a row that is wrong: ``error``, or ``skip`` it with a note.
         classes: The names that labels may have; any where empty.
 
     Returns:
@@ -30,9 +33,13 @@ def read(
 
     Raises:
         DataError: If rows or pictures are wrong; it lists all of them, with file and line.
-        SettingError: If the format or the policy is none.
+        SettingError: If the name is empty, or the format or the policy is none.
     """
     name = os.fspath(path)
+    if not name:
+        raise SettingError("the data set has no name. Name a label file or a folder of them.")
     if name.startswith(GENERATED):
         return synthetic.dataset(name)
-    return formats.read(path, format, on_multiple=on_multiple, classes=classes or None)
+    return formats.read(
+        path, format, on_multiple=on_multiple, on_bad=on_bad, classes=classes or None
+    )

@@ -5,23 +5,37 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from onebox.boxes import from_xyxy
 from onebox.errors import OneboxError
+from onebox.formats.writing import path_text
 from onebox.structures import Prediction
 
-Named = tuple[str, Prediction]
-"""A picture as the user named it, and the answer for it."""
+Named = tuple[str, Prediction | None]
+"""A picture by its name, and the answer for it; None where it could not be read."""
 
 _COLUMNS = ("image", "label", "score", "x_min", "y_min", "x_max", "y_max")
 
 
-def as_json_line(named: Named, classes: Sequence[str]) -> str:
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A kind of results file.
+
+    Attributes:
+        write: Pictures with their answers, and the model's classes → the file's text.
+        beginning: How every such text begins.
+    """
+
+    write: Callable[[Iterable[Named], Sequence[str]], str]
+    beginning: bytes
+
+
+def as_json_line(image: str, prediction: Prediction, classes: Sequence[str]) -> str:
     """One JSON object: the picture, the answer, and the probability of each class."""
-    image, prediction = named
     return json.dumps(
         {
             "image": image,
@@ -34,19 +48,21 @@ def as_json_line(named: Named, classes: Sequence[str]) -> str:
 
 
 def as_csv(answers: Iterable[Named], classes: Sequence[str]) -> str:  # noqa: ARG001
-    """A header and one row a picture; it reads back as labels."""
+    """A header and one row a picture that was read; it reads back as labels."""
     text = io.StringIO()
-    writer = csv.writer(text)
+    writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for image, prediction in answers:
-        writer.writerow([image, prediction.label, prediction.score, *prediction.box])
+        if prediction is not None:
+            writer.writerow([image, prediction.label, prediction.score, *prediction.box])
     return text.getvalue()
 
 
 def as_coco(answers: Iterable[Named], classes: Sequence[str]) -> str:
     """A COCO results list; pictures and categories are numbered from 1 in their own order.
 
-    The picture's name stands beside its number, since the numbers are ours.
+    A picture that could not be read keeps its number and has no entry. The picture's name stands
+    beside its number, since the numbers are ours.
     """
     number = {name: place for place, name in enumerate(classes, start=1)}
     results = [
@@ -58,27 +74,52 @@ def as_coco(answers: Iterable[Named], classes: Sequence[str]) -> str:
             "score": prediction.score,
         }
         for place, (image, prediction) in enumerate(answers, start=1)
+        if prediction is not None
     ]
     return json.dumps(results, indent=1)
 
 
-WRITERS: Mapping[str, Callable[[Iterable[Named], Sequence[str]], str]] = {
-    "csv": as_csv,
-    "coco": as_coco,
+WRITERS: Mapping[str, Writer] = {
+    "csv": Writer(as_csv, ",".join(_COLUMNS).encode()),
+    "coco": Writer(as_coco, b"["),
 }
 
 
-def write_results(path: Path, text: str) -> None:
-    """Write a results file beside its place, then rename.
+def named_in(file: Path, image: Path) -> str:
+    """A picture's name in a results file: as the user wrote it where that leads to the picture.
+
+    Names in a file resolve against its folder, as they do in label files. What is no plain file
+    (``/dev/stdout``) has no folder that counts.
+    """
+    is_plain = not file.exists() or (file.is_file() and not file.is_symlink())
+    leads_there = image.is_absolute() or file.parent.resolve() == Path.cwd()
+    return path_text(image, file.parent) if is_plain and not leads_there else str(image)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file beside its place, then rename; a device or a pipe is written to as it stands.
 
     Raises:
         OneboxError: If it cannot be written.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    target = path.resolve()
     try:
-        beside.write_text(text, "utf-8")
-        beside.replace(path)
+        if target.exists() and not target.is_file():
+            target.write_bytes(content)
+        else:
+            _write_beside(target, content)
     except OSError as error:
-        raise OneboxError(f"{path}: cannot be written ({error.strerror}).") from error
-    finally:
-        beside.unlink(missing_ok=True)
+        raise OneboxError(
+            f"{path}: cannot be written ({error.strerror}). Make room, or choose another place."
+        ) from error
+
+
+def _write_beside(target: Path, content: bytes) -> None:
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        beside.write_bytes(content)
+        beside.replace(target)
+    except OSError:
+        if beside.is_file():
+            beside.unlink()
+        raise

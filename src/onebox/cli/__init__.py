@@ -21,16 +21,24 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def onebox(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
-) -> None:
-    """One picture, one subject: what it is, where it is, and how sure."""
-    if version:
+# A callback is heard before a command is missed, so that `onebox --version` needs none.
+def _print_version(is_asked: bool) -> bool:  # noqa: FBT001  (Typer calls it so)
+    if is_asked:
         from onebox import __version__
 
         typer.echo(__version__)
         raise typer.Exit
+    return is_asked
+
+
+@app.callback()
+def onebox(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, help="Print the version and end."),
+    ] = False,
+) -> None:
+    """One picture, one subject: what it is, where it is, and how sure."""
 
 
 app.command()(training.train)
@@ -38,7 +46,7 @@ app.command()(prediction.predict)
 app.command()(measuring.evaluate)
 app.command()(data.convert)
 app.command()(data.synth)
-app.add_typer(recipes.app, name="recipes")
+app.command()(recipes.recipes)
 app.command()(measuring.info)
 app.command()(training.demo)
 
@@ -50,3 +58,6 @@ def main() -> None:
     except OneboxError as error:
         complain(str(error))
         sys.exit(error.exit_code)
+    except OSError as error:  # most of all a full disk behind standard output
+        complain(f"{error.filename or 'standard output'}: {error.strerror or error}.")
+        sys.exit(OneboxError.exit_code)

@@ -1,10 +1,10 @@
 """What is said in passing: progress, notes and complaints, all on standard error."""
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -15,7 +15,6 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 
 if TYPE_CHECKING:
     from onebox.learning.progress import EpochFigures
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
 
 def aside() -> Console:
     """The console on standard error; made anew, since tests and callers may redirect it."""
-    return Console(stderr=True, soft_wrap=True, highlight=False)
+    # Emoji are off: Rich would read the line number of `labels.csv:100:` as the name of one.
+    return Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
 
 def complain(message: str) -> None:
@@ -36,17 +36,35 @@ def note(sentence: str) -> None:
     aside().print(f"[yellow]note:[/] {escape(sentence)}")
 
 
-def show_table(title: str, rows: Mapping[str, str]) -> None:
-    """Print names and values on standard output."""
-    table = Table(title=title, title_justify="left", show_header=False, box=None)
-    table.add_column()
-    table.add_column(justify="left", overflow="fold")
+def show_table(title: str, facts: Mapping[str, object]) -> None:
+    """Print facts on standard output, one line each: no value is ever broken.
+
+    Those within others have dotted names, as ``recipe.model.size``.
+    """
+    typer.secho(title, bold=True)
+    rows = dict(_lines(facts))
+    width = max(map(len, rows), default=0)
     for name, value in rows.items():
-        table.add_row(escape(name), escape(value))
-    Console(file=sys.stdout, highlight=False).print(table)
+        typer.echo(f"  {name:<{width}}  {value}".rstrip())
 
 
-def _bar(console: Console) -> Progress:
+def _lines(facts: Mapping[str, object], within: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            yield from _lines(value, f"{within}{name}.")
+        else:
+            yield f"{within}{name}", _shown(value)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_shown, value))
+    return "-" if value is None else str(value)
+
+
+def _bar(console: Console, *, is_shown: bool = True) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -54,13 +72,16 @@ def _bar(console: Console) -> Progress:
         TimeRemainingColumn(),
         console=console,
         transient=True,
+        disable=not (is_shown and console.is_terminal),
+        # What is printed meanwhile is a result: it stays on standard output.
+        redirect_stdout=False,
     )
 
 
 @contextmanager
-def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+def counting(what: str, *, is_shown: bool = True) -> Iterator[Callable[[int, int], None]]:
     """A bar for one loop: call what comes with those done and their total."""
-    with _bar(aside()) as progress:
+    with _bar(aside(), is_shown=is_shown) as progress:
         task = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 

@@ -7,20 +7,37 @@ from typing import Annotated
 
 import typer
 
-from onebox import formats, reading, synthetic
+from onebox import formats, synthetic
 from onebox.cli.console import note
-from onebox.cli.options import AsJson, DataName, OnMultiple
+from onebox.cli.options import (
+    AsJson,
+    DataName,
+    FormatName,
+    OnBad,
+    OnMultiple,
+    Reading,
+    check_choice,
+    read_labels,
+)
+
+_KINDS = ("blobs", "cutouts", "cutouts-black")
+_LARGEST_SIDE = 8192
 
 
 def convert(
     data: DataName,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The file or folder to write.")],
-    to: Annotated[str, typer.Option(help="csv, voc, coco or yolo.")],
+    to: Annotated[
+        str, typer.Option(metavar="|".join(formats.FORMATS), help="The format to write.")
+    ],
+    format_name: FormatName = None,
     on_multiple: OnMultiple = "error",
+    on_bad: OnBad = "error",
     as_json: AsJson = False,
 ) -> None:
     """Write a data set's labels in another format."""
-    samples = reading.read(data, on_multiple=on_multiple)
+    check_choice("--to", to, tuple(formats.FORMATS))
+    samples = read_labels(data, Reading(format_name, on_multiple, on_bad))
     for sentence in samples.notes:
         note(sentence)
     formats.write(samples, out, to)
@@ -28,16 +45,25 @@ def convert(
 
 
 def synth(
-    kind: Annotated[str, typer.Argument(metavar="blobs|cutouts|cutouts-black")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="|".join(_KINDS),
+            help="White discs on black; cut-outs on natural pictures; cut-outs on black.",
+        ),
+    ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write.")],
     count: Annotated[int, typer.Option(min=1, help="How many pictures.")],
     cutouts: Annotated[Path | None, typer.Option(help="A folder of RGBA PNGs.")] = None,
     backgrounds: Annotated[Path | None, typer.Option(help="A folder of pictures.")] = None,
-    size: Annotated[int, typer.Option(min=16, help="Side of the pictures, in pixels.")] = 224,
+    size: Annotated[
+        int, typer.Option(min=16, max=_LARGEST_SIDE, help="Side of the pictures, in pixels.")
+    ] = 224,
     seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Generate pictures with labels."""
+    check_choice("the kind", kind, _KINDS)
     samples = synthetic.dataset(
         f"synth:{kind}",
         size=size,

@@ -7,11 +7,23 @@ from typing import Annotated
 
 import typer
 
-from onebox import evaluation, reading, runtime
+from onebox import evaluation, runtime
 from onebox.cli.console import counting, note, show_table
-from onebox.cli.options import AsJson, DataName, OnMultiple
-from onebox.errors import SettingError, suggest
+from onebox.cli.options import (
+    AsJson,
+    DataName,
+    FormatName,
+    OnBad,
+    OnMultiple,
+    Reading,
+    check_choice,
+    read_labels,
+)
+from onebox.cli.outputs import prepare_file
 from onebox.structures import SPLITS, Dataset
+
+_PARTS = (*SPLITS, "all")
+_HTML = b"<!doctype html>"
 
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A model.onnx of onebox.")]
 
@@ -19,14 +31,26 @@ ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A model.onnx o
 def evaluate(
     model: ModelFile,
     data: DataName,
-    split: Annotated[str, typer.Option(help="train, val, test, or all.")] = "test",
-    report: Annotated[Path | None, typer.Option(help="Write an HTML report.")] = None,
+    split: Annotated[
+        str, typer.Option(metavar="|".join(_PARTS), help="The pictures to measure on.")
+    ] = "test",
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write a report with pictures.")
+    ] = None,
+    format_name: FormatName = None,
     on_multiple: OnMultiple = "error",
+    on_bad: OnBad = "error",
     as_json: AsJson = False,
 ) -> None:
     """Measure a model on labelled pictures."""
+    check_choice("--split", split, _PARTS)
     localizer = runtime.load(model)
-    samples = _part(reading.read(data, on_multiple=on_multiple), split)
+    if report is not None:
+        prepare_file("--report", report, _HTML)
+    everything = read_labels(data, Reading(format_name, on_multiple, on_bad))
+    for sentence in everything.notes:
+        note(sentence)
+    samples = _part(everything, split)
     with counting("Measuring") as progress:
         measured = evaluation.evaluate(localizer, samples, progress=progress)
     if report is not None:
@@ -37,8 +61,7 @@ def evaluate(
         return
     if measured.is_collapsed:
         note("the model answers hardly better than with one box for all pictures.")
-    rows = {name: json.dumps(value) for name, value in measured.overall.as_json().items()}
-    show_table(f"{model} on {data}, {split}", rows)
+    show_table(f"{model} on {data}, {split}", measured.overall.as_json())
 
 
 def info(model: ModelFile, as_json: AsJson = False) -> None:
@@ -47,24 +70,12 @@ def info(model: ModelFile, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(facts))
     else:
-        show_table(str(model), {name: json.dumps(value) for name, value in facts.items()})
+        show_table(str(model), facts)
 
 
 def _part(data: Dataset, split: str) -> Dataset:
-    """The samples of a split.
-
-    Raises:
-        SettingError: If there is no split of that name.
-    """
-    if split == "all":
-        return data
-    for known in SPLITS:
-        if split == known:
-            return data.part(known)
-    choices = (*SPLITS, "all")
-    raise SettingError(
-        f"--split '{split}' is not one of {', '.join(choices)}.{suggest(split, choices)}"
-    )
+    """The samples of a split, or all of them."""
+    return next((data.part(known) for known in SPLITS if known == split), data)
 
 
 def _write_report(measured: evaluation.Report, path: Path, facts: dict[str, str]) -> None:

@@ -1,17 +1,19 @@
 """``onebox predict``."""
 
 import glob
-from collections.abc import Iterator, Sequence
+import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from onebox import images, results, runtime
-from onebox.cli.console import complain
+from onebox.cli.console import complain, counting
 from onebox.cli.measuring import ModelFile
 from onebox.cli.options import AsJson
-from onebox.errors import DataError, OneboxError, PictureError, SettingError
+from onebox.cli.outputs import prepare_file, prepare_folder
+from onebox.errors import DataError, PictureError, SettingError
 from onebox.results import Named
 from onebox.structures import Prediction
 
@@ -19,7 +21,7 @@ from onebox.structures import Prediction
 def predict(
     model: ModelFile,
     sources: Annotated[
-        list[str], typer.Argument(metavar="SOURCE...", help="Pictures, folders of them, or globs.")
+        list[str], typer.Argument(metavar="SOURCE", help="Pictures, folders of them, or globs.")
     ],
     as_json: AsJson = False,
     csv: Annotated[Path | None, typer.Option(help="Write a CSV file.")] = None,
@@ -36,76 +38,86 @@ def predict(
     """
     if sum([as_json, csv is not None, coco is not None]) > 1:
         raise SettingError("--json, --csv and --coco exclude each other; choose one.")
-    files = {"csv": csv, "coco": coco}
+    files = {kind: file for kind, file in (("csv", csv), ("coco", coco)) if file is not None}
     localizer = runtime.load(model)
-    paths = find_sources(sources)
-    _prepare(draw, [path for path in files.values() if path is not None])
-    answers: list[Named] = []
-    unread = 0
-    for path in paths:
-        try:
-            prediction = localizer.predict(path)
-            if draw is not None:
-                _draw(path, prediction, draw)
-        except PictureError as error:
-            complain(str(error))
-            unread += 1
-            continue
-        answers.append((str(path), prediction))
-        if csv is None and coco is None:
-            _print(answers[-1], localizer.classes, as_json=as_json)
+    paths, problems = find_sources(sources)
+    if draw is not None:
+        prepare_folder("--draw", draw)
     for kind, file in files.items():
-        if file is not None:
-            results.write_results(file, results.WRITERS[kind](answers, localizer.classes))
+        prepare_file(f"--{kind}", file, results.WRITERS[kind].beginning)
+    for problem in problems:
+        complain(problem)
+    with counting("Predicting", is_shown=bool(files)) as progress:
+        answers = []
+        for path in paths:
+            answers.append((path, _answer(localizer, path, draw)))
+            if not files:
+                _print(*answers[-1], localizer.classes, as_json=as_json)
+            progress(len(answers), len(paths))
+    for kind, file in files.items():
+        named: list[Named] = [(results.named_in(file, path), one) for path, one in answers]
+        text = results.WRITERS[kind].write(named, localizer.classes)
+        # A name that is no UTF-8 goes out as the bytes it came in as.
+        results.write_whole(file, text.encode("utf-8", "surrogateescape"))
+    unread = len(problems) + sum(prediction is None for _, prediction in answers)
     if unread:
-        raise DataError(
-            f"{unread} of {len(paths)} pictures could not be read; they are named above."
-        )
+        count = len(problems) + len(paths)
+        raise DataError(f"{unread} of {count} sources could not be read; they are named above.")
 
 
-def find_sources(sources: Sequence[str]) -> list[Path]:
-    """The pictures that files, folders and globs name, each once, in the order given.
+def find_sources(sources: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """Find the pictures that files, folders and globs name.
 
-    Raises:
-        DataError: If a folder or a glob holds no picture.
-    """
-    return list(dict.fromkeys(path for source in sources for path in _expanded(source)))
-
-
-def _expanded(source: str) -> Iterator[Path]:
-    path = Path(source)
-    if path.is_dir():
-        found = images.find_pictures(path)
-    elif glob.has_magic(source) and not path.exists():
-        found = sorted(Path(name) for name in glob.glob(source, recursive=True))  # noqa: PTH207
-    else:
-        found = [path]
-    if not found:
-        suffixes = ", ".join(sorted(images.SUFFIXES))
-        raise DataError(f"{source}: holds no picture (files that end in {suffixes}).")
-    yield from found
-
-
-def _prepare(folder: Path | None, files: Sequence[Path]) -> None:
-    """See that what is asked for can be written, before the work.
+    Returns:
+        The pictures, each once, in the order given; and a sentence for each folder or glob that
+        holds none.
 
     Raises:
-        OneboxError: If a folder is missing and cannot be made.
+        SettingError: If a source is empty, as an unset variable of a script is.
     """
+    if "" in sources:
+        raise SettingError("a SOURCE is empty. Name a picture, a folder or a glob.")
+    found = {source: _expanded(source) for source in sources}
+    suffixes = ", ".join(sorted(images.SUFFIXES))
+    problems = [
+        f"{source}: holds no picture (files that end in {suffixes})."
+        for source, paths in found.items()
+        if not paths
+    ]
+    return list(dict.fromkeys(path for paths in found.values() for path in paths)), problems
+
+
+def _expanded(source: str) -> list[Path]:
+    if glob.has_magic(source) and not Path(source).exists():
+        matches = sorted(glob.glob(source, recursive=True))  # noqa: PTH207
+        return [path for match in matches for path in _pictures(Path(match))]
+    return _pictures(Path(source))
+
+
+def _pictures(path: Path) -> list[Path]:
+    return images.find_pictures(path) if path.is_dir() else [path]
+
+
+def _answer(localizer: runtime.Localizer, path: Path, folder: Path | None) -> Prediction | None:
+    """Predict one picture, and draw it if a folder asks for that; None where it is unreadable."""
     try:
+        prediction = localizer.predict(path)
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-        for file in files:
-            file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OneboxError(f"{error.filename}: cannot be made ({error.strerror}).") from error
+            _draw(path, prediction, folder)
+    except PictureError as error:
+        complain(str(error))
+        return None
+    return prediction
 
 
-def _print(answer: Named, classes: Sequence[str], *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(results.as_json_line(answer, classes))
+def _print(
+    image: Path, prediction: Prediction | None, classes: Sequence[str], *, as_json: bool
+) -> None:
+    if prediction is None:
         return
-    image, prediction = answer
+    if as_json:
+        typer.echo(results.as_json_line(str(image), prediction, classes))
+        return
     box = " ".join(f"{edge:.1f}" for edge in prediction.box)
     typer.echo(f"{image}\t{prediction.label}\t{prediction.score:.3f}\t{box}")
 
@@ -120,4 +132,6 @@ def _draw(path: Path, prediction: Prediction, folder: Path) -> None:
     while target.exists():
         number += 1
         target = folder / f"{path.stem}-{number}.png"
-    drawn.save(target)
+    encoded = io.BytesIO()
+    drawn.save(encoded, "PNG")
+    results.write_whole(target, encoded.getvalue())

@@ -6,20 +6,30 @@ from typing import Annotated
 import typer
 
 from onebox.cli.console import show_table
-from onebox.cli.options import AsJson
-
-app = typer.Typer(
-    help="List the recipes that come with onebox, or print one.",
-    invoke_without_command=True,
-    rich_markup_mode=None,
-)
+from onebox.cli.options import AsJson, check_choice
+from onebox.errors import SettingError
 
 
-@app.callback()
-def list_recipes(context: typer.Context, as_json: AsJson = False) -> None:
+def recipes(
+    action: Annotated[
+        str | None, typer.Argument(metavar="show", help="Print one instead of listing them.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="The recipe to print, as TOML.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """List the recipes that come with onebox, or print one."""
-    if context.invoked_subcommand is not None:
+    if action is None:
+        _list(as_json=as_json)
         return
+    check_choice("the word after recipes", action, ("show",))
+    if name is None:
+        raise SettingError("onebox recipes show needs the NAME of one; onebox recipes lists them.")
+    _show(name, as_json=as_json)
+
+
+def _list(*, as_json: bool) -> None:
     from onebox.learning.recipe import read_recipe, recipe_names
 
     sources = {name: read_recipe(name).source for name in recipe_names()}
@@ -29,9 +39,12 @@ def list_recipes(context: typer.Context, as_json: AsJson = False) -> None:
         show_table("recipes", sources)
 
 
-@app.command()
-def show(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
-    """Print a recipe's TOML."""
-    from onebox.learning.recipe import recipe_text
+def _show(name: str, *, as_json: bool) -> None:
+    """Print a recipe's file; as JSON all its settings, those that the file leaves out too."""
+    from onebox.learning.recipe import read_recipe, recipe_text
 
-    typer.echo(recipe_text(name), nl=False)
+    text = recipe_text(name)
+    if as_json:
+        typer.echo(json.dumps(read_recipe(name).model_dump(mode="json")))
+    else:
+        typer.echo(text, nl=False)

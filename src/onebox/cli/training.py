@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onebox.cli.console import TrainingBar, note, show_table
-from onebox.cli.options import AsJson, DataName, OnMultiple
+from onebox.cli.options import AsJson, DataName, FormatName, OnBad, OnMultiple, Reading, read_labels
 from onebox.errors import SettingError
 
 if TYPE_CHECKING:
@@ -22,34 +22,55 @@ def train(
         str | None, typer.Option(help="A recipe's name (see onebox recipes), or a TOML file.")
     ] = None,
     changes: Annotated[
-        list[str] | None, typer.Option("--set", help="One setting, as train.epochs=20; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="One setting, as train.epochs=20; repeatable."
+        ),
     ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="A safetensors file for the backbone.")
     ] = None,
-    no_pretrained: Annotated[bool, typer.Option(help="Start from no weights.")] = False,
+    no_pretrained: Annotated[
+        bool, typer.Option("--no-pretrained", help="Start from no weights.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="The run's folder; by default runs/NAME.")
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Everything random follows from it.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Everything random follows from it.")
+    ] = None,
+    format_name: FormatName = None,
     on_multiple: OnMultiple = "error",
+    on_bad: OnBad = "error",
     as_json: AsJson = False,
 ) -> None:
-    """Train a model on pictures with labels, and measure it on those it has not seen."""
+    """Train a model on labelled pictures, and measure it.
+
+    Leaves one folder: model.onnx, report.html, and what it takes to go on. The figures are of
+    pictures that it was not trained on.
+    """
     import onebox
 
-    asked = [*(changes or [])]
-    if seed is not None:
-        asked.append(f"train.seed={seed}")
-    if no_pretrained:
-        asked.append("model.pretrained=false")
-    _check_options(resume, {"--recipe": recipe, "--set": asked, "--weights": weights, "--out": out})
+    others = {
+        "--recipe": recipe is not None,
+        "--set": bool(changes),
+        "--weights": weights is not None,
+        "--no-pretrained": no_pretrained,
+        "--out": out is not None,
+        "--seed": seed is not None,
+    }
+    _check_options(resume, [name for name, is_given in others.items() if is_given])
     if weights is not None and no_pretrained:
         raise SettingError("--weights and --no-pretrained exclude each other; leave one out.")
-    chosen = onebox.read_recipe(recipe or "default", asked)
-    samples = onebox.read(data, on_multiple=on_multiple, classes=chosen.data.classes)
+    asked = [*(changes or [])]
+    asked += [] if seed is None else [f"train.seed={seed}"]
+    asked += ["model.pretrained=false"] if no_pretrained else []
+    chosen = onebox.read_recipe("default" if recipe is None else recipe, asked)
+    how = Reading(format_name, on_multiple, on_bad)
+    samples = read_labels(data, how, classes=chosen.data.classes)
     with TrainingBar() as bar:
+        bar.stage("Loading PyTorch")
         run = onebox.train(samples, chosen, weights=weights, out=out, resume=resume, listener=bar)
     _print_run(run, as_json=as_json)
 
@@ -60,21 +81,21 @@ def demo(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train on generated discs from no weights, in about a minute on two cores."""
+    """Train on generated discs, from no weights, in a minute."""
     import onebox
 
     with TrainingBar() as bar:
+        bar.stage("Loading PyTorch")
         run = onebox.train(onebox.read("synth:blobs"), "demo", out=out, listener=bar)
     _print_run(run, as_json=as_json)
 
 
-def _check_options(resume: Path | None, others: dict[str, object]) -> None:
+def _check_options(resume: Path | None, given: list[str]) -> None:
     """A resumed run goes on by its own recipe.
 
     Raises:
         SettingError: If an option would change it.
     """
-    given = [name for name, value in others.items() if value]
     if resume is not None and given:
         raise SettingError(
             f"--resume goes on with the recipe of {resume}; leave out {', '.join(given)}."
@@ -83,21 +104,17 @@ def _check_options(resume: Path | None, others: dict[str, object]) -> None:
 
 def _print_run(run: "Run", *, as_json: bool) -> None:
     if run.is_interrupted:
-        note("training was stopped; the best epoch so far is exported. Go on with --resume.")
+        note(
+            "training was stopped; the best epoch so far is exported. "
+            f"Go on with --resume {run.folder}."
+        )
+    if any(figures["is_collapsed"] for figures in run.figures.values()):
+        note("the model answers hardly better than with one box for all pictures.")
     if as_json:
         paths = {"folder": run.folder, "model": run.model, "report": run.report}
         facts = {name: str(path) for name, path in paths.items()}
         typer.echo(json.dumps({**facts, "epochs": run.epochs, "figures": run.figures}))
         return
     for split, figures in run.figures.items():
-        rows = {name: _shown(figures[name]) for name in _HEADLINES}
-        show_table(f"{split} pictures", rows)
-    show_table("files", {"model": str(run.model), "report": str(run.report)})
-
-
-def _shown(figure: object) -> str:
-    if isinstance(figure, float):
-        return f"{figure:.3f}"
-    if isinstance(figure, dict):
-        return ", ".join(f"> {name}: {_shown(value)}" for name, value in figure.items())
-    return "-" if figure is None else str(figure)
+        show_table(f"{split} pictures", {name: figures[name] for name in _HEADLINES})
+    show_table("files", {"model": run.model, "report": run.report})

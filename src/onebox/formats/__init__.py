@@ -18,7 +18,10 @@ from onebox.formats.subjects import policy_of
 from onebox.formats.writing import picture_of
 from onebox.structures import Dataset
 
-__all__ = ["FORMATS", "Format", "read", "write"]
+__all__ = ["FORMATS", "ON_BAD", "Format", "read", "write"]
+
+ON_BAD = ("error", "skip")
+"""What may become of a row that is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ def read(
     format: str | None = None,  # noqa: A002  (the word users know)
     *,
     on_multiple: str = "error",
+    on_bad: str = "error",
     classes: Sequence[str] | None = None,
 ) -> Dataset:
     """Read label files and check them against their pictures.
@@ -59,6 +63,8 @@ def read(
         format: ``csv``, ``voc``, ``coco`` or ``yolo``; found by content where it is None.
         on_multiple: What becomes of a picture with several boxes: ``error``, ``largest`` (keep the
             largest) or ``skip`` (leave the picture out).
+        on_bad: What becomes of a row that is wrong: ``error``, or ``skip`` (leave it out, with a
+            note that says how many and names the first).
         classes: The names that labels may have, in the order a model numbers them; those that the
             format declares, or else those in use, where it is None.
 
@@ -74,6 +80,10 @@ def read(
     if isinstance(classes, str):
         raise TypeError("classes must be a sequence of names, not one string.")
     policy = policy_of(on_multiple)
+    if on_bad not in ON_BAD:
+        raise SettingError(
+            f"on_bad must be one of {', '.join(ON_BAD)}, got {on_bad!r}.{suggest(on_bad, ON_BAD)}"
+        )
     wanted = format if format is None else _known(format)
     try:
         labels = merged([_parsed(source) for source in find_sources(Path(path), wanted)])
@@ -81,7 +91,8 @@ def read(
         raise DataError(
             f"{error.filename or path}: cannot be read ({error.strerror}). Check its permissions."
         ) from error
-    return assemble(labels, policy, classes=classes, name=str(path))
+    skips_bad = on_bad == "skip"
+    return assemble(labels, policy, classes=classes, skips_bad=skips_bad, name=str(path))
 
 
 def write(

@@ -31,7 +31,12 @@ class _Seen:
 
 
 def assemble(
-    labels: Labels, policy: Policy, *, classes: Sequence[str] | None = None, name: str = ""
+    labels: Labels,
+    policy: Policy,
+    *,
+    classes: Sequence[str] | None = None,
+    skips_bad: bool = False,
+    name: str = "",
 ) -> Dataset:
     """Check every row against its picture and make the samples.
 
@@ -39,6 +44,7 @@ def assemble(
         labels: As the label files state them.
         policy: For pictures with several boxes.
         classes: The names that labels may have, in order, where the user declares them.
+        skips_bad: Whether a row that is wrong is left out, with a note, and the rest is kept.
         name: What the user asked to read.
 
     Returns:
@@ -49,9 +55,9 @@ def assemble(
     """
     seen = _look_through(labels.rows)
     chosen = one_subject(seen.by_picture(), policy)
+    bad = (*labels.problems, *seen.problems)
     problems = [
-        *labels.problems,
-        *seen.problems,
+        *(() if skips_bad else bad),
         *chosen.problems,
         *_class_problems(chosen.rows, classes, labels.classes),
         *unsplit(chosen.rows),
@@ -65,7 +71,7 @@ def assemble(
         classes=tuple(classes or labels.classes or names_in_use(chosen.rows)),
         joints=labels.joints,
         name=name,
-        notes=(*labels.notes, *chosen.notes, *_clipped(seen.checked)),
+        notes=(*labels.notes, *chosen.notes, *_clipped(seen.checked), *_left_out(bad)),
     )
 
 
@@ -109,6 +115,13 @@ def _samples(rows: Sequence[Row], looks: dict[Path, Look]) -> tuple[Sample, ...]
             )
         )
     return tuple(samples)
+
+
+def _left_out(problems: Sequence[str]) -> tuple[str, ...]:
+    if not problems:
+        return ()
+    rows = counted(len(problems), "bad row is", "bad rows are")
+    return (f"{rows} left out, the first: {problems[0]}",)
 
 
 def _clipped(checked: Sequence[Checked]) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
+from timm.layers import Format
 from torch import Tensor, nn
 
 from onebox.errors import OneboxError, SettingError, suggest
@@ -34,6 +35,7 @@ class Backbone(nn.Module):
     Attributes:
         channels: Of the two maps, the finer first.
         reductions: Pixels of the picture to a cell of each map.
+        has_channels_last: Whether timm's own maps have their channels in the last place.
     """
 
     mean: Tensor
@@ -46,6 +48,7 @@ class Backbone(nn.Module):
         maps: Any = self.features.feature_info
         self.channels: tuple[int, ...] = tuple(maps.channels())
         self.reductions: tuple[int, ...] = tuple(maps.reduction())
+        self.has_channels_last = getattr(self.features, "output_fmt", None) == Format.NHWC
         own = timm.get_pretrained_cfg(settings.backbone) or timm.models.PretrainedCfg()
         self.register_buffer("mean", torch.tensor(settings.mean or own.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(settings.std or own.std).view(1, 3, 1, 1))
@@ -53,7 +56,7 @@ class Backbone(nn.Module):
     def forward(self, pictures: Float[Tensor, "n 3 height width"]) -> list[Tensor]:
         """Feature maps of pictures in [0, 1], the finer first."""
         maps: list[Tensor] = self.features((pictures - self.mean) / self.std)
-        return maps
+        return [each.permute(0, 3, 1, 2) for each in maps] if self.has_channels_last else maps
 
 
 def find_weights(settings: ModelSettings) -> Path:
@@ -67,9 +70,6 @@ def find_weights(settings: ModelSettings) -> Path:
     repository = own.hf_hub_id if own is not None else None
     if not repository:
         raise OneboxError(_ways_on(settings.backbone, "timm's hub keeps none"))
-    repository = repository.rstrip("/")
-    if repository == "timm":
-        repository = f"timm/{own.architecture}.{own.tag}"
     cached = try_to_load_from_cache(repository, _FILE)
     if isinstance(cached, str):
         return Path(cached)
@@ -122,8 +122,8 @@ def read_weights_file(path: Path, settings: ModelSettings) -> WeightsFile:
     found = WeightsFile(
         facts.get("architecture", settings.backbone),
         {key: facts[key] for key in ("pad_type",) if key in facts},
-        _triple(facts.get("mean")),
-        _triple(facts.get("std")),
+        _triple(path, facts, "mean"),
+        _triple(path, facts, "std"),
     )
     _check_fit(path, found.applied_to(settings), shapes)
     return found
@@ -179,10 +179,21 @@ def _check_fit(path: Path, settings: ModelSettings, shapes: Mapping[str, tuple[i
         )
 
 
-def _triple(text: str | None) -> tuple[float, float, float] | None:
-    if text is None:
+def _triple(path: Path, facts: Mapping[str, str], name: str) -> tuple[float, float, float] | None:
+    """Three numbers of a file's metadata.
+
+    Raises:
+        SettingError: If there is something else in their place.
+    """
+    if name not in facts:
         return None
-    first, second, third = (float(part) for part in text.split(","))
+    try:
+        first, second, third = (float(part) for part in facts[name].split(","))
+    except ValueError as error:
+        raise SettingError(
+            f"{path}: its metadata has {name} '{facts[name]}' in the place of three numbers, as "
+            "0.5,0.5,0.5. Save it anew."
+        ) from error
     return first, second, third
 
 

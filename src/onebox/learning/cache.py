@@ -108,8 +108,11 @@ def _digest(data: Dataset, side: int) -> str:
 def _content(sample: Sample) -> bytes:
     if not isinstance(sample.image, Path):
         return repr(sample.image).encode()
-    with sample.image.open("rb") as file:
-        return hashlib.file_digest(file, "blake2b").digest()
+    try:
+        with sample.image.open("rb") as file:
+            return hashlib.file_digest(file, "blake2b").digest()
+    except OSError:
+        return b""  # decoding says what is wrong with it, and what else is
 
 
 def _write(samples: Sequence[Sample], side: int, path: Path, progress: Progress | None) -> None:

@@ -23,6 +23,8 @@ RECIPE_KEY = "onebox_recipe"
 
 _NEST = "nest"
 _TENSOR, _PAIRS, _TUPLE = "$tensor", "$pairs", "$tuple"
+_IS_CHANNELS_LAST = "channels_last"
+_DIMENSIONS = 4  # of what can have its channels last
 
 
 def save_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
@@ -89,7 +91,7 @@ def _taken_apart(node: object, tensors: dict[str, Tensor]) -> object:
         name = str(len(tensors))
         # A copy of its own: safetensors refuses tensors that share memory.
         tensors[name] = node.detach().to("cpu", copy=True).contiguous()
-        return {_TENSOR: name}
+        return {_TENSOR: name, _IS_CHANNELS_LAST: _is_channels_last(node)}
     if isinstance(node, dict):
         return {_PAIRS: [[_taken_apart(part, tensors) for part in pair] for pair in node.items()]}
     if isinstance(node, list | tuple):
@@ -102,13 +104,21 @@ def _taken_apart(node: object, tensors: dict[str, Tensor]) -> object:
     raise TypeError(f"a checkpoint cannot hold a {type(node).__name__}.")
 
 
+def _is_channels_last(tensor: Tensor) -> bool:
+    is_last = tensor.ndim == _DIMENSIONS and tensor.is_contiguous(memory_format=torch.channels_last)
+    return is_last and not tensor.is_contiguous()
+
+
 def _put_together(node: object, tensor: Callable[[str], Tensor]) -> object:
     if isinstance(node, list):
         return [_put_together(part, tensor) for part in node]
     if not isinstance(node, dict):
         return node
     if _TENSOR in node:
-        return tensor(node[_TENSOR])
+        # A fused optimizer steps through memory: its state must lie as its parameter lies.
+        is_last = node.get(_IS_CHANNELS_LAST)
+        layout = torch.channels_last if is_last else torch.contiguous_format
+        return tensor(node[_TENSOR]).contiguous(memory_format=layout)
     if _TUPLE in node:
         return tuple(_put_together(part, tensor) for part in node[_TUPLE])
     return {

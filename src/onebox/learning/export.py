@@ -66,7 +66,7 @@ class Deployed(nn.Module):
 
 
 def export(
-    network: Network, facts: ModelFacts, path: Path, pictures: Sequence[UInt8[ndarray, "h w 3"]]
+    network: Network, facts: ModelFacts, path: Path, pictures: Sequence[UInt8[ndarray, "_ _ 3"]]
 ) -> float:
     """Write ``model.onnx``, if it answers as the network does.
 

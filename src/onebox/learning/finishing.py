@@ -135,7 +135,7 @@ def _facts(plan: Plan, data: Dataset) -> ModelFacts:
         mean_box=mean_box(data.part("train")),
         recipe=plan.recipe.model_dump(mode="json", exclude_none=True),
         provenance={
-            "data": data.name,
+            "data": _without_place(data.name),
             "pictures": {split: len(data.part(split)) for split in ("train", *_MEASURED)},
             "weights": plan.weights,
             "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
@@ -144,7 +144,12 @@ def _facts(plan: Plan, data: Dataset) -> ModelFacts:
     )
 
 
-def _parity_pictures(decoded: Mapping[str, Decoded]) -> Iterator[UInt8[ndarray, "h w 3"]]:
+def _without_place(name: str) -> str:
+    """The name of what was read; the folders above it are the maker's own business."""
+    return Path(name).name if Path(name).is_absolute() else name
+
+
+def _parity_pictures(decoded: Mapping[str, Decoded]) -> Iterator[UInt8[ndarray, "_ _ 3"]]:
     """Pictures of many shapes: the decoded squares, each without some rows and columns."""
     pixels = [rows.pixels for rows in decoded.values()]
     for number in range(PARITY_PICTURES):

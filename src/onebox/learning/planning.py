@@ -35,15 +35,15 @@ def check_data(data: Dataset, note: Note) -> Dataset:
         raise DataError(
             f"{name}: no picture is for training. Give some rows the split 'train', or none any."
         )
-    if len(train) + len(data.part("val")) < _FEWEST:
-        raise DataError(
-            f"{name}: has one picture to train on; it takes at least {_FEWEST}, one to learn from "
-            "and one to validate. Add pictures (30 make a useful model)."
-        )
     if not len(train.boxes()):
         raise DataError(
             f"{name}: no training picture has a box, so that there is nothing to localize. Add "
             "boxes to the label file."
+        )
+    if len(train.boxes()) + len(data.part("val").boxes()) < _FEWEST:
+        raise DataError(
+            f"{name}: has one picture with a box to train on; it takes at least {_FEWEST}, one to "
+            "learn from and one to validate. Add pictures (30 make a useful model)."
         )
     if len(data.part("val").boxes()):
         return data

@@ -4,6 +4,7 @@ The recipes that come with the package lie in ``recipes/``, one file each. A rec
 a file with the same sections; what it leaves out takes the value written here.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -267,7 +268,8 @@ def _problem(details: Mapping[str, Any]) -> str:
         return f"{where} has no setting '{last}'.{suggest(last, _settings_of(sections))}"
     if kind == "value_error":
         return f"{message.removeprefix('Value error, ')}."
-    return f"{'.'.join([*sections, last])}: {message}, got {details['input']!r}."
+    hint = suggest(str(details["input"]), re.findall(r"'(\w+)'", message))
+    return f"{'.'.join([*sections, last])}: {message}, got {details['input']!r}.{hint}"
 
 
 def _settings_of(sections: Sequence[str]) -> list[str]:

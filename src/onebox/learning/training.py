@@ -163,7 +163,7 @@ def fit(
         recipe,
         total_steps=epochs * len(order),
     )
-    callbacks = [*_callbacks(recipe), _Speaker(listener, epochs), _best_and_last(folder)]
+    callbacks = [*_callbacks(recipe), _Speaker(listener, epochs), *_best_and_last(folder)]
     rows = batches(decoded["train"], order)
     val_rows = batches(decoded["val"], RowsInOrder(len(decoded["val"]), recipe.train.batch_size))
     _keep_freed_memory()
@@ -202,18 +202,42 @@ def _run(
     return trainer.interrupted
 
 
-def _best_and_last(folder: Path) -> ModelCheckpoint:
-    checkpoint = ModelCheckpoint(
-        folder,
-        filename="best",
-        monitor=VAL_FIGURE,
-        mode="max",
-        save_last=True,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
-    checkpoint.FILE_EXTENSION = ".safetensors"
-    return checkpoint
+class _Checkpoints(ModelCheckpoint):
+    """Files of our kind; after a move of the run's folder they are looked for where it is now."""
+
+    FILE_EXTENSION = ".safetensors"
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from the state of a checkpoint, wherever it was written."""
+        scores = state_dict["best_k_models"]
+        paths = {
+            name: self._here(state_dict[name])
+            for name in ("best_model_path", "kth_best_model_path", "last_model_path")
+        }
+        moved = {
+            "dirpath": self.dirpath,
+            "best_k_models": {self._here(path): score for path, score in scores.items()},
+        }
+        super().load_state_dict({**state_dict, **paths, **moved})
+
+    def _here(self, path: str) -> str:
+        return str(Path(str(self.dirpath)) / Path(path).name) if path else ""
+
+
+def _best_and_last(folder: Path) -> list[Callback]:
+    """One checkpoint of the best epoch, and one of each epoch for a resumed run."""
+    names = {"best": VAL_FIGURE, "last": None}
+    return [
+        _Checkpoints(
+            folder,
+            filename=name,
+            monitor=monitor,
+            mode="max",
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )
+        for name, monitor in names.items()
+    ]
 
 
 def _callbacks(recipe: Recipe) -> list[Callback]:

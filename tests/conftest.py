@@ -1,0 +1,69 @@
+"""What many tests share: a cache of their own, generated discs, and one trained model."""
+
+import os
+
+import pytest
+
+THREADS = "1"  # the tensors are tiny; more threads only wait for each other on shared cores
+COUNTS = {"train": 128, "val": 12, "test": 12}
+
+
+def pytest_configure(config):
+    # Read by PyTorch when it is imported, here and in every process that a test starts.
+    os.environ["OMP_NUM_THREADS"] = THREADS
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_folder(tmp_path_factory):
+    """The folder of decoded pictures, apart from the user's."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ONEBOX_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def discs():
+    """A few dozen white discs on black, 64 pixels a side, in three splits."""
+    from onebox import synthetic
+
+    return synthetic.dataset("synth:blobs", size=64, counts=COUNTS)
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe():
+    """The default's kind of network, as small as timm has them, from no weights."""
+    from onebox.learning.recipe import check_recipe
+
+    settings = {
+        "model": {
+            "backbone": "test_byobnet",
+            "pretrained": False,
+            "size": 64,
+            "width": 32,
+            "bins_per_cell": 4,
+        },
+        "train": {
+            "epochs": 12,
+            "batch_size": 8,
+            "learning_rate": 8e-3,
+            "backbone_rate": 1.0,
+            "ema_decay": 0.9,
+        },
+        "augment": {"geometry": 0.2},
+    }
+    return check_recipe(settings, place="tiny_recipe")
+
+
+@pytest.fixture(scope="session")
+def trained_run(discs, tiny_recipe, tmp_path_factory):
+    """One whole run, for every test that needs a model file."""
+    import onebox
+
+    return onebox.train(discs, tiny_recipe, out=tmp_path_factory.mktemp("runs") / "discs")
+
+
+@pytest.fixture(scope="session")
+def model_file(trained_run):
+    """The model that `trained_run` left."""
+    return trained_run.model

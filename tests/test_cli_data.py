@@ -1,0 +1,201 @@
+"""`onebox convert` and `onebox synth`: label files and generated pictures on disk."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import onebox
+from onebox.cli import main
+from onebox.structures import SPLITS
+
+HEADER = "image,label,x_min,y_min,x_max,y_max,split\n"
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Run a command line in an empty folder: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def run_line(*words):
+        monkeypatch.setattr(sys, "argv", ["onebox", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return (ended.value.code or 0, *capsys.readouterr())
+
+    return run_line
+
+
+def told(data):
+    """What a data set says of each picture; some formats bring pictures of their own."""
+    return {(sample.image.name, sample.label, sample.box, sample.split) for sample in data}
+
+
+def pixels_of(path):
+    with Image.open(path) as image:
+        return np.asarray(image).astype(int)
+
+
+def lit(path):
+    """The box of what is not black, from the pixels."""
+    rows, columns = np.nonzero(pixels_of(path).sum(axis=2))
+    return (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+
+
+# --- synth
+
+
+def test_generated_discs_read_back_with_the_boxes_that_their_pixels_show(run):
+    code, out, err = run("synth", "blobs", "new/discs", "--count", 20, "--size", 48)
+    assert (code, out, err) == (0, "new/discs/labels.csv: 20 pictures\n", "")
+    data = onebox.read("new/discs")
+    assert [len(data.part(split)) for split in SPLITS] == [16, 2, 2]
+    assert data.classes == ("disc",)
+    for sample in data:
+        assert sample.box == lit(sample.image)
+        assert pixels_of(sample.image).shape == (48, 48, 3)
+
+
+def test_the_seed_decides_the_pictures(run):
+    for folder, seed in (("a", 7), ("b", 7), ("c", 8)):
+        run("synth", "blobs", folder, "--count", 3, "--size", 32, "--seed", seed)
+    pixels = {
+        name: [path.read_bytes() for path in sorted(Path(name).rglob("*.png"))] for name in "abc"
+    }
+    assert pixels["a"] == pixels["b"]
+    assert pixels["a"] != pixels["c"]
+
+
+def test_synth_says_as_json_where_the_labels_are(run):
+    _, out, _ = run("synth", "blobs", "discs", "--count", 2, "--size", 32, "--json")
+    assert json.loads(out) == {"labels": "discs/labels.csv", "images": 2}
+
+
+def test_cutouts_and_backgrounds_of_one_s_own_are_used(run):
+    Path("red").mkdir()
+    cut = Image.new("RGBA", (40, 40))
+    cut.paste((255, 0, 0, 255), (10, 10, 30, 30))
+    cut.save("red/fox.png")
+    Path("green").mkdir()
+    Image.new("RGB", (40, 40), (0, 255, 0)).save("green/meadow.png")
+    words = ["--count", 2, "--size", 64, "--cutouts", "red", "--backgrounds", "green"]
+    assert run("synth", "cutouts", "foxes", *words)[0] == 0
+    for sample in onebox.read("foxes"):
+        x_min, y_min, x_max, y_max = map(int, sample.box)
+        is_red = pixels_of(sample.image)[:, :, 0] > 50
+        assert sample.label == "fox"
+        assert is_red[(y_min + y_max) // 2, (x_min + x_max) // 2]
+        is_red[y_min:y_max, x_min:x_max] = False
+        assert not is_red.any()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["blob", "out"], 2, "the kind 'blob' is not one of blobs, cutouts, cutouts-black."),
+        (["blobs", "full"], 2, "full: is not empty."),
+        (["blobs", "full/mine.txt"], 2, "full/mine.txt: is a file."),
+        (["blobs", "out", "--size", "100000"], 2, "Invalid value for '--size'"),
+        (["blobs", "out", "--backgrounds", "full"], 2, "takes no backgrounds."),
+        (["cutouts", "out", "--cutouts", "full"], 3, "holds no pictures."),
+        (["cutouts", "out", "--cutouts", "nowhere"], 3, "is not a folder."),
+        (["blobs", "full/mine.txt/out"], 1, "cannot be written"),
+    ],
+)
+def test_synth_refuses_in_words_and_leaves_what_is_there(words, code, said, run):
+    Path("full").mkdir()
+    Path("full/mine.txt").write_text("mine")
+    ended, out, err = run("synth", *words, "--count", 3)
+    assert (ended, out) == (code, "")
+    assert said in err
+    assert sorted(path.name for path in Path().rglob("*")) == ["full", "mine.txt"]
+
+
+# --- convert
+
+
+def test_labels_survive_a_way_through_all_four_formats(run):
+    run("synth", "blobs", "discs", "--count", 12, "--size", 48)
+    before = told(onebox.read("discs/labels.csv"))
+    here = "discs/labels.csv"
+    for name, there in (("voc", "voc"), ("coco", "coco"), ("yolo", "yolo"), ("csv", "back.csv")):
+        code, out, err = run("convert", here, there, "--to", name)
+        assert (code, out, err) == (0, f"{there}: 12 pictures\n", "")
+        assert told(onebox.read(there, name)) == before
+        here = there
+
+
+def test_convert_says_as_json_what_it_wrote(run):
+    run("synth", "blobs", "discs", "--count", 2, "--size", 32)
+    _, out, _ = run("convert", "discs", "out.json", "--to", "coco", "--json")
+    assert json.loads(out) == {"labels": "out.json", "images": 2}
+
+
+def test_every_bad_row_is_listed_at_once_and_nothing_is_written(run):
+    Image.new("RGB", (100, 80)).save("a.png")
+    Image.new("RGB", (100, 80)).save("b.png")
+    rows = [
+        "a.png,cat,60,10,20,40,train",  # inverted
+        "b.png,cat,0.1,0.2,0.5,0.9,train",  # normalised
+        "c.png,cat,1,2,3,4,train",  # missing
+        "b.png,cat,1,2,nan,4,tets",  # two mistakes, of which the first met is told
+    ]
+    Path("labels.csv").write_text(HEADER + "\n".join(rows) + "\n")
+    code, out, err = run("convert", "labels.csv", "out", "--to", "voc")
+    lines = sorted(line.removeprefix("error: ") for line in err.splitlines())
+    assert (code, out) == (3, "")
+    assert [line.split(": ")[0] for line in lines] == [f"labels.csv:{row}" for row in (2, 3, 4, 5)]
+    assert "-40 x 30 pixels" in lines[0]
+    assert "normalised" in lines[1]
+    assert "does not exist" in lines[2]
+    assert not Path("out").exists()
+
+
+def test_several_boxes_are_kept_by_the_policy_and_told(run):
+    Image.new("RGB", (100, 80)).save("a.png")
+    Path("labels.csv").write_text(
+        HEADER + "a.png,cat,10,10,20,20,train\na.png,cat,10,10,60,60,train\n"
+    )
+    code, _, err = run(
+        "convert", "labels.csv", "out.csv", "--to", "csv", "--on-multiple", "largest"
+    )
+    assert (code, err.startswith("note: 1 picture with several boxes")) == (0, True)
+    assert onebox.read("out.csv").samples[0].box == (10, 10, 60, 60)
+
+
+def test_joints_are_not_dropped_in_silence(run):
+    Image.new("RGB", (100, 80)).save("a.png")
+    category = {"id": 1, "name": "person", "keypoints": ["head"], "skeleton": []}
+    annotation = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [10, 10, 20, 20]}
+    annotation |= {"keypoints": [15, 15, 2], "num_keypoints": 1}
+    image = {"id": 1, "file_name": "a.png", "width": 100, "height": 80}
+    content = {"images": [image], "annotations": [annotation], "categories": [category]}
+    Path("people.json").write_text(json.dumps(content))
+    code, _, err = run("convert", "people.json", "out.csv", "--to", "csv")
+    assert code == 2
+    assert "csv has no place for joints" in err
+    assert not Path("out.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["discs", "out", "--to", "cvs"], 2, "--to 'cvs' is not one of csv, voc, coco, yolo. Did"),
+        (["discs", "discs/labels.csv", "--to", "csv"], 2, "exists already"),
+        (["discs", "discs", "--to", "yolo"], 2, "exists already"),
+        (["synth:blobs", "out", "--to", "csv"], 2, "onebox synth"),
+        (["discs", "out", "--to", "csv", "--format", "coco"], 3, "discs"),
+        (["nowhere", "out", "--to", "csv"], 3, "nowhere: there is no such file or folder."),
+        (["", "out", "--to", "csv"], 2, "Name a label file"),
+    ],
+)
+def test_convert_refuses_in_words_and_leaves_what_is_there(words, code, said, run):
+    run("synth", "blobs", "discs", "--count", 2, "--size", 32)
+    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    ended, out, err = run("convert", *words)
+    assert (ended, out) == (code, "")
+    assert said in err
+    assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before

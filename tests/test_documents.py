@@ -1,0 +1,377 @@
+"""The documents say what is: programs run, commands parse, settings and links are there."""
+
+import inspect
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import typer
+from PIL import Image
+from pydantic import BaseModel
+from typer.testing import CliRunner
+
+import onebox
+from onebox import synthetic
+from onebox.cli import app
+from onebox.learning.recipe import Recipe, recipe_names
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "benchmarks/README.md"])
+COMMANDS = typer.main.get_command(app).commands
+
+
+def text_of(page):
+    return (ROOT / page).read_text("utf-8")
+
+
+def blocks(text, language, mark=""):
+    """Contents of fenced blocks; with a mark, of those with that comment before them."""
+    before = rf"<!-- {mark} -->\n+" if mark else ""
+    return re.findall(rf"{before}```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def without_blocks(text):
+    return re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+
+
+def section(text, title):
+    """What stands under a heading of the second rank, up to the next one."""
+    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
+    assert found, f"there is no section {title}"
+    return found[1]
+
+
+def first_cells(text):
+    """Names in backticks that begin a row of a table."""
+    return re.findall(r"^\| `([^`]+)` \|", text, flags=re.MULTILINE)
+
+
+RUNNABLE = [
+    pytest.param(block, id=f"{page.relative_to(ROOT)}-{number}")
+    for page in PAGES
+    for number, block in enumerate(blocks(page.read_text("utf-8"), "python", "run"))
+]
+
+
+@pytest.fixture(scope="module")
+def workshop(model_file, tmp_path_factory):
+    """A folder with labels.csv, its pictures, cat.jpg and model.onnx."""
+    folder = tmp_path_factory.mktemp("workshop")
+    discs = synthetic.dataset("synth:blobs", size=96, counts={"train": 4, "val": 2, "test": 2})
+    saved = synthetic.save(discs, folder / "saved", 8)
+    onebox.write(onebox.Dataset(saved, discs.classes), folder / "labels.csv", "csv")
+    shutil.copy(model_file, folder / "model.onnx")
+    # Larger than the model asks for: what is shrunk must be scaled back.
+    with Image.open(saved[0].image) as picture:
+        picture.resize((200, 150)).save(folder / "cat.jpg", "PNG")
+    return folder
+
+
+@pytest.mark.parametrize("program", RUNNABLE)
+def test_programs_in_the_documents_run(program, workshop, trained_run, monkeypatch):
+    signature = inspect.signature(onebox.train)
+
+    def train(*given, **named):
+        signature.bind(*given, **named)  # the call is a right one; its work was done already
+        return trained_run
+
+    monkeypatch.chdir(workshop)
+    monkeypatch.setattr(onebox, "train", train, raising=False)
+    exec(program, {"__name__": "document"})  # noqa: S102 - our own documents
+
+
+def test_plain_onnx_runtime_gives_the_box_of_predict(workshop, monkeypatch):
+    (program,) = blocks(text_of("docs/artifact.md"), "python", "run")
+    monkeypatch.chdir(workshop)
+    names = {}
+    exec(program, names)  # noqa: S102
+    found = [float(edge) for edge in names["box"][0] * [*names["blocks"], *names["blocks"]]]
+    prediction = onebox.load("model.onnx").predict("cat.jpg")
+    assert names["blocks"] == [3, 2]  # 200 // 64 and 150 // 64
+    assert found == pytest.approx(prediction.box, abs=0.01)
+    assert float(names["score"][0]) == pytest.approx(prediction.score, abs=1e-5)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md", "docs/artifact.md"])
+def test_pages_that_show_programs_have_some_that_run(page):
+    assert blocks(text_of(page), "python", "run")
+
+
+LABEL_FILES = [
+    pytest.param(name, content, id=f"{name}-{number}")
+    for number, (name, content) in enumerate(
+        re.findall(r"<!-- data: (\S+) -->\n+```\w*\n(.*?)```", text_of("docs/data.md"), re.DOTALL)
+    )
+]
+
+
+@pytest.mark.parametrize(("name", "content"), LABEL_FILES)
+def test_label_files_in_the_documents_are_read(name, content, tmp_path):
+    for folder in ("images", "images/train", "images/val", "labels/train"):
+        (tmp_path / folder).mkdir(exist_ok=True, parents=True)
+    pictures = {"a": (120, 240), "b": (64, 80), "c": (120, 240)}
+    for folder, names in {"images": "abc", "images/train": "a", "images/val": "b"}.items():
+        for stem in names if name == "data.yaml" or folder == "images" else ():
+            Image.new("RGB", pictures[stem]).save(tmp_path / folder / f"{stem}.jpg")
+    (row,) = blocks(text_of("docs/data.md"), "", "row")
+    (tmp_path / "labels/train/a.txt").write_text(row)
+    (tmp_path / name).write_text(content)
+    data = onebox.read(tmp_path / name)
+    found = {sample.image.stem: sample for sample in data}
+    assert found["a"].box == pytest.approx((10, 20, 110, 220), abs=0.001)
+    assert all(sample.box is None for stem, sample in found.items() if stem == "c")
+
+
+COMMAND_LINES = [
+    pytest.param(line, id=f"{page.relative_to(ROOT)}: {line}")
+    for page in PAGES
+    for block in blocks(page.read_text("utf-8"), "bash")
+    for line in block.splitlines()
+    if line.startswith("onebox ")
+]
+
+
+@pytest.mark.parametrize("line", COMMAND_LINES)
+def test_command_lines_in_the_documents_parse(line):
+    _, name, *words = shlex.split(line, comments=True)
+    COMMANDS[name].make_context(name, words)  # raises click's UsageError where one is wrong
+
+
+def contract():
+    """Each command with the options that the contract gives it."""
+    (text,) = blocks(text_of("docs/command-line.md"), "text")
+    whole = re.split(r"onebox (?=[a-z])", text)[1:]
+    found = {}
+    for line in whole:
+        found.setdefault(line.split()[0], set()).update(re.findall(r"--[a-z-]+", line))
+    return found
+
+
+def options_of(name):
+    shown = [p.opts[0] for p in COMMANDS[name].params if p.param_type_name == "option"]
+    return set(shown)
+
+
+def test_the_contract_has_every_command():
+    assert contract().keys() == COMMANDS.keys()
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_the_contract_has_every_option_and_no_other(name):
+    assert contract()[name] == options_of(name)
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_option_is_explained_and_none_that_does_not_exist(name):
+    explained = first_cells(section(text_of("docs/command-line.md"), name))
+    assert sorted(explained) == sorted(options_of(name))
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_the_readme_names_every_command(name):
+    assert f"onebox {name}" in section(text_of("README.md"), "Command line")
+
+
+def test_the_readme_promises_no_option_that_does_not_exist():
+    lines = re.split(r"onebox (?=[a-z])", section(text_of("README.md"), "Command line"))
+    for line in lines[1:]:
+        name = line.split()[0]
+        if name in COMMANDS:
+            promised = re.findall(r"--[a-z-]+", line.partition("```")[0])
+            assert set(promised) <= options_of(name)
+
+
+def same_shape(shown, real):
+    """Whether two JSON values have the same keys, wherever both have some."""
+    if isinstance(shown, dict) and isinstance(real, dict):
+        return shown.keys() == real.keys() and all(same_shape(shown[k], real[k]) for k in shown)
+    if isinstance(shown, list) and isinstance(real, list):
+        return all(same_shape(shown[0], each) for each in real)
+    return not isinstance(shown, dict | list) and not isinstance(real, dict | list)
+
+
+def schema(name):
+    (text,) = blocks(text_of("docs/command-line.md"), "json", f"schema: {name}")
+    return json.loads(text)
+
+
+@pytest.fixture
+def said(workshop, monkeypatch):
+    """Standard output of a command that succeeds, run where the model and the labels lie."""
+    monkeypatch.chdir(workshop)
+
+    def run(*words):
+        outcome = CliRunner().invoke(app, words)
+        assert outcome.exit_code == 0, outcome.output
+        return outcome.stdout
+
+    return run
+
+
+def test_a_line_of_predict_has_the_keys_that_are_documented(said):
+    line = json.loads(said("predict", "model.onnx", "cat.jpg", "--json"))
+    shown = schema("predict")
+    assert line.keys() == shown.keys()
+    assert line["probabilities"].keys() == {"disc"}
+    assert len(line["box"]) == len(shown["box"])
+
+
+def test_coco_results_have_the_keys_that_are_documented(said):
+    said("predict", "model.onnx", "cat.jpg", "--coco", "found.json")
+    assert same_shape(schema("coco"), json.loads(Path("found.json").read_text("utf-8")))
+
+
+@pytest.fixture
+def evaluated(said):
+    """What ``evaluate --json`` prints."""
+    return json.loads(said("evaluate", "model.onnx", "labels.csv", "--json"))
+
+
+def test_the_figures_of_evaluate_have_the_keys_that_are_documented(evaluated):
+    shown = schema("evaluate")
+    assert set(shown["per_class"]["cat"]) <= set(evaluated["per_class"]["disc"])
+    assert same_shape({**shown, "per_class": {}}, {**evaluated, "per_class": {}})
+
+
+def test_every_figure_is_defined(evaluated):
+    defined = first_cells(section(text_of("docs/evaluation.md"), "Figures"))
+    assert defined == list(evaluated["per_class"]["disc"])
+
+
+def test_the_metadata_keys_are_documented(said):
+    documented = first_cells(section(text_of("docs/artifact.md"), "Metadata"))
+    assert documented == ["schema_version", *json.loads(said("info", "model.onnx", "--json"))]
+
+
+SECTIONS = {
+    name: field.annotation
+    for name, field in Recipe.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+}
+
+
+def documented_settings(text):
+    """Each setting of a page's tables with its default, as TOML or ``none``."""
+    rows = re.findall(r"^\| `(\w+)` \| (none|`[^|]*`) \|", text, flags=re.MULTILINE)
+    return {name: default.strip("`") for name, default in rows}
+
+
+@pytest.mark.parametrize("name", sorted(SECTIONS))
+def test_every_setting_is_documented_with_its_default(name):
+    documented = documented_settings(section(text_of("docs/recipes.md"), f"[{name}]"))
+    defaults = SECTIONS[name]().model_dump(mode="json")
+    read = {
+        setting: None if toml == "none" else tomllib.loads(f"value = {toml}")["value"]
+        for setting, toml in documented.items()
+    }
+    assert read == defaults
+
+
+def test_every_section_and_recipe_is_documented():
+    text = text_of("docs/recipes.md")
+    headings = re.findall(r"^## \[(\w+)\]$", text, flags=re.MULTILINE)
+    assert headings == list(SECTIONS)
+    top = text.partition("\n## ")[0]
+    assert set(recipe_names()) <= set(first_cells(top))
+    assert set(Recipe.model_fields) - set(SECTIONS) <= set(documented_settings(top))
+
+
+def slug(heading):
+    kept = re.sub(r"[^\w\s-]", "", heading.strip().lower())
+    return re.sub(r"[\s-]+", "-", kept)
+
+
+def anchors(page):
+    headings = re.findall(r"^#+ (.+)$", without_blocks(page.read_text("utf-8")), re.MULTILINE)
+    return {slug(re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)) for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_pages_resolve(page):
+    text = without_blocks(page.read_text("utf-8"))
+    targets = [target for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
+    for target in targets:
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path) if path else page
+        assert file.is_file(), target
+        assert not anchor or anchor in anchors(file), target
+
+
+def test_every_page_is_in_the_navigation():
+    listed = set(re.findall(r"\S+\.md", text_of("mkdocs.yml")))
+    assert listed == {
+        path.relative_to(ROOT / "docs").as_posix() for path in ROOT.glob("docs/**/*.md")
+    }
+
+
+def test_the_readme_fits_two_screens():
+    assert len(text_of("README.md").splitlines()) <= 110
+
+
+def test_contributing_fits_one_screen():
+    assert len(text_of("CONTRIBUTING.md").splitlines()) <= 60
+
+
+def test_every_module_has_its_place_in_the_plan():
+    plan = section(text_of("docs/architecture.md"), "Rooms")
+    modules = {
+        path.name for path in ROOT.glob("src/onebox/**/*.py") if not path.name.startswith("__")
+    }
+    assert {name for name in modules if name not in plan} == set()
+
+
+def test_every_module_in_the_plan_exists():
+    plan = section(text_of("docs/architecture.md"), "Rooms")
+    modules = {path.name for path in ROOT.glob("src/onebox/**/*.py")}
+    assert set(re.findall(r"\w+\.py", plan)) - modules == set()
+
+
+def test_the_plan_has_the_layers_that_are_checked():
+    contracts = tomllib.loads(text_of("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    layers = next(one["layers"] for one in contracts if one["name"] == "Imports run down")
+    shown = blocks(section(text_of("docs/architecture.md"), "Imports run down"), "")
+    assert shown[0].split("\n")[:-1] == layers
+
+
+def test_the_contract_of_the_benchmarks_names_every_script():
+    text = text_of("benchmarks/README.md")
+    measuring = [
+        path.name for path in ROOT.glob("benchmarks/*.py") if "import arguments" in text_of(path)
+    ]
+    assert {name for name in measuring if name not in text} == set()
+
+
+FETCHING = {"link": "href", "script": "src", "img": "src", "iframe": "src", "source": "src"}
+
+
+class Fetched(HTMLParser):
+    """Addresses that a browser fetches to show a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        address = dict(attributes).get(FETCHING.get(tag, ""))
+        if address and "canonical" not in (dict(attributes).get("rel") or ""):
+            self.found.append(address)
+
+
+def test_the_site_builds_and_fetches_nothing_from_elsewhere(tmp_path):
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", tmp_path]
+    built = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    pages = list(tmp_path.rglob("*.html"))
+    assert len(pages) > len(list(ROOT.glob("docs/*.md")))
+    fetched = {url for page in pages for url in Fetched(page.read_text("utf-8")).found}
+    assert {url for url in fetched if url.startswith(("http:", "https:", "//"))} == set()
+    sheets = "".join(sheet.read_text("utf-8") for sheet in tmp_path.rglob("*.css"))
+    assert re.findall(r"url\(['\"]?(?:https?:)?//", sheets) == []

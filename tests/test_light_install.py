@@ -1,0 +1,186 @@
+"""The light install: predicting and measuring where nothing that training needs can be imported.
+
+One process of its own hides those packages as if they were not installed, runs every command line,
+and tells how each ended; the tests look at what it told.
+"""
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import onebox
+from onebox import formats, synthetic
+
+HIDDEN = [
+    *("huggingface_hub", "lightning", "lightning_fabric", "onnx", "onnxscript", "platformdirs"),
+    *("pytorch_lightning", "safetensors", "scipy", "skimage", "sklearn", "timm", "tomli_w"),
+    *("torch", "torchmetrics", "torchvision"),
+]
+COUNTS = {"train": 2, "val": 1, "test": 3}
+LINES = {
+    "predict": ["predict", "MODEL", "discs/images", "--json"],
+    "predict --draw": ["predict", "MODEL", "discs/images", "--draw", "drawn", "--csv", "p.csv"],
+    "evaluate": ["evaluate", "MODEL", "discs", "--json", "--report", "report.html"],
+    "convert": ["convert", "discs", "out.json", "--to", "coco"],
+    "info": ["info", "MODEL", "--json"],
+    "recipes": ["recipes", "--json"],
+    "recipes show": ["recipes", "show", "default"],
+    "synth blobs": ["synth", "blobs", "more", "--count", "2", "--size", "32"],
+    "synth cutouts": ["synth", "cutouts", "cats", "--count", "2", "--size", "32"],
+    "own cutouts": ["synth", "cutouts-black", "own", "--count", "2", "--cutouts", "mine"],
+    "train": ["train", "discs", "--no-pretrained"],
+    "demo": ["demo"],
+    "help": ["train", "--help"],
+}
+
+_HIDE = """
+import sys
+
+class Without:
+    def __init__(self, finders, hidden):
+        self.finders, self.hidden = finders, hidden
+
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in self.hidden:
+            return None
+        specs = (finder.find_spec(name, path, target) for finder in self.finders)
+        return next((spec for spec in specs if spec is not None), None)
+
+    def find_distributions(self, *words):
+        return (found for finder in self.finders if hasattr(finder, "find_distributions")
+                for found in finder.find_distributions(*words))
+
+def hide(*names):
+    sys.meta_path[:] = [Without(list(sys.meta_path), set(names))]
+"""
+
+_RUN = (
+    _HIDE
+    + """
+import contextlib, io, json
+
+hidden, lines = json.loads(sys.argv[1])
+hide(*hidden)
+import onebox
+from onebox.cli import main
+
+ends = {}
+for name, words in lines.items():
+    out, err = io.StringIO(), io.StringIO()
+    sys.argv = ["onebox", *words]
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            main()
+    except SystemExit as ended:
+        ends[name] = [ended.code or 0, out.getvalue(), err.getvalue()]
+ends["imported"] = sorted({name.partition(".")[0] for name in sys.modules} & set(hidden))
+try:
+    onebox.train
+except onebox.OneboxError as error:
+    ends["onebox.train"] = str(error)
+print(json.dumps(ends))
+"""
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Generated discs with labels, and a cut-out of one's own."""
+    folder = tmp_path_factory.mktemp("light")
+    samples = synthetic.dataset("synth:blobs", size=64, counts=COUNTS)
+    saved = synthetic.save(samples, folder / "discs", sum(COUNTS.values()))
+    formats.write(onebox.Dataset(saved, ("disc",)), folder / "discs/labels.csv", "csv")
+    (folder / "mine").mkdir()
+    cut = Image.new("RGBA", (20, 20))
+    cut.paste((255, 0, 0, 255), (5, 5, 15, 15))
+    cut.save(folder / "mine/fox.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ends(folder, model_file):
+    """How each command line ended: exit code, standard output, standard error."""
+    lines = {
+        name: [str(model_file) if word == "MODEL" else word for word in words]
+        for name, words in LINES.items()
+    }
+    words = [sys.executable, "-c", _RUN, json.dumps([HIDDEN, lines])]
+    ended = subprocess.run(
+        words, cwd=folder, stdout=subprocess.PIPE, text=True, timeout=120, check=True
+    )
+    return json.loads(ended.stdout)
+
+
+def test_whatever_the_extras_add_is_hidden():
+    project = tomllib.loads(Path(__file__).with_name("..").joinpath("pyproject.toml").read_text())
+    extras = project["project"]["optional-dependencies"]
+    added = [line.partition(">=")[0] for extra in extras.values() for line in extra]
+    module_of = {"scikit-image": "skimage", "scikit-learn": "sklearn"}
+    assert {module_of.get(name, name.replace("-", "_")) for name in added} <= set(HIDDEN)
+
+
+def test_none_of_what_is_hidden_was_imported_all_the_same(ends):
+    assert ends["imported"] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["convert", "info", "recipes", "recipes show", "synth blobs", "own cutouts", "help"],
+)
+def test_a_command_that_trains_nothing_needs_only_the_light_install(name, ends):
+    code, out, err = ends[name]
+    assert (code, err) == (0, "")
+    assert out
+
+
+def test_predictions_are_those_of_the_whole_install(ends, folder, model_file):
+    code, out, err = ends["predict"]
+    localizer = onebox.load(model_file)
+    said = [json.loads(line) for line in out.splitlines()]
+    assert (code, err, len(said)) == (0, "", 6)
+    for one in said:
+        prediction = localizer.predict(folder / one["image"])
+        assert one["box"] == pytest.approx(prediction.box, abs=1e-3)
+
+
+def test_pictures_are_drawn_and_listed(ends, folder):
+    assert ends["predict --draw"] == [0, "", ""]
+    assert len(list((folder / "drawn").iterdir())) == 6
+    assert len((folder / "p.csv").read_text().splitlines()) == 1 + 6
+
+
+def test_a_model_is_measured_with_a_report(ends, folder):
+    code, out, err = ends["evaluate"]
+    assert (code, err, json.loads(out)["images"]) == (0, "", COUNTS["test"])
+    assert (folder / "report.html").read_text("utf-8").startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize("name", ["train", "demo"])
+def test_training_names_the_install_that_it_needs(name, ends, folder):
+    code, out, err = ends[name]
+    assert (code, out) == (1, "")
+    assert "pip install 'onebox[train]'" in err
+    assert not (folder / "runs").exists()
+
+
+def test_training_from_python_names_the_install_that_it_needs(ends):
+    assert "pip install 'onebox[train]'" in ends["onebox.train"]
+
+
+def test_cutouts_name_the_install_that_they_need(ends, folder):
+    code, out, err = ends["synth cutouts"]
+    assert (code, out) == (1, "")
+    assert "pip install 'onebox[synth]'" in err
+    assert not (folder / "cats").exists()
+
+
+def test_importing_onebox_imports_no_pytorch_where_it_is_installed():
+    code = "import sys, onebox, onebox.cli; print(*sorted(set(sys.modules) & set(sys.argv[1:])))"
+    words = [sys.executable, "-c", code, *HIDDEN]
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout.split() == []

@@ -1,0 +1,172 @@
+"""Losses have the values that a hand gives, and the slopes that lead to the truth."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.testing import assert_close
+
+from onebox import boxes as array_boxes
+from onebox.learning.losses import BOX_LOSSES, distribution, paired_iou
+
+UNIT = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
+
+
+def rows(*boxes):
+    return torch.tensor(boxes)
+
+
+def random_boxes(count, seed):
+    generator = torch.Generator().manual_seed(seed)
+    corners = torch.rand(count, 2, 2, generator=generator).sort(dim=1).values
+    return corners.flatten(1) * torch.tensor(0.9) + torch.tensor([0.0, 0.0, 0.1, 0.1])
+
+
+# --- worked by hand ----------------------------------------------------------------------------
+
+BY_HAND = [
+    # differences 0.1, 0.2, 0.3, 0
+    ("mse", (0.1, 0.2, 0.7, 1.0), (0.01 + 0.04 + 0.09 + 0) / 4),
+    ("l1", (0.1, 0.2, 0.7, 1.0), (0.1 + 0.2 + 0.3 + 0) / 4),
+    # below 0.1 it is d²/0.2, above it d - 0.05
+    ("smooth_l1", (0.05, 0.2, 0.7, 1.0), (0.0025 / 0.2 + 0.15 + 0.25 + 0) / 4),
+    # -log of the probability that each edge gives to its end
+    ("bce", (0.5, 0.25, 0.5, 0.75), -(2 * math.log(0.5) + 2 * math.log(0.75)) / 4),
+    # overlap 1/2, and the hull is the union
+    ("giou", (0.0, 0.0, 0.5, 1.0), 1 - 0.5),
+    # centres 1/4 apart, hull's diagonal² 2
+    ("diou", (0.0, 0.0, 0.5, 1.0), 1 - 0.5 + (1 / 16) / 2),
+]
+
+
+@pytest.mark.parametrize(("name", "box", "value"), BY_HAND)
+def test_a_loss_against_the_unit_square_is_what_a_hand_gives(name, box, value):
+    assert_close(BOX_LOSSES[name](rows(box), UNIT), torch.tensor([value]))
+
+
+def test_giou_of_diagonal_neighbours_is_one_and_a_half():
+    # IoU 0, hull 2 x 2 = 4 of which 2 is empty: 1 - (0 - 2/4)
+    assert_close(BOX_LOSSES["giou"](UNIT, UNIT + 1), torch.tensor([1.5]))
+
+
+def test_ciou_adds_the_difference_of_the_aspects():
+    box = (0.0, 0.0, 0.5, 1.0)
+    v = 4 / math.pi**2 * (math.atan(1.0) - math.atan(0.5)) ** 2
+    overlap, distance = 0.5, (1 / 16) / 2
+    expected = 1 - overlap + distance + v**2 / (1 - overlap + v)
+    assert_close(BOX_LOSSES["ciou"](rows(box), UNIT), torch.tensor([expected]))
+
+
+def test_bce_bears_boxes_outside_the_picture():
+    assert torch.isfinite(BOX_LOSSES["bce"](rows((-0.1, -0.1, 1.1, 1.1)), UNIT)).all()
+
+
+# --- laws of all of them -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", BOX_LOSSES)
+def test_there_is_one_value_a_row_and_rows_do_not_meddle(name):
+    boxes, truth = random_boxes(5, 0), random_boxes(5, 1)
+    whole = BOX_LOSSES[name](boxes, truth)
+    assert whole.shape == (5,)
+    assert_close(whole[2:3], BOX_LOSSES[name](boxes[2:3], truth[2:3]))
+
+
+@pytest.mark.parametrize("name", BOX_LOSSES)
+def test_no_rows_have_no_values(name):
+    assert BOX_LOSSES[name](torch.zeros(0, 4), torch.zeros(0, 4)).shape == (0,)
+
+
+@pytest.mark.parametrize("name", BOX_LOSSES)
+def test_nothing_scores_better_than_the_truth_itself(name):
+    truth = random_boxes(20, 2)
+    at_truth = BOX_LOSSES[name](truth, truth)
+    for seed in range(3, 8):
+        assert (BOX_LOSSES[name](random_boxes(20, seed), truth) >= at_truth - 1e-6).all()
+    if name != "bce":  # cross-entropy to a fraction keeps the fraction's own entropy
+        assert_close(at_truth, torch.zeros(20), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", sorted(set(BOX_LOSSES) - {"ciou"}))
+def test_slopes_are_those_of_the_values(name):
+    boxes = random_boxes(4, 5).double().requires_grad_()
+    truth = random_boxes(4, 6).double()
+    assert torch.autograd.gradcheck(lambda each: BOX_LOSSES[name](each, truth), (boxes,))
+
+
+@pytest.mark.parametrize("name", BOX_LOSSES)
+def test_a_small_step_down_the_slope_lowers_the_loss(name):
+    boxes, truth = random_boxes(6, 7).requires_grad_(), random_boxes(6, 8)
+    before = BOX_LOSSES[name](boxes, truth)
+    (slope,) = torch.autograd.grad(before.sum(), boxes)
+    after = BOX_LOSSES[name](boxes - 1e-3 * slope, truth)
+    assert (after < before).all()
+
+
+# --- distribution loss -------------------------------------------------------------------------
+
+PLACES = torch.tensor([0.0, 1.0, 2.0, 3.0])
+
+
+def test_the_distribution_loss_shares_its_target_among_the_two_nearest_bins():
+    bins = torch.tensor([0.1, 0.2, 0.3, 0.4]).log().expand(1, 4, 4)
+    truth = rows((0.0, 1.25, 2.0, 3.0))
+    # 1.25 lies three quarters at bin 1 and one quarter at bin 2
+    by_hand = [
+        -math.log(0.1),
+        -0.75 * math.log(0.2) - 0.25 * math.log(0.3),
+        -math.log(0.3),
+        -math.log(0.4),
+    ]
+    assert_close(distribution(bins, PLACES, truth), torch.tensor([sum(by_hand) / 4]))
+
+
+def test_the_distribution_loss_of_even_bins_is_the_logarithm_of_their_number():
+    value = distribution(torch.zeros(2, 4, 4), PLACES, torch.rand(2, 4) * 3)
+    assert_close(value, torch.full((2,), math.log(4)))
+
+
+def test_a_side_beyond_the_bins_is_taken_for_the_last_one():
+    bins = torch.tensor([0.1, 0.2, 0.3, 0.4]).log().expand(1, 4, 4)
+    outside, at_end = rows((-5.0, -5.0, 9.0, 9.0)), rows((0.0, 0.0, 3.0, 3.0))
+    assert_close(distribution(bins, PLACES, outside), distribution(bins, PLACES, at_end))
+
+
+@given(st.floats(0, 3), st.integers(0, 2**31))
+def test_the_distribution_loss_is_smallest_where_the_bins_say_the_truth(edge, seed):
+    lower = min(int(edge), 2)
+    share = torch.zeros(4)
+    share[lower], share[lower + 1] = 1 - (edge - lower), edge - lower
+    best = (share + 1e-9).log().expand(1, 4, 4)
+    truth = torch.full((1, 4), edge)
+    other = torch.randn(1, 4, 4, generator=torch.Generator().manual_seed(seed))
+    assert distribution(best, PLACES, truth) <= distribution(other, PLACES, truth) + 1e-5
+
+
+def test_the_slope_of_the_distribution_loss_is_that_of_its_values():
+    bins = torch.randn(2, 4, 6, dtype=torch.double).requires_grad_()
+    places = torch.linspace(-0.1, 1.1, 6, dtype=torch.double)
+    truth = torch.rand(2, 4, dtype=torch.double)
+    assert torch.autograd.gradcheck(lambda each: distribution(each, places, truth), (bins,))
+
+
+# --- overlap -----------------------------------------------------------------------------------
+
+
+def test_paired_overlap_agrees_with_torchvision_and_with_our_arrays():
+    left, right = random_boxes(50, 9), random_boxes(50, 10)
+    ours = paired_iou(left, right)
+    assert_close(ours, torchvision.ops.box_iou(left, right).diagonal())
+    np.testing.assert_allclose(
+        ours, array_boxes.paired_iou(left.numpy(), right.numpy()), rtol=1e-5, atol=1e-7
+    )
+
+
+def test_an_inverted_or_empty_box_overlaps_nothing():
+    boxes = rows((0.8, 0.8, 0.2, 0.2), (0.5, 0.5, 0.5, 0.5), (0.8, 0.2, 0.2, 0.8))
+    assert_close(paired_iou(boxes, UNIT.expand(3, 4)), torch.zeros(3))
+    assert_close(paired_iou(torch.zeros(1, 4), torch.zeros(1, 4)), torch.zeros(1))

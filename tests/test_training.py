@@ -1,0 +1,381 @@
+"""fit: the same numbers for the same seed, broken off or not."""
+
+import dataclasses
+import math
+import shutil
+import signal
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from onebox.learning.batches import RowsInOrder, batches
+from onebox.learning.cache import decode
+from onebox.learning.checkpoints import load_checkpoint
+from onebox.learning.losses import paired_iou
+from onebox.learning.network import Network
+from onebox.learning.progress import Silent
+from onebox.learning.training import (
+    Training,
+    fit,
+    one_cycle,
+    planned_epochs,
+    size_at,
+    warm_average,
+)
+
+
+class Diary(Silent):
+    """Keeps the epochs, and can stop the run at one of them or at a step."""
+
+    def __init__(self, stop_at_epoch=0, stop_at_step=0, stop=None):
+        self.epochs, self.steps = [], []
+        self._stop_at_epoch, self._stop_at_step = stop_at_epoch, stop_at_step
+        self._stop = stop or interrupt
+
+    def advance(self, done, total):
+        self.steps.append((done, total))
+        if done == self._stop_at_step:
+            self._stop()
+
+    def epoch(self, figures):
+        self.epochs.append(dataclasses.replace(figures, seconds=0.0))
+        if figures.epoch == self._stop_at_epoch:
+            self._stop()
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+def press_ctrl_c():
+    signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture(scope="module")
+def decoded(discs):
+    rows = {split: discs.part(split) for split in ("train", "val")}
+    few = dataclasses.replace(rows["train"], samples=rows["train"].samples[:20])
+    return {"train": decode(few, 64), "val": decode(rows["val"], 64)}
+
+
+@pytest.fixture(scope="module")
+def recipe(tiny_recipe):
+    return with_train(tiny_recipe, epochs=4, batch_size=8)
+
+
+def with_train(recipe, **changes):
+    train = recipe.train.model_copy(update=changes)
+    return recipe.model_copy(update={"train": train})
+
+
+def run(recipe, decoded, folder, diary=None, resume=None):
+    torch.manual_seed(recipe.train.seed)
+    network = Network(recipe, classes=1)
+    return fit(network, recipe, decoded, folder, diary or Diary(), resume=resume)
+
+
+def trained(folder):
+    """Everything that two runs of the same numbers share."""
+    last, best = (load_checkpoint(folder / f"{name}.safetensors") for name in ("last", "best"))
+    return last, best
+
+
+def assert_same_numbers(folder, other):
+    for ours, theirs in zip(trained(folder), trained(other), strict=True):
+        assert ours["global_step"] == theirs["global_step"]
+        for part in ("state_dict", "current_model_state", "averaging_state"):
+            assert ours[part].keys() == theirs[part].keys()
+            for name, tensor in ours[part].items():
+                assert torch.equal(tensor, theirs[part][name]), f"{part} {name}"
+        assert repr(ours["optimizer_states"]) == repr(theirs["optimizer_states"])
+
+
+@pytest.fixture(scope="module")
+def unbroken(recipe, decoded, tmp_path_factory):
+    """The folder and the epochs of one whole run."""
+    folder, diary = tmp_path_factory.mktemp("unbroken"), Diary()
+    fitted = run(recipe, decoded, folder, diary)
+    assert fitted.best == folder / "best.safetensors"
+    assert fitted.epochs == 4
+    assert not fitted.is_interrupted
+    return folder, diary
+
+
+# --- plans worked by hand ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pictures", "epochs"),
+    [
+        (2000, 30),  # 63 steps an epoch: thirty passes lie between the fewest and the most
+        (33, 300),  # 2 steps an epoch, 600 steps at least
+        (1, 600),
+        (64_000, 10),  # 2000 steps an epoch, 20 000 at most
+        (10_000_000, 1),
+    ],
+)
+def test_epochs_are_planned_from_the_number_of_pictures(tiny_recipe, pictures, epochs):
+    assert planned_epochs(pictures, with_train(tiny_recipe, epochs=None, batch_size=32)) == epochs
+
+
+def test_the_recipes_own_epochs_count(tiny_recipe):
+    assert planned_epochs(2000, with_train(tiny_recipe, epochs=3)) == 3
+
+
+def test_the_rate_rises_evenly_then_falls_as_half_a_cosine_to_a_hundredth():
+    rate = one_cycle(warmup=4, total=14)
+    assert [rate(step) for step in range(5)] == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0])
+    # half way down from step 4 to 14 the cosine is 0
+    assert rate(9) == pytest.approx(0.01 + 0.99 / 2)
+    assert rate(14) == pytest.approx(0.01)
+    assert rate(20) == pytest.approx(0.01)
+
+
+def test_the_first_steps_of_an_average_weigh_the_latest_and_later_ones_the_past():
+    averaged, current = torch.tensor([1.0]), torch.tensor([2.0])
+    update = warm_average(0.99)
+    update([averaged], [current], torch.tensor(0))
+    # decay 1/10: nine tenths of the way to the latest
+    assert_close(averaged, torch.tensor([1.9]))
+    update([averaged], [current], torch.tensor(90))
+    # decay 91/100
+    assert_close(averaged, torch.tensor([1.909]))
+    update([averaged], [current], torch.tensor(10_000))
+    assert_close(averaged, torch.tensor([1.909 + 0.01 * 0.091]))
+
+
+def test_counters_are_copied_and_not_averaged():
+    averaged = torch.tensor([3])
+    warm_average(0.99)([averaged], [torch.tensor([8])], torch.tensor(50))
+    assert averaged.tolist() == [8]
+
+
+def test_pictures_grow_from_their_first_size_to_the_whole_in_steps_of_32(tiny_recipe):
+    model = tiny_recipe.model.model_copy(update={"size": 224})
+    recipe = with_train(tiny_recipe.model_copy(update={"model": model}), first_size=0.5)
+    # until half of the steps 112, rounded up; at 0.65 half way to 224, 168, rounded up
+    sizes = [size_at(done, recipe) for done in (0.0, 0.5, 0.65, 0.8, 1.0)]
+    assert sizes == [128, 128, 192, 224, 224]
+    whole = with_train(recipe, first_size=1.0)
+    assert {size_at(done / 10, whole) for done in range(11)} == {224}
+
+
+# --- what a run says ---------------------------------------------------------------------------
+
+
+def test_a_run_tells_of_every_step_and_epoch(unbroken):
+    _, diary = unbroken
+    # 20 pictures in batches of 8: three steps an epoch
+    assert diary.steps == [(step, 12) for step in range(1, 13)]
+    assert [(one.epoch, one.epochs) for one in diary.epochs] == [(k, 4) for k in (1, 2, 3, 4)]
+    assert all(math.isfinite(one.loss) and one.loss > 0 for one in diary.epochs)
+    assert all(0 <= one.val_mean_iou <= 1 for one in diary.epochs)
+    assert diary.epochs[-1].loss < diary.epochs[0].loss
+
+
+def test_the_figure_of_an_epoch_is_that_of_the_averaged_weights_that_are_kept(
+    unbroken, recipe, decoded
+):
+    folder, diary = unbroken
+    last = load_checkpoint(folder / "last.safetensors")
+
+    def figure(state):
+        module = Training(Network(recipe, classes=1), recipe, 1)
+        module.load_state_dict(state)
+        module.eval()
+        module.log = lambda name, value, **_: found.append(float(value))
+        found = []
+        rows = decoded["val"]
+        with torch.no_grad():
+            for batch in batches(rows, RowsInOrder(len(rows), len(rows))):
+                module.validation_step(batch, 0)
+        return found[0]
+
+    assert figure(last["state_dict"]) == pytest.approx(diary.epochs[-1].val_mean_iou, abs=1e-4)
+    assert figure(last["current_model_state"]) != pytest.approx(
+        diary.epochs[-1].val_mean_iou, abs=1e-4
+    )
+
+
+def test_validation_measures_the_mean_overlap_of_the_pictures_with_a_box(recipe, decoded):
+    module = Training(Network(recipe, classes=1), recipe, 1).eval()
+    told = []
+    module.log = lambda name, value, **_: told.append((name, value))
+    rows = decoded["val"]
+    (batch,) = batches(rows, RowsInOrder(len(rows), len(rows)))
+    batch = batch._replace(has_box=torch.arange(len(rows)) < 3)
+    pixels = batch.pixels.permute(0, 3, 1, 2).float() / 255
+    small = torch.nn.functional.interpolate(pixels, (64, 64), mode="bilinear")
+    with torch.no_grad():
+        module.validation_step(batch, 0)
+        boxes = module.network(small).box.boxes
+    [(name, value)] = told
+    assert name == "val_mean_iou"
+    assert_close(value, paired_iou(boxes, batch.boxes)[:3].mean(), atol=1e-4, rtol=0)
+
+
+# --- the same numbers --------------------------------------------------------------------------
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(
+    unbroken, recipe, decoded, tmp_path
+):
+    folder, diary = unbroken
+    again = Diary()
+    torch.rand(7)  # whatever was drawn before has no say
+    run(recipe, decoded, tmp_path / "again", again)
+    assert_same_numbers(tmp_path / "again", folder)
+    assert again.epochs == diary.epochs
+    other = Diary()
+    run(with_train(recipe, seed=1), decoded, tmp_path / "other", other)
+    assert [one.loss for one in other.epochs] != [one.loss for one in diary.epochs]
+
+
+def test_the_seed_also_chooses_the_order_and_the_variations(unbroken, recipe, decoded, tmp_path):
+    _, diary = unbroken
+    other = Diary()
+    torch.manual_seed(recipe.train.seed)  # the same network to start with
+    network = Network(recipe, classes=1)
+    fit(network, with_train(recipe, seed=1, epochs=1), decoded, tmp_path, other)
+    assert other.epochs[0].loss != diary.epochs[0].loss
+
+
+@pytest.mark.parametrize("stop_at_epoch", [2, 4])
+def test_a_resumed_run_ends_with_the_numbers_of_an_unbroken_one(
+    unbroken, recipe, decoded, tmp_path, stop_at_epoch
+):
+    folder, diary = unbroken
+    broken, rest = Diary(stop_at_epoch=stop_at_epoch), Diary()
+    fitted = run(recipe, decoded, tmp_path, broken)
+    assert fitted.is_interrupted
+    # The epoch that was stopped while it was told of had not been kept yet.
+    assert fitted.epochs == stop_at_epoch - 1
+    fitted = run(recipe, decoded, tmp_path, rest, resume=tmp_path / "last.safetensors")
+    assert not fitted.is_interrupted
+    assert fitted.epochs == 4
+    assert rest.epochs == diary.epochs[stop_at_epoch - 1 :]
+    assert_same_numbers(tmp_path, folder)
+
+
+def test_a_run_stopped_amid_an_epoch_goes_on_from_the_last_whole_one(
+    unbroken, recipe, decoded, tmp_path
+):
+    folder, diary = unbroken
+    rest = Diary()
+    assert run(recipe, decoded, tmp_path, Diary(stop_at_step=8)).epochs == 2
+    run(recipe, decoded, tmp_path, rest, resume=tmp_path / "last.safetensors")
+    assert rest.epochs == diary.epochs[2:]
+    assert_same_numbers(tmp_path, folder)
+
+
+def test_a_run_can_also_go_on_from_its_best_epoch(recipe, decoded, tmp_path):
+    run(with_train(recipe, patience=1), decoded, tmp_path, Diary(stop_at_epoch=3))
+    diary = Diary()
+    run(recipe, decoded, tmp_path, diary, resume=tmp_path / "best.safetensors")
+    assert [one.epoch for one in diary.epochs][-1] == 4
+    assert trained(tmp_path)[0]["epoch"] == 3
+
+
+def test_a_run_whose_folder_was_moved_goes_on_the_same(unbroken, recipe, decoded, tmp_path):
+    folder, _ = unbroken
+    run(recipe, decoded, tmp_path / "here", Diary(stop_at_epoch=4))
+    (tmp_path / "here").rename(tmp_path / "there")
+    fitted = run(
+        recipe, decoded, tmp_path / "there", resume=tmp_path / "there" / "last.safetensors"
+    )
+    assert fitted.best == tmp_path / "there" / "best.safetensors"
+    assert_same_numbers(tmp_path / "there", folder)
+    assert not (tmp_path / "here").exists()
+
+
+def test_a_moved_run_remembers_how_good_its_best_was(recipe, decoded, tmp_path, monkeypatch):
+    figures = iter([0.2, 0.6, 0.4, 0.5])
+
+    def made_up(module, batch, batch_index):
+        module.log("val_mean_iou", next(figures), on_epoch=True, batch_size=12)
+
+    monkeypatch.setattr(Training, "validation_step", made_up)
+    changed = with_train(recipe, batch_size=20)
+    run(changed, decoded, tmp_path, Diary(stop_at_epoch=4))
+    assert trained(tmp_path)[1]["epoch"] == 1
+    moved = tmp_path.with_name("moved")
+    tmp_path.rename(moved)
+    figures = iter([0.5])
+    run(changed, decoded, moved, resume=moved / "last.safetensors")
+    last, best = trained(moved)
+    assert (last["epoch"], best["epoch"]) == (3, 1)
+
+
+def test_the_last_epoch_is_kept_though_an_earlier_one_was_better(
+    recipe, decoded, tmp_path, monkeypatch
+):
+    figures = iter([0.5, 0.9, 0.3, 0.2])
+
+    def made_up(module, batch, batch_index):
+        module.log("val_mean_iou", next(figures), on_epoch=True, batch_size=12)
+
+    monkeypatch.setattr(Training, "validation_step", made_up)
+    run(with_train(recipe, batch_size=20), decoded, tmp_path)
+    last, best = trained(tmp_path)
+    assert (last["epoch"], best["epoch"]) == (3, 1)
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        "best.safetensors",
+        "last.safetensors",
+    ]
+
+
+def test_a_run_that_had_ended_is_left_as_it_is_when_resumed(recipe, decoded, tmp_path):
+    run(recipe, decoded, tmp_path / "first")
+    shutil.copytree(tmp_path / "first", tmp_path / "again")
+    diary = Diary()
+    last = tmp_path / "again" / "last.safetensors"
+    fitted = run(recipe, decoded, tmp_path / "again", diary, resume=last)
+    assert (fitted.epochs, fitted.is_interrupted, diary.epochs) == (4, False, [])
+    assert_same_numbers(tmp_path / "again", tmp_path / "first")
+
+
+# --- stopping ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stop", [interrupt, press_ctrl_c])
+def test_ctrl_c_ends_a_run_and_leaves_the_signal_as_it_was(recipe, decoded, tmp_path, stop):
+    before = signal.getsignal(signal.SIGINT)
+    fitted = run(recipe, decoded, tmp_path, Diary(stop_at_step=4, stop=stop))
+    assert signal.getsignal(signal.SIGINT) is before
+    assert fitted.is_interrupted
+    assert fitted.epochs == 1
+    assert fitted.best == tmp_path / "best.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        press_ctrl_c()
+
+
+def test_a_run_stopped_before_its_first_epoch_has_no_best(recipe, decoded, tmp_path):
+    fitted = run(recipe, decoded, tmp_path, Diary(stop_at_step=1))
+    assert fitted.is_interrupted
+    assert fitted.best is None
+    assert fitted.epochs == 0
+
+
+def test_an_error_of_the_listener_is_not_taken_for_ctrl_c(recipe, decoded, tmp_path):
+    def fail():
+        raise RuntimeError("the bar broke")
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(RuntimeError, match="the bar broke"):
+        run(recipe, decoded, tmp_path, Diary(stop_at_step=1, stop=fail))
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_run_ends_early_when_the_figure_stays_the_same(recipe, decoded, tmp_path):
+    still = with_train(recipe, epochs=9, patience=2, learning_rate=1e-12, batch_size=20)
+    diary = Diary()
+    fitted = run(still, decoded, tmp_path, diary)
+    # The first epoch sets the figure, two more do not better it.
+    assert fitted.epochs == len(diary.epochs) == 3
+    assert not fitted.is_interrupted
+
+
+def test_without_an_average_the_latest_weights_are_kept(recipe, decoded, tmp_path):
+    run(with_train(recipe, ema_decay=0.0, epochs=1), decoded, tmp_path)
+    assert "current_model_state" not in load_checkpoint(tmp_path / "last.safetensors")
