@@ -197,3 +197,10 @@ def test_a_recipe_cannot_be_changed_once_made():
 
 def test_an_empty_file_is_the_default_of_every_setting():
     assert check_recipe(tomllib.loads(""), place="my.toml") == Recipe()
+
+
+def test_pictures_that_grow_are_refused_where_the_vector_has_one_length():
+    changes = ["model.vectorizer=flatten", "model.box_head=direct", "loss.box={l1=1.0}"]
+    with pytest.raises(SettingError, match=r"first_size 0\.67 lets it grow; set train\.first_size"):
+        read_recipe("default", changes)
+    assert read_recipe("default", [*changes, "train.first_size=1"]).train.first_size == 1

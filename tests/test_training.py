@@ -109,8 +109,8 @@ def unbroken(recipe, decoded, tmp_path_factory):
     ("pictures", "epochs"),
     [
         (2000, 30),  # 63 steps an epoch: thirty passes lie between the fewest and the most
-        (33, 300),  # 2 steps an epoch, 600 steps at least
-        (1, 600),
+        (33, 150),  # 2 steps an epoch, 300 steps at least
+        (1, 300),
         (64_000, 10),  # 2000 steps an epoch, 20 000 at most
         (10_000_000, 1),
     ],

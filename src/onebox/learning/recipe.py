@@ -57,7 +57,7 @@ class ModelSettings(_Section):
     backbone_options: dict[str, str | int | float | bool] = {}
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
-    size: Annotated[int, Field(ge=32, le=2048)] = 224
+    size: Annotated[int, Field(ge=32, le=2048)] = 192
     vectorizer: Vectorizer = "pyramid"
     width: Annotated[int, Field(ge=1)] = 96
     box_head: BoxHead = "marginal"
@@ -115,7 +115,7 @@ class TrainSettings(_Section):
     backbone_rate: Weight = 0.5
     weight_decay: Weight = 0.05
     warmup: Share = 0.1
-    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.98
     patience: Annotated[int, Field(ge=0)] = 0
     clip_norm: Positive = 5.0
     seed: Annotated[int, Field(ge=0)] = 0
@@ -164,7 +164,12 @@ class Recipe(_Section):
     augment: AugmentSettings = AugmentSettings()
 
     @model_validator(mode="after")
-    def _losses_fit_head(self) -> "Recipe":
+    def _parts_fit(self) -> "Recipe":
+        if self.model.vectorizer == "flatten" and self.train.first_size < 1:
+            raise ValueError(
+                "vectorizer 'flatten' reads pictures of one size, and train.first_size "
+                f"{self.train.first_size:g} lets it grow; set train.first_size = 1"
+            )
         if not any(self.loss.box.values()):
             raise ValueError("loss.box names no loss with a weight; set one, as loss.box.l1=1")
         if self.loss.box.get("distribution") and self.model.box_head != "marginal":

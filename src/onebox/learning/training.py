@@ -31,7 +31,7 @@ from onebox.learning.progress import EpochFigures, Listener
 from onebox.learning.recipe import Recipe
 
 VAL_FIGURE = "val_mean_iou"
-_PLANNED_STEPS = (600, 20_000)  # fewest and most
+_PLANNED_STEPS = (300, 20_000)  # fewest and most
 _PLANNED_PASSES = 30
 _GROWS_FROM, _GROWS_UNTIL = 0.5, 0.8  # shares of the steps
 _SIZE_STEP = 32  # pixels; the deepest map of most backbones has a cell for so many
