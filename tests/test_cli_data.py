@@ -166,6 +166,17 @@ def test_several_boxes_are_kept_by_the_policy_and_told(run):
     assert onebox.read("out.csv").samples[0].box == (10, 10, 60, 60)
 
 
+def test_bad_rows_are_left_out_where_the_user_says_so_and_told(run):
+    Image.new("RGB", (100, 80)).save("a.png")
+    Path("labels.csv").write_text(
+        HEADER + "a.png,cat,10,10,20,20,train\nmissing.png,cat,10,10,60,60,train\n"
+    )
+    code, out, err = run("convert", "labels.csv", "out.csv", "--to", "csv", "--on-bad", "skip")
+    assert (code, out) == (0, "out.csv: 1 picture\n")
+    assert err.startswith("note: ")
+    assert "labels.csv:3" in err
+
+
 def test_joints_are_not_dropped_in_silence(run):
     Image.new("RGB", (100, 80)).save("a.png")
     category = {"id": 1, "name": "person", "keypoints": ["head"], "skeleton": []}
@@ -184,6 +195,7 @@ def test_joints_are_not_dropped_in_silence(run):
     ("words", "code", "said"),
     [
         (["discs", "out", "--to", "cvs"], 2, "--to 'cvs' is not one of csv, voc, coco, yolo. Did"),
+        (["discs", "out", "--to", "csv", "--on-bad", "skpi"], 2, "Did you mean skip?"),
         (["discs", "discs/labels.csv", "--to", "csv"], 2, "exists already"),
         (["discs", "discs", "--to", "yolo"], 2, "exists already"),
         (["synth:blobs", "out", "--to", "csv"], 2, "onebox synth"),

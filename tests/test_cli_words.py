@@ -14,11 +14,11 @@ from onebox.learning import recipe
 OPTIONS = {
     "train": (
         *("--recipe", "--set", "--weights", "--no-pretrained", "--out", "--resume", "--seed"),
-        *("--format", "--on-multiple", "--json"),
+        *("--format", "--on-multiple", "--on-bad", "--json"),
     ),
     "predict": ("--json", "--csv", "--coco", "--draw"),
-    "evaluate": ("--split", "--json", "--report", "--format", "--on-multiple"),
-    "convert": ("--to", "--format", "--on-multiple", "--json"),
+    "evaluate": ("--split", "--json", "--report", "--format", "--on-multiple", "--on-bad"),
+    "convert": ("--to", "--format", "--on-multiple", "--on-bad", "--json"),
     "synth": ("--count", "--cutouts", "--backgrounds", "--size", "--seed", "--json"),
     "recipes": ("--json", "show"),
     "info": ("--json",),

@@ -233,7 +233,7 @@ def test_the_same_picture_at_double_size_has_double_the_box(session, pictures):
 
 def test_discs_are_found_where_they_are(trained_run):
     # The tests on boxes mean something only where boxes follow the subject.
-    assert trained_run.figures["test"]["mean_iou"] > 0.7
+    assert trained_run.figures["test"]["mean_iou"] > 0.6
 
 
 def test_an_inverted_box_is_put_right_and_one_outside_is_cut(tiny_recipe):

@@ -290,7 +290,7 @@ def test_pictures_without_a_box_teach_no_box_and_pictures_without_a_label_no_cla
 
 
 def test_the_estimate_of_the_overlap_does_not_move_the_box():
-    outputs, parts = answered()
+    outputs, parts = answered(overlap=torch.tensor([1.0, -1.0, 2.0]))
     settings = LossSettings(box={"l1": 0.0}, label=0.0, overlap=1.0)
     total_loss(outputs, batch_of([True] * 3, [0] * 3), settings).backward()
     assert parts["overlap"].grad.abs().sum() > 0

@@ -19,6 +19,7 @@ from onebox.cli.options import (
     check_choice,
     read_labels,
 )
+from onebox.formats.rows import counted
 
 _KINDS = ("blobs", "cutouts", "cutouts-black")
 _LARGEST_SIDE = 8192
@@ -81,4 +82,4 @@ def _print_written(path: Path, count: int, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"labels": str(path), "images": count}))
     else:
-        typer.echo(f"{path}: {count} pictures")
+        typer.echo(f"{path}: {counted(count, 'picture', 'pictures')}")
