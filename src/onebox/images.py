@@ -49,6 +49,7 @@ _REFUSALS = (
 )
 
 _ORIENTATION = 0x0112
+_WORTH_SHRINKING = 4  # times the pixels needed; a smaller array costs more to shrink than to keep
 _FILTERS = threading.Lock()
 _FIRST_ON_ITS_SIDE = 5
 _TURNS = {
@@ -121,7 +122,8 @@ def load(source: Source, *, at_least: int | None = None) -> Picture:
         source: A path, encoded bytes, a Pillow picture, or an array of uint8 with shape
             (height, width), (height, width, 3) or (height, width, 4).
         at_least: Pixels that the caller needs on each side; a larger picture may come back
-            shrunk to between one and two times this. None for every pixel.
+            shrunk to between one and two times this (an array only where it is several times as
+            large, since copying costs more than it saves). None for every pixel.
 
     Returns:
         The pixels and the size of the whole upright picture.
@@ -163,7 +165,8 @@ def _from_array(array: ndarray, at_least: int | None) -> Picture:
             f"(height, width, 4), got {array.shape}."
         )
     height, width = array.shape[:2]
-    if array.shape[2] == _RGBA or (at_least is not None and min(height, width) >= 2 * at_least):
+    is_large = at_least is not None and min(height, width) >= _WORTH_SHRINKING * at_least
+    if array.shape[2] == _RGBA or is_large:
         image, factors = _reduced(_to_rgb(Image.fromarray(array)), at_least)
         return Picture(np.asarray(image), (width, height), factors)
     return Picture(np.ascontiguousarray(array), (width, height))
