@@ -211,3 +211,12 @@ def test_convert_refuses_in_words_and_leaves_what_is_there(words, code, said, ru
     assert (ended, out) == (code, "")
     assert said in err
     assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
+
+
+def test_a_file_where_a_folder_is_needed_is_refused_in_words(run, tmp_path):
+    assert run("synth", "blobs", "discs", "--count", "3", "--size", "32")[0] == 0
+    (tmp_path / "taken").write_text("a file")
+    code, _, said = run("convert", "discs/labels.csv", "taken/out.csv", "--to", "csv")
+    assert code == 1
+    assert "taken" in said
+    assert "cannot be written" in said

@@ -409,3 +409,13 @@ def test_weights_that_do_not_fit_are_refused_before_anything_is_written(
     with pytest.raises(SettingError, match="cannot be read as safetensors"):
         onebox.train(few_discs, short_recipe, weights=file, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", None])
+def test_a_run_whose_note_of_its_data_is_damaged_is_not_resumed(trained_run, discs, tmp_path, text):
+    folder = tmp_path / "run"
+    shutil.copytree(trained_run.folder, folder)
+    note = folder / "checkpoints" / "data.json"
+    note.unlink() if text is None else note.write_text(text)
+    with pytest.raises(SettingError, match=r"data\.json: cannot be read .* Start a new run\."):
+        onebox.train(discs, resume=folder)

@@ -72,7 +72,7 @@ def test_a_loaded_model_says_what_it_knows(localizer, model_file):
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(ModelError, match=r"none\.onnx: there is no such file, not a model"):
+    with pytest.raises(ModelError, match=r"none\.onnx: does not exist\. Correct the path\."):
         load(tmp_path / "none.onnx")
 
 

@@ -147,10 +147,10 @@ def load(path: str | os.PathLike[str]) -> Localizer:
 
 def _open_session(file: Path) -> onnxruntime.InferenceSession:
     if not file.is_file():
-        what = "is a folder" if file.is_dir() else "there is no such file"
         inside = file / "model.onnx"
         hint = f" Did you mean {inside}?" if inside.is_file() else ""
-        raise ModelError(f"{file}: {what}, not a model.{hint}")
+        what = "is a folder, not a model" if file.is_dir() else "does not exist. Correct the path"
+        raise ModelError(f"{file}: {what}.{hint}")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
     try:

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -41,7 +41,8 @@ def replacing(path: Path) -> Iterator[Path]:
             "place."
         ) from error
     finally:
-        _remove(unfinished)
+        with suppress(OSError):  # what could not be made need not be removed
+            _remove(unfinished)
 
 
 def number_text(value: float | int) -> str:

@@ -9,6 +9,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import tomli_w
 
@@ -104,6 +105,22 @@ def _new_plan(
     return Plan(folder, start.recipe, start.network(len(data.classes)), start.name)
 
 
+def _read_facts(folder: Path) -> dict[str, Any]:
+    """What an earlier run noted of its data.
+
+    Raises:
+        SettingError: If the note is missing or damaged.
+    """
+    file = folder / "checkpoints" / "data.json"
+    try:
+        facts: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        return {name: facts[name] for name in ("classes", "weights", "digests")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SettingError(
+            f"{file}: cannot be read ({error}), and without it a run cannot go on. Start a new run."
+        ) from error
+
+
 def _resumed_plan(data: Dataset, folder: Path) -> Plan:
     """A plan from a folder that an earlier run left.
 
@@ -116,7 +133,7 @@ def _resumed_plan(data: Dataset, folder: Path) -> Plan:
             f"--resume {folder}: holds no checkpoints/last.safetensors to go on from."
         )
     recipe = read_recipe(folder / "recipe.toml")
-    facts = json.loads((folder / "checkpoints" / "data.json").read_text("utf-8"))
+    facts = _read_facts(folder)
     if facts["classes"] != list(data.classes):
         raise SettingError(
             f"--resume {folder}: was trained on the classes {', '.join(facts['classes'])}, and the "
@@ -149,7 +166,7 @@ def _write_plan(plan: Plan, data: Dataset, decoded: Mapping[str, Decoded]) -> No
         settings = plan.recipe.model_dump(mode="json", exclude_none=True)
         write_text(plan.folder / "recipe.toml", tomli_w.dumps(settings))
         write_text(file, json.dumps(facts, indent=1))
-    elif json.loads(file.read_text("utf-8")) != facts:
+    elif _read_facts(plan.folder) != facts:
         raise SettingError(
             f"--resume {plan.folder}: its pictures or labels have changed since. Start a new run, "
             f"with --weights {plan.folder / 'weights.safetensors'} to keep what it learned."

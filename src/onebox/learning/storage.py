@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from onebox.errors import OneboxError
@@ -61,4 +62,5 @@ def write_text(path: Path, text: str) -> None:
     except OSError as error:
         raise OneboxError(f"{path}: cannot be written ({error.strerror}).") from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # what could not be made need not be removed
+            beside.unlink()
