@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from onebox import results
+from onebox import files, results
 from onebox.errors import OneboxError
 from onebox.structures import Prediction
 
@@ -85,7 +85,7 @@ def test_a_name_in_a_file_leads_from_its_folder_to_the_picture(
 def test_a_file_is_replaced_and_leaves_nothing_beside_it(tmp_path):
     path = tmp_path / "p.csv"
     for content in (b"first, and longer", b"second"):
-        results.write_whole(path, content)
+        files.write_whole(path, content)
     assert path.read_bytes() == b"second"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -93,7 +93,7 @@ def test_a_file_is_replaced_and_leaves_nothing_beside_it(tmp_path):
 def test_a_link_to_a_file_stays_a_link(tmp_path):
     (tmp_path / "file").write_bytes(b"first")
     (tmp_path / "link").symlink_to(tmp_path / "file")
-    results.write_whole(tmp_path / "link", b"second")
+    files.write_whole(tmp_path / "link", b"second")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "file").read_bytes() == b"second"
 
@@ -103,7 +103,7 @@ def test_a_pipe_is_written_to_as_it_stands(tmp_path):
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        results.write_whole(pipe, b"text")
+        files.write_whole(pipe, b"text")
         assert os.read(reader, 99) == b"text"
     finally:
         os.close(reader)
@@ -121,7 +121,7 @@ def test_a_disk_that_fills_up_costs_the_new_file_and_not_the_old_one(tmp_path, m
 
     monkeypatch.setattr(Path, "write_bytes", fill_up)
     with pytest.raises(OneboxError, match=r"p.csv: cannot be written \(No space left on device\)"):
-        results.write_whole(path, b"new")
+        files.write_whole(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -130,4 +130,4 @@ def test_a_disk_that_fills_up_costs_the_new_file_and_not_the_old_one(tmp_path, m
 def test_a_place_that_is_none_is_named_in_the_error(name, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OneboxError, match=f"{name}: cannot be written"):
-        results.write_whole(tmp_path / name, b"text")
+        files.write_whole(tmp_path / name, b"text")

@@ -18,8 +18,9 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from PIL import Image
 
-from onebox.errors import OneboxError, PictureError
+from onebox.errors import PictureError
 from onebox.evaluation import Report
+from onebox.files import write_whole
 from onebox.images import Picture, load
 from onebox.metrics import Figures, Outcome, known, share_at
 from onebox.structures import Rendered
@@ -103,7 +104,7 @@ def write_report(
         pairs=most_confused(report, _MOST_PAIRS),
         largest_matrix=_LARGEST_MATRIX,
     )
-    _write(Path(path), page.encode("utf-8", errors="replace"))
+    write_whole(Path(path), page.encode("utf-8", errors="replace"))
 
 
 def write_samples(
@@ -130,7 +131,7 @@ def write_samples(
     )
     encoded = io.BytesIO()
     sheet.save(encoded, "PNG", optimize=True)
-    _write(Path(path), encoded.getvalue())
+    write_whole(Path(path), encoded.getvalue())
 
 
 def histogram(report: Report) -> list[int]:
@@ -257,22 +258,3 @@ def _name(outcome: Outcome) -> str:
 def _caption(outcome: Outcome) -> str:
     overlap = "no subject" if outcome.iou is None else f"IoU {outcome.iou:.2f}"
     return f"{overlap}  {_name(outcome)}"
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        OneboxError: If it cannot be written.
-    """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        reason = error.strerror or str(error)
-        raise OneboxError(
-            f"{path}: cannot be written ({reason}). Name a file in a folder that exists, may be "
-            "written to and has room."
-        ) from error

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from onebox.boxes import from_xyxy
-from onebox.errors import OneboxError
 from onebox.formats.writing import path_text
 from onebox.structures import Prediction
 
@@ -94,32 +92,3 @@ def named_in(file: Path, image: Path) -> str:
     is_plain = not file.exists() or (file.is_file() and not file.is_symlink())
     leads_there = image.is_absolute() or file.parent.resolve() == Path.cwd()
     return path_text(image, file.parent) if is_plain and not leads_there else str(image)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file beside its place, then rename; a device or a pipe is written to as it stands.
-
-    Raises:
-        OneboxError: If it cannot be written.
-    """
-    target = path.resolve()
-    try:
-        if target.exists() and not target.is_file():
-            target.write_bytes(content)
-        else:
-            _write_beside(target, content)
-    except OSError as error:
-        raise OneboxError(
-            f"{path}: cannot be written ({error.strerror}). Make room, or choose another place."
-        ) from error
-
-
-def _write_beside(target: Path, content: bytes) -> None:
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        beside.write_bytes(content)
-        beside.replace(target)
-    except OSError:
-        if beside.is_file():
-            beside.unlink()
-        raise

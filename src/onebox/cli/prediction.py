@@ -14,6 +14,7 @@ from onebox.cli.measuring import ModelFile
 from onebox.cli.options import AsJson
 from onebox.cli.outputs import prepare_file, prepare_folder
 from onebox.errors import DataError, PictureError, SettingError
+from onebox.files import write_whole
 from onebox.results import Named
 from onebox.structures import Prediction
 
@@ -58,7 +59,7 @@ def predict(
         named: list[Named] = [(results.named_in(file, path), one) for path, one in answers]
         text = results.WRITERS[kind].write(named, localizer.classes)
         # A name that is no UTF-8 goes out as the bytes it came in as.
-        results.write_whole(file, text.encode("utf-8", "surrogateescape"))
+        write_whole(file, text.encode("utf-8", "surrogateescape"))
     unread = len(problems) + sum(prediction is None for _, prediction in answers)
     if unread:
         count = len(problems) + len(paths)
@@ -134,4 +135,4 @@ def _draw(path: Path, prediction: Prediction, folder: Path) -> None:
         target = folder / f"{path.stem}-{number}.png"
     encoded = io.BytesIO()
     drawn.save(encoded, "PNG")
-    results.write_whole(target, encoded.getvalue())
+    write_whole(target, encoded.getvalue())

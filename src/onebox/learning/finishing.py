@@ -17,6 +17,7 @@ from torch import Tensor
 
 from onebox import runtime
 from onebox.evaluation import Report, evaluate
+from onebox.files import write_whole
 from onebox.learning.cache import Decoded
 from onebox.learning.checkpoints import RECIPE_KEY, load_checkpoint, save_weights
 from onebox.learning.export import PARITY_PICTURES, export, write_facts
@@ -24,7 +25,6 @@ from onebox.learning.network import Network
 from onebox.learning.planning import mean_box
 from onebox.learning.progress import Listener
 from onebox.learning.recipe import Recipe
-from onebox.learning.storage import write_text
 from onebox.learning.training import Fitted
 from onebox.report import write_report, write_samples
 from onebox.runtime import ModelFacts
@@ -110,7 +110,9 @@ def finish(
     provenance = {**facts.provenance, "parity_px": parity_px, "epochs": fitted.epochs}
     summary: dict[str, Any] = {split: report.overall.as_json() for split, report in reports.items()}
     write_facts(model, dataclasses.replace(facts, provenance=provenance, figures=summary))
-    write_text(plan.folder / "metrics.json", json.dumps(figures, indent=1, allow_nan=False))
+    write_whole(
+        plan.folder / "metrics.json", json.dumps(figures, indent=1, allow_nan=False).encode()
+    )
     _write_pages(plan, data, reports)
     return Run(plan.folder, figures, fitted.epochs, fitted.is_interrupted)
 

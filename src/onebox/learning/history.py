@@ -5,8 +5,8 @@ import dataclasses
 import io
 from pathlib import Path
 
+from onebox.files import write_whole
 from onebox.learning.progress import EpochFigures, Listener
-from onebox.learning.storage import write_text
 
 _COLUMNS = [each.name for each in dataclasses.fields(EpochFigures)]
 
@@ -42,5 +42,5 @@ class History:
         writer = csv.DictWriter(text, _COLUMNS)
         writer.writeheader()
         writer.writerows(self._rows)
-        write_text(self._path, text.getvalue())
+        write_whole(self._path, text.getvalue().encode())
         self._listener.epoch(figures)

@@ -14,6 +14,7 @@ from typing import Any
 import tomli_w
 
 from onebox.errors import OneboxError, SettingError, suggest
+from onebox.files import write_whole
 from onebox.learning.cache import Decoded, decode
 from onebox.learning.finishing import Plan, Run, finish
 from onebox.learning.history import History
@@ -22,7 +23,7 @@ from onebox.learning.planning import check_data, choose_folder
 from onebox.learning.progress import Listener, Silent
 from onebox.learning.recipe import Recipe, read_recipe
 from onebox.learning.starts import find_start
-from onebox.learning.storage import check_space, write_text
+from onebox.learning.storage import check_space
 from onebox.learning.training import Fitted, fit
 from onebox.structures import Dataset
 
@@ -164,8 +165,8 @@ def _write_plan(plan: Plan, data: Dataset, decoded: Mapping[str, Decoded]) -> No
     if plan.resume is None:
         plan.checkpoints.mkdir(parents=True, exist_ok=True)
         settings = plan.recipe.model_dump(mode="json", exclude_none=True)
-        write_text(plan.folder / "recipe.toml", tomli_w.dumps(settings))
-        write_text(file, json.dumps(facts, indent=1))
+        write_whole(plan.folder / "recipe.toml", tomli_w.dumps(settings).encode())
+        write_whole(file, json.dumps(facts, indent=1).encode())
     elif _read_facts(plan.folder) != facts:
         raise SettingError(
             f"--resume {plan.folder}: its pictures or labels have changed since. Start a new run, "

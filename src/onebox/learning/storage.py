@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from contextlib import suppress
 from pathlib import Path
 
 from onebox.errors import OneboxError
@@ -47,20 +46,3 @@ def check_writable(folder: Path) -> None:
             f"{folder}: cannot be written ({error.strerror}). Change its permissions, free the "
             "disk, or choose another folder."
         ) from error
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file beside its place, then rename.
-
-    Raises:
-        OneboxError: If it cannot be written.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_text(text, "utf-8")
-        beside.replace(path)
-    except OSError as error:
-        raise OneboxError(f"{path}: cannot be written ({error.strerror}).") from error
-    finally:
-        with suppress(OSError):  # what could not be made need not be removed
-            beside.unlink()
