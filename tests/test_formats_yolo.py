@@ -177,3 +177,11 @@ def test_pictures_come_along_and_names_stay_apart(tmp_path):
     ]
     assert back.samples[0].image.read_bytes() == red.read_bytes()
     assert back.samples[1].image.read_bytes() == blue.read_bytes()
+
+
+def test_pictures_without_one_label_file_are_refused_with_the_place_that_was_tried(tmp_path):
+    picture(tmp_path, "images/a")
+    picture(tmp_path, "images/b")
+    (problem,) = problems_of(config(tmp_path, "train: images"))
+    assert "none of its 2 pictures has a label file" in problem
+    assert str(tmp_path / "labels" / "a.txt") in problem

@@ -43,6 +43,7 @@ def parse(path: Path) -> Labels:
     config = read_yaml(path) if path.is_file() else read_folder(path)
     problems = Problems()
     pictures = _pictures(config, problems)
+    problems.sentences.extend(_unlabelled(config, [picture for picture, _ in pictures]))
     rows = [
         row for picture, split in pictures for row in _rows_of(picture, split, config, problems)
     ]
@@ -54,6 +55,16 @@ def parse(path: Path) -> Labels:
         notes=config.notes,
         problems=tuple(problems.sentences),
     )
+
+
+def _unlabelled(config: Config, pictures: Sequence[Path]) -> list[str]:
+    """Say where not one picture has a label file: then the labels are looked for in vain."""
+    if not pictures or any(label_file_of(picture).is_file() for picture in pictures):
+        return []
+    return [
+        f"{config.name}: none of its {len(pictures)} pictures has a label file; the first is looked "
+        f"for at {label_file_of(pictures[0])}. Put the labels there, or name the right format."
+    ]
 
 
 def has_labels(folder: Path) -> bool:
