@@ -62,8 +62,8 @@ def _unlabelled(config: Config, pictures: Sequence[Path]) -> list[str]:
     if not pictures or any(label_file_of(picture).is_file() for picture in pictures):
         return []
     return [
-        f"{config.name}: none of its {len(pictures)} pictures has a label file; the first is looked "
-        f"for at {label_file_of(pictures[0])}. Put the labels there, or name the right format."
+        f"{config.name}: none of its {len(pictures)} pictures has a label file; the first one's "
+        f"place is {label_file_of(pictures[0])}. Put the labels there, or name the right format."
     ]
 
 
