@@ -1,6 +1,7 @@
 """What many tests share: a cache of their own, generated discs, and one trained model."""
 
 import os
+import sys
 
 import pytest
 
@@ -67,3 +68,18 @@ def trained_run(discs, tiny_recipe, tmp_path_factory):
 def model_file(trained_run):
     """The model that `trained_run` left."""
     return trained_run.model
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run a command line in this process: exit code, standard output, standard error."""
+
+    from onebox.cli import main
+
+    def run_line(*words):
+        monkeypatch.setattr(sys, "argv", ["onebox", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return (ended.value.code or 0, *capsys.readouterr())
+
+    return run_line

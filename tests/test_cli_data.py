@@ -1,7 +1,6 @@
 """`onebox convert` and `onebox synth`: label files and generated pictures on disk."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,24 +8,15 @@ import pytest
 from PIL import Image
 
 import onebox
-from onebox.cli import main
 from onebox.structures import SPLITS
 
 HEADER = "image,label,x_min,y_min,x_max,y_max,split\n"
 
 
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Run a command line in an empty folder: exit code, standard output, standard error."""
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    """An empty folder, and the working one."""
     monkeypatch.chdir(tmp_path)
-
-    def run_line(*words):
-        monkeypatch.setattr(sys, "argv", ["onebox", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return (ended.value.code or 0, *capsys.readouterr())
-
-    return run_line
 
 
 def told(data):

@@ -1,32 +1,17 @@
 """`onebox evaluate` and `onebox info`: figures, reports, and what a model says of itself."""
 
 import json
-import sys
 
 import pytest
 
 import onebox
 from onebox import formats, synthetic
-from onebox.cli import main
 
 FIGURES = [
     *("images", "mean_iou", "iou_at", "class_accuracy", "top1_loc", "gt_known_loc"),
     *("max_box_acc_v2", "mean_box_iou"),
 ]
 COUNTS = {"train": 6, "val": 3, "test": 5}
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run a command line in this process: exit code, standard output, standard error."""
-
-    def run_line(*words):
-        monkeypatch.setattr(sys, "argv", ["onebox", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return (ended.value.code or 0, *capsys.readouterr())
-
-    return run_line
 
 
 @pytest.fixture

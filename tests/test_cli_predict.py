@@ -14,26 +14,12 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 import onebox
-from onebox.cli import main
 from onebox.visualization import PREDICTED
 
 KEYS = ["image", "label", "score", "box", "probabilities"]
 LIES_ON_ITS_SIDE = 6  # EXIF: turn by a quarter, clockwise
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks at what Linux has")
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run a command line in this process: exit code, standard output, standard error."""
-
-    def run_line(*words):
-        monkeypatch.setattr(sys, "argv", ["onebox", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return (ended.value.code or 0, *capsys.readouterr())
-
-    return run_line
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """`onebox train`, `onebox demo` and `onebox recipes`."""
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import pytest
 from PIL import Image
 
 import onebox
-from onebox.cli import main
 from onebox.learning.recipe import Recipe, read_recipe, recipe_names, recipe_text
 
 TINY = [
@@ -19,18 +17,10 @@ TINY = [
 ]
 
 
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Run a command line in an empty folder: exit code, standard output, standard error."""
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    """An empty folder, and the working one."""
     monkeypatch.chdir(tmp_path)
-
-    def run_line(*words):
-        monkeypatch.setattr(sys, "argv", ["onebox", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return (ended.value.code or 0, *capsys.readouterr())
-
-    return run_line
 
 
 @pytest.fixture

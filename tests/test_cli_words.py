@@ -1,12 +1,11 @@
 """What holds for every command: help, versions, wrong words, and where each kind of text goes."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
 import onebox
-from onebox.cli import console, main
+from onebox.cli import console
 from onebox.cli.console import TrainingBar, complain, counting, note, show_table
 from onebox.errors import DataError, ModelError, OneboxError, SettingError
 from onebox.learning import recipe
@@ -24,19 +23,6 @@ OPTIONS = {
     "info": ("--json",),
     "demo": ("--out", "--json"),
 }
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run a command line in this process: exit code, standard output, standard error."""
-
-    def run_line(*words):
-        monkeypatch.setattr(sys, "argv", ["onebox", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return (ended.value.code or 0, *capsys.readouterr())
-
-    return run_line
 
 
 @pytest.mark.parametrize("command", OPTIONS)
