@@ -1,0 +1,5 @@
+"""Before neural networks: Haar cascades that label pictures, HOG and SVM that localize.
+
+Both find a subject by trying a window at many places and scales of a picture. `haar` is trained
+already and makes labels; `training` makes a `localizer` that answers like any other model.
+"""

@@ -1,0 +1,101 @@
+"""One door to every model file: which reader it goes to, and what is refused."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+import onebox
+from onebox import evaluation, loading, synthetic
+from onebox.classic.localizer import HogLocalizer
+from onebox.classic.settings import HogSettings
+
+pytest.importorskip("skimage")
+pytest.importorskip("sklearn")
+
+from onebox.classic import storage, training
+
+
+@pytest.fixture(scope="module")
+def windows_file(tmp_path_factory):
+    """HOG windows that learned a few discs."""
+    discs = synthetic.dataset("synth:blobs", size=32, counts={"train": 6, "val": 1, "test": 0})
+    file = tmp_path_factory.mktemp("windows") / "model.npz"
+    storage.save(training.train(discs, HogSettings(window=4, scales=1)), file)
+    return file
+
+
+@pytest.fixture(params=["network", "windows"])
+def model(request, model_file, windows_file):
+    return loading.load({"network": model_file, "windows": windows_file}[request.param])
+
+
+def test_a_file_of_windows_is_told_by_its_name_and_all_else_is_a_network(
+    windows_file, model_file, tmp_path
+):
+    shouted = shutil.copy(windows_file, tmp_path / "DISCS.NPZ")
+    renamed = shutil.copy(model_file, tmp_path / "discs")
+    assert isinstance(onebox.load(str(windows_file)), HogLocalizer)
+    assert isinstance(onebox.load(shouted), HogLocalizer)
+    assert isinstance(onebox.load(renamed), onebox.Localizer)
+
+
+def test_every_model_answers_as_evaluation_and_a_caller_expect(model):
+    assert isinstance(model, loading.Model)
+    assert isinstance(model, evaluation.Predictor)
+    assert (model.classes, model.joints, model.facts.joints) == (("disc",), None, None)
+    assert model.facts.classes == model.classes
+    assert model.facts.mean_box == model.mean_box
+    assert model.name.endswith(("model.npz", "model.onnx"))
+    answer = model.predict(np.zeros((40, 60, 3), np.uint8))
+    assert 0 <= answer.box[0] <= answer.box[2] <= 60
+    assert answer.probabilities == (1.0,)
+
+
+def test_a_folder_of_windows_brings_the_model_in_it_to_mind(windows_file, model_file):
+    for file in (windows_file, model_file):
+        with pytest.raises(onebox.ModelError) as caught:
+            onebox.load(file.parent)
+        assert str(caught.value) == (
+            f"{file.parent}: is a folder, not a model. Did you mean {file}?"
+        )
+
+
+WRONG = {
+    "none.npz": (None, "there is no such file"),
+    "none.onnx": (None, "does not exist"),
+    "text.npz": (b"hello", r"is no \.npz file"),
+    "empty.npz": (b"", r"is no \.npz file"),
+    "text.onnx": (b"hello", "is not an ONNX model"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "said"), [(n, *each) for n, each in WRONG.items()])
+def test_what_is_no_model_is_named(name, content, said, tmp_path):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(onebox.ModelError, match=said) as caught:
+        onebox.load(tmp_path / name)
+    assert str(caught.value).startswith(f"{tmp_path / name}: ")
+
+
+def test_a_file_cut_short_is_refused(windows_file, tmp_path):
+    whole = windows_file.read_bytes()
+    file = tmp_path / "short.npz"
+    file.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(onebox.ModelError, match="short"):
+        onebox.load(file)
+
+
+def test_arrays_of_another_program_are_refused(tmp_path):
+    np.savez_compressed(tmp_path / "other.npz", images=np.zeros((2, 3)))
+    with pytest.raises(onebox.ModelError, match="is no onebox model"):
+        onebox.load(tmp_path / "other.npz")
+
+
+def test_a_model_of_one_kind_under_the_name_of_the_other_is_refused(
+    windows_file, model_file, tmp_path
+):
+    for file, name in ((windows_file, "model.onnx"), (model_file, "model.npz")):
+        with pytest.raises(onebox.ModelError, match=r"ONNX|npz"):
+            onebox.load(shutil.copy(file, tmp_path / name))
