@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 from onebox.errors import DataError, ModelError, OneboxError, PictureError, SettingError
 from onebox.evaluation import Report, evaluate
 from onebox.formats import write
+from onebox.loading import load
 from onebox.reading import read
-from onebox.runtime import Localizer, load
+from onebox.runtime import Localizer
 from onebox.structures import Dataset, Prediction, Sample
 
 if TYPE_CHECKING:
     from onebox.learning.finishing import Run
-    from onebox.learning.recipe import Recipe, read_recipe
+    from onebox.learning.recipe import Recipe
+    from onebox.learning.recipe_files import read_recipe
     from onebox.learning.runs import train
 
 __version__ = "0.1.0"
@@ -51,7 +53,7 @@ __all__ = [
 _LATER = {
     "Recipe": "onebox.learning.recipe",
     "Run": "onebox.learning.finishing",
-    "read_recipe": "onebox.learning.recipe",
+    "read_recipe": "onebox.learning.recipe_files",
     "train": "onebox.learning.runs",
 }
 

@@ -14,18 +14,41 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+from numpy import ndarray
 
 from onebox import images
 from onebox.errors import ModelError
 from onebox.images import Source
-from onebox.structures import Box, Prediction
+from onebox.structures import Box, Joints, Prediction
 
 SCHEMA_VERSION = 1
 METADATA_KEY = "onebox"
 INPUT = "image"
 OUTPUTS = ("box", "probability", "score")
+JOINTS_OUTPUT = "keypoints"
 
 _ERRORS_ONLY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a network, for a person to read.
+
+    Attributes:
+        name: What it is for: ``backbone``, ``vectorizer``, ``box_head`` and so on.
+        kind: What it is.
+        layers: Modules that hold no others.
+        parameters: Numbers that were learned.
+        multiply_adds: For one picture.
+        shapes: Of what it makes of one picture.
+    """
+
+    name: str
+    kind: str
+    layers: int
+    parameters: int
+    multiply_adds: int
+    shapes: tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +60,21 @@ class ModelFacts:
         size: Side of the square that the network sees, in pixels.
         mean_box: The mean training box as ``xyxy`` in shares of the picture's sides; None where
             no training picture had a box.
+        joints: The joints it finds, in the order of the predictions' keypoints; None for none.
         recipe: The settings it was trained with, as plain values.
         provenance: What made it: versions, weights, data.
         figures: What it scored, by split.
+        parts: What the network is made of, in the order in which data flows.
     """
 
     classes: tuple[str, ...]
     size: int
     mean_box: Box | None = None
+    joints: Joints | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
 
     def as_json(self) -> str:
         """The text that stands in the file's metadata."""
@@ -72,7 +99,24 @@ class ModelFacts:
         known = {name: value for name, value in facts.items() if name in names}
         mean_box = known.get("mean_box")
         known["mean_box"] = None if mean_box is None else tuple(mean_box)
+        known["joints"] = _joints_of(known.get("joints"))
+        known["parts"] = tuple(_part_of(part) for part in known.get("parts", ()))
         return cls(**{**known, "classes": tuple(known["classes"])})
+
+
+def _part_of(facts: Mapping[str, Any]) -> Part:
+    shapes = tuple(tuple(int(length) for length in shape) for shape in facts["shapes"])
+    return Part(**{**facts, "shapes": shapes})
+
+
+def _joints_of(facts: Mapping[str, Any] | None) -> Joints | None:
+    if facts is None:
+        return None
+    pairs = {
+        name: tuple((int(first), int(second)) for first, second in facts[name])
+        for name in ("skeleton", "flip_pairs")
+    }
+    return Joints(tuple(facts["names"]), **pairs)
 
 
 class Localizer:
@@ -87,6 +131,7 @@ class Localizer:
         self.facts = facts
         self.name = name
         self._session = session
+        self._outputs = OUTPUTS if facts.joints is None else (*OUTPUTS, JOINTS_OUTPUT)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -97,6 +142,11 @@ class Localizer:
     def mean_box(self) -> Box | None:
         """The mean training box, in shares of the picture's sides."""
         return self.facts.mean_box
+
+    @property
+    def joints(self) -> Joints | None:
+        """What the keypoints of its predictions are called; None without joints."""
+        return self.facts.joints
 
     def predict(self, source: Source) -> Prediction:
         """Find the subject of one picture.
@@ -112,12 +162,14 @@ class Localizer:
             PictureError: If the picture cannot be read.
         """
         picture = images.load(source, at_least=self.facts.size)
-        box, probability, score = self._session.run(OUTPUTS, {INPUT: picture.pixels[None]})
+        found = self._session.run(self._outputs, {INPUT: picture.pixels[None]})
+        box, probability, score = found[: len(OUTPUTS)]
         return Prediction(
             label=self.facts.classes[int(probability[0].argmax())],
             score=float(score[0]),
             box=_unshrunk(box[0].tolist(), picture),
             probabilities=tuple(probability[0].tolist()),
+            keypoints=None if self.facts.joints is None else _points(found[-1][0], picture),
         )
 
 
@@ -140,7 +192,8 @@ def load(path: str | os.PathLike[str]) -> Localizer:
     except (ValueError, TypeError) as error:
         raise ModelError(f"{file}: its metadata cannot be read: it {error}.") from error
     outputs = {output.name for output in session.get_outputs()}
-    if missing := set(OUTPUTS) - outputs:
+    wanted = {*OUTPUTS, *(() if facts.joints is None else [JOINTS_OUTPUT])}
+    if missing := wanted - outputs:
         raise ModelError(f"{file}: lacks the outputs {', '.join(sorted(missing))}. Export it anew.")
     return Localizer(session, facts, str(file))
 
@@ -173,3 +226,10 @@ def _unshrunk(box: list[float], picture: images.Picture) -> Box:
     frame = np.array([*picture.size_wh, *picture.size_wh])
     x_min, y_min, x_max, y_max = np.minimum(np.array(box) * scale, frame).tolist()
     return x_min, y_min, x_max, y_max
+
+
+def _points(joints: ndarray, picture: images.Picture) -> tuple[tuple[float, float, float], ...]:
+    """Joints on the decoded pixels, on the whole picture."""
+    scaled = joints * np.array([*picture.scale_xy, 1.0])
+    limits = np.array([*picture.size_wh, 1.0])
+    return tuple((x, y, confidence) for x, y, confidence in np.minimum(scaled, limits).tolist())

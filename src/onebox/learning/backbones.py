@@ -4,9 +4,8 @@ Every backbone is timm's, by name. Its weights come from a safetensors file: one
 names, or the one that timm's hub keeps; nothing that could execute is loaded.
 """
 
-import math
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,12 @@ from urllib.request import getproxies
 
 import timm
 import torch
+import torchvision
 from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
 from timm.layers import Format
 from torch import Tensor, nn
 
@@ -29,12 +30,15 @@ _FILE = "model.safetensors"
 _CONNECT_S = 5.0
 
 
+Shape = tuple[int, int, int]
+"""Channels, rows and columns of a feature map."""
+
+
 class Backbone(nn.Module):
-    """A timm network without its classifier.
+    """A network without its classifier.
 
     Attributes:
-        channels: Of the two maps, the finer first.
-        reductions: Pixels of the picture to a cell of each map.
+        shapes: Of its maps for a picture of the settings' size, the finer first.
         has_channels_last: Whether timm's own maps have their channels in the last place.
     """
 
@@ -44,19 +48,64 @@ class Backbone(nn.Module):
     def __init__(self, settings: ModelSettings, weights: Path | None) -> None:
         """Make the network of the settings, with the weights of a file or from none."""
         super().__init__()
-        self.features = _create(settings, weights, features_only=True, out_indices=(-2, -1))
-        maps: Any = self.features.feature_info
-        self.channels: tuple[int, ...] = tuple(maps.channels())
-        self.reductions: tuple[int, ...] = tuple(maps.reduction())
+        self.features = _features(settings, weights)
         self.has_channels_last = getattr(self.features, "output_fmt", None) == Format.NHWC
-        own = timm.get_pretrained_cfg(settings.backbone) or timm.models.PretrainedCfg()
+        own = _own_settings(settings.backbone) or timm.models.PretrainedCfg()
         self.register_buffer("mean", torch.tensor(settings.mean or own.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(settings.std or own.std).view(1, 3, 1, 1))
+        self.shapes = self._shapes(settings)
 
     def forward(self, pictures: Float[Tensor, "n 3 height width"]) -> list[Tensor]:
         """Feature maps of pictures in [0, 1], the finer first."""
         maps: list[Tensor] = self.features((pictures - self.mean) / self.std)
         return [each.permute(0, 3, 1, 2) for each in maps] if self.has_channels_last else maps
+
+    def _shapes(self, settings: ModelSettings) -> list[Shape]:
+        """Shapes of the maps, found by looking at one empty picture.
+
+        Raises:
+            SettingError: If the picture is too small to leave a cell.
+        """
+        self.eval()
+        try:
+            with torch.no_grad():
+                maps = self(torch.zeros(1, 3, settings.size, settings.size))
+        except RuntimeError as error:
+            raise SettingError(too_small(settings)) from error
+        self.train()
+        shapes: list[Shape] = [tuple(each.shape[1:]) for each in maps]
+        if 0 in shapes[-1]:
+            raise SettingError(too_small(settings))
+        return shapes
+
+
+class AlexNetFeatures(nn.Module):
+    """torchvision's AlexNet up to its last pooling: one map.
+
+    References:
+        Krizhevsky, arXiv:1404.5997 (the variant of torchvision).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features: nn.Module = torchvision.models.alexnet(weights=None).features
+
+    def forward(self, pictures: Tensor) -> list[Tensor]:
+        """The one map, in a list."""
+        return [self.features(pictures)]
+
+
+# What timm does not have, by name.
+_OTHERS: dict[str, Callable[[], nn.Module]] = {"alexnet": AlexNetFeatures}
+
+
+def too_small(settings: ModelSettings) -> str:
+    """What to say where no cell of the deepest map is left."""
+    return (
+        f"model.size {settings.size} is too small for backbone '{settings.backbone}'"
+        f"{' and its neck' if settings.neck else ''}: no cell is left of its deepest map. Set a "
+        "larger size, as --set model.size=224."
+    )
 
 
 def find_weights(settings: ModelSettings) -> Path:
@@ -66,7 +115,7 @@ def find_weights(settings: ModelSettings) -> Path:
         OneboxError: If they are on neither; the message names the two ways on.
     """
     check_name(settings.backbone)
-    own = timm.get_pretrained_cfg(settings.backbone)
+    own = _own_settings(settings.backbone)
     repository = own.hf_hub_id if own is not None else None
     if not repository:
         raise OneboxError(_ways_on(settings.backbone, "timm's hub keeps none"))
@@ -136,13 +185,28 @@ def check_name(backbone: str) -> None:
         SettingError: If not; the message suggests the closest name.
     """
     architecture = backbone.partition(".")[0]
-    if not timm.is_model(architecture):
-        hint = suggest(architecture, timm.list_models())
+    if architecture not in _OTHERS and not timm.is_model(architecture):
+        hint = suggest(architecture, [*timm.list_models(), *_OTHERS])
         raise SettingError(f"model.backbone '{backbone}' is not a network of timm.{hint}")
 
 
-def _create(settings: ModelSettings, weights: Path | None, **options: Any) -> nn.Module:  # noqa: ANN401
+def _own_settings(backbone: str) -> Any:  # noqa: ANN401
+    """What timm knows of a network: its weights and preprocessing; None where it has none."""
+    return None if backbone in _OTHERS else timm.get_pretrained_cfg(backbone)
+
+
+def _features(settings: ModelSettings, weights: Path | None) -> nn.Module:
+    """The two deepest maps of a network; one, where it has no more."""
     check_name(settings.backbone)
+    if settings.backbone not in _OTHERS:
+        return _create(settings, weights, features_only=True, out_indices=(-2, -1))
+    features = _OTHERS[settings.backbone]()
+    if weights is not None:
+        features.load_state_dict(load_file(weights), strict=False)  # what is left over classifies
+    return features
+
+
+def _create(settings: ModelSettings, weights: Path | None, **options: Any) -> nn.Module:  # noqa: ANN401
     overlay = {} if weights is None else {"pretrained_cfg_overlay": {"file": str(weights)}}
     try:
         return timm.create_model(
@@ -165,8 +229,12 @@ def _check_fit(path: Path, settings: ModelSettings, shapes: Mapping[str, tuple[i
     Raises:
         SettingError: If a tensor of the backbone is missing or of another shape.
     """
+    check_name(settings.backbone)
     with torch.device("meta"):
-        network = _create(settings, None, num_classes=0)
+        if settings.backbone in _OTHERS:
+            network = _OTHERS[settings.backbone]()
+        else:
+            network = _create(settings, None, num_classes=0)
     wanted = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
     unfit = [key for key, shape in wanted.items() if shapes.get(key, shape) != shape]
     missing = [key for key in wanted if key not in shapes]
@@ -215,9 +283,3 @@ def _ways_on(backbone: str, reason: str) -> str:
         f"No pretrained weights for '{backbone}': {reason}. Name a safetensors file with "
         "--weights FILE, or start from none with --no-pretrained."
     )
-
-
-def grid_hw(size: int, reduction: int) -> tuple[int, int]:
-    """Rows and columns of a feature map for a square picture of ``size``."""
-    cells = math.ceil(size / reduction)
-    return cells, cells

@@ -20,12 +20,14 @@ class Batch(NamedTuple):
         boxes: ``xyxy`` in shares of the sides, of shape (n, 4).
         has_box: Whether the picture has a subject with a box, of shape (n,).
         labels: Index of the class, or ``cache.NO_LABEL``, of shape (n,).
+        joints: ``(x, y, visibility)`` in shares of the sides, of shape (n, joints, 3).
     """
 
     pixels: Tensor
     boxes: Tensor
     has_box: Tensor
     labels: Tensor
+    joints: Tensor
 
 
 class DecodedRows(Dataset[Batch]):
@@ -42,6 +44,7 @@ class DecodedRows(Dataset[Batch]):
             torch.from_numpy(chosen.boxes[rows]),
             torch.from_numpy(chosen.has_box[rows]),
             torch.from_numpy(chosen.labels[rows]),
+            torch.from_numpy(chosen.joints[rows]),
         )
 
 

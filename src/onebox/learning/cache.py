@@ -44,6 +44,9 @@ class Decoded:
         boxes: ``xyxy`` as shares of width and height; zeros where there is no subject.
         has_box: Whether the picture has a subject with a box.
         labels: Index of the class; ``NO_LABEL`` where the picture has none.
+        joints: ``(x, y, visibility)`` as shares of width and height; visibility 0 where a joint
+            is not labelled.
+        flip_pairs: Joints that a mirrored picture swaps.
         digest: Of the pictures' bytes, the labels and the settings.
     """
 
@@ -51,6 +54,8 @@ class Decoded:
     boxes: Float32[ndarray, "n 4"]
     has_box: Bool[ndarray, " n"]
     labels: Int64[ndarray, " n"]
+    joints: Float32[ndarray, "n joints 3"]
+    flip_pairs: tuple[tuple[int, int], ...]
     digest: str
 
     def __len__(self) -> int:
@@ -91,7 +96,8 @@ def decode(data: Dataset, size: int, *, progress: Progress | None = None) -> Dec
     path.touch()
     _forget_oldest(path.parent)
     pixels = np.load(path, mmap_mode="r")
-    return Decoded(pixels, *_targets(data), digest)
+    flip_pairs = () if data.joints is None else data.joints.flip_pairs
+    return Decoded(pixels, *_targets(data), flip_pairs, digest)
 
 
 def _digest(data: Dataset, side: int) -> str:
@@ -166,14 +172,25 @@ def _square(sample: Sample, side: int) -> ndarray:
     return np.asarray(image.resize((side, side), Image.Resampling.BILINEAR, box=true_edge))
 
 
-def _targets(data: Dataset) -> tuple[ndarray, ndarray, ndarray]:
+def _targets(data: Dataset) -> tuple[ndarray, ndarray, ndarray, ndarray]:
     rows = [_target(sample) for sample in data]
     index = {name: row for row, name in enumerate(data.classes)}
     return (
         np.array([row or (0, 0, 0, 0) for row in rows], np.float32).reshape(-1, 4),
         np.array([row is not None for row in rows], bool),
         np.array([index.get(s.label or "", NO_LABEL) for s in data], np.int64),
+        _joints(data),
     )
+
+
+def _joints(data: Dataset) -> Float32[ndarray, "n joints 3"]:
+    """Joints as shares of the pictures' sides; a picture without joints has none labelled."""
+    count = 0 if data.joints is None else len(data.joints.names)
+    joints = np.zeros((len(data), count, 3), np.float32)
+    for row, sample in enumerate(data):
+        if sample.keypoints is not None and sample.size_wh is not None and count:
+            joints[row] = np.array(sample.keypoints) / np.array([*sample.size_wh, 1])
+    return joints
 
 
 def _target(sample: Sample) -> tuple[float, ...] | None:

@@ -14,14 +14,14 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from numpy import ndarray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from onebox.errors import ModelError
 from onebox.learning.network import Network
-from onebox.runtime import INPUT, METADATA_KEY, OUTPUTS, ModelFacts
+from onebox.runtime import INPUT, JOINTS_OUTPUT, METADATA_KEY, OUTPUTS, ModelFacts
 
 PARITY_PX = 0.1
 """Largest difference of a box edge that export accepts, in pixels of the training size."""
@@ -38,13 +38,12 @@ class Deployed(nn.Module):
         self.network = network
         self.size = size
 
-    def forward(
-        self, image: UInt8[Tensor, "n height width 3"]
-    ) -> tuple[Float[Tensor, "n 4"], Float[Tensor, "n classes"], Float[Tensor, " n"]]:
+    def forward(self, image: UInt8[Tensor, "n height width 3"]) -> tuple[Tensor, ...]:
         """Find the subjects.
 
         Returns:
-            ``xyxy`` boxes in pixels of the pictures, class probabilities, and scores.
+            ``xyxy`` boxes (n, 4) in pixels of the pictures, class probabilities (n, classes),
+            scores (n,) and, where there are joints, ``(x, y, confidence)`` (n, joints, 3).
         """
         height, width = image.shape[1], image.shape[2]
         planes = image.permute(0, 3, 1, 2).float()
@@ -55,14 +54,23 @@ class Deployed(nn.Module):
         edges = outputs.box.boxes.clamp(0, 1)
         low = torch.minimum(edges[:, :2], edges[:, 2:])
         high = torch.maximum(edges[:, :2], edges[:, 2:])
-        x_scale = torch.ones_like(low[:, :1]) * width
-        y_scale = torch.ones_like(low[:, :1]) * height
-        sides = torch.cat([x_scale, y_scale, x_scale, y_scale], dim=1)
+        one = torch.ones_like(low[:, :1])
+        sides = torch.cat([one * width, one * height], dim=1)
+        boxes = torch.cat([low * sides, high * sides], dim=1)
         probability = outputs.class_logits.softmax(dim=1)
         score = probability.amax(dim=1)
         if outputs.overlap_logit is not None:
             score = score * outputs.overlap_logit.sigmoid()
-        return torch.cat([low, high], dim=1) * sides, probability, score
+        if outputs.joints is None:
+            return boxes, probability, score
+        points = outputs.joints.points.clamp(0, 1) * sides[:, None]
+        confidence = outputs.joints.confidence.sigmoid()[..., None]
+        return boxes, probability, score, torch.cat([points, confidence], dim=2)
+
+    @property
+    def output_names(self) -> list[str]:
+        """What the outputs are called in the file."""
+        return [*OUTPUTS, *([JOINTS_OUTPUT] if self.network.joint_head is not None else [])]
 
 
 def export(
@@ -99,7 +107,7 @@ def export(
 
 
 def parity(deployed: Deployed, file: Path, pictures: Sequence[ndarray]) -> float:
-    """The largest difference of a box edge between PyTorch and ONNX Runtime.
+    """The largest difference of a box edge or a joint between PyTorch and ONNX Runtime.
 
     Returns:
         Pixels of the training size.
@@ -109,10 +117,14 @@ def parity(deployed: Deployed, file: Path, pictures: Sequence[ndarray]) -> float
     for picture in pictures:
         height, width = picture.shape[:2]
         with torch.inference_mode():
-            eager = deployed(torch.from_numpy(picture[None].copy()))[0].numpy()
-        (exported,) = session.run(OUTPUTS[:1], {INPUT: picture[None]})
-        shares = np.abs(eager - exported) / np.array([width, height, width, height])
-        largest = max(largest, float(shares.max()) * deployed.size)
+            eager = deployed(torch.from_numpy(picture[None].copy()))
+        exported = session.run(deployed.output_names, {INPUT: picture[None]})
+        sides = np.array([width, height])
+        differences = [np.abs(eager[0].numpy() - exported[0]).reshape(-1, 2) / sides]
+        if len(exported) > len(OUTPUTS):
+            points = eager[-1].numpy()[..., :2] - exported[-1][..., :2]
+            differences.append(np.abs(points).reshape(-1, 2) / sides)
+        largest = max(largest, float(np.concatenate(differences).max()) * deployed.size)
     return largest
 
 
@@ -154,7 +166,7 @@ def _to_onnx(deployed: Deployed, path: Path) -> None:
             (example,),
             path,
             input_names=[INPUT],
-            output_names=list(OUTPUTS),
+            output_names=deployed.output_names,
             dynamic_shapes=({0: "n", 1: "height", 2: "width"},),
             opset_version=_OPSET,
             external_data=False,

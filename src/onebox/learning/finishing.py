@@ -1,21 +1,24 @@
-"""The end of a run: the best weights exported, measured as they will be used, and shown."""
+"""The end of a run: the best weights exported, measured as they will be used, and shown.
+
+`provenance`, `write_recipe`, `measure`, `summary` and `write_results` serve runs of every system.
+"""
 
 import dataclasses
 import importlib.metadata
 import json
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tomli_w
 import torch
 from jaxtyping import UInt8
 from numpy import ndarray
 from torch import Tensor
 
-from onebox import runtime
 from onebox.evaluation import Report, evaluate
 from onebox.files import write_whole
 from onebox.learning.cache import Decoded
@@ -25,7 +28,9 @@ from onebox.learning.network import Network
 from onebox.learning.planning import mean_box
 from onebox.learning.progress import Listener
 from onebox.learning.recipe import Recipe
+from onebox.learning.summary import summarize
 from onebox.learning.training import Fitted
+from onebox.loading import load
 from onebox.report import write_report, write_samples
 from onebox.runtime import ModelFacts
 from onebox.structures import Dataset, Split
@@ -33,6 +38,10 @@ from onebox.structures import Dataset, Split
 _PACKAGES = ("onebox", "torch", "timm", "lightning", "onnx", "onnxruntime", "numpy")
 _MEASURED: tuple[Split, ...] = ("val", "test")
 _MODULE = "network."  # of the Lightning module's names
+_MODEL = "model.onnx"
+
+Reports = Mapping[Split, Report]
+"""Of the splits that were measured on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +75,21 @@ class Run:
     Attributes:
         folder: Where everything lies.
         figures: What the model scored, by split, as `evaluation.Report.as_json` gives it.
-        epochs: How many epochs ended.
+        epochs: How many epochs ended; 0 for what is learned in one go.
         is_interrupted: Whether Ctrl-C ended it early.
+        model_name: Of the one file to ship.
     """
 
     folder: Path
     figures: Mapping[str, Mapping[str, Any]]
     epochs: int
     is_interrupted: bool = False
+    model_name: str = _MODEL
 
     @property
     def model(self) -> Path:
         """The one file to ship."""
-        return self.folder / "model.onnx"
+        return self.folder / self.model_name
 
     @property
     def report(self) -> Path:
@@ -101,20 +112,90 @@ def finish(
     """
     network = _with_best_weights(plan.network, fitted)
     _save_weights(network, plan)
-    facts = _facts(plan, data)
-    model = plan.folder / "model.onnx"
+    facts = _facts(plan, data, network)
+    model = plan.folder / _MODEL
     listener.stage("Exporting")
     parity_px = export(network, facts, model, list(_parity_pictures(decoded)))
-    reports = _measure(model, data, listener)
-    figures: dict[str, Any] = {split: report.as_json() for split, report in reports.items()}
-    provenance = {**facts.provenance, "parity_px": parity_px, "epochs": fitted.epochs}
-    summary: dict[str, Any] = {split: report.overall.as_json() for split, report in reports.items()}
-    write_facts(model, dataclasses.replace(facts, provenance=provenance, figures=summary))
-    write_whole(
-        plan.folder / "metrics.json", json.dumps(figures, indent=1, allow_nan=False).encode()
-    )
-    _write_pages(plan, data, reports)
+    reports = measure(model, data, listener)
+    made = {**facts.provenance, "parity_px": parity_px, "epochs": fitted.epochs}
+    write_facts(model, dataclasses.replace(facts, provenance=made, figures=summary(reports)))
+    figures = write_results(plan.folder, data, reports, _shown(plan))
     return Run(plan.folder, figures, fitted.epochs, fitted.is_interrupted)
+
+
+def provenance(data: Dataset, packages: Iterable[str]) -> dict[str, Any]:
+    """What made a model: the data, its pictures by split, and the versions of packages."""
+    return {
+        "data": _without_place(data.name),
+        "pictures": {split: len(data.part(split)) for split in ("train", *_MEASURED)},
+        "versions": {name: importlib.metadata.version(name) for name in packages},
+        "python": platform.python_version(),
+    }
+
+
+def write_recipe(recipe: Recipe, folder: Path) -> None:
+    """Write ``recipe.toml``.
+
+    Raises:
+        OneboxError: If it cannot be written.
+    """
+    settings = recipe.model_dump(mode="json", exclude_none=True)
+    write_whole(folder / "recipe.toml", tomli_w.dumps(settings).encode())
+
+
+def measure(model: Path, data: Dataset, listener: Listener) -> Reports:
+    """Measure a model file on the pictures it was not trained on.
+
+    Raises:
+        DataError: If one of them cannot be read.
+    """
+    localizer = load(model)
+    reports: dict[Split, Report] = {}
+    for split in _MEASURED:
+        part = data.part(split)
+        if len(part):
+            listener.stage(f"Measuring on {split} pictures")
+            reports[split] = evaluate(localizer, part, progress=listener.advance)
+    return reports
+
+
+def summary(reports: Reports) -> dict[str, Any]:
+    """What a model file says that it scored."""
+    return {split: report.overall.as_json() for split, report in reports.items()}
+
+
+def write_results(
+    folder: Path, data: Dataset, reports: Reports, facts: Mapping[str, str]
+) -> dict[str, Any]:
+    """Write ``metrics.json``, ``report.html`` and ``samples.png``.
+
+    The pages show the pictures that nothing was chosen on; the validation ones where there are
+    none.
+
+    Args:
+        folder: Of the run.
+        data: What the model was trained on and measured with.
+        reports: What it scored.
+        facts: What the report's page says of the model.
+
+    Returns:
+        The figures of ``metrics.json``.
+
+    Raises:
+        OneboxError: If a file cannot be written.
+    """
+    figures: dict[str, Any] = {split: report.as_json() for split, report in reports.items()}
+    text = json.dumps(figures, indent=1, allow_nan=False)
+    write_whole(folder / "metrics.json", text.encode())
+    split: Split = "test" if "test" in reports else "val"
+    of_data = {
+        "Data": data.name,
+        "Split": split,
+        "Training pictures": str(len(data.part("train"))),
+    }
+    write_report(reports[split], folder / "report.html", facts={**facts, **of_data})
+    write_samples(reports[split], folder / "samples.png")
+    return figures
 
 
 def _with_best_weights(network: Network, fitted: Fitted) -> Network:
@@ -130,19 +211,15 @@ def _save_weights(network: Network, plan: Plan) -> None:
     save_weights(network.state_dict(), plan.folder / "weights.safetensors", facts)
 
 
-def _facts(plan: Plan, data: Dataset) -> ModelFacts:
+def _facts(plan: Plan, data: Dataset, network: Network) -> ModelFacts:
     return ModelFacts(
         classes=data.classes,
         size=plan.recipe.model.size,
         mean_box=mean_box(data.part("train")),
+        joints=data.joints if plan.recipe.model.joints else None,
+        parts=summarize(network.cpu().eval(), plan.recipe.model.size),
         recipe=plan.recipe.model_dump(mode="json", exclude_none=True),
-        provenance={
-            "data": _without_place(data.name),
-            "pictures": {split: len(data.part(split)) for split in ("train", *_MEASURED)},
-            "weights": plan.weights,
-            "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
-            "python": platform.python_version(),
-        },
+        provenance={**provenance(data, _PACKAGES), "weights": plan.weights},
     )
 
 
@@ -162,29 +239,12 @@ def _parity_pictures(decoded: Mapping[str, Decoded]) -> Iterator[UInt8[ndarray, 
         yield np.ascontiguousarray(picture[:height, :width])
 
 
-def _measure(model: Path, data: Dataset, listener: Listener) -> dict[Split, Report]:
-    localizer = runtime.load(model)
-    reports: dict[Split, Report] = {}
-    for split in _MEASURED:
-        part = data.part(split)
-        if len(part):
-            listener.stage(f"Measuring on {split} pictures")
-            reports[split] = evaluate(localizer, part, progress=listener.advance)
-    return reports
-
-
-def _write_pages(plan: Plan, data: Dataset, reports: Mapping[Split, Report]) -> None:
-    """Show the pictures that nothing was chosen on; the validation ones where there are none."""
-    split: Split = "test" if "test" in reports else "val"
-    facts = {
-        "Model": str(plan.folder / "model.onnx"),
+def _shown(plan: Plan) -> dict[str, str]:
+    """What the report's page says of a network."""
+    return {
+        "Model": str(plan.folder / _MODEL),
         "Backbone": plan.recipe.model.backbone,
         "Weights": plan.weights,
         "Head": f"{plan.recipe.model.vectorizer} → {plan.recipe.model.box_head}",
         "Size": f"{plan.recipe.model.size} px",
-        "Data": data.name,
-        "Split": split,
-        "Training pictures": str(len(data.part("train"))),
     }
-    write_report(reports[split], plan.folder / "report.html", facts=facts)
-    write_samples(reports[split], plan.folder / "samples.png")

@@ -1,7 +1,7 @@
 """Losses with one value a row, by name.
 
-The losses of a box compare ``xyxy`` boxes in shares of the picture's sides; the distribution loss
-compares the bins that a box was read from.
+Losses of numbers compare a head's numbers with the truth in the same layout; losses of overlap
+compare ``xyxy`` boxes. The distribution and the anchor loss compare what a box was read from.
 """
 
 from collections.abc import Callable
@@ -10,32 +10,42 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
-from torchvision.ops import complete_box_iou_loss, distance_box_iou_loss, generalized_box_iou_loss
+from torchvision.ops import (
+    box_convert,
+    box_iou,
+    complete_box_iou_loss,
+    distance_box_iou_loss,
+    generalized_box_iou_loss,
+)
+
+from onebox.learning.anchors import encode
+from onebox.learning.heads import AnchorOutput, Bins
+
+_FITS = 0.5  # overlap of an anchor with the truth
 
 Rows = Float[Tensor, "n 4"]
+Numbers = Float[Tensor, "n *shape"]
 PerRow = Float[Tensor, " n"]
 
 
-def mse(boxes: Rows, truth: Rows) -> PerRow:
-    """Mean squared difference of the four edges."""
-    return (boxes - truth).square().mean(dim=1)
+def mse(found: Numbers, truth: Numbers) -> Numbers:
+    """Squared difference."""
+    return (found - truth).square()
 
 
-def l1(boxes: Rows, truth: Rows) -> PerRow:
-    """Mean absolute difference of the four edges."""
-    return (boxes - truth).abs().mean(dim=1)
+def l1(found: Numbers, truth: Numbers) -> Numbers:
+    """Absolute difference."""
+    return (found - truth).abs()
 
 
-def smooth_l1(boxes: Rows, truth: Rows) -> PerRow:
+def smooth_l1(found: Numbers, truth: Numbers) -> Numbers:
     """Quadratic within 0.1 of a side, linear beyond (Girshick, arXiv:1504.08083, section 2.3)."""
-    return functional.smooth_l1_loss(boxes, truth, beta=0.1, reduction="none").mean(dim=1)
+    return functional.smooth_l1_loss(found, truth, beta=0.1, reduction="none")
 
 
-def bce(boxes: Rows, truth: Rows) -> PerRow:
-    """Cross-entropy of each edge taken as a probability; for heads that end in sigmoids."""
-    return functional.binary_cross_entropy(
-        boxes.clamp(0, 1), truth.clamp(0, 1), reduction="none"
-    ).mean(dim=1)
+def bce(found: Numbers, truth: Numbers) -> Numbers:
+    """Cross-entropy of numbers taken as probabilities; for heads that end in sigmoids."""
+    return functional.binary_cross_entropy(found.clamp(0, 1), truth.clamp(0, 1), reduction="none")
 
 
 def giou(boxes: Rows, truth: Rows) -> PerRow:
@@ -53,38 +63,57 @@ def ciou(boxes: Rows, truth: Rows) -> PerRow:
     return complete_box_iou_loss(boxes, truth)
 
 
-BOX_LOSSES: dict[str, Callable[[Rows, Rows], PerRow]] = {
+NUMBER_LOSSES: dict[str, Callable[[Numbers, Numbers], Numbers]] = {
     "mse": mse,
     "l1": l1,
     "smooth_l1": smooth_l1,
     "bce": bce,
+}
+OVERLAP_LOSSES: dict[str, Callable[[Rows, Rows], PerRow]] = {
     "giou": giou,
     "diou": diou,
     "ciou": ciou,
 }
 
 
-def distribution(
-    bins: Float[Tensor, "n 4 bins"], places: Float[Tensor, " bins"], truth: Rows
-) -> PerRow:
-    """Cross-entropy to the two bins around each edge, shared out by their nearness.
+def distribution(bins: Bins, truth: Float[Tensor, "n outputs"]) -> Float[Tensor, "n outputs"]:
+    """Cross-entropy to the two bins around each truth, shared out by their nearness.
 
     Args:
-        bins: Logits.
-        places: Middles of the bins, evenly spaced, rising.
-        truth: The edges, in the unit of ``places``.
+        bins: Distributions over evenly spaced places.
+        truth: In the unit of the places.
 
     References:
         Li et al., arXiv:2006.04388, equation 6 (distribution focal loss).
     """
+    places = bins.places
     step = places[1] - places[0]
     position = ((truth - places[0]) / step).clamp(0, len(places) - 1)
     lower = position.floor().clamp(max=len(places) - 2)
     share = (position - lower)[..., None]
     index = lower.long()[..., None]
-    log_share = bins.log_softmax(dim=2)
+    log_share = bins.logits.log_softmax(dim=2)
     near = log_share.gather(2, index) * (1 - share) + log_share.gather(2, index + 1) * share
-    return -near[..., 0].mean(dim=1)
+    return -near[..., 0]
+
+
+def anchor_loss(found: AnchorOutput, truth: Rows) -> PerRow:
+    """Cross-entropy of the scores to the anchors that fit, and the offsets of those.
+
+    The anchor of largest overlap fits, and every one whose overlap reaches ``_FITS``: since a
+    picture has one subject, the scores are one distribution over all its anchors.
+
+    References:
+        Ren et al., arXiv:1506.01497, sections 3.1.1 and 3.1.2 (which anchors are positive).
+    """
+    overlap = box_iou(truth, box_convert(found.anchors, "cxcywh", "xyxy"))
+    fits = (overlap >= _FITS) | (overlap >= overlap.amax(dim=1, keepdim=True))
+    share = fits / fits.sum(dim=1, keepdim=True)
+    chosen = -(share * found.scores.log_softmax(dim=1)).sum(dim=1)
+    anchors = found.anchors.expand_as(found.offsets)
+    wanted = encode(truth[:, None].expand_as(anchors), anchors)
+    missed = smooth_l1(found.offsets, wanted).sum(dim=2)
+    return chosen + (share * missed).sum(dim=1)
 
 
 def paired_iou(boxes: Rows, truth: Rows) -> PerRow:

@@ -1,4 +1,4 @@
-"""Backbone → vectorizer → heads, and the loss of what they answer."""
+"""Backbone → vectorizer → shared layers → heads, and the loss of what they answer."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -9,10 +9,27 @@ from torch.nn import functional
 
 from onebox.learning.backbones import Backbone
 from onebox.learning.batches import Batch
-from onebox.learning.heads import BOX_HEADS, BoxOutput, ClassHead, OverlapHead
-from onebox.learning.losses import BOX_LOSSES, distribution, paired_iou
-from onebox.learning.recipe import LossSettings, Recipe
-from onebox.learning.vectorizers import VECTORIZERS
+from onebox.learning.heads import (
+    BOX_HEADS,
+    JOINT_HEADS,
+    BoxOutput,
+    ClassHead,
+    JointOutput,
+    OverlapHead,
+    hull,
+)
+from onebox.learning.layouts import from_xyxy
+from onebox.learning.losses import (
+    NUMBER_LOSSES,
+    OVERLAP_LOSSES,
+    anchor_loss,
+    distribution,
+    paired_iou,
+)
+from onebox.learning.recipe import LossSettings, ModelSettings, Recipe
+from onebox.learning.vectorizers import VECTORIZERS, Features, Sizes
+
+_NEAR = 0.1  # a joint's miss at which its confidence should be exp(-1/2), in shares of the box
 
 
 class Outputs(NamedTuple):
@@ -22,40 +39,64 @@ class Outputs(NamedTuple):
         box: The box, and what it was read from.
         class_logits: One for each class.
         overlap_logit: The overlap expected of the box; None where the recipe asks for none.
+        joints: The joints; None where the recipe asks for none.
     """
 
     box: BoxOutput
     class_logits: Float[Tensor, "n classes"]
     overlap_logit: Float[Tensor, " n"] | None
+    joints: JointOutput | None = None
 
 
 class Network(nn.Module):
-    """A localizer: pictures in, classes and boxes out."""
+    """A localizer: pictures in, classes, boxes and joints out."""
 
-    def __init__(self, recipe: Recipe, *, classes: int, weights: Path | None = None) -> None:
+    def __init__(
+        self, recipe: Recipe, *, classes: int, joints: int = 0, weights: Path | None = None
+    ) -> None:
         """Make the network of a recipe.
 
         Args:
             recipe: Its ``[model]`` and ``[loss]`` sections are read.
             classes: How many classes there are, at least one.
+            joints: How many joints there are; 0 for none.
             weights: A safetensors file for the backbone; None starts from none.
         """
         super().__init__()
-        self.backbone = Backbone(recipe.model, weights)
-        self.vectorizer = VECTORIZERS[recipe.model.vectorizer](self.backbone, recipe.model)
-        self.box_head = BOX_HEADS[recipe.model.box_head](self.vectorizer, recipe.model)  # type: ignore[arg-type]
-        self.class_head = ClassHead(self.vectorizer, classes)  # type: ignore[arg-type]
-        has_overlap = recipe.loss.overlap > 0
-        self.overlap_head = OverlapHead(self.vectorizer) if has_overlap else None  # type: ignore[arg-type]
+        model = recipe.model
+        self.backbone_name = model.backbone
+        self.backbone = Backbone(model, weights)
+        self.vectorizer = VECTORIZERS[model.vectorizer](self.backbone.shapes, model)
+        self.shared, sizes = _shared(self.vectorizer.sizes, model)
+        is_hull = model.box_head == "hull"
+        self.box_head = None if is_hull else BOX_HEADS[model.box_head](sizes, model)
+        self.class_head = ClassHead(sizes, classes)
+        self.overlap_head = OverlapHead(sizes) if recipe.loss.overlap > 0 else None
+        has_joints = model.joints and joints > 0
+        self.joint_head = (
+            JOINT_HEADS[model.vectorizer](sizes, model, joints) if has_joints else None
+        )
 
     def forward(self, pictures: Float[Tensor, "n 3 height width"]) -> Outputs:
-        """Answer for pictures in [0, 1]."""
-        features = self.vectorizer(self.backbone(pictures))
+        """Answer for pictures in [0, 1].
+
+        Raises:
+            ValueError: If the box is the joints' hull, and the data has no joints.
+        """
+        vector, cells = self.vectorizer(self.backbone(pictures))
+        features = Features(self.shared(vector), cells)
+        joints = None if self.joint_head is None else self.joint_head(features)
         overlap = None if self.overlap_head is None else self.overlap_head(features)
-        return Outputs(self.box_head(features), self.class_head(features), overlap)
+        if self.box_head is not None:
+            box = self.box_head(features)
+        elif joints is not None:
+            box = hull(joints)
+        else:
+            raise ValueError("a box that is the joints' hull needs joints.")
+        return Outputs(box, self.class_head(features), overlap, joints)
 
     def parameter_groups(self, recipe: Recipe) -> list[dict[str, object]]:
-        """Parameters for AdamW: the backbone slower, vectors and scalars without decay."""
+        """Parameters for the optimizer: the backbone slower, vectors and scalars without decay."""
         settings = recipe.train
         groups = []
         for is_backbone in (False, True):
@@ -72,34 +113,129 @@ class Network(nn.Module):
         return [group for group in groups if group["params"]]
 
 
-def total_loss(outputs: Outputs, batch: Batch, settings: LossSettings) -> Float[Tensor, ""]:
+def _shared(sizes: Sizes, settings: ModelSettings) -> tuple[nn.Sequential, Sizes]:
+    """Fully connected layers that all heads read, and what they then read."""
+    layers: list[nn.Module] = []
+    channels = sizes.vector
+    for width in settings.shared:
+        layers += [nn.Dropout(settings.dropout), nn.Linear(channels, width), nn.ReLU(inplace=True)]
+        channels = width
+    return nn.Sequential(*layers), Sizes(channels, sizes.map)
+
+
+def total_loss(
+    outputs: Outputs, batch: Batch, settings: LossSettings, layout: str
+) -> Float[Tensor, ""]:
     """The weighted sum of a batch's losses, each a mean over the pictures that can tell.
 
-    Pictures without a box teach no box; pictures without a label teach no class.
+    Pictures without a box teach no box, pictures without a label teach no class, and joints that
+    are not labelled teach nothing.
     """
     has_box = batch.has_box
-    truth = batch.boxes[has_box]
-    box = outputs.box
     total = settings.label * _label_loss(outputs.class_logits, batch.labels, settings)
-    if len(truth) == 0:
+    if not has_box.any():
         return total
-    found = box.boxes[has_box]
-    for name, weight in settings.box.items():
-        if name == "distribution":
-            total = total + weight * _distribution_loss(box, has_box, truth)
-        elif weight:
-            total = total + weight * BOX_LOSSES[name](found, truth).mean()
-    if outputs.overlap_logit is not None:
-        iou = paired_iou(found.detach(), truth)
-        judged = outputs.overlap_logit[has_box]
-        total = total + settings.overlap * functional.binary_cross_entropy_with_logits(judged, iou)
+    boxed = _chosen(outputs, has_box)
+    truth = batch.boxes[has_box]
+    total = total + _box_loss(boxed.box, truth, settings, layout)
+    if boxed.overlap_logit is not None:
+        iou = paired_iou(boxed.box.boxes.detach(), truth)
+        judged = functional.binary_cross_entropy_with_logits(boxed.overlap_logit, iou)
+        total = total + settings.overlap * judged
+    if boxed.joints is not None:
+        total = total + _joint_loss(boxed.joints, batch.joints[has_box], truth, settings)
     return total
 
 
-def _distribution_loss(box: BoxOutput, has_box: Tensor, truth: Tensor) -> Float[Tensor, ""]:
-    if box.bins is None or box.places is None:
-        raise ValueError("the distribution loss needs a box head with bins.")
-    return distribution(box.bins[has_box], box.places, truth).mean()
+def _box_loss(
+    box: BoxOutput, truth: Float[Tensor, "n 4"], settings: LossSettings, layout: str
+) -> Float[Tensor, ""]:
+    total = box.boxes.new_zeros(())
+    for name, weight in settings.box.items():
+        if name in NUMBER_LOSSES:
+            found, wanted = (
+                (box.boxes, truth) if box.raw is None else (box.raw, from_xyxy(truth, layout))
+            )
+            total = total + weight * NUMBER_LOSSES[name](found, wanted).mean()
+        elif name in OVERLAP_LOSSES:
+            total = total + weight * OVERLAP_LOSSES[name](box.boxes, truth).mean()
+        elif name == "distribution" and box.bins is not None:
+            total = total + weight * distribution(box.bins, truth).mean()
+        elif name == "anchors" and box.anchors is not None:
+            total = total + weight * anchor_loss(box.anchors, truth).mean()
+    return total
+
+
+def _joint_loss(
+    joints: JointOutput,
+    truth: Float[Tensor, "n joints 3"],
+    boxes: Float[Tensor, "n 4"],
+    settings: LossSettings,
+) -> Float[Tensor, ""]:
+    """Only labelled joints count, each as much as any other of the batch."""
+    is_labelled = truth[..., 2] > 0
+    points = truth[..., :2]
+    count = is_labelled.sum().clamp(min=1)
+
+    def mean(values: Float[Tensor, "n joints"]) -> Float[Tensor, ""]:
+        return (values * is_labelled).sum() / count
+
+    total = points.new_zeros(())
+    for name, weight in settings.joints.items():
+        if name in NUMBER_LOSSES:
+            total = total + weight * mean(NUMBER_LOSSES[name](joints.points, points).mean(dim=2))
+        elif name == "distribution" and joints.bins is not None:
+            for axis, bins in enumerate(joints.bins):
+                total = total + weight * mean(distribution(bins, points[..., axis])) / 2
+        elif name == "confidence":
+            wanted = nearness(joints.points.detach(), points, boxes)
+            judged = functional.binary_cross_entropy_with_logits(
+                joints.confidence, wanted, reduction="none"
+            )
+            total = total + weight * mean(judged)
+    return total
+
+
+def nearness(
+    found: Float[Tensor, "n joints 2"],
+    truth: Float[Tensor, "n joints 2"],
+    boxes: Float[Tensor, "n 4"],
+) -> Float[Tensor, "n joints"]:
+    """How near each joint came, in (0, 1], by the size of the box.
+
+    References:
+        COCO keypoint evaluation, object keypoint similarity with one constant for all joints.
+    """
+    area = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1).clamp(min=1e-6)
+    squared = (found - truth).square().sum(dim=2)
+    return (-squared / (2 * area[:, None] * _NEAR**2)).exp()
+
+
+def _chosen(outputs: Outputs, rows: Tensor) -> Outputs:
+    """The outputs of some rows; places and anchors, which are the same for all, stay."""
+    box = outputs.box
+    bins = box.bins and box.bins._replace(logits=box.bins.logits[rows])
+    anchors = box.anchors and box.anchors._replace(
+        scores=box.anchors.scores[rows], offsets=box.anchors.offsets[rows]
+    )
+    raw = None if box.raw is None else box.raw[rows]
+    overlap = None if outputs.overlap_logit is None else outputs.overlap_logit[rows]
+    return Outputs(
+        BoxOutput(box.boxes[rows], raw, bins, anchors),
+        outputs.class_logits[rows],
+        overlap,
+        outputs.joints and _chosen_joints(outputs.joints, rows),
+    )
+
+
+def _chosen_joints(joints: JointOutput, rows: Tensor) -> JointOutput:
+    bins = joints.bins
+    if bins is not None:
+        bins = (
+            bins[0]._replace(logits=bins[0].logits[rows]),
+            bins[1]._replace(logits=bins[1].logits[rows]),
+        )
+    return JointOutput(joints.points[rows], joints.confidence[rows], bins)
 
 
 def _label_loss(

@@ -6,8 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
 
-from onebox.errors import DataError, SettingError
+from onebox.errors import DataError, SettingError, shorten
+from onebox.learning.anchors import cluster_sizes
+from onebox.learning.recipe import Recipe
 from onebox.structures import Box, Dataset, Sample
 
 _VAL_SHARE = 10  # one picture in so many, where the labels name no validation pictures
@@ -69,16 +73,85 @@ def _draw(sample: Sample) -> bytes:
     return hashlib.blake2b(name.encode()).digest()
 
 
-def mean_box(data: Dataset) -> Box | None:
-    """The mean box, in shares of the pictures' sides."""
+def settle(recipe: Recipe, data: Dataset) -> Recipe:
+    """A recipe with what it leaves to the data filled in.
+
+    Raises:
+        SettingError: If it asks for what the data does not have, or for losses that its joints
+            cannot have.
+    """
+    _check_classes(recipe, data)
+    _check_joints(recipe, data)
+    model = recipe.model
+    clusters = model.anchors.clusters
+    if model.box_head != "anchors" or not clusters or model.anchors.sizes:
+        return recipe
+    sizes = cluster_sizes(box_shares(data.part("train")), clusters, recipe.train.seed)
+    anchors = model.anchors.model_copy(update={"sizes": sizes})
+    return recipe.model_copy(update={"model": model.model_copy(update={"anchors": anchors})})
+
+
+def _check_classes(recipe: Recipe, data: Dataset) -> None:
+    """See that every class that the recipe declares can be learned.
+
+    A recipe that declares none takes those in use, be it one.
+
+    Raises:
+        SettingError: If no training picture shows one of them.
+    """
+    shown = {sample.label for sample in data.part("train")}
+    missing = [name for name in recipe.data.classes if name not in shown]
+    if missing:
+        raise SettingError(
+            f"[data] classes names {shorten([repr(name) for name in missing])}, and no training "
+            f"picture of {data.name or 'the data set'} shows that. Add such pictures, or remove "
+            "the name."
+        )
+
+
+def _check_joints(recipe: Recipe, data: Dataset) -> None:
+    """See that joints can be learned, where the recipe asks for them.
+
+    Raises:
+        SettingError: If the data has none, or if the recipe's losses do not fit their head.
+    """
+    model, losses = recipe.model, recipe.loss.joints
+    if not model.joints:
+        return
+    if data.joints is None:
+        raise SettingError(
+            f"model.joints asks for joints, and {data.name or 'the data set'} has none. Use labels "
+            "with keypoints (COCO or YOLO), or a recipe without joints."
+        )
+    if losses.get("distribution") and model.vectorizer != "pyramid":
+        raise SettingError(
+            f"loss.joints.distribution needs vectorizer 'pyramid', got '{model.vectorizer}'; "
+            "remove the loss (--set 'loss.joints={ l1 = 10.0, confidence = 0.2 }'), or change the "
+            "vectorizer."
+        )
+    if not any(weight for name, weight in losses.items() if name != "confidence"):
+        raise SettingError(
+            "loss.joints names no loss of their places with a weight; set one, as "
+            "--set loss.joints.l1=10."
+        )
+
+
+def box_shares(data: Dataset) -> Float[ndarray, "n 4"]:
+    """The ``xyxy`` boxes in shares of the pictures' sides, of the pictures that have one."""
     shares = [
         np.array(sample.box) / np.array([*sample.size_wh, *sample.size_wh])
         for sample in data
         if sample.box is not None and sample.size_wh is not None
     ]
-    if not shares:
+    return np.array(shares, dtype=np.float64).reshape(-1, 4)
+
+
+def mean_box(data: Dataset) -> Box | None:
+    """The mean box, in shares of the pictures' sides."""
+    shares = box_shares(data)
+    if not len(shares):
         return None
-    x_min, y_min, x_max, y_max = np.mean(shares, axis=0).tolist()
+    x_min, y_min, x_max, y_max = shares.mean(axis=0).tolist()
     return x_min, y_min, x_max, y_max
 
 

@@ -1,28 +1,38 @@
-"""A recipe: every setting of a training run, read from TOML and checked once.
+"""A recipe: every setting of a training run, checked once.
 
-The recipes that come with the package lie in ``recipes/``, one file each. A recipe of one's own is
-a file with the same sections; what it leaves out takes the value written here.
+What a recipe leaves out takes the value written here; `recipe_files` reads them.
 """
 
-import re
-import tomllib
-from collections.abc import Mapping, Sequence
-from importlib import resources
-from pathlib import Path
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    model_serializer,
+    model_validator,
+)
 
-from onebox.errors import SettingError, suggest
+from onebox.classic.settings import HogSettings
+from onebox.errors import shorten
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
-BoxHead = Literal["direct", "marginal"]
+BoxHead = Literal["direct", "marginal", "anchors", "hull"]
 Vectorizer = Literal["gap", "flatten", "pyramid"]
-BoxLoss = Literal["mse", "l1", "smooth_l1", "bce", "giou", "diou", "ciou", "distribution"]
+Layout = Literal["xyxy", "xywh", "xyhw", "cxcywh"]
+BoxLoss = Literal[
+    "mse", "l1", "smooth_l1", "bce", "giou", "diou", "ciou", "distribution", "anchors"
+]
+JointLoss = Literal["mse", "l1", "smooth_l1", "distribution", "confidence"]
+Width = Annotated[int, Field(ge=1)]
 
-_READS_A_MAP: frozenset[Vectorizer] = frozenset({"pyramid"})
+_READ_A_MAP: frozenset[BoxHead] = frozenset({"marginal", "anchors"})
+# A loss that compares what only one head makes → that head.
+_LOSS_OF_HEAD: dict[BoxLoss, BoxHead] = {"distribution": "marginal", "anchors": "anchors"}
+_OF_NETWORKS = ("model", "loss", "train", "augment")
 
 
 class _Section(BaseModel):
@@ -35,21 +45,44 @@ class DataSettings(_Section):
     classes: tuple[str, ...] = ()
 
 
+class AnchorSettings(_Section):
+    """``[model.anchors]``: the boxes that a cell's offsets start from.
+
+    Attributes:
+        scales: Square roots of the anchors' areas, as shares of the picture's side.
+        aspects: Widths over heights; every scale takes every aspect.
+        clusters: Take so many sizes from the training boxes (k-means) instead; 0 for none.
+        sizes: Widths and heights as shares of the sides; filled in from the clusters.
+    """
+
+    scales: tuple[Positive, ...] = (0.25, 0.5, 0.75)
+    aspects: tuple[Positive, ...] = (0.5, 1.0, 2.0)
+    clusters: Annotated[int, Field(ge=0)] = 0
+    sizes: tuple[tuple[float, float], ...] = ()
+
+
 class ModelSettings(_Section):
     """``[model]``: backbone → vectorizer → heads.
 
     Attributes:
-        backbone: Any name of timm.
+        backbone: Any name of timm, or ``alexnet`` (torchvision's).
         pretrained: Start from weights, or from none.
         backbone_options: Passed to timm's ``create_model``.
         mean: Subtracted from pixels in [0, 1]; the backbone's own where absent.
         std: Divides them then; the backbone's own where absent.
         size: Side of the square that pictures are stretched to, in pixels.
+        neck: Channels of a 3 x 3 convolution of stride 2 after the backbone; 0 for none.
         vectorizer: What the heads read: a pooled vector, a flattened one, or a fused map.
-        width: Channels of the vectorizer's output, where it has a say.
-        box_head: How the box is found in that.
+        width: Channels of the vectorizer's output, where it has a say; 0 leaves them as they are.
+        shared: Widths of fully connected layers that all heads read.
+        dropout: Share of their values that is dropped in training.
+        box_head: How the box is found in that; ``hull`` takes the joints' own.
         hidden: Widths of the direct head's hidden layers.
+        activation: What the direct head's four numbers go through.
+        layout: What the four numbers are, in shares of the picture's sides.
         bins_per_cell: Bins of the marginal head in a cell of its map.
+        joints: Whether joints are found too, by a head of the box head's kind.
+        anchors: Of the anchor head.
     """
 
     backbone: str = "mobilenetv4_conv_small"
@@ -58,19 +91,30 @@ class ModelSettings(_Section):
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
     size: Annotated[int, Field(ge=32, le=2048)] = 192
+    neck: Annotated[int, Field(ge=0)] = 0
     vectorizer: Vectorizer = "pyramid"
-    width: Annotated[int, Field(ge=1)] = 96
+    width: Annotated[int, Field(ge=0)] = 96
+    shared: tuple[Width, ...] = ()
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     box_head: BoxHead = "marginal"
-    hidden: tuple[Annotated[int, Field(ge=1)], ...] = (512,)
-    bins_per_cell: Annotated[int, Field(ge=1)] = 8
+    hidden: tuple[Width, ...] = (512,)
+    activation: Literal["sigmoid", "linear"] = "sigmoid"
+    layout: Layout = "xyxy"
+    bins_per_cell: Width = 8
+    joints: bool = False
+    anchors: AnchorSettings = AnchorSettings()
 
     @model_validator(mode="after")
-    def _head_can_read_vectorizer(self) -> "ModelSettings":
-        if self.box_head == "marginal" and self.vectorizer not in _READS_A_MAP:
+    def _parts_fit(self) -> "ModelSettings":
+        if self.box_head in _READ_A_MAP and self.vectorizer != "pyramid":
             raise ValueError(
-                f"box_head 'marginal' reads a map, and vectorizer '{self.vectorizer}' makes a "
-                "vector; use vectorizer 'pyramid', or box_head 'direct'"
+                f"box_head '{self.box_head}' reads a map, and vectorizer '{self.vectorizer}' makes "
+                "a vector; use vectorizer 'pyramid', or box_head 'direct'"
             )
+        if self.box_head == "hull" and not self.joints:
+            raise ValueError("box_head 'hull' needs joints; set model.joints = true")
+        if self.vectorizer == "pyramid" and (self.neck or not self.width):
+            raise ValueError("vectorizer 'pyramid' takes no neck, and a width of at least 1")
         return self
 
 
@@ -82,12 +126,14 @@ class LossSettings(_Section):
         label: Weight of the cross-entropy of the class.
         label_smoothing: Share of the class target that is spread over all classes.
         overlap: Weight of the estimate of the box's own overlap with the truth; 0 for none.
+        joints: Losses of the joints by name, with their weights.
     """
 
     box: dict[BoxLoss, Weight] = {"l1": 5.0, "giou": 2.0, "distribution": 0.5}
     label: Weight = 1.0
     label_smoothing: Share = 0.05
     overlap: Weight = 0.5
+    joints: dict[JointLoss, Weight] = {"l1": 10.0, "distribution": 0.5, "confidence": 0.2}
 
 
 class TrainSettings(_Section):
@@ -98,19 +144,28 @@ class TrainSettings(_Section):
         batch_size: Pictures a step.
         first_size: Side of the pictures in the first half of the steps, as a share of the model's
             size; it grows to the whole over the next steps (1 for the whole from the start).
-        learning_rate: Highest rate of the heads (AdamW, one cycle).
+        optimizer: ``adamw`` or ``adam``.
+        schedule: ``one_cycle``, or ``exponential``: times ``decay`` every ``decay_steps``.
+        decay: Of the exponential schedule.
+        decay_steps: Of the exponential schedule.
+        learning_rate: Highest rate of the heads.
         backbone_rate: The backbone's rate as a share of that.
         weight_decay: AdamW's, for weights of two dimensions and more.
         warmup: Share of the steps in which the rate rises.
         ema_decay: Of the moving average of the weights that is validated and kept; 0 for none.
         patience: Epochs without a better validation figure before training ends; 0 for no end.
         clip_norm: Longest gradient.
+        keep_every_epoch: Whether each epoch's checkpoint stays on disk.
         seed: Everything random follows from it.
     """
 
     epochs: Annotated[int, Field(ge=1)] | None = None
     batch_size: Annotated[int, Field(ge=1)] = 32
     first_size: Annotated[float, Field(gt=0, le=1)] = 1.0
+    optimizer: Literal["adamw", "adam"] = "adamw"
+    schedule: Literal["one_cycle", "exponential"] = "one_cycle"
+    decay: Share = 0.8
+    decay_steps: Annotated[int, Field(ge=1)] = 3600
     learning_rate: Positive = 2e-3
     backbone_rate: Weight = 0.5
     weight_decay: Weight = 0.05
@@ -118,6 +173,7 @@ class TrainSettings(_Section):
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.98
     patience: Annotated[int, Field(ge=0)] = 0
     clip_norm: Positive = 5.0
+    keep_every_epoch: bool = False
     seed: Annotated[int, Field(ge=0)] = 0
 
 
@@ -130,6 +186,8 @@ class AugmentSettings(_Section):
         largest: The largest window, as a share of each side; above 1 the picture is zoomed out.
         aspect: Largest change of width against height, as a factor.
         cut: Largest share of each of the box's sides that a crop may leave out.
+        turn: Largest angle by which a picture is turned, in degrees; for joints alone, since a box
+            that is turned is no longer tight.
         flip: Share mirrored left to right.
         brightness: Largest change, as a share of white.
         contrast: Largest change, as a share.
@@ -142,6 +200,7 @@ class AugmentSettings(_Section):
     largest: Annotated[float, Field(ge=1)] = 1.5
     aspect: Annotated[float, Field(ge=1)] = 1.25
     cut: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
+    turn: Annotated[float, Field(ge=0, le=180)] = 0.0
     flip: Share = 0.5
     brightness: Share = 0.25
     contrast: Share = 0.3
@@ -150,10 +209,12 @@ class AugmentSettings(_Section):
 
 
 class Recipe(_Section):
-    """Every setting of a training run.
+    """Every setting of a training run, of a network or of HOG windows.
 
     Attributes:
         source: A sentence: what it is, and where it comes from.
+        hog: HOG windows and linear machines in place of a network; what is of networks (``model``,
+            ``loss``, ``train``, ``augment``) is then neither read nor written.
     """
 
     source: str = ""
@@ -162,6 +223,35 @@ class Recipe(_Section):
     loss: LossSettings = LossSettings()
     train: TrainSettings = TrainSettings()
     augment: AugmentSettings = AugmentSettings()
+    hog: HogSettings | None = None
+
+    def with_seed(self, seed: int) -> "Recipe":
+        """The same recipe with another seed."""
+        if self.hog is not None:
+            return self.model_copy(update={"hog": self.hog.model_copy(update={"seed": seed})})
+        return self.model_copy(update={"train": self.train.model_copy(update={"seed": seed})})
+
+    @model_validator(mode="after")
+    def _one_system(self) -> "Recipe":
+        if self.hog is None:
+            return self
+        sections = [name for name in _OF_NETWORKS if name in self.model_fields_set]
+        given = [
+            f"{section}.{name}"
+            for section in sections
+            for name in sorted(getattr(self, section).model_fields_set)
+        ]
+        if sections:
+            raise ValueError(
+                "a recipe with a [hog] table trains no network, and does not read "
+                f"{shorten(given or sections)}; leave it out"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _of_one_system(self, dump: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        unread = ("hog",) if self.hog is None else _OF_NETWORKS
+        return {name: value for name, value in dump(self).items() if name not in unread}
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "Recipe":
@@ -170,118 +260,18 @@ class Recipe(_Section):
                 "vectorizer 'flatten' reads pictures of one size, and train.first_size "
                 f"{self.train.first_size:g} lets it grow; set train.first_size = 1"
             )
-        if not any(self.loss.box.values()):
-            raise ValueError("loss.box names no loss with a weight; set one, as loss.box.l1=1")
-        if self.loss.box.get("distribution") and self.model.box_head != "marginal":
+        head = self.model.box_head
+        if self.augment.turn and head != "hull":
             raise ValueError(
-                "loss.box.distribution needs the bins of box_head 'marginal', got "
-                f"'{self.model.box_head}'; remove the loss or change the head"
+                f"augment.turn needs box_head 'hull', got '{head}': a box that is turned is no "
+                "longer tight, and the joints' hull is; set augment.turn = 0"
             )
+        if head != "hull" and not any(self.loss.box.values()):
+            raise ValueError("loss.box names no loss with a weight; set one, as loss.box.l1=1")
+        for loss, wanted in _LOSS_OF_HEAD.items():
+            if self.loss.box.get(loss) and head != wanted:
+                raise ValueError(
+                    f"loss.box.{loss} needs box_head '{wanted}', got '{head}'; remove the loss "
+                    "(--set loss.box='{...}') or change the head"
+                )
         return self
-
-
-def recipe_names() -> list[str]:
-    """The recipes that come with the package."""
-    files = resources.files("onebox.learning").joinpath("recipes").iterdir()
-    return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
-
-
-def recipe_text(name: str) -> str:
-    """The TOML of a recipe that comes with the package.
-
-    Raises:
-        SettingError: If there is none of that name.
-    """
-    names = recipe_names()
-    if name not in names:
-        hint = suggest(name, names)
-        raise SettingError(f"recipe '{name}' is not one of {', '.join(names)}.{hint}")
-    return resources.files("onebox.learning").joinpath("recipes", f"{name}.toml").read_text("utf-8")
-
-
-def read_recipe(name_or_file: str | Path, changes: Sequence[str] = ()) -> Recipe:
-    """Read a recipe by name or from a file, with single settings changed.
-
-    Args:
-        name_or_file: A name of `recipe_names`, or a TOML file.
-        changes: Each as ``train.epochs=20``; the value is TOML, a bare word is taken as text.
-
-    Returns:
-        The checked recipe.
-
-    Raises:
-        SettingError: If the recipe is not there, is no TOML, or a setting is unknown or wrong.
-    """
-    path = Path(name_or_file)
-    is_file = path.suffix == ".toml" or path.is_file()
-    try:
-        text = path.read_text("utf-8") if is_file else recipe_text(str(name_or_file))
-        settings = tomllib.loads(text)
-    except OSError as error:
-        raise SettingError(f"{path}: cannot be read ({error.strerror}). Correct it.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingError(f"{path}: is not TOML: {error}. Correct it there.") from error
-    for change in changes:
-        _change(settings, change)
-    return check_recipe(settings, place=str(name_or_file))
-
-
-def check_recipe(settings: Mapping[str, Any], *, place: str) -> Recipe:
-    """Make a recipe of plain values.
-
-    Raises:
-        SettingError: If a setting is unknown or wrong; the message starts with ``place``.
-    """
-    try:
-        return Recipe.model_validate(settings)
-    except ValidationError as error:
-        problems = [_problem(dict(item)) for item in error.errors()]
-        raise SettingError("\n".join(f"{place}: {problem}" for problem in problems)) from error
-
-
-def _change(settings: dict[str, Any], change: str) -> None:
-    """Set one dotted key of nested tables.
-
-    Raises:
-        SettingError: If the change is not ``section.key=value``.
-    """
-    key, sign, value = change.partition("=")
-    if not sign or not key.strip():
-        raise SettingError(f"--set '{change}' is not of the form key=value, as train.epochs=20.")
-    *sections, last = key.strip().split(".")
-    table = settings
-    for section in sections:
-        table = table.setdefault(section, {})
-        if not isinstance(table, dict):
-            raise SettingError(f"--set '{change}': {section} is a value, not a section.")
-    table[last] = _value(value.strip())
-
-
-def _value(text: str) -> object:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def _problem(details: Mapping[str, Any]) -> str:
-    """One sentence about one setting, with the name that was probably meant."""
-    kind, message = details["type"], details["msg"]
-    *sections, last = [str(part) for part in details["loc"] if part != "[key]"] or ["recipe"]
-    if kind == "extra_forbidden":
-        where = f"[{'.'.join(sections)}]" if sections else "the recipe"
-        return f"{where} has no setting '{last}'.{suggest(last, _settings_of(sections))}"
-    if kind == "value_error":
-        return f"{message.removeprefix('Value error, ')}."
-    hint = suggest(str(details["input"]), re.findall(r"'(\w+)'", message))
-    return f"{'.'.join([*sections, last])}: {message}, got {details['input']!r}.{hint}"
-
-
-def _settings_of(sections: Sequence[str]) -> list[str]:
-    model: type[BaseModel] = Recipe
-    for section in sections:
-        annotation = model.model_fields[section].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return []
-        model = annotation
-    return list(model.model_fields)

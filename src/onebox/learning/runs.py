@@ -4,6 +4,8 @@
 
     runs/NAME/  model.onnx  recipe.toml  weights.safetensors  metrics.json  history.csv
                 report.html  samples.png  checkpoints/
+
+HOG windows leave ``model.npz`` in place of ``model.onnx``, and no weights, history and checkpoints.
 """
 
 import json
@@ -11,17 +13,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import tomli_w
-
 from onebox.errors import OneboxError, SettingError, suggest
 from onebox.files import write_whole
+from onebox.learning import classic_runs
 from onebox.learning.cache import Decoded, decode
-from onebox.learning.finishing import Plan, Run, finish
+from onebox.learning.finishing import Plan, Run, finish, write_recipe
 from onebox.learning.history import History
 from onebox.learning.network import Network
-from onebox.learning.planning import check_data, choose_folder
+from onebox.learning.planning import check_data, choose_folder, settle
 from onebox.learning.progress import Listener, Silent
-from onebox.learning.recipe import Recipe, read_recipe
+from onebox.learning.recipe import Recipe
+from onebox.learning.recipe_files import read_recipe
 from onebox.learning.starts import find_start
 from onebox.learning.storage import check_space
 from onebox.learning.training import Fitted, fit
@@ -47,7 +49,8 @@ def train(
         recipe: A recipe (`onebox.read_recipe` changes single settings), the name of one that
             comes with the package, or a TOML file.
         weights: A safetensors file of a backbone, or the ``weights.safetensors`` of an earlier
-            run; None takes timm's, unless the recipe says ``pretrained = false``.
+            run; None takes timm's, unless the recipe says ``pretrained = false``. HOG windows
+            start from none.
         out: The run's folder; None chooses a free name below ``runs``.
         resume: The folder of an earlier run to go on with, by its own recipe.
         listener: Hears of the progress.
@@ -65,8 +68,14 @@ def train(
     data = check_data(data, listener.note)
     for note in data.notes:
         listener.note(note)
+    settings = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
+    if settings.hog is not None:
+        _check_windows_start_anew(weights, resume)
+        _check_classes(data, settings)
+        folder = choose_folder(None if out is None else Path(out), data)
+        return classic_runs.train(data, settle(settings, data), folder, listener)
     if resume is None:
-        plan = _new_plan(data, recipe, weights, out)
+        plan = _new_plan(data, settings, weights, out)
     else:
         plan = _resumed_plan(data, Path(resume))
     check_space(
@@ -96,14 +105,34 @@ def _check_classes(data: Dataset, settings: Recipe) -> None:
         )
 
 
+def _check_windows_start_anew(weights: str | Path | None, resume: str | Path | None) -> None:
+    """HOG windows are learned in one go.
+
+    Raises:
+        SettingError: If they are asked to go on from something.
+    """
+    given = {"weights": weights, "resume": resume}
+    lacking = {"weights": "no weights to start from", "resume": "no checkpoints to go on from"}
+    for name, value in given.items():
+        if value is not None:
+            raise SettingError(
+                f"--{name} {value}: HOG windows are learned in one go and have {lacking[name]}. "
+                f"Leave --{name} out."
+            )
+
+
 def _new_plan(
-    data: Dataset, recipe: Recipe | str | Path, weights: str | Path | None, out: str | Path | None
+    data: Dataset, settings: Recipe, weights: str | Path | None, out: str | Path | None
 ) -> Plan:
-    settings = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
     _check_classes(data, settings)
     folder = choose_folder(None if out is None else Path(out), data)
-    start = find_start(settings, None if weights is None else Path(weights))
-    return Plan(folder, start.recipe, start.network(len(data.classes)), start.name)
+    start = find_start(settle(settings, data), None if weights is None else Path(weights))
+    network = start.network(len(data.classes), _joint_count(data))
+    return Plan(folder, start.recipe, network, start.name)
+
+
+def _joint_count(data: Dataset) -> int:
+    return 0 if data.joints is None else len(data.joints.names)
 
 
 def _read_facts(folder: Path) -> dict[str, Any]:
@@ -128,6 +157,11 @@ def _resumed_plan(data: Dataset, folder: Path) -> Plan:
     Raises:
         SettingError: If the folder holds no run to go on with, or one of other classes.
     """
+    if (folder / classic_runs.MODEL).is_file():
+        raise SettingError(
+            f"--resume {folder}: HOG windows are learned in one go and have no checkpoints to go "
+            "on from. Start a new run."
+        )
     last = folder / "checkpoints" / "last.safetensors"
     if not last.is_file():
         raise SettingError(
@@ -140,7 +174,7 @@ def _resumed_plan(data: Dataset, folder: Path) -> Plan:
             f"--resume {folder}: was trained on the classes {', '.join(facts['classes'])}, and the "
             f"data has {', '.join(data.classes)}. Start a new run."
         )
-    network = Network(recipe, classes=len(data.classes))
+    network = Network(recipe, classes=len(data.classes), joints=_joint_count(data))
     return Plan(folder, recipe, network, facts["weights"], last)
 
 
@@ -164,8 +198,7 @@ def _write_plan(plan: Plan, data: Dataset, decoded: Mapping[str, Decoded]) -> No
     file = plan.checkpoints / "data.json"
     if plan.resume is None:
         plan.checkpoints.mkdir(parents=True, exist_ok=True)
-        settings = plan.recipe.model_dump(mode="json", exclude_none=True)
-        write_whole(plan.folder / "recipe.toml", tomli_w.dumps(settings).encode())
+        write_recipe(plan.recipe, plan.folder)
         write_whole(file, json.dumps(facts, indent=1).encode())
     elif _read_facts(plan.folder) != facts:
         raise SettingError(

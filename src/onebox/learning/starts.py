@@ -13,8 +13,8 @@ from onebox.learning.network import Network
 from onebox.learning.recipe import ModelSettings, Recipe
 
 _BUILD = (
-    "backbone", "backbone_options", "mean", "std", "vectorizer", "width", "box_head", "hidden",
-    "bins_per_cell",
+    "backbone", "backbone_options", "mean", "std", "neck", "vectorizer", "width", "shared",
+    "box_head", "hidden", "activation", "layout", "bins_per_cell", "anchors",
 )  # fmt: skip
 
 
@@ -38,10 +38,10 @@ class Start:
         file = self.backbone or self.earlier
         return "none" if file is None else file.name
 
-    def network(self, classes: int) -> Network:
+    def network(self, classes: int, joints: int) -> Network:
         """Make the network, the same for the same seed."""
         torch.manual_seed(self.recipe.train.seed)
-        network = Network(self.recipe, classes=classes, weights=self.backbone)
+        network = Network(self.recipe, classes=classes, joints=joints, weights=self.backbone)
         if self.earlier is not None:
             _take_over(network, self.earlier)
         return network

@@ -21,14 +21,14 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, WeightAveraging
 from torch import Tensor
 
-from onebox.learning.augmentation import augment, show
+from onebox.learning.augmentation import Targets, augment, show
 from onebox.learning.batches import Batch, RowsInOrder, ShuffledRows, batches
 from onebox.learning.cache import Decoded
 from onebox.learning.checkpoints import SafetensorsCheckpoints
 from onebox.learning.losses import paired_iou
 from onebox.learning.network import Network, total_loss
 from onebox.learning.progress import EpochFigures, Listener
-from onebox.learning.recipe import Recipe
+from onebox.learning.recipe import Recipe, TrainSettings
 
 VAL_FIGURE = "val_mean_iou"
 _PLANNED_STEPS = (300, 20_000)  # fewest and most
@@ -67,27 +67,40 @@ def planned_epochs(pictures: int, recipe: Recipe) -> int:
 class Training(lightning.LightningModule):
     """A network under training."""
 
-    def __init__(self, network: Network, recipe: Recipe, total_steps: int) -> None:
-        """Train ``network`` as the recipe says, for ``total_steps``."""
+    def __init__(
+        self,
+        network: Network,
+        recipe: Recipe,
+        *,
+        total_steps: int,
+        flip_pairs: Sequence[tuple[int, int]] = (),
+    ) -> None:
+        """Train ``network`` as the recipe says, for ``total_steps``.
+
+        ``flip_pairs`` are the joints that a mirrored picture swaps.
+        """
         super().__init__()
         self.network = network
         self.recipe = recipe
         self.total_steps = total_steps
+        self.flip_pairs = flip_pairs
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:  # noqa: ARG002
         """Vary the pictures, and weigh what the network answers."""
         seed = self.recipe.train.seed * _SEED_STRIDE + self.global_step
         generator = torch.Generator().manual_seed(seed)
-        pictures, boxes = augment(
+        pictures, targets = augment(
             _planes(batch.pixels),
-            batch.boxes.cpu(),
+            Targets(batch.boxes.cpu(), batch.joints.cpu()),
             self.recipe.augment,
             size=size_at(self.global_step / self.total_steps, self.recipe),
+            flip_pairs=self.flip_pairs,
             generator=generator,
         )
-        varied = batch._replace(boxes=boxes.to(batch.boxes.device))
+        device = batch.boxes.device
+        varied = batch._replace(boxes=targets.boxes.to(device), joints=targets.joints.to(device))
         outputs = self.network(pictures.contiguous(memory_format=torch.channels_last))
-        loss = total_loss(outputs, varied, self.recipe.loss)
+        loss = total_loss(outputs, varied, self.recipe.loss, self.recipe.model.layout)
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(pictures))
         return loss
 
@@ -102,10 +115,12 @@ class Training(lightning.LightningModule):
             self.log(VAL_FIGURE, overlap.mean(), on_epoch=True, batch_size=len(overlap))
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401
-        """AdamW over one cycle: a linear rise, then half a cosine."""
-        optimizer = torch.optim.AdamW(self.network.parameter_groups(self.recipe), fused=True)
-        warmup = max(1, round(self.recipe.train.warmup * self.total_steps))
-        rate = one_cycle(warmup, self.total_steps)
+        """The recipe's optimizer and schedule."""
+        settings = self.recipe.train
+        optimizer = OPTIMIZERS[settings.optimizer](
+            self.network.parameter_groups(self.recipe), fused=True
+        )
+        rate = SCHEDULES[settings.schedule](settings, self.total_steps)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
@@ -122,8 +137,13 @@ def size_at(done: float, recipe: Recipe) -> int:
     return min(whole, math.ceil(side / _SIZE_STEP) * _SIZE_STEP)
 
 
-def one_cycle(warmup: int, total: int) -> Callable[[int], float]:
-    """The rate at each step, as a share of the highest (Smith, arXiv:1708.07120, section 3)."""
+def one_cycle(settings: TrainSettings, total: int) -> Callable[[int], float]:
+    """A linear rise, then half a cosine, as shares of the highest rate.
+
+    References:
+        Smith and Topin, arXiv:1708.07120, section 3.
+    """
+    warmup = max(1, round(settings.warmup * total))
 
     def share(step: int) -> float:
         if step < warmup:
@@ -132,6 +152,21 @@ def one_cycle(warmup: int, total: int) -> Callable[[int], float]:
         return _LAST_RATE + (1 - _LAST_RATE) * (1 + math.cos(math.pi * done)) / 2
 
     return share
+
+
+def exponential(settings: TrainSettings, total: int) -> Callable[[int], float]:  # noqa: ARG001
+    """Times ``decay`` every ``decay_steps``, a little at each step."""
+    return lambda step: settings.decay ** (step / settings.decay_steps)
+
+
+OPTIMIZERS: dict[str, type[torch.optim.AdamW | torch.optim.Adam]] = {
+    "adamw": torch.optim.AdamW,
+    "adam": torch.optim.Adam,
+}
+SCHEDULES: dict[str, Callable[[TrainSettings, int], Callable[[int], float]]] = {
+    "one_cycle": one_cycle,
+    "exponential": exponential,
+}
 
 
 def fit(
@@ -162,8 +197,9 @@ def fit(
         network.to(memory_format=torch.channels_last),
         recipe,
         total_steps=epochs * len(order),
+        flip_pairs=decoded["train"].flip_pairs,
     )
-    callbacks = [*_callbacks(recipe), _Speaker(listener, epochs), *_best_and_last(folder)]
+    callbacks = [*_callbacks(recipe, folder), _Speaker(listener, epochs), *_best_and_last(folder)]
     rows = batches(decoded["train"], order)
     val_rows = batches(decoded["val"], RowsInOrder(len(decoded["val"]), recipe.train.batch_size))
     _keep_freed_memory()
@@ -240,12 +276,25 @@ def _best_and_last(folder: Path) -> list[Callback]:
     ]
 
 
-def _callbacks(recipe: Recipe) -> list[Callback]:
+def _every_epoch(folder: Path) -> ModelCheckpoint:
+    return _Checkpoints(
+        folder,
+        filename="epoch-{epoch:03d}",
+        auto_insert_metric_name=False,
+        save_top_k=-1,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+
+
+def _callbacks(recipe: Recipe, folder: Path) -> list[Callback]:
     chosen: list[Callback] = []
     if recipe.train.ema_decay:
         chosen.append(WeightAveraging(multi_avg_fn=warm_average(recipe.train.ema_decay)))
     if recipe.train.patience:
         chosen.append(EarlyStopping(VAL_FIGURE, mode="max", patience=recipe.train.patience))
+    if recipe.train.keep_every_epoch:
+        chosen.append(_every_epoch(folder))
     return chosen
 
 

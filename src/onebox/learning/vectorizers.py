@@ -5,14 +5,16 @@
 ``pyramid`` lays the deepest map over the finer one and keeps the map.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from onebox.learning.backbones import Backbone, grid_hw
+from onebox.errors import SettingError
+from onebox.learning.backbones import Shape, too_small
 from onebox.learning.recipe import ModelSettings
 
 
@@ -28,32 +30,45 @@ class Features(NamedTuple):
     map: Float[Tensor, "n width rows columns"] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What a head must know of what it reads.
+
+    Attributes:
+        vector: Channels of the vector.
+        map: Channels of the map; 0 where there is none.
+    """
+
+    vector: int
+    map: int = 0
+
+
 class GlobalAveragePool(nn.Module):
     """The mean of the deepest map over its cells."""
 
-    def __init__(self, backbone: Backbone, settings: ModelSettings) -> None:  # noqa: ARG002
+    def __init__(self, shapes: Sequence[Shape], settings: ModelSettings) -> None:
         super().__init__()
-        self.vector_channels = backbone.channels[-1]
-        self.map_channels = 0
+        self.neck, (channels, _, _) = _neck(shapes[-1], settings)
+        self.sizes = Sizes(channels)
 
     def forward(self, maps: Sequence[Tensor]) -> Features:
         """Average over rows and columns."""
-        return Features(maps[-1].mean(dim=(2, 3)), None)
+        return Features(self.neck(maps[-1]).mean(dim=(2, 3)), None)
 
 
 class Flatten(nn.Module):
     """The deepest map, narrowed to ``width`` channels, as one long vector."""
 
-    def __init__(self, backbone: Backbone, settings: ModelSettings) -> None:
+    def __init__(self, shapes: Sequence[Shape], settings: ModelSettings) -> None:
         super().__init__()
-        rows, columns = grid_hw(settings.size, backbone.reductions[-1])
-        self.narrow = _conv(backbone.channels[-1], settings.width, activate=True)
-        self.vector_channels = settings.width * rows * columns
-        self.map_channels = 0
+        self.neck, (channels, rows, columns) = _neck(shapes[-1], settings)
+        width = settings.width or channels
+        self.narrow = _conv(channels, width, activate=True) if settings.width else nn.Identity()
+        self.sizes = Sizes(width * rows * columns)
 
     def forward(self, maps: Sequence[Tensor]) -> Features:
         """Narrow, then lay out."""
-        return Features(self.narrow(maps[-1]).flatten(1), None)
+        return Features(self.narrow(self.neck(maps[-1])).flatten(1), None)
 
 
 class Pyramid(nn.Module):
@@ -63,14 +78,23 @@ class Pyramid(nn.Module):
         Lin et al., arXiv:1612.03144, section 3 (top-down pathway and lateral connections).
     """
 
-    def __init__(self, backbone: Backbone, settings: ModelSettings) -> None:
+    def __init__(self, shapes: Sequence[Shape], settings: ModelSettings) -> None:
+        """Make the layers.
+
+        Raises:
+            SettingError: If the backbone has one map alone.
+        """
         super().__init__()
-        fine, deep = backbone.channels
+        if len(shapes) < 2:  # noqa: PLR2004
+            raise SettingError(
+                f"model.vectorizer 'pyramid' lays one map over another, and backbone "
+                f"'{settings.backbone}' has one alone; use vectorizer 'gap' or 'flatten'."
+            )
+        (fine, _, _), (deep, _, _) = shapes
         width = settings.width
         self.fine, self.deep = _conv(fine, width), _conv(deep, width)
-        self.smooth = nn.Sequential(_depthwise(width), _depthwise(width))
-        self.vector_channels = deep
-        self.map_channels = width
+        self.smooth = nn.Sequential(depthwise(width), depthwise(width))
+        self.sizes = Sizes(deep, width)
 
     def forward(self, maps: Sequence[Tensor]) -> Features:
         """Lay the deepest map over the finer one."""
@@ -79,11 +103,27 @@ class Pyramid(nn.Module):
         return Features(deep.mean(dim=(2, 3)), self.smooth(self.fine(fine) + over))
 
 
-VECTORIZERS: dict[str, Callable[[Backbone, ModelSettings], nn.Module]] = {
+Vectorizer = GlobalAveragePool | Flatten | Pyramid
+VECTORIZERS: dict[str, type[Vectorizer]] = {
     "gap": GlobalAveragePool,
     "flatten": Flatten,
     "pyramid": Pyramid,
 }
+
+
+def _neck(shape: Shape, settings: ModelSettings) -> tuple[nn.Module, Shape]:
+    """A 3 x 3 convolution of stride 2 without padding, and the shape that it leaves.
+
+    Raises:
+        SettingError: If the map has fewer than three cells a side.
+    """
+    channels, rows, columns = shape
+    if not settings.neck:
+        return nn.Identity(), shape
+    if min(rows, columns) < 3:  # noqa: PLR2004
+        raise SettingError(too_small(settings))
+    layer = nn.Sequential(nn.Conv2d(channels, settings.neck, 3, stride=2), nn.ReLU(inplace=True))
+    return layer, (settings.neck, (rows - 1) // 2, (columns - 1) // 2)
 
 
 def _conv(channels: int, width: int, *, activate: bool = False) -> nn.Sequential:
@@ -91,7 +131,7 @@ def _conv(channels: int, width: int, *, activate: bool = False) -> nn.Sequential
     return nn.Sequential(*layers, *([nn.ReLU(inplace=True)] if activate else []))
 
 
-def _depthwise(width: int) -> nn.Sequential:
+def depthwise(width: int) -> nn.Sequential:
     """A 3 x 3 look around within each channel, then a mix of the channels."""
     return nn.Sequential(
         nn.Conv2d(width, width, 3, padding=1, groups=width, bias=False),
