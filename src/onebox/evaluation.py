@@ -18,7 +18,7 @@ from numpy import ndarray
 from onebox.errors import DataError, PictureError, shorten, suggest
 from onebox.images import read_header
 from onebox.metrics import Figures, Outcome, compare, figures, known, share_at, spread
-from onebox.structures import SPLITS, Box, Dataset, Prediction, Sample
+from onebox.structures import SPLITS, Box, Dataset, Joints, Prediction, Sample
 
 SCHEMA_VERSION = 1
 """Counts changes of `Report.as_json` that a reader of it would notice."""
@@ -43,6 +43,11 @@ class Predictor(Protocol):
         """The mean training box as ``xyxy`` in [0, 1], or None if it is not known."""
         ...
 
+    @property
+    def joints(self) -> Joints | None:
+        """What its predictions' keypoints are called, or None if it finds no joints."""
+        ...
+
     def predict(self, source: Path | ndarray, /) -> Prediction:
         """Answer for one picture: a file, or uint8 pixels of shape (height, width, 3)."""
         ...
@@ -58,6 +63,7 @@ class Report:
         outcomes: One for each picture, in the order of the data set.
         classes: The model's names.
         confusion: Pictures counted by true class (rows) and predicted class (columns).
+        joints: The model's joints, or None.
     """
 
     overall: Figures
@@ -65,6 +71,7 @@ class Report:
     outcomes: tuple[Outcome, ...]
     classes: tuple[str, ...]
     confusion: Int[ndarray, "k k"]
+    joints: Joints | None = None
 
     @property
     def is_collapsed(self) -> bool:
@@ -114,7 +121,14 @@ class Report:
             "per_class": {name: part.as_json() for name, part in self.per_class.items()},
             "worst": [_row(outcome) for outcome in self.worst(_WORST_IN_JSON)],
             "is_collapsed": self.is_collapsed,
+            **({"per_joint": self.per_joint()} if self.overall.joint_pck else {}),
         }
+
+    def per_joint(self) -> dict[str, dict[str, float | None]]:
+        """PCK@0.2 and mean error, in torsos, of each joint; empty where none was labelled."""
+        names = self.joints.names if self.joints and self.overall.joint_pck else ()
+        rows = zip(names, self.overall.joint_pck, self.overall.joint_error, strict=True)
+        return {name: {"pck_0.2": pck, "mean_error": error} for name, pck, error in rows}
 
 
 def evaluate(
@@ -135,6 +149,7 @@ def evaluate(
             picture cannot be read; the message lists every one of them.
     """
     _check_labels(data, localizer.classes)
+    _check_joints(data, localizer.joints)
     outcomes: list[Outcome] = []
     problems: list[str] = []
     for done, sample in enumerate(data, start=1):
@@ -146,10 +161,12 @@ def evaluate(
             progress(done, len(data))
     if problems:
         raise DataError(*problems)
-    return summarize(outcomes, localizer.classes)
+    return summarize(outcomes, localizer.classes, joints=localizer.joints)
 
 
-def summarize(outcomes: Sequence[Outcome], classes: tuple[str, ...]) -> Report:
+def summarize(
+    outcomes: Sequence[Outcome], classes: tuple[str, ...], *, joints: Joints | None = None
+) -> Report:
     """Make the report of outcomes whose labels are all among ``classes``."""
     number = {name: index for index, name in enumerate(classes)}
     confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
@@ -164,6 +181,7 @@ def summarize(outcomes: Sequence[Outcome], classes: tuple[str, ...]) -> Report:
         outcomes=tuple(outcomes),
         classes=classes,
         confusion=confusion,
+        joints=joints,
     )
 
 
@@ -182,6 +200,19 @@ def _check_labels(data: Dataset, classes: tuple[str, ...]) -> None:
     unknown = [sample for sample in data if sample.label not in usable]
     if unknown:
         raise DataError(*(_unknown_label(sample, classes) for sample in unknown))
+
+
+def _check_joints(data: Dataset, joints: Joints | None) -> None:
+    """Refuse joints of another order, which would be held against each other by mistake.
+
+    Raises:
+        DataError: If both have joints, and not the same.
+    """
+    if joints is not None and data.joints is not None and joints.names != data.joints.names:
+        raise DataError(
+            f"{data.name or 'data set'}: its joints are {', '.join(data.joints.names)}, and the "
+            f"model's are {', '.join(joints.names)}. Order and name them alike."
+        )
 
 
 def _unknown_label(sample: Sample, classes: tuple[str, ...]) -> str:
@@ -205,7 +236,13 @@ def _outcome(localizer: Predictor, sample: Sample) -> Outcome:
         pixels = np.asarray(sample.image)
         size_wh = (int(pixels.shape[1]), int(pixels.shape[0]))
         prediction = localizer.predict(pixels)
-    return compare(sample, prediction, size_wh=size_wh, mean_box=localizer.mean_box)
+    return compare(
+        sample,
+        prediction,
+        size_wh=size_wh,
+        mean_box=localizer.mean_box,
+        joints=localizer.joints,
+    )
 
 
 def _spread(outcomes: Sequence[Outcome], boxes: Sequence[Box | None]) -> float:

@@ -15,12 +15,17 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from onebox.boxes import paired_iou
-from onebox.structures import Box, Prediction, Sample
+from onebox.structures import Box, Joints, Prediction, Sample
 
 THRESHOLDS = (0.5, 0.75, 0.9)
 """The overlaps at which `Figures.iou_at` counts boxes."""
 
+NEAR = 0.2
+"""A joint is found where it lies within this share of the torso from the truth (PCK@0.2)."""
+
 Value = TypeVar("Value")
+
+_TORSO = ("left_hip", "right_shoulder")
 
 _LOCALIZED = 0.5
 _V2_THRESHOLDS = (0.3, 0.5, 0.7)
@@ -37,6 +42,9 @@ class Outcome:
         iou: Overlap of the predicted box with the true one; None where there is no true box.
         mean_box_iou: Overlap of the mean training box, stretched to this picture, with the true
             box; None where there is no true box or no mean box.
+        joint_errors: Distance of each joint from the truth, in lengths of the torso (of the true
+            box's longer side where the joints name no torso); None where the joint or the torso
+            is not labelled. None where joints were not predicted.
     """
 
     sample: Sample
@@ -44,6 +52,7 @@ class Outcome:
     size_wh: tuple[int, int]
     iou: float | None
     mean_box_iou: float | None
+    joint_errors: tuple[float | None, ...] | None = None
 
     @property
     def is_label_right(self) -> bool | None:
@@ -73,9 +82,13 @@ class Figures:
             boxes; a predictor of one box has neither, so there is nothing left to choose.
         mean_box_iou: What the mean training box, stretched to each picture, scores as
             ``mean_iou``: the floor for a model that looks at its pictures.
+        pck: Share of labelled joints within `NEAR` torsos of the truth; None without joints.
+        joint_pck: The same for each joint.
+        joint_error: Mean distance of each joint from the truth, in torsos.
 
     References:
-        Choe et al., arXiv:2007.04178, section 4.1 (GT-known localization and MaxBoxAccV2).
+        Choe et al., arXiv:2007.04178, section 4.1 (GT-known localization and MaxBoxAccV2);
+        Yang and Ramanan, TPAMI 2013, section 6.2 (PCK), with the torso for the box.
     """
 
     images: int
@@ -87,9 +100,13 @@ class Figures:
     gt_known_loc: float | None
     max_box_acc_v2: float | None
     mean_box_iou: float | None
+    pck: float | None = None
+    joint_pck: tuple[float | None, ...] = ()
+    joint_error: tuple[float | None, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """The figures under the names of the ``evaluate --json`` contract."""
+        joints = {"pck_0.2": self.pck} if self.joint_pck else {}
         return {
             "images": self.images,
             "mean_iou": self.mean_iou,
@@ -99,11 +116,17 @@ class Figures:
             "gt_known_loc": self.gt_known_loc,
             "max_box_acc_v2": self.max_box_acc_v2,
             "mean_box_iou": self.mean_box_iou,
+            **joints,
         }
 
 
 def compare(
-    sample: Sample, prediction: Prediction, *, size_wh: tuple[int, int], mean_box: Box | None
+    sample: Sample,
+    prediction: Prediction,
+    *,
+    size_wh: tuple[int, int],
+    mean_box: Box | None,
+    joints: Joints | None = None,
 ) -> Outcome:
     """Hold a prediction against what is known of its picture.
 
@@ -112,6 +135,7 @@ def compare(
         prediction: The answer; its box in the same pixels.
         size_wh: Width and height of the upright picture.
         mean_box: Mean training box as ``xyxy`` in [0, 1], or None if it is not known.
+        joints: What the keypoints of both are called, or None without joints.
 
     Returns:
         The outcome of this picture.
@@ -123,6 +147,7 @@ def compare(
         size_wh=size_wh,
         iou=_overlap(prediction.box, sample.box),
         mean_box_iou=_overlap(stretched, sample.box),
+        joint_errors=None if joints is None else _joint_errors(sample, prediction, joints),
     )
 
 
@@ -138,6 +163,7 @@ def figures(outcomes: Iterable[Outcome]) -> Figures:
     everyone = tuple(outcomes)
     located = [outcome for outcome in everyone if outcome.iou is not None]
     ious = known(outcome.iou for outcome in located)
+    by_joint = _by_joint(known(outcome.joint_errors for outcome in everyone))
     return Figures(
         images=len(everyone),
         images_with_box=len(located),
@@ -148,6 +174,9 @@ def figures(outcomes: Iterable[Outcome]) -> Figures:
         gt_known_loc=_mean([outcome.is_localized for outcome in located]),
         max_box_acc_v2=_mean(known(share_at(ious, threshold) for threshold in _V2_THRESHOLDS)),
         mean_box_iou=_mean(known(outcome.mean_box_iou for outcome in located)),
+        pck=_mean([error <= NEAR for errors in by_joint for error in errors]),
+        joint_pck=tuple(_mean([error <= NEAR for error in errors]) for errors in by_joint),
+        joint_error=tuple(_mean(errors) for errors in by_joint),
     )
 
 
@@ -184,6 +213,38 @@ def _overlap(predicted: Box | None, true: Box | None) -> float | None:
     if predicted is None or true is None:
         return None
     return float(paired_iou(np.array([predicted], float), np.array([true], float))[0])
+
+
+def _by_joint(rows: Sequence[Sequence[float | None]]) -> list[list[float]]:
+    """The known errors of each joint over pictures."""
+    return [known(column) for column in zip(*rows, strict=True)]
+
+
+def _joint_errors(
+    sample: Sample, prediction: Prediction, joints: Joints
+) -> tuple[float | None, ...] | None:
+    if prediction.keypoints is None or sample.keypoints is None:
+        return None
+    unit = _torso(sample, joints)
+    found = np.array(prediction.keypoints)[:, :2]
+    true = np.array(sample.keypoints, dtype=np.float64)
+    distances = np.hypot(*(found - true[:, :2]).T)
+    return tuple(
+        float(distance) / unit if unit and visibility > 0 else None
+        for distance, visibility in zip(distances, true[:, 2], strict=True)
+    )
+
+
+def _torso(sample: Sample, joints: Joints) -> float | None:
+    """Length of the torso in pixels, or of the box's longer side where joints name no torso."""
+    if sample.keypoints is None or not set(_TORSO) <= set(joints.names):
+        box = sample.box
+        return None if box is None else max(box[2] - box[0], box[3] - box[1])
+    ends = [sample.keypoints[joints.names.index(name)] for name in _TORSO]
+    if any(visibility == 0 for _, _, visibility in ends):
+        return None
+    (x_left, y_left, _), (x_right, y_right, _) = ends
+    return float(np.hypot(x_left - x_right, y_left - y_right))
 
 
 def _mean(values: Sequence[float | bool]) -> float | None:

@@ -23,7 +23,7 @@ from onebox.evaluation import Report
 from onebox.files import write_whole
 from onebox.images import Picture, load
 from onebox.metrics import Figures, Outcome, known, share_at
-from onebox.structures import Rendered
+from onebox.structures import Joints, Rendered
 from onebox.visualization import contact_sheet, draw, fit
 
 TILE_SIDE = 320
@@ -33,6 +33,7 @@ PER_GROUP = 12
 """Most pictures of each group (worst, middle, best) in the report."""
 
 Load = Callable[[Path | Rendered], Picture]
+Paint = Callable[[Outcome, int], Image.Image]
 
 _JPEG_QUALITY = 82
 _GREY = 160
@@ -99,7 +100,8 @@ def write_report(
         classes=_classes_worst_first(report),
         histogram=histogram(report),
         curve=_curve(report),
-        groups=list(_groups(report, load_picture)),
+        groups=list(_groups(report, partial(_drawn, report.joints, load_picture))),
+        joints=report.per_joint(),
         matrix=_matrix(report),
         pairs=most_confused(report, _MOST_PAIRS),
         largest_matrix=_LARGEST_MATRIX,
@@ -124,7 +126,7 @@ def write_samples(
     places = np.linspace(0, len(report.outcomes) - 1, count).round().astype(int)
     chosen = [report.outcomes[place] for place in places]
     sheet = contact_sheet(
-        [_drawn(outcome, _SAMPLE_SIDE, load_picture) for outcome in chosen],
+        [_drawn(report.joints, load_picture, outcome, _SAMPLE_SIDE) for outcome in chosen],
         columns=_SAMPLE_COLUMNS,
         tile_side=_SAMPLE_SIDE,
         captions=[_caption(outcome) for outcome in chosen],
@@ -206,7 +208,7 @@ def _points(thresholds: Sequence[float], shares: Sequence[float]) -> str:
     return " ".join(f"{100 * x:g},{100 - 100 * y:.2f}" for x, y in pairs)
 
 
-def _groups(report: Report, load_picture: Load) -> Iterator[tuple[str, list[Tile]]]:
+def _groups(report: Report, paint: Paint) -> Iterator[tuple[str, list[Tile]]]:
     """Titles with their pictures; the few pictures of a small data set are shown once, as one."""
     ranked = report.ranked()
     if len(ranked) <= 3 * PER_GROUP:
@@ -218,17 +220,17 @@ def _groups(report: Report, load_picture: Load) -> Iterator[tuple[str, list[Tile
             "Best": report.best(PER_GROUP),
         }
     for title, outcomes in groups.items():
-        yield title, [_tile(outcome, load_picture) for outcome in outcomes]
+        yield title, [_tile(outcome, paint) for outcome in outcomes]
 
 
-def _tile(outcome: Outcome, load_picture: Load) -> Tile:
+def _tile(outcome: Outcome, paint: Paint) -> Tile:
     encoded = io.BytesIO()
-    _drawn(outcome, TILE_SIDE, load_picture).save(encoded, "JPEG", quality=_JPEG_QUALITY)
+    paint(outcome, TILE_SIDE).save(encoded, "JPEG", quality=_JPEG_QUALITY)
     address = "data:image/jpeg;base64," + base64.b64encode(encoded.getvalue()).decode("ascii")
     return Tile(address, _name(outcome), outcome.sample.name, outcome)
 
 
-def _drawn(outcome: Outcome, side: int, load_picture: Load) -> Image.Image:
+def _drawn(joints: Joints | None, load_picture: Load, outcome: Outcome, side: int) -> Image.Image:
     try:
         picture = load_picture(outcome.sample.image)
     except PictureError:
@@ -239,6 +241,7 @@ def _drawn(outcome: Outcome, side: int, load_picture: Load) -> Image.Image:
         small.pixels,
         prediction=outcome.prediction,
         truth=outcome.sample,
+        joints=joints,
         scale_xy=small.scale_xy,
     )
 

@@ -1,4 +1,8 @@
-"""Predictions as text: JSON lines, CSV, and COCO results."""
+"""Predictions as text: JSON lines, CSV, and COCO results.
+
+From a model with joints, each answer has its keypoints too; from one without, nothing speaks of
+them.
+"""
 
 import csv
 import io
@@ -11,11 +15,12 @@ import numpy as np
 
 from onebox.boxes import from_xyxy
 from onebox.formats.writing import path_text
-from onebox.structures import Prediction
+from onebox.structures import Joints, Prediction
 
 Named = tuple[str, Prediction | None]
 """A picture by its name, and the answer for it; None where it could not be read."""
 
+_PER_JOINT = ("x", "y", "confidence")
 _COLUMNS = ("image", "label", "score", "x_min", "y_min", "x_max", "y_max")
 
 
@@ -24,16 +29,22 @@ class Writer:
     """A kind of results file.
 
     Attributes:
-        write: Pictures with their answers, and the model's classes → the file's text.
+        write: Pictures with their answers, the model's classes, and its joints → the file's text.
         beginning: How every such text begins.
     """
 
-    write: Callable[[Iterable[Named], Sequence[str]], str]
+    write: Callable[[Iterable[Named], Sequence[str], Joints | None], str]
     beginning: bytes
 
 
-def as_json_line(image: str, prediction: Prediction, classes: Sequence[str]) -> str:
-    """One JSON object: the picture, the answer, and the probability of each class."""
+def as_json_line(
+    image: str, prediction: Prediction, classes: Sequence[str], joints: Joints | None = None
+) -> str:
+    """One JSON object: the picture, the answer, and the probability of each class.
+
+    With joints, ``keypoints`` has ``[x, y, confidence]`` under the name of each.
+    """
+    keypoints = {} if joints is None else {"keypoints": _by_name(prediction, joints)}
     return json.dumps(
         {
             "image": image,
@@ -41,26 +52,37 @@ def as_json_line(image: str, prediction: Prediction, classes: Sequence[str]) -> 
             "score": prediction.score,
             "box": list(prediction.box),
             "probabilities": dict(zip(classes, prediction.probabilities, strict=True)),
+            **keypoints,
         }
     )
 
 
-def as_csv(answers: Iterable[Named], classes: Sequence[str]) -> str:  # noqa: ARG001
-    """A header and one row a picture that was read; it reads back as labels."""
+def as_csv(
+    answers: Iterable[Named],
+    classes: Sequence[str],  # noqa: ARG001
+    joints: Joints | None = None,
+) -> str:
+    """A header and one row a picture that was read; it reads back as labels.
+
+    With joints, each has three more columns: ``NAME_x``, ``NAME_y`` and ``NAME_confidence``.
+    """
+    names = () if joints is None else joints.names
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
+    writer.writerow([*_COLUMNS, *(f"{name}_{part}" for name in names for part in _PER_JOINT)])
     for image, prediction in answers:
         if prediction is not None:
-            writer.writerow([image, prediction.label, prediction.score, *prediction.box])
+            row = [image, prediction.label, prediction.score, *prediction.box]
+            writer.writerow([*row, *_flat(prediction, joints)])
     return text.getvalue()
 
 
-def as_coco(answers: Iterable[Named], classes: Sequence[str]) -> str:
+def as_coco(answers: Iterable[Named], classes: Sequence[str], joints: Joints | None = None) -> str:
     """A COCO results list; pictures and categories are numbered from 1 in their own order.
 
     A picture that could not be read keeps its number and has no entry. The picture's name stands
-    beside its number, since the numbers are ours.
+    beside its number, since the numbers are ours. With joints, an entry has ``keypoints`` as
+    ``x, y, confidence`` one after another: evaluation by COCO's own rules passes over the third.
     """
     number = {name: place for place, name in enumerate(classes, start=1)}
     results = [
@@ -70,11 +92,23 @@ def as_coco(answers: Iterable[Named], classes: Sequence[str]) -> str:
             "category_id": number[prediction.label],
             "bbox": from_xyxy(np.array([prediction.box]), "xywh")[0].tolist(),
             "score": prediction.score,
+            **({} if joints is None else {"keypoints": _flat(prediction, joints)}),
         }
         for place, (image, prediction) in enumerate(answers, start=1)
         if prediction is not None
     ]
     return json.dumps(results, indent=1)
+
+
+def _by_name(prediction: Prediction, joints: Joints) -> dict[str, list[float]]:
+    points = prediction.keypoints or ()
+    return {name: list(point) for name, point in zip(joints.names, points, strict=True)}
+
+
+def _flat(prediction: Prediction, joints: Joints | None) -> list[float]:
+    """The numbers of all joints, one joint after another; none without joints."""
+    points = () if joints is None else prediction.keypoints or ()
+    return [number for point in points for number in point]
 
 
 WRITERS: Mapping[str, Writer] = {

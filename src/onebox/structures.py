@@ -121,9 +121,12 @@ class Prediction:
             (for a network without that estimate, the label's probability alone).
         box: ``xyxy`` in pixels of the upright picture.
         probabilities: One for each class, in the model's order of classes.
+        keypoints: ``(x, y, confidence)`` for each joint of the model, in pixels of the upright
+            picture; None from a model without joints.
     """
 
     label: str
     score: float
     box: Box
     probabilities: tuple[float, ...]
+    keypoints: tuple[tuple[float, float, float], ...] | None = None

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from onebox.images import Picture, Pixels
-from onebox.structures import Box, Prediction, Sample
+from onebox.structures import Box, Joints, Prediction, Sample
 
 PREDICTED = (230, 159, 0)
 """RGB of a predicted box."""
@@ -32,6 +32,8 @@ _ELLIPSIS = "..."
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 Span = tuple[int, int, int, int]
+Point = tuple[float, float]
+Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ def draw(
     *,
     prediction: Prediction | None = None,
     truth: Sample | None = None,
+    joints: Joints | None = None,
     scale_xy: tuple[float, float] = (1.0, 1.0),
 ) -> Image.Image:
     """Draw a prediction and what is true onto a copy of a picture.
@@ -72,6 +75,7 @@ def draw(
         pixels: The upright picture.
         prediction: Its box is drawn solid.
         truth: Its box, if it has one, is drawn dashed.
+        joints: How the keypoints of both are connected; None draws none.
         scale_xy: Columns and rows of the whole picture that one pixel here stands for, as
             `Picture` has it; boxes are in pixels of the whole picture.
 
@@ -84,6 +88,9 @@ def draw(
     marks = list(_marks(prediction, truth, scale_xy))
     for mark in marks:
         _draw_box(canvas, mark, pen.line)
+    if joints is not None:
+        for points, colour in _figures(prediction, truth, scale_xy):
+            _draw_skeleton(canvas, points, joints, colour, pen.line)
     for mark in marks:  # after all lines, which would strike the words through
         _draw_plate(canvas, mark, pen)
     return image
@@ -158,6 +165,39 @@ def _marks(
         is_told = prediction is not None and prediction.label == truth.label
         text = "" if is_told or truth.label is None else truth.label
         yield _Mark(_scaled(truth.box, scale_xy), text, is_truth=True)
+
+
+def _figures(
+    prediction: Prediction | None, truth: Sample | None, scale_xy: tuple[float, float]
+) -> Iterator[tuple[list[Point | None], Colour]]:
+    """The joints of the truth, then of the prediction; None where one is not labelled."""
+    if truth is not None and truth.keypoints is not None:
+        known = [(x, y) if visibility else None for x, y, visibility in truth.keypoints]
+        yield [point and _scaled_point(point, scale_xy) for point in known], TRUE
+    if prediction is not None and prediction.keypoints is not None:
+        yield [_scaled_point((x, y), scale_xy) for x, y, _ in prediction.keypoints], PREDICTED
+
+
+def _scaled_point(point: Point, scale_xy: tuple[float, float]) -> Point:
+    return point[0] / scale_xy[0], point[1] / scale_xy[1]
+
+
+def _draw_skeleton(
+    canvas: ImageDraw.ImageDraw,
+    points: Sequence[Point | None],
+    joints: Joints,
+    colour: Colour,
+    width: int,
+) -> None:
+    """Bones cased in black, then joints as discs."""
+    bones = [(points[first], points[second]) for first, second in joints.skeleton]
+    for shade, thickness in ((_BLACK, width + 2), (colour, width)):
+        for first, second in bones:
+            if first is not None and second is not None:
+                canvas.line([first, second], fill=shade, width=thickness)
+    for point in points:
+        if point is not None:
+            canvas.circle(point, width + 1, fill=colour, outline=_BLACK)
 
 
 def _scaled(box: Box, scale_xy: tuple[float, float]) -> Box:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from onebox.cli import data, measuring, prediction, recipes, training
+from onebox.cli import annotation, data, measuring, prediction, recipes, training
 from onebox.cli.console import complain
 from onebox.errors import OneboxError
 
@@ -49,6 +49,7 @@ app.command()(data.synth)
 app.command()(recipes.recipes)
 app.command()(measuring.info)
 app.command()(training.demo)
+app.add_typer(annotation.app, name="annotate")
 
 
 def main() -> None:

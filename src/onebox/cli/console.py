@@ -1,6 +1,6 @@
 """What is said in passing: progress, notes and complaints, all on standard error."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,23 @@ def show_table(title: str, facts: Mapping[str, object]) -> None:
     width = max(map(len, rows), default=0)
     for name, value in rows.items():
         typer.echo(f"  {name:<{width}}  {value}".rstrip())
+
+
+def show_rows(title: str, rows: Sequence[Sequence[str]], *, sides: str) -> None:
+    """Print rows on standard output, their cells below one another.
+
+    Args:
+        title: Printed above them.
+        rows: The first names the columns.
+        sides: For each column ``<`` or ``>``: the side on which its cells are flush.
+    """
+    typer.secho(title, bold=True)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True)
+        ]
+        typer.echo(f"  {'  '.join(cells)}".rstrip())
 
 
 def _lines(facts: Mapping[str, object], within: str = "") -> Iterator[tuple[str, str]]:

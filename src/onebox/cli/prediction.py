@@ -8,15 +8,16 @@ from typing import Annotated
 
 import typer
 
-from onebox import images, results, runtime
+from onebox import images, loading, results
 from onebox.cli.console import complain, counting
 from onebox.cli.measuring import ModelFile
 from onebox.cli.options import AsJson
 from onebox.cli.outputs import prepare_file, prepare_folder
 from onebox.errors import DataError, PictureError, SettingError
+from onebox.evaluation import Predictor
 from onebox.files import write_whole
 from onebox.results import Named
-from onebox.structures import Prediction
+from onebox.structures import Joints, Prediction
 
 
 def predict(
@@ -28,7 +29,8 @@ def predict(
     csv: Annotated[Path | None, typer.Option(help="Write a CSV file.")] = None,
     coco: Annotated[Path | None, typer.Option(help="Write a COCO results file.")] = None,
     draw: Annotated[
-        Path | None, typer.Option(help="Write each picture with its box into this folder.")
+        Path | None,
+        typer.Option(help="Write each picture with its box and joints into this folder."),
     ] = None,
 ) -> None:
     """Find the subject of pictures.
@@ -40,7 +42,7 @@ def predict(
     if sum([as_json, csv is not None, coco is not None]) > 1:
         raise SettingError("--json, --csv and --coco exclude each other; choose one.")
     files = {kind: file for kind, file in (("csv", csv), ("coco", coco)) if file is not None}
-    localizer = runtime.load(model)
+    localizer = loading.load(model)
     paths, problems = find_sources(sources)
     if draw is not None:
         prepare_folder("--draw", draw)
@@ -53,11 +55,11 @@ def predict(
         for path in paths:
             answers.append((path, _answer(localizer, path, draw)))
             if not files:
-                _print(*answers[-1], localizer.classes, as_json=as_json)
+                _print(*answers[-1], localizer, as_json=as_json)
             progress(len(answers), len(paths))
     for kind, file in files.items():
         named: list[Named] = [(results.named_in(file, path), one) for path, one in answers]
-        text = results.WRITERS[kind].write(named, localizer.classes)
+        text = results.WRITERS[kind].write(named, localizer.classes, localizer.joints)
         # A name that is no UTF-8 goes out as the bytes it came in as.
         write_whole(file, text.encode("utf-8", "surrogateescape"))
     unread = len(problems) + sum(prediction is None for _, prediction in answers)
@@ -99,12 +101,12 @@ def _pictures(path: Path) -> list[Path]:
     return images.find_pictures(path) if path.is_dir() else [path]
 
 
-def _answer(localizer: runtime.Localizer, path: Path, folder: Path | None) -> Prediction | None:
+def _answer(localizer: Predictor, path: Path, folder: Path | None) -> Prediction | None:
     """Predict one picture, and draw it if a folder asks for that; None where it is unreadable."""
     try:
         prediction = localizer.predict(path)
         if folder is not None:
-            _draw(path, prediction, folder)
+            _draw(path, prediction, localizer.joints, folder)
     except PictureError as error:
         complain(str(error))
         return None
@@ -112,22 +114,23 @@ def _answer(localizer: runtime.Localizer, path: Path, folder: Path | None) -> Pr
 
 
 def _print(
-    image: Path, prediction: Prediction | None, classes: Sequence[str], *, as_json: bool
+    image: Path, prediction: Prediction | None, localizer: Predictor, *, as_json: bool
 ) -> None:
     if prediction is None:
         return
     if as_json:
-        typer.echo(results.as_json_line(str(image), prediction, classes))
+        names = localizer.classes, localizer.joints
+        typer.echo(results.as_json_line(str(image), prediction, *names))
         return
     box = " ".join(f"{edge:.1f}" for edge in prediction.box)
     typer.echo(f"{image}\t{prediction.label}\t{prediction.score:.3f}\t{box}")
 
 
-def _draw(path: Path, prediction: Prediction, folder: Path) -> None:
-    """Write the picture with its box, under a free name."""
+def _draw(path: Path, prediction: Prediction, joints: Joints | None, folder: Path) -> None:
+    """Write the picture with its box and joints, under a free name."""
     from onebox.visualization import draw
 
-    drawn = draw(images.load(path).pixels, prediction=prediction)
+    drawn = draw(images.load(path).pixels, prediction=prediction, joints=joints)
     target = folder / f"{path.stem}.png"
     number = 1
     while target.exists():

@@ -13,7 +13,7 @@ from onebox.errors import SettingError
 if TYPE_CHECKING:
     from onebox.learning.finishing import Run
 
-_HEADLINES = ("images", "mean_iou", "iou_at", "class_accuracy", "mean_box_iou")
+_HEADLINES = ("images", "mean_iou", "iou_at", "class_accuracy", "mean_box_iou", "pck_0.2")
 
 
 def train(
@@ -47,8 +47,8 @@ def train(
 ) -> None:
     """Train a model on labelled pictures, and measure it.
 
-    Leaves one folder: model.onnx, report.html, and what it takes to go on. The figures are of
-    pictures that it was not trained on.
+    Leaves one folder: model.onnx (model.npz of HOG windows), report.html, and what it takes to go
+    on. The figures are of pictures that it was not trained on.
     """
     import onebox
 
@@ -63,10 +63,9 @@ def train(
     _check_options(resume, [name for name, is_given in others.items() if is_given])
     if weights is not None and no_pretrained:
         raise SettingError("--weights and --no-pretrained exclude each other; leave one out.")
-    asked = [*(changes or [])]
-    asked += [] if seed is None else [f"train.seed={seed}"]
-    asked += ["model.pretrained=false"] if no_pretrained else []
+    asked = [*(changes or []), *(["model.pretrained=false"] if no_pretrained else [])]
     chosen = onebox.read_recipe("default" if recipe is None else recipe, asked)
+    chosen = chosen if seed is None else chosen.with_seed(seed)
     how = Reading(format_name, on_multiple, on_bad)
     samples = read_labels(data, how, classes=chosen.data.classes)
     with TrainingBar() as bar:
@@ -116,5 +115,5 @@ def _print_run(run: "Run", *, as_json: bool) -> None:
         typer.echo(json.dumps({**facts, "epochs": run.epochs, "figures": run.figures}))
         return
     for split, figures in run.figures.items():
-        show_table(f"{split} pictures", {name: figures[name] for name in _HEADLINES})
+        show_table(f"{split} pictures", {name: figures[name] for name in _HEADLINES if name in figures})
     show_table("files", {"model": run.model, "report": run.report})

@@ -24,8 +24,10 @@ def make_joints(
         flip_pairs: Pairs of indices, from 0; None where the file does not say.
 
     Raises:
-        DataError: If a pair names a joint that is not there.
+        DataError: If a pair names a joint that is not there, or two joints share a name.
     """
+    if twice := sorted({name for name in names if list(names).count(name) > 1}):
+        raise DataError(f"the joint '{twice[0]}' is named twice; give each its own name.")
     pairs = swapped_sides(names) if flip_pairs is None else flip_pairs
     checked = [_pair(pair, len(names)) for pair in skeleton]
     return Joints(tuple(names), tuple(checked), tuple(_pair(pair, len(names)) for pair in pairs))
