@@ -34,7 +34,7 @@ def discs():
 @pytest.fixture(scope="session")
 def tiny_recipe():
     """The default's kind of network, as small as timm has them, from no weights."""
-    from onebox.learning.recipe import check_recipe
+    from onebox.learning.recipe_files import check_recipe
 
     settings = {
         "model": {

@@ -1,4 +1,6 @@
-"""Nothing leaves a box wrong: bright rectangles are varied, and found again from the pixels."""
+"""Nothing leaves a box or a joint wrong: bright marks are varied, and found again from pixels."""
+
+import math
 
 import pytest
 import torch
@@ -6,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from onebox.learning.augmentation import augment, move_boxes, random_windows, show, vary_colours
+from onebox.learning.augmentation import (
+    Targets,
+    augment,
+    move_boxes,
+    move_joints,
+    random_windows,
+    show,
+    vary_colours,
+)
 from onebox.learning.recipe import AugmentSettings
 
 SIDE, SIZE = 80, 64
@@ -32,6 +42,16 @@ def rectangles(count, seed):
     for picture, (left, top, right, bottom) in zip(pictures, boxes.tolist(), strict=True):
         picture[:, top:bottom, left:right] = 1
     return pictures, boxes / SIDE
+
+
+def varied_with_boxes(pictures, boxes, settings, *, size, generator):
+    """`augment` of pictures that have a box each and no joints."""
+    targets = Targets(boxes, torch.zeros(len(boxes), 0, 3))
+    shown, moved = augment(
+        pictures, targets, settings, size=size, flip_pairs=(), generator=generator
+    )
+    assert moved.joints.shape == (len(boxes), 0, 3)
+    return shown, moved.boxes
 
 
 def bright_boxes(pictures):
@@ -60,7 +80,7 @@ GEOMETRIES = {
 @pytest.mark.parametrize("settings", GEOMETRIES.values(), ids=GEOMETRIES.keys())
 def test_the_box_that_comes_back_is_that_of_the_visible_part_of_the_rectangle(settings, seed):
     pictures, boxes = rectangles(32, seed)
-    shown, moved = augment(pictures, boxes, settings, size=SIZE, generator=seeded(seed))
+    shown, moved = varied_with_boxes(pictures, boxes, settings, size=SIZE, generator=seeded(seed))
     assert shown.shape == (32, 3, SIZE, SIZE)
     assert_close(bright_boxes(shown), moved * SIZE, atol=1.5, rtol=0)
 
@@ -94,7 +114,7 @@ def test_a_window_larger_than_the_picture_zooms_out_on_grey():
 
 def test_with_everything_off_pictures_and_boxes_stay_what_they_are():
     pictures, (_, boxes) = torch.rand(4, 3, SIDE, SIDE), rectangles(4, 0)
-    shown, moved = augment(pictures, boxes, STILL, size=SIDE, generator=seeded(0))
+    shown, moved = varied_with_boxes(pictures, boxes, STILL, size=SIDE, generator=seeded(0))
     assert_close(shown, pictures, atol=1e-5, rtol=0)
     assert torch.equal(moved, boxes)
 
@@ -103,7 +123,8 @@ def test_the_same_seed_gives_the_same_and_another_another():
     pictures, boxes = rectangles(8, 0)
     settings = AugmentSettings()
     first, again, other = (
-        augment(pictures, boxes, settings, size=SIZE, generator=seeded(seed)) for seed in (1, 1, 2)
+        varied_with_boxes(pictures, boxes, settings, size=SIZE, generator=seeded(seed))
+        for seed in (1, 1, 2)
     )
     assert torch.equal(first[0], again[0])
     assert torch.equal(first[1], again[1])
@@ -169,7 +190,9 @@ def test_as_many_are_left_alone_as_the_settings_say(share):
 def test_pictures_without_a_box_are_varied_like_any_other_and_do_not_disturb_the_rest():
     pictures, boxes = rectangles(64, 3)
     boxes[::2] = 0
-    shown, moved = augment(pictures, boxes, GEOMETRIES["crops"], size=SIZE, generator=seeded(3))
+    shown, moved = varied_with_boxes(
+        pictures, boxes, GEOMETRIES["crops"], size=SIZE, generator=seeded(3)
+    )
     assert torch.isfinite(shown).all()
     assert torch.isfinite(moved).all()
     assert_close(bright_boxes(shown[1::2]), moved[1::2] * SIZE, atol=1.5, rtol=0)
@@ -183,6 +206,151 @@ def test_windows_of_pictures_without_a_box_lie_inside_and_go_everywhere():
         assert edge.min() < 0.05
         assert edge.max() > 0.4
     assert (windows[:, 2:] - windows[:, :2]).std() > 0.1
+
+
+# --- joints --------------------------------------------------------------------------------
+
+
+def moved(joints, window=(0.0, 0.0, 1.0, 1.0), *, flipped=False, pairs=(), turn=None):
+    turns = None if turn is None else torch.tensor([math.radians(turn)])
+    windows, is_flipped = torch.tensor([window]), torch.tensor([flipped])
+    return move_joints(torch.tensor([joints]), windows, is_flipped, pairs, turns)[0]
+
+
+FACE = [[0.25, 0.5, 2.0], [0.75, 0.375, 1.0], [0.5, 0.625, 0.0]]
+
+
+def test_a_mirrored_picture_swaps_its_pairs_and_their_visibility():
+    # the left eye is now where the right one was mirrored to
+    expected = [[0.25, 0.375, 1.0], [0.75, 0.5, 2.0], [0.5, 0.625, 0.0]]
+    assert_close(moved(FACE, flipped=True, pairs=((0, 1),)), torch.tensor(expected))
+
+
+def test_without_pairs_a_mirror_moves_joints_alone():
+    expected = [[0.75, 0.5, 2.0], [0.25, 0.375, 1.0], [0.5, 0.625, 0.0]]
+    assert_close(moved(FACE, flipped=True), torch.tensor(expected))
+
+
+@given(
+    st.lists(
+        st.tuples(*[st.floats(0, 1, width=32)] * 2, st.sampled_from([0, 1, 2])),
+        min_size=5,
+        max_size=5,
+    )
+)
+def test_a_mirror_is_its_own_inverse(rows):
+    joints = [[x, y, float(visible)] for x, y, visible in rows]
+    pairs = ((0, 3), (1, 4))
+    once = moved(joints, flipped=True, pairs=pairs)
+    assert_close(moved(once.tolist(), flipped=True, pairs=pairs), torch.tensor(joints))
+
+
+@pytest.mark.parametrize("flipped", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+def test_windows_move_joints_like_corners_of_boxes(seed, flipped):
+    generator = torch.Generator().manual_seed(seed)
+    corners = torch.rand(20, 2, 2, generator=generator).sort(dim=1).values
+    settings = AugmentSettings(geometry=1, cut=0)
+    windows = random_windows(corners.flatten(1), settings, generator)
+    is_flipped = torch.full((20,), flipped)
+    joints = torch.cat([corners, torch.full((20, 2, 1), 2.0)], dim=2)
+    boxes = move_boxes(corners.flatten(1), windows, is_flipped)
+    points = move_joints(joints, windows, is_flipped, ())[..., :2]
+    left, right = (1, 0) if flipped else (0, 1)
+    assert_close(points[:, left, 0], boxes[:, 0], atol=1e-5, rtol=0)
+    assert_close(points[:, right, 0], boxes[:, 2], atol=1e-5, rtol=0)
+    assert_close(points[..., 1], boxes[:, [1, 3]], atol=1e-5, rtol=0)
+
+
+def test_a_joint_outside_the_window_is_no_longer_labelled_and_one_on_its_edge_is():
+    found = moved(FACE, window=(0.25, 0.25, 0.5, 0.75))
+    # The first lies on the left edge, the second to the right of 0.5.
+    assert found[:, 2].tolist() == [2.0, 0.0, 0.0]
+    assert_close(found[0, :2], torch.tensor([0.0, 0.5]))
+
+
+def test_a_turn_is_clockwise_about_the_middle_of_what_is_shown():
+    # A quarter turn takes what lies right of the middle to below it.
+    found = moved([[0.75, 0.5, 2.0], [0.5, 0.25, 1.0]], turn=90)
+    assert_close(found, torch.tensor([[0.5, 0.75, 2.0], [0.75, 0.5, 1.0]]))
+
+
+def test_a_joint_turned_out_of_the_picture_is_no_longer_labelled():
+    # √0.5 from the middle, a corner is turned beyond the edge by 45 degrees.
+    assert moved([[1.0, 1.0, 2.0], [0.5, 0.5, 2.0]], turn=45)[:, 2].tolist() == [0.0, 2.0]
+
+
+def dotted(seed, count=24):
+    """Black pictures with a red and a green dot, and where these are."""
+    generator = torch.Generator().manual_seed(seed)
+    places = torch.randint(12, 68, (count, 2, 2), generator=generator)
+    places[:, 1] = torch.where(
+        (places[:, 0] - places[:, 1]).abs().amax(dim=1, keepdim=True) < 12,
+        (places[:, 0] + 30) % 56 + 12,
+        places[:, 1],
+    )
+    pictures = torch.zeros(count, 3, 80, 80)
+    for picture, dots in zip(pictures, places.tolist(), strict=True):
+        for colour, (x, y) in enumerate(dots):
+            picture[colour, y - 3 : y + 3, x - 3 : x + 3] = 1
+    points = places / 80
+    boxes = torch.cat([points.amin(dim=1), points.amax(dim=1)], dim=1)
+    visible = torch.full((count, 2, 1), 2.0)
+    return pictures, Targets(boxes, torch.cat([points, visible], dim=2))
+
+
+def dot_of(picture, colour):
+    """Centre of what has one colour, in pixels."""
+    mask = (picture[colour] - picture[1 - colour]).clamp(min=0)
+    rows, columns = torch.meshgrid(*[torch.arange(SIDE) + 0.5] * 2, indexing="ij")
+    return torch.stack([(columns * mask).sum(), (rows * mask).sum()]) / mask.sum()
+
+
+VARIED = {
+    "windows": {"geometry": 1.0, "flip": 0.0},
+    "mirrors": {"geometry": 0.0, "flip": 1.0},
+    "turns": {"geometry": 0.0, "flip": 0.0, "turn": 60.0},
+    "everything": {"geometry": 1.0, "flip": 0.5, "turn": 40.0},
+}
+
+
+@pytest.mark.parametrize("changes", VARIED.values(), ids=VARIED.keys())
+def test_joints_lie_on_the_dots_that_the_varied_pictures_show(changes):
+    quiet = dict.fromkeys(("brightness", "contrast", "saturation", "grey"), 0.0)
+    settings = AugmentSettings(cut=0.0, **quiet, **changes)
+    pictures, targets = dotted(0)
+    generator = torch.Generator().manual_seed(1)
+    shown, varied = augment(
+        pictures, targets, settings, size=SIDE, flip_pairs=(), generator=generator
+    )
+    looked_at = 0
+    for picture, joints in zip(shown, varied.joints, strict=True):
+        for colour, (x, y, visible) in enumerate(joints.tolist()):
+            if visible and 0.1 < x < 0.9 and 0.1 < y < 0.9:
+                assert_close(dot_of(picture, colour), SIDE * torch.tensor([x, y]), atol=1.0, rtol=0)
+                looked_at += 1
+    assert looked_at > 20
+
+
+def test_a_turned_picture_has_the_box_of_its_joints():
+    pictures, targets = dotted(2)
+    settings = AugmentSettings(geometry=0, flip=0, turn=30)
+    generator = torch.Generator().manual_seed(1)
+    _, varied = augment(pictures, targets, settings, size=SIDE, flip_pairs=(), generator=generator)
+    is_whole = (varied.joints[..., 2] > 0).all(dim=1)
+    points = varied.joints[is_whole][..., :2]
+    assert is_whole.sum() > 10
+    assert_close(varied.boxes[is_whole, :2], points.amin(dim=1))
+    assert_close(varied.boxes[is_whole, 2:], points.amax(dim=1))
+    assert not torch.allclose(varied.boxes[is_whole], targets.boxes[is_whole], atol=0.05)
+
+
+@pytest.mark.parametrize("flipped", [False, True])
+def test_no_turn_is_a_turn_by_nothing(flipped):
+    pictures = torch.rand(1, 3, 80, 80)
+    window, is_flipped = torch.tensor([[0.1, 0.2, 0.7, 0.9]]), torch.tensor([flipped])
+    still = show(pictures, window, is_flipped, SIDE)
+    assert_close(show(pictures, window, is_flipped, SIDE, torch.zeros(1)), still)
 
 
 # --- colours -----------------------------------------------------------------------------------
@@ -200,7 +368,7 @@ def test_colours_stay_between_black_and_white(seed, brightness, contrast, satura
 def test_colours_leave_boxes_alone():
     pictures, boxes = rectangles(8, 0)
     settings = AugmentSettings(geometry=0, flip=0, brightness=1, contrast=1)
-    shown, moved = augment(pictures, boxes, settings, size=SIDE, generator=seeded(0))
+    shown, moved = varied_with_boxes(pictures, boxes, settings, size=SIDE, generator=seeded(0))
     assert torch.equal(moved, boxes)
     assert not torch.allclose(shown, pictures)
 

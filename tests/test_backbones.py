@@ -13,7 +13,13 @@ from torch.testing import assert_close
 
 from onebox.errors import OneboxError, SettingError
 from onebox.learning import backbones
-from onebox.learning.backbones import Backbone, check_name, find_weights, grid_hw, read_weights_file
+from onebox.learning.backbones import (
+    AlexNetFeatures,
+    Backbone,
+    check_name,
+    find_weights,
+    read_weights_file,
+)
 from onebox.learning.recipe import ModelSettings
 
 TINY = ModelSettings(backbone="test_byobnet", size=64)
@@ -40,19 +46,38 @@ def test_every_backbone_gives_its_two_deepest_maps_the_finer_first(name):
     options = {"img_size": 64} if name == "test_vit" else {}
     backbone = Backbone(ModelSettings(backbone=name, size=64, backbone_options=options), None)
     maps = backbone.eval()(torch.rand(2, 3, 64, 64))
-    assert len(backbone.channels) == len(backbone.reductions) == len(maps) == 2
-    assert backbone.reductions[0] <= backbone.reductions[1]
-    for each, channels, reduction in zip(maps, backbone.channels, backbone.reductions, strict=True):
-        assert each.shape == (2, channels, 64 // reduction, 64 // reduction)
+    (_, *fine), (_, *deep) = backbone.shapes
+    assert fine >= deep
+    assert [tuple(each.shape) for each in maps] == [(2, *shape) for shape in backbone.shapes]
 
 
-@pytest.mark.parametrize("size", [64, 96, 100, 129])
-def test_the_grid_of_a_map_is_foretold(size):
-    backbone = Backbone(TINY, None).eval()
-    for each, reduction in zip(
-        backbone(torch.rand(1, 3, size, size)), backbone.reductions, strict=True
-    ):
-        assert tuple(each.shape[2:]) == grid_hw(size, reduction)
+@pytest.mark.parametrize("size", [32, 64, 96, 100, 129])
+def test_the_shapes_of_the_maps_are_those_of_the_settings_size(size):
+    backbone = Backbone(TINY.model_copy(update={"size": size}), None).eval()
+    maps = backbone(torch.rand(1, 3, size, size))
+    assert [tuple(each.shape[1:]) for each in maps] == backbone.shapes
+
+
+def test_looking_for_the_shapes_leaves_a_new_backbone_in_training_and_its_statistics_alone():
+    backbone = Backbone(TINY, None)
+    assert backbone.training
+    means = [one for name, one in backbone.named_buffers() if name.endswith("running_mean")]
+    assert means
+    assert not any(mean.any() for mean in means)
+
+
+def test_alexnet_has_one_map_of_256_channels_over_a_thirty_second_of_the_picture():
+    backbone = Backbone(ModelSettings(backbone="alexnet", size=224), None).eval()
+    [cells] = backbone(torch.zeros(1, 3, 224, 224))
+    assert cells.shape == (1, 256, 6, 6)
+    assert backbone.shapes == [(256, 6, 6)]
+
+
+def test_a_picture_too_small_for_its_backbone_is_refused_with_the_repair():
+    with pytest.raises(SettingError) as caught:
+        Backbone(ModelSettings(backbone="alexnet", size=32), None)
+    assert "model.size 32 is too small for backbone 'alexnet': no cell is left" in str(caught.value)
+    assert "--set model.size=224" in str(caught.value)
 
 
 def test_pictures_are_normalised_before_the_first_layer():
@@ -103,7 +128,7 @@ def assert_all_loaded(backbone, tensors):
     # A features-only network calls stages.0 stages_0.
     flat = {name.replace(".", "_"): tensor for name, tensor in tensors.items()}
     loaded = backbone.features.state_dict()
-    assert len(loaded) > 10
+    assert len(loaded) >= 10
     for name, tensor in loaded.items():
         assert torch.equal(tensor, flat[name.replace(".", "_")]), name
 
@@ -153,6 +178,14 @@ def test_a_file_with_a_classifier_of_other_classes_fits(file, tensors):
     save_file({name: one.contiguous() for name, one in other.items()}, file)
     read_weights_file(file, TINY)
     assert_all_loaded(Backbone(TINY, file), tensors)
+
+
+def test_a_file_of_torchvisions_alexnet_is_loaded_and_its_classifier_left(file):
+    state = {name: torch.rand_like(one) for name, one in AlexNetFeatures().state_dict().items()}
+    settings = ModelSettings(backbone="alexnet", size=64)
+    save_file({**state, "classifier.1.bias": torch.zeros(4)}, file)
+    assert read_weights_file(file, settings).applied_to(settings) == settings
+    assert_all_loaded(Backbone(settings, file), state)
 
 
 def test_a_file_whose_facts_make_no_sense_is_refused(file, tensors):
@@ -227,9 +260,10 @@ def test_a_download_that_fails_is_told_in_one_line_with_the_two_ways_on(empty_ca
     assert_names_the_ways_on(str(caught.value))
 
 
-def test_a_backbone_that_the_hub_keeps_no_weights_of_is_told_so():
+@pytest.mark.parametrize("name", ["lcnet_035", "alexnet"])
+def test_a_backbone_that_the_hub_keeps_no_weights_of_is_told_so(name):
     with pytest.raises(OneboxError, match="timm's hub keeps none") as caught:
-        find_weights(ModelSettings(backbone="lcnet_035"))
+        find_weights(ModelSettings(backbone=name))
     assert_names_the_ways_on(str(caught.value))
 
 

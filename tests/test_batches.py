@@ -15,13 +15,15 @@ def order_of(count, batch_size, *, seed=0, epoch=0):
 
 
 def numbered(count):
-    """Rows whose pixels, boxes and labels all tell their number."""
+    """Rows whose pixels, boxes, labels and joints all tell their number."""
     number = np.arange(count)
     return Decoded(
         np.broadcast_to(number[:, None, None, None], (count, 2, 2, 3)).astype(np.uint8),
         np.repeat(number[:, None], 4, axis=1).astype(np.float32),
         number % 2 == 0,
         number.astype(np.int64),
+        np.broadcast_to(number[:, None, None], (count, 2, 3)).astype(np.float32),
+        ((0, 1),),
         "digest",
     )
 
@@ -73,3 +75,5 @@ def test_a_batch_holds_its_rows_pictures_and_targets_side_by_side():
     assert second.boxes[:, 0].tolist() == [3.0, 4.0]
     assert second.has_box.tolist() == [False, True]
     assert second.labels.tolist() == [3, 4]
+    assert second.joints.shape == (2, 2, 3)
+    assert second.joints[:, 1, 2].tolist() == [3.0, 4.0]

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import onebox
-from onebox.structures import SPLITS
+from onebox.structures import SPLITS, Joints
 
 HEADER = "image,label,x_min,y_min,x_max,y_max,split\n"
 
@@ -165,6 +165,30 @@ def test_bad_rows_are_left_out_where_the_user_says_so_and_told(run):
     assert (code, out) == (0, "out.csv: 1 picture\n")
     assert err.startswith("note: ")
     assert "labels.csv:3" in err
+
+
+def test_joints_survive_the_way_from_coco_to_yolo_and_back(run):
+    Image.new("RGB", (100, 80)).save("a.png")
+    names = ["head", "left_hand", "right_hand"]
+    category = {"id": 1, "name": "person", "keypoints": names, "skeleton": [[1, 2], [1, 3]]}
+    annotation = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [10, 20, 50, 40]}
+    annotation |= {"keypoints": [15, 25, 2, 0, 0, 0, 60, 59.5, 1], "num_keypoints": 2}
+    image = {"id": 1, "file_name": "a.png", "width": 100, "height": 80, "split": "train"}
+    content = {"images": [image], "annotations": [annotation], "categories": [category]}
+    Path("people.json").write_text(json.dumps(content))
+    assert run("convert", "people.json", "yolo", "--to", "yolo")[0] == 0
+    [row] = Path("yolo/labels/train/a.txt").read_text().splitlines()
+    # centre 35, 40 and 50 x 40 of 100 x 80; then each joint in shares with its visibility
+    shares = [0, 0.35, 0.5, 0.5, 0.5, 0.15, 0.3125, 2, 0, 0, 0, 0.6, 0.74375, 1]
+    assert [float(word) for word in row.split()] == pytest.approx(shares)
+    assert run("convert", "yolo", "back.json", "--to", "coco")[0] == 0
+    data = onebox.read("back.json")
+    assert data.joints == Joints(tuple(names), ((0, 1), (0, 2)), ((1, 2),))
+    [sample] = data
+    assert [number for joint in sample.keypoints for number in joint] == pytest.approx(
+        annotation["keypoints"]
+    )
+    assert sample.box == pytest.approx((10, 20, 60, 60))
 
 
 def test_joints_are_not_dropped_in_silence(run):

@@ -1,6 +1,7 @@
 """`onebox evaluate` and `onebox info`: figures, reports, and what a model says of itself."""
 
 import json
+import re
 
 import pytest
 
@@ -153,7 +154,9 @@ def test_info_as_json_is_what_the_localizer_says_of_itself(run, model_file):
     facts = json.loads(out)
     localizer = onebox.load(model_file)
     assert (code, err) == (0, "")
-    assert list(facts) == ["classes", "size", "mean_box", "recipe", "provenance", "figures"]
+    assert list(facts) == [
+        *("classes", "size", "mean_box", "joints", "recipe", "provenance", "figures", "parts")
+    ]
     assert (facts["classes"], facts["size"]) == (["disc"], 64)
     assert tuple(facts["mean_box"]) == localizer.mean_box
 
@@ -164,6 +167,57 @@ def test_info_has_a_line_a_fact_with_dotted_names(run, model_file):
     facts = dict(line.split(maxsplit=1) for line in lines if len(line.split()) > 1)
     assert (code, title) == (0, str(model_file))
     assert (facts["classes"], facts["size"], facts["recipe.model.size"]) == ("disc", "64", "64")
+
+
+def test_info_tells_the_network_part_by_part_with_the_sums(run, model_file):
+    _, out, _ = run("info", model_file)
+    lines = out.splitlines()
+    header, *rows, total = lines[lines.index("parts") + 1 :]
+    parts = onebox.load(model_file).facts.parts
+    assert header.split() == ["part", "kind", "layers", "parameters", "multiply-adds", "makes"]
+    assert [row.split()[0] for row in rows] == [part.name for part in parts]
+    assert [row.split()[0] for row in rows][:2] == ["backbone", "vectorizer"]
+    cells = [[int(cell.replace(",", "")) for cell in row.split()[2:5]] for row in rows]
+    assert [int(cell.replace(",", "")) for cell in total.split()[1:]] == [
+        sum(column) for column in zip(*cells, strict=True)
+    ]
+    assert cells[0][1] == parts[0].parameters
+    assert rows[1].endswith("32 x 4 x 4")  # the map of 64 px at a stride of 16, 32 channels wide
+    # Numbers stand flush right below their names.
+    edge = header.index("parameters") + len("parameters")
+    assert all(row[edge - 1].isdigit() and row[edge] == " " for row in [*rows, total])
+    assert not any(line.startswith("  parts") for line in lines)
+
+
+def test_the_network_is_drawn_with_its_parts_and_drawn_anew(run, model_file, tmp_path):
+    file = tmp_path / "new/network.svg"
+    for _ in range(2):
+        code, out, err = run("info", model_file, "--diagram", file, "--json")
+        assert (code, err) == (0, "")
+    words = re.findall("<text[^>]*>([^<]*)</text>", file.read_text("utf-8"))
+    parts = json.loads(out)["parts"]
+    assert [part["name"].replace("_", " ") for part in parts] == [
+        word for word in words if word.replace(" ", "_") in {part["name"] for part in parts}
+    ]
+    assert "64 x 64 x 3" in words
+    assert [path.name for path in file.parent.iterdir()] == ["network.svg"]
+
+
+@pytest.mark.parametrize("taken", ["labels.csv", "", "discs"])
+def test_a_drawing_replaces_no_file_of_another_kind(taken, run, model_file, labels):
+    before = labels.read_bytes()
+    place = labels if taken == "labels.csv" else taken
+    code, out, err = run("info", model_file, "--diagram", place)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: --diagram {place or '.'}: ")
+    assert labels.read_bytes() == before
+
+
+def test_a_page_that_is_no_drawing_is_kept(run, model_file, tmp_path):
+    page = tmp_path / "report.html"
+    page.write_text("<!doctype html>")
+    assert run("info", model_file, "--diagram", page)[0] == 2
+    assert page.read_text() == "<!doctype html>"
 
 
 @pytest.mark.parametrize("command", ["info", "evaluate"])

@@ -8,7 +8,7 @@ import onebox
 from onebox.cli import console
 from onebox.cli.console import TrainingBar, complain, counting, note, show_table
 from onebox.errors import DataError, ModelError, OneboxError, SettingError
-from onebox.learning import recipe
+from onebox.learning import recipe_files
 
 OPTIONS = {
     "train": (
@@ -20,8 +20,9 @@ OPTIONS = {
     "convert": ("--to", "--format", "--on-multiple", "--on-bad", "--json"),
     "synth": ("--count", "--cutouts", "--backgrounds", "--size", "--seed", "--json"),
     "recipes": ("--json", "show"),
-    "info": ("--json",),
+    "info": ("--diagram", "--json"),
     "demo": ("--out", "--json"),
+    "annotate": ("haar",),
 }
 
 
@@ -59,6 +60,9 @@ def test_the_version_is_that_of_the_package(run):
         (["synth", "blobs", "out", "--count", "0"], "Invalid value for '--count'"),
         (["train"], "Missing argument 'DATA'"),
         (["train", "labels.csv", "--seed", "-1"], "Invalid value for '--seed'"),
+        (["annotate"], "haar"),
+        (["annotate", "har", "pictures", "faces.csv"], "Did you mean 'haar'?"),
+        (["annotate", "haar", "pictures"], "Missing argument 'OUT.csv'"),
         (["recipes", "shwo"], "Did you mean show?"),
         (["recipes", "show"], "needs the NAME"),
     ],
@@ -82,7 +86,7 @@ def test_each_kind_of_error_ends_the_program_with_its_code(error, code, run, mon
     def fail():
         raise error
 
-    monkeypatch.setattr(recipe, "recipe_names", fail)
+    monkeypatch.setattr(recipe_files, "recipe_names", fail)
     assert run("recipes") == (code, "", f"error: {error}\n")
 
 
@@ -90,7 +94,7 @@ def test_what_the_system_refuses_is_a_sentence(run, monkeypatch):
     def fail():
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(recipe, "recipe_names", fail)
+    monkeypatch.setattr(recipe_files, "recipe_names", fail)
     assert run("recipes") == (1, "", "error: standard output: No space left on device.\n")
 
 

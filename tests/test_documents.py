@@ -10,6 +10,7 @@ import sys
 import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import typer
@@ -18,13 +19,30 @@ from pydantic import BaseModel
 from typer.testing import CliRunner
 
 import onebox
-from onebox import synthetic
-from onebox.cli import app
-from onebox.learning.recipe import Recipe, recipe_names
+from onebox import results, synthetic
+from onebox.classic.haar import Annotation
+from onebox.cli import annotation, app
+from onebox.evaluation import summarize
+from onebox.learning.recipe import Recipe
+from onebox.learning.recipe_files import recipe_names
+from onebox.metrics import compare
+from onebox.structures import Joints, Prediction, Sample
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "benchmarks/README.md"])
-COMMANDS = typer.main.get_command(app).commands
+
+
+def commands_of(group, before=()):
+    """Commands by their words: those of a group within come after its name."""
+    found = {}
+    for name, command in group.commands.items():
+        words = (*before, name)
+        is_group = hasattr(command, "commands")
+        found |= commands_of(command, words) if is_group else {" ".join(words): command}
+    return found
+
+
+COMMANDS = commands_of(typer.main.get_command(app))
 
 
 def text_of(page):
@@ -129,6 +147,11 @@ def test_label_files_in_the_documents_are_read(name, content, tmp_path):
     assert all(sample.box is None for stem, sample in found.items() if stem == "c")
 
 
+def command_in(line):
+    """The command that a line begins with; empty where it is none."""
+    return next((name for name in COMMANDS if f"{line} ".startswith(f"{name} ")), "")
+
+
 COMMAND_LINES = [
     pytest.param(line, id=f"{page.relative_to(ROOT)}: {line}")
     for page in PAGES
@@ -140,8 +163,10 @@ COMMAND_LINES = [
 
 @pytest.mark.parametrize("line", COMMAND_LINES)
 def test_command_lines_in_the_documents_parse(line):
-    _, name, *words = shlex.split(line, comments=True)
-    COMMANDS[name].make_context(name, words)  # raises click's UsageError where one is wrong
+    _, *words = shlex.split(line, comments=True)
+    name = command_in(" ".join(words))
+    rest = words[len(name.split()) :]
+    COMMANDS[name].make_context(name, rest)  # raises click's UsageError where one is wrong
 
 
 def contract():
@@ -150,7 +175,8 @@ def contract():
     whole = re.split(r"onebox (?=[a-z])", text)[1:]
     found = {}
     for line in whole:
-        found.setdefault(line.split()[0], set()).update(re.findall(r"--[a-z-]+", line))
+        name = command_in(" ".join(line.split()))
+        found.setdefault(name, set()).update(re.findall(r"--[a-z-]+", line))
     return found
 
 
@@ -182,8 +208,7 @@ def test_the_readme_names_every_command(name):
 def test_the_readme_promises_no_option_that_does_not_exist():
     lines = re.split(r"onebox (?=[a-z])", section(text_of("README.md"), "Command line"))
     for line in lines[1:]:
-        name = line.split()[0]
-        if name in COMMANDS:
+        if name := command_in(" ".join(line.split())):
             promised = re.findall(r"--[a-z-]+", line.partition("```")[0])
             assert set(promised) <= options_of(name)
 
@@ -223,6 +248,39 @@ def test_a_line_of_predict_has_the_keys_that_are_documented(said):
     assert len(line["box"]) == len(shown["box"])
 
 
+JOINTS = Joints(("head", "left_hip"))
+POSED = Prediction("person", 0.5, (1.0, 2.0, 3.0, 4.0), (1.0,), ((1.0, 2.0, 0.5),) * 2)
+
+
+def test_joints_in_results_have_the_shape_that_is_documented():
+    line = json.loads(results.as_json_line("a.jpg", POSED, ("person",), JOINTS))
+    assert same_shape(schema("joints"), line)
+    assert all(len(point) == 3 for point in schema("joints")["keypoints"].values())
+    listed = json.loads(results.as_coco([("a.jpg", POSED)], ("person",), JOINTS))
+    assert same_shape(schema("coco joints"), listed)
+    assert len(schema("coco joints")[0]["keypoints"]) == len(listed[0]["keypoints"])
+    header = results.as_csv([], ("person",), JOINTS).strip()
+    shown = re.search(r"as `(head_x[^`]*)`", text_of("docs/command-line.md"))
+    assert shown[1] in header
+
+
+def test_the_figures_of_joints_have_the_keys_that_are_documented():
+    marked = ((1.0, 2.0, 2), (1.0, 2.0, 2))
+    sample = Sample(Path("a.jpg"), "person", POSED.box, keypoints=marked)
+    outcome = compare(sample, POSED, size_wh=(8, 8), mean_box=None, joints=JOINTS)
+    told = summarize([outcome], ("person",), joints=JOINTS).as_json()
+    per_joint = schema("per joint")["per_joint"]["head"]
+    assert told["per_joint"]["head"].keys() == per_joint.keys()
+    defined = first_cells(section(text_of("docs/evaluation.md"), "Joints"))
+    assert defined == [name for name in told if name not in schema("evaluate")]
+
+
+def test_annotate_prints_the_keys_that_are_documented(capsys):
+    found = Annotation((), "face", without=(Path("c.jpg"),))
+    annotation._print_written(Path("faces.csv"), found, as_json=True)
+    assert same_shape(schema("annotate"), json.loads(capsys.readouterr().out))
+
+
 def test_coco_results_have_the_keys_that_are_documented(said):
     said("predict", "model.onnx", "cat.jpg", "--coco", "found.json")
     assert same_shape(schema("coco"), json.loads(Path("found.json").read_text("utf-8")))
@@ -251,9 +309,10 @@ def test_the_metadata_keys_are_documented(said):
 
 
 SECTIONS = {
-    name: field.annotation
+    name: kind
     for name, field in Recipe.model_fields.items()
-    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    for kind in (field.annotation, *get_args(field.annotation))  # ``Settings | None`` too
+    if isinstance(kind, type) and issubclass(kind, BaseModel)
 }
 
 
@@ -265,7 +324,7 @@ def documented_settings(text):
 
 @pytest.mark.parametrize("name", sorted(SECTIONS))
 def test_every_setting_is_documented_with_its_default(name):
-    documented = documented_settings(section(text_of("docs/recipes.md"), f"[{name}]"))
+    documented = documented_settings(section(text_of("docs/settings.md"), f"[{name}]"))
     defaults = SECTIONS[name]().model_dump(mode="json")
     read = {
         setting: None if toml == "none" else tomllib.loads(f"value = {toml}")["value"]
@@ -275,11 +334,11 @@ def test_every_setting_is_documented_with_its_default(name):
 
 
 def test_every_section_and_recipe_is_documented():
-    text = text_of("docs/recipes.md")
+    text = text_of("docs/settings.md")
     headings = re.findall(r"^## \[(\w+)\]$", text, flags=re.MULTILINE)
     assert headings == list(SECTIONS)
     top = text.partition("\n## ")[0]
-    assert set(recipe_names()) <= set(first_cells(top))
+    assert set(recipe_names()) <= set(first_cells(text_of("docs/recipes.md")))
     assert set(Recipe.model_fields) - set(SECTIONS) <= set(documented_settings(top))
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from onebox.errors import DataError
 from onebox.evaluation import Report, evaluate, summarize
 from onebox.metrics import compare
-from onebox.structures import Box, Dataset, Prediction, Sample
+from onebox.structures import Box, Dataset, Joints, Prediction, Sample
 
 CLASSES = ("cat", "dog")
 WHOLE = (0.0, 0.0, 1.0, 1.0)
@@ -23,6 +23,7 @@ class Told:
     answers: list[tuple[str, Box]]
     mean_box: Box | None = WHOLE
     classes: tuple[str, ...] = CLASSES
+    joints: Joints | None = None
     seen: list = field(default_factory=list)
 
     def predict(self, source):
@@ -245,3 +246,43 @@ def test_json_holds_the_keys_of_its_contract_and_is_strict():
 def test_json_of_pictures_without_boxes_is_strict():
     told = report_of((None, None, "cat", CENTRE)).as_json()
     assert json.loads(json.dumps(told, allow_nan=False))["mean_iou"] is None
+
+
+BODY = Joints(("left_hip", "right_shoulder", "head"))
+# The torso reaches from (0, 0) to (6, 8): 10 pixels.
+TRUE_BODY = ((0.0, 0.0, 2), (6.0, 8.0, 1), (20.0, 20.0, 2))
+
+
+class Posed:
+    """A predictor of the same joints for every picture."""
+
+    classes, mean_box, joints = ("man",), None, BODY
+
+    def predict(self, source):
+        del source
+        found = ((2.0, 0.0, 0.9), (6.0, 8.0, 0.9), (30.0, 20.0, 0.9))
+        return Prediction("man", 1.0, (0.0, 0.0, 1.0, 1.0), (1.0,), found)
+
+
+def of_bodies(joints):
+    picture = Path("unread.jpg")
+    sample = Sample(picture, "man", (0.0, 0.0, 40.0, 20.0), keypoints=TRUE_BODY, size_wh=(99, 99))
+    return Dataset((sample,), ("man",), joints=joints, name="labels.json")
+
+
+def test_a_report_tells_pck_and_mean_error_of_each_joint_by_its_name():
+    report = evaluate(Posed(), of_bodies(BODY)).as_json()
+    assert report["pck_0.2"] == pytest.approx(2 / 3)
+    assert report["per_joint"] == {
+        "left_hip": {"pck_0.2": 1.0, "mean_error": pytest.approx(0.2)},
+        "right_shoulder": {"pck_0.2": 1.0, "mean_error": 0.0},
+        "head": {"pck_0.2": 0.0, "mean_error": pytest.approx(1.0)},
+    }
+
+
+def test_joints_of_another_order_are_refused():
+    swapped = Joints(("right_shoulder", "left_hip", "head"))
+    with pytest.raises(DataError) as caught:
+        evaluate(Posed(), of_bodies(swapped))
+    assert "labels.json: its joints are right_shoulder, left_hip, head" in str(caught.value)
+    assert "the model's are left_hip, right_shoulder, head" in str(caught.value)

@@ -176,6 +176,7 @@ def test_keypoints_that_do_not_fit_are_told(tmp_path, keypoints, sentence):
     ("categories", "sentence"),
     [
         ([POSE | {"skeleton": [[0, 1]]}], "[-1, 0] (counted from 0) is not a pair of joints"),
+        ([POSE | {"keypoints": ["nose", "eye", "eye"]}], "the joint 'eye' is named twice"),
         ([POSE, {"id": 2, "name": "ape", "keypoints": ["tail"]}], "different keypoints"),
     ],
 )

@@ -1,18 +1,26 @@
 """Heads read boxes off features: places by hand, and laws of moving the subject."""
 
-from types import SimpleNamespace
+import math
 
 import pytest
 import torch
 from torch import nn
 from torch.testing import assert_close
 
-from onebox.learning.heads import ClassHead, DirectBox, MarginalBox, OverlapHead, bin_places
-from onebox.learning.recipe import ModelSettings
-from onebox.learning.vectorizers import Features
+from onebox.learning.anchors import decode, place_anchors
+from onebox.learning.heads import (
+    AnchorBox,
+    ClassHead,
+    DirectBox,
+    MarginalBox,
+    OverlapHead,
+    bin_places,
+)
+from onebox.learning.recipe import AnchorSettings, ModelSettings
+from onebox.learning.vectorizers import Features, Sizes
 
 CELLS, CHANNELS, PER_CELL = 12, 8, 4
-SIZES = SimpleNamespace(vector_channels=5, map_channels=CHANNELS)
+SIZES = Sizes(vector=5, map=CHANNELS)
 SETTINGS = ModelSettings(bins_per_cell=PER_CELL, hidden=(6,))
 
 
@@ -39,7 +47,7 @@ def pointing_head(tap):
     with torch.no_grad():
         for parameter in head.parameters():
             parameter.zero_()
-        for line in (head.along_x, head.along_y):
+        for line in (head.axes.along_x, head.axes.along_y):
             line.widen.weight[0, 0, tap] = 1
             line.bins.weight[:, 0] = 1000
     return head
@@ -104,9 +112,9 @@ def test_bins_of_any_weights_move_with_the_subject_along_its_axis_and_not_across
     torch.manual_seed(seed)
     head = MarginalBox(SIZES, SETTINGS).eval()
     with torch.no_grad():
-        here = head(on_map(blob(4, 4, seed))).bins
-        right = head(on_map(blob(4, 5, seed))).bins
-        below = head(on_map(blob(5, 4, seed))).bins
+        here = head(on_map(blob(4, 4, seed))).bins.logits
+        right = head(on_map(blob(4, 5, seed))).bins.logits
+        below = head(on_map(blob(5, 4, seed))).bins.logits
     x_sides, y_sides = [0, 2], [1, 3]
     for moved, along, across in ((right, x_sides, y_sides), (below, y_sides, x_sides)):
         assert_close(moved[:, across], here[:, across], atol=1e-5, rtol=1e-4)
@@ -122,7 +130,7 @@ def test_bins_of_any_weights_move_with_the_subject_along_its_axis_and_not_across
 
 def test_swapping_the_maps_axes_swaps_those_of_a_head_with_equal_lines():
     head = MarginalBox(SIZES, SETTINGS).eval()
-    head.along_y.load_state_dict(head.along_x.state_dict())
+    head.axes.along_y.load_state_dict(head.axes.along_x.state_dict())
     cells = torch.randn(2, CHANNELS, CELLS, CELLS)
     box, swapped = head(on_map(cells)).boxes, head(on_map(cells.transpose(2, 3))).boxes
     assert_close(swapped, box[:, [1, 0, 3, 2]])
@@ -130,15 +138,69 @@ def test_swapping_the_maps_axes_swaps_those_of_a_head_with_equal_lines():
 
 def test_the_box_is_the_mean_of_its_bins():
     output = MarginalBox(SIZES, SETTINGS)(on_map(torch.randn(3, CHANNELS, CELLS, CELLS)))
-    assert output.bins.shape == (3, 4, (CELLS + 2) * PER_CELL)
-    assert_close(output.boxes, output.bins.softmax(dim=2) @ output.places)
+    bins = output.bins
+    assert bins.logits.shape == (3, 4, (CELLS + 2) * PER_CELL)
+    assert_close(output.boxes, bins.logits.softmax(dim=2) @ bins.places)
+    assert output.raw is None
 
 
-def test_the_marginal_head_refuses_a_vectorizer_without_a_map():
-    with pytest.raises(ValueError, match="its vectorizer keeps none"):
-        MarginalBox(SimpleNamespace(vector_channels=5, map_channels=0), SETTINGS)
-    with pytest.raises(ValueError, match="needs features with a map"):
-        MarginalBox(SIZES, SETTINGS)(Features(torch.zeros(1, 5), None))
+@pytest.mark.parametrize("kind", [MarginalBox, AnchorBox])
+def test_a_head_that_reads_a_map_refuses_features_without_one(kind):
+    with pytest.raises(ValueError, match="reads a map, and its vectorizer keeps none"):
+        kind(SIZES, SETTINGS)(Features(torch.zeros(1, 5), None))
+
+
+# --- anchor head -------------------------------------------------------------------------------
+
+TWO_SIZES = SETTINGS.model_copy(
+    update={"anchors": AnchorSettings(scales=(0.25, 0.5), aspects=(1.0,))}
+)
+
+
+def scoring_head():
+    """An anchor head that scores by the map's first two channels and moves by its next four."""
+    head = AnchorBox(SIZES, TWO_SIZES)
+    with torch.no_grad():
+        for parameter in head.parameters():
+            parameter.zero_()
+        head.score.weight[0, 0] = head.score.weight[1, 1] = 1
+        for number in range(4):
+            head.offsets.weight[4 + number, 2 + number] = 1  # of the second size alone
+    return head
+
+
+@pytest.mark.parametrize(
+    ("channel", "half"), [(0, 0.25 / 2), (1, 0.5 / 2)], ids=["first size", "second size"]
+)
+def test_the_answer_is_the_box_of_the_anchor_that_scores_best(channel, half):
+    cells = torch.zeros(1, CHANNELS, 4, 8)
+    cells[0, channel, 2, 5] = 1
+    output = scoring_head()(on_map(cells))
+    # the middle of the sixth of 8 columns and of the third of 4 rows
+    x, y = 5.5 / 8, 2.5 / 4
+    assert_close(output.boxes, torch.tensor([[x - half, y - half, x + half, y + half]]))
+
+
+def test_the_best_anchors_own_offsets_move_its_box():
+    cells = torch.zeros(1, CHANNELS, 4, 4)
+    cells[0, 1, 0, 0] = 1
+    cells[0, 2:6, 0, 0] = torch.tensor([0.5, 0.0, math.log(2), 0.0])
+    # half a width to the right of (1/8, 1/8), and twice as wide
+    box = torch.tensor([[0.375 - 0.5, 0.125 - 0.25, 0.375 + 0.5, 0.125 + 0.25]])
+    assert_close(scoring_head()(on_map(cells)).boxes, box)
+
+
+def test_each_row_has_its_own_best_anchor_and_all_of_them_are_told():
+    torch.manual_seed(0)
+    head = AnchorBox(SIZES, TWO_SIZES)
+    output = head(on_map(torch.randn(5, CHANNELS, 3, 4)))
+    scores, offsets, anchors = output.anchors
+    assert_close(anchors, place_anchors(head.sizes, 3, 4))
+    assert (scores.shape, offsets.shape) == ((5, 24), (5, 24, 4))
+    for row in range(5):
+        best = int(scores[row].argmax())
+        assert_close(output.boxes[row], decode(offsets[row, best], anchors[best]))
+    assert len(set(scores.argmax(dim=1).tolist())) > 1
 
 
 # --- the other heads ---------------------------------------------------------------------------
@@ -150,7 +212,41 @@ def test_the_direct_head_answers_within_the_picture_and_without_bins():
     assert output.boxes.min() >= 0
     assert output.boxes.max() <= 1
     assert output.bins is None
-    assert output.places is None
+    assert output.anchors is None
+
+
+def told(head, *numbers):
+    """A direct head whose last layer says the same numbers of every picture."""
+    with torch.no_grad():
+        head.layers[-1].weight.zero_()
+        head.layers[-1].bias.copy_(torch.tensor(numbers))
+    return head
+
+
+@pytest.mark.parametrize(
+    ("layout", "numbers"),
+    [
+        ("xyxy", (0.25, 0.125, 0.75, 0.25)),
+        ("xywh", (0.25, 0.125, 0.5, 0.125)),
+        ("xyhw", (0.25, 0.125, 0.125, 0.5)),
+        ("cxcywh", (0.5, 0.1875, 0.5, 0.125)),
+    ],
+)
+def test_the_direct_head_says_the_same_box_in_every_layout(layout, numbers):
+    settings = SETTINGS.model_copy(update={"layout": layout, "activation": "linear"})
+    output = told(DirectBox(SIZES, settings), *numbers)(Features(torch.randn(3, 5), None))
+    assert_close(output.boxes, torch.tensor([[0.25, 0.125, 0.75, 0.25]]).expand(3, 4))
+    assert_close(output.raw, torch.tensor([numbers]).expand(3, 4))
+
+
+def test_the_activation_is_put_on_the_numbers_before_they_become_a_box():
+    settings = SETTINGS.model_copy(update={"layout": "xywh", "activation": "sigmoid"})
+    output = told(DirectBox(SIZES, settings), 0.0, 0.0, math.log(3), -math.log(3))(
+        Features(torch.zeros(1, 5), None)
+    )
+    # the logistic of log 3 is 3/4
+    assert_close(output.raw, torch.tensor([[0.5, 0.5, 0.75, 0.25]]))
+    assert_close(output.boxes, torch.tensor([[0.5, 0.5, 1.25, 0.75]]))
 
 
 @pytest.mark.parametrize(("hidden", "layers"), [((), [(5, 4)]), ((6, 7), [(5, 6), (6, 7), (7, 4)])])
@@ -171,5 +267,5 @@ def test_the_overlap_head_reads_the_vector_and_the_mean_of_the_map():
     features = Features(torch.randn(2, 5), torch.randn(2, CHANNELS, 4, 4))
     read = torch.cat([features.vector, features.map.mean(dim=(2, 3))], dim=1)
     assert_close(head(features), (read @ head.logit.weight.T + head.logit.bias)[:, 0])
-    without_map = OverlapHead(SimpleNamespace(vector_channels=5, map_channels=0))
+    without_map = OverlapHead(Sizes(vector=5))
     assert without_map(Features(features.vector, None)).shape == (2,)

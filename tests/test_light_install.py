@@ -17,7 +17,15 @@ import onebox
 from onebox import formats, synthetic
 
 HIDDEN = [
-    *("huggingface_hub", "lightning", "lightning_fabric", "onnx", "onnxscript", "platformdirs"),
+    *(
+        "cv2",
+        "huggingface_hub",
+        "lightning",
+        "lightning_fabric",
+        "onnx",
+        "onnxscript",
+        "platformdirs",
+    ),
     *("pytorch_lightning", "safetensors", "scipy", "skimage", "sklearn", "timm", "tomli_w"),
     *("torch", "torchmetrics", "torchvision"),
 ]
@@ -35,6 +43,7 @@ LINES = {
     "own cutouts": ["synth", "cutouts-black", "own", "--count", "2", "--cutouts", "mine"],
     "train": ["train", "discs", "--no-pretrained"],
     "demo": ["demo"],
+    "annotate": ["annotate", "haar", "discs/images", "faces.csv"],
     "help": ["train", "--help"],
 }
 
@@ -120,7 +129,11 @@ def test_whatever_the_extras_add_is_hidden():
     project = tomllib.loads(Path(__file__).with_name("..").joinpath("pyproject.toml").read_text())
     extras = project["project"]["optional-dependencies"]
     added = [line.partition(">=")[0] for extra in extras.values() for line in extra]
-    module_of = {"scikit-image": "skimage", "scikit-learn": "sklearn"}
+    module_of = {
+        "opencv-python-headless": "cv2",
+        "scikit-image": "skimage",
+        "scikit-learn": "sklearn",
+    }
     assert {module_of.get(name, name.replace("-", "_")) for name in added} <= set(HIDDEN)
 
 
@@ -177,6 +190,13 @@ def test_cutouts_name_the_install_that_they_need(ends, folder):
     assert (code, out) == (1, "")
     assert "pip install 'onebox[synth]'" in err
     assert not (folder / "cats").exists()
+
+
+def test_labels_by_a_cascade_name_the_install_that_they_need(ends, folder):
+    code, out, err = ends["annotate"]
+    assert (code, out) == (1, "")
+    assert "pip install 'onebox[classic]'" in err
+    assert not (folder / "faces.csv").exists()
 
 
 def test_importing_onebox_imports_no_pytorch_where_it_is_installed():

@@ -8,12 +8,29 @@ import torch
 import torchvision
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn import functional
 from torch.testing import assert_close
 
 from onebox import boxes as array_boxes
-from onebox.learning.losses import BOX_LOSSES, distribution, paired_iou
+from onebox.learning.anchors import encode, place_anchors
+from onebox.learning.heads import AnchorOutput, Bins
+from onebox.learning.losses import (
+    NUMBER_LOSSES,
+    OVERLAP_LOSSES,
+    anchor_loss,
+    distribution,
+    paired_iou,
+)
 
 UNIT = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
+
+
+def mean_of_numbers(loss):
+    """A loss of numbers as one value a row, like a loss of overlap."""
+    return lambda found, truth: loss(found, truth).mean(dim=1)
+
+
+BOX_LOSSES = {name: mean_of_numbers(loss) for name, loss in NUMBER_LOSSES.items()} | OVERLAP_LOSSES
 
 
 def rows(*boxes):
@@ -107,6 +124,34 @@ def test_a_small_step_down_the_slope_lowers_the_loss(name):
     assert (after < before).all()
 
 
+# --- the field's own -----------------------------------------------------------------------------
+
+OUTSIDE = {
+    "mse": lambda found, truth: functional.mse_loss(found, truth, reduction="none"),
+    "l1": lambda found, truth: functional.l1_loss(found, truth, reduction="none"),
+    "smooth_l1": lambda found, truth: (
+        functional.huber_loss(found, truth, delta=0.1, reduction="none") / 0.1
+    ),
+    "bce": lambda found, truth: functional.binary_cross_entropy_with_logits(
+        found.logit(), truth, reduction="none"
+    ),
+    "giou": torchvision.ops.generalized_box_iou_loss,
+    "diou": torchvision.ops.distance_box_iou_loss,
+    "ciou": torchvision.ops.complete_box_iou_loss,
+}
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_a_loss_is_the_one_of_its_name(name):
+    found, truth = random_boxes(40, 11).clamp(0.01, 0.99), random_boxes(40, 12)
+    ours = {**NUMBER_LOSSES, **OVERLAP_LOSSES}[name](found, truth)
+    assert_close(ours, OUTSIDE[name](found, truth), atol=1e-5, rtol=1e-4)
+
+
+def test_every_loss_has_an_outside_truth():
+    assert OUTSIDE.keys() == NUMBER_LOSSES.keys() | OVERLAP_LOSSES.keys()
+
+
 # --- distribution loss -------------------------------------------------------------------------
 
 PLACES = torch.tensor([0.0, 1.0, 2.0, 3.0])
@@ -122,18 +167,20 @@ def test_the_distribution_loss_shares_its_target_among_the_two_nearest_bins():
         -math.log(0.3),
         -math.log(0.4),
     ]
-    assert_close(distribution(bins, PLACES, truth), torch.tensor([sum(by_hand) / 4]))
+    assert_close(distribution(Bins(bins, PLACES), truth), torch.tensor([by_hand]))
 
 
 def test_the_distribution_loss_of_even_bins_is_the_logarithm_of_their_number():
-    value = distribution(torch.zeros(2, 4, 4), PLACES, torch.rand(2, 4) * 3)
-    assert_close(value, torch.full((2,), math.log(4)))
+    value = distribution(Bins(torch.zeros(2, 5, 4), PLACES), torch.rand(2, 5) * 3)
+    assert_close(value, torch.full((2, 5), math.log(4)))
 
 
 def test_a_side_beyond_the_bins_is_taken_for_the_last_one():
     bins = torch.tensor([0.1, 0.2, 0.3, 0.4]).log().expand(1, 4, 4)
     outside, at_end = rows((-5.0, -5.0, 9.0, 9.0)), rows((0.0, 0.0, 3.0, 3.0))
-    assert_close(distribution(bins, PLACES, outside), distribution(bins, PLACES, at_end))
+    assert_close(
+        distribution(Bins(bins, PLACES), outside), distribution(Bins(bins, PLACES), at_end)
+    )
 
 
 @given(st.floats(0, 3), st.integers(0, 2**31))
@@ -144,14 +191,112 @@ def test_the_distribution_loss_is_smallest_where_the_bins_say_the_truth(edge, se
     best = (share + 1e-9).log().expand(1, 4, 4)
     truth = torch.full((1, 4), edge)
     other = torch.randn(1, 4, 4, generator=torch.Generator().manual_seed(seed))
-    assert distribution(best, PLACES, truth) <= distribution(other, PLACES, truth) + 1e-5
+    at_best, elsewhere = (distribution(Bins(bins, PLACES), truth) for bins in (best, other))
+    assert (at_best <= elsewhere + 1e-5).all()
 
 
 def test_the_slope_of_the_distribution_loss_is_that_of_its_values():
     bins = torch.randn(2, 4, 6, dtype=torch.double).requires_grad_()
     places = torch.linspace(-0.1, 1.1, 6, dtype=torch.double)
     truth = torch.rand(2, 4, dtype=torch.double)
-    assert torch.autograd.gradcheck(lambda each: distribution(each, places, truth), (bins,))
+    assert torch.autograd.gradcheck(lambda each: distribution(Bins(each, places), truth), (bins,))
+
+
+# --- anchor loss -------------------------------------------------------------------------------
+
+# Four cells of a 2 x 2 map, each with one anchor of a quarter of the picture.
+ANCHORS = place_anchors(torch.tensor([[0.5, 0.5]]), 2, 2)
+
+
+def said(scores, offsets=None):
+    """What an anchor head says of the four anchors of one picture."""
+    offsets = torch.zeros(1, 4, 4) if offsets is None else offsets
+    return AnchorOutput(torch.tensor([scores]), offsets, ANCHORS)
+
+
+def test_only_the_anchor_that_fits_has_to_be_chosen():
+    # The truth is the third anchor (x 0 to 1/2, y 1/2 to 1) itself: its offsets are zeros.
+    truth = rows((0.0, 0.5, 0.5, 1.0))
+    by_hand = -math.log(math.exp(2) / (math.exp(2) + math.e + 2))
+    assert_close(anchor_loss(said([0.0, 1.0, 2.0, 0.0]), truth), torch.tensor([by_hand]))
+
+
+def test_every_anchor_that_overlaps_by_half_is_as_good_as_the_best():
+    anchors = torch.tensor([[0.5, 0.5, 0.6, 0.6], [0.5, 0.5, 0.5, 0.5], [0.5, 0.5, 0.3, 0.3]])
+    truth = rows((0.2, 0.2, 0.8, 0.8))
+    # of the truth's area the second covers 25/36, more than half, and the third only 9/36
+    offsets = encode(truth.expand(3, 4), anchors)[None]
+    scores = torch.tensor([[1.0, 0.0, 3.0]])
+    all_of_them = math.log(math.e + 1 + math.exp(3))
+    by_hand = ((all_of_them - 1) + (all_of_them - 0)) / 2
+    loss = anchor_loss(AnchorOutput(scores, offsets, anchors), truth)
+    assert_close(loss, torch.tensor([by_hand]))
+
+
+def test_only_the_offsets_of_anchors_that_fit_count_and_by_the_smooth_l1():
+    truth = rows((0.0, 0.5, 0.5, 1.0))
+    offsets = torch.zeros(1, 4, 4)
+    offsets[0, [0, 1, 3]] = 7.0
+    offsets[0, 2] = torch.tensor([0.3, 0.0, -0.05, 0.0])
+    even = math.log(4)
+    # beyond 0.1 it is d - 0.05, below it d²/0.2
+    by_hand = even + 0.25 + 0.0025 / 0.2
+    assert_close(anchor_loss(said([0.0] * 4, offsets), truth), torch.tensor([by_hand]))
+
+
+def test_where_no_anchor_overlaps_by_half_the_best_one_fits():
+    # A tenth of the picture in its upper left: one anchor holds it, at an overlap of 1/25.
+    truth = rows((0.2, 0.2, 0.3, 0.3))
+    sure, unsure = (anchor_loss(said(s), truth) for s in ([9.0, 0.0, 0.0, 0.0], [0.0] * 4))
+    assert torch.isfinite(sure).all()
+    assert_close(unsure - sure, torch.tensor([math.log(4) - math.log1p(3 * math.exp(-9))]))
+
+
+def test_where_no_anchor_overlaps_at_all_the_loss_and_its_slope_are_finite():
+    anchors = ANCHORS[:1] * 0.1  # far in the upper left
+    offsets = torch.zeros(1, 1, 4, requires_grad=True)
+    output = AnchorOutput(torch.zeros(1, 1), offsets, anchors)
+    loss = anchor_loss(output, rows((0.5, 0.5, 1.0, 1.0)))
+    loss.sum().backward()
+    assert torch.isfinite(loss).all()
+    assert torch.isfinite(offsets.grad).all()
+
+
+def test_the_anchor_loss_falls_as_the_answer_improves_and_ends_near_nothing():
+    truth = rows((0.1, 0.45, 0.55, 0.9))
+    right = encode(truth.expand(4, 4), ANCHORS)[None]
+    best = torch.tensor([0.0, 0.0, 1.0, 0.0])
+    values = [
+        float(anchor_loss(said((12 * share * best).tolist(), share * right), truth))
+        for share in (0.0, 0.25, 0.5, 0.75, 1.0)
+    ]
+    assert values == sorted(values, reverse=True)
+    assert values[-1] < 1e-3 < values[0]
+
+
+def test_rows_of_the_anchor_loss_do_not_meddle():
+    truth = random_boxes(3, 13)
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randn(3, 4, generator=generator)
+    offsets = torch.randn(3, 4, 4, generator=generator)
+    whole = anchor_loss(AnchorOutput(scores, offsets, ANCHORS), truth)
+    alone = anchor_loss(AnchorOutput(scores[1:2], offsets[1:2], ANCHORS), truth[1:2])
+    assert whole.shape == (3,)
+    assert_close(whole[1:2], alone)
+
+
+def test_the_slope_of_the_anchor_loss_is_that_of_its_values():
+    generator = torch.Generator().manual_seed(1)
+    scores, offsets = (
+        torch.randn(2, 4, *more, generator=generator).double().requires_grad_()
+        for more in ((), (4,))
+    )
+    truth, anchors = random_boxes(2, 14).double(), ANCHORS.double()
+
+    def loss(scores, offsets):
+        return anchor_loss(AnchorOutput(scores, offsets, anchors), truth)
+
+    assert torch.autograd.gradcheck(loss, (scores, offsets))
 
 
 # --- overlap -----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pycocotools import mask
 
 from onebox.metrics import compare, figures, share_at, spread, stretch
-from onebox.structures import Box, Prediction, Sample
+from onebox.structures import Box, Joints, Prediction, Sample
 
 TRUTH = (0.0, 0.0, 10.0, 10.0)
 LEFT_HALF = (0.0, 0.0, 0.5, 1.0)
@@ -130,3 +130,69 @@ def test_a_stricter_figure_is_never_larger(rows):
 def test_figures_as_json_hold_null_and_never_nan():
     text = json.dumps(figures([]).as_json(), allow_nan=False)
     assert json.loads(text)["iou_at"] == {"0.5": None, "0.75": None, "0.9": None}
+
+
+# --- joints -----------------------------------------------------------------------------------
+
+BODY = Joints(("left_hip", "right_shoulder", "head"))
+FACE = Joints(("left_eye", "right_eye", "nose"))
+# The torso reaches from (0, 0) to (6, 8): 10 pixels.
+TRUE_BODY = ((0.0, 0.0, 2), (6.0, 8.0, 1), (20.0, 20.0, 2))
+
+
+def posed(found, *, true=TRUE_BODY, joints=BODY, box=(0.0, 0.0, 40.0, 20.0)):
+    """What comes of predicted ``(x, y)`` joints."""
+    keypoints = tuple((x, y, 0.5) for x, y in found)
+    prediction = Prediction("man", 1.0, (0.0, 0.0, 1.0, 1.0), (1.0,), keypoints)
+    sample = Sample(Path("a.jpg"), "man", box, keypoints=true)
+    return compare(sample, prediction, size_wh=(99, 99), mean_box=None, joints=joints)
+
+
+def test_joints_are_found_within_a_fifth_of_the_torso_the_fifth_itself_included():
+    # 2 px, 3 px and 1 px off, of 10
+    one = posed([(2.0, 0.0), (6.0, 11.0), (20.0, 21.0)])
+    assert one.joint_errors == pytest.approx((0.2, 0.3, 0.1))
+    found = figures([one])
+    assert found.pck == pytest.approx(2 / 3)
+    assert found.joint_pck == (1.0, 0.0, 1.0)
+    assert found.joint_error == pytest.approx((0.2, 0.3, 0.1))
+    assert found.as_json()["pck_0.2"] == pytest.approx(2 / 3)
+
+
+def test_a_joint_a_little_further_than_a_fifth_is_not_found():
+    assert figures([posed([(2.001, 0.0), (6.0, 8.0), (20.0, 20.0)])]).pck == pytest.approx(2 / 3)
+
+
+def test_unlabelled_joints_are_left_out_of_every_figure():
+    headless = (*TRUE_BODY[:2], (0.0, 0.0, 0))
+    found = figures(
+        [
+            posed([(0.0, 0.0), (6.0, 8.0), (20.0, 20.0)]),
+            posed([(5.0, 0.0), (6.0, 8.0), (77.0, 77.0)], true=headless),
+        ]
+    )
+    # three joints of the first picture, two of the second, of which one is 5 of 10 px off
+    assert found.pck == pytest.approx(4 / 5)
+    assert found.joint_pck == (0.5, 1.0, 1.0)
+    assert found.joint_error == (0.25, 0.0, 0.0)
+
+
+def test_a_picture_whose_torso_is_not_labelled_measures_no_joint():
+    hipless = ((0.0, 0.0, 0), *TRUE_BODY[1:])
+    one = posed([(0.0, 0.0), (6.0, 8.0), (20.0, 20.0)], true=hipless)
+    assert one.joint_errors == (None, None, None)
+    found = figures([one])
+    assert found.pck is None
+    assert found.joint_pck == (None, None, None)
+
+
+def test_joints_that_name_no_torso_are_measured_by_the_longer_side_of_the_box():
+    one = posed([(8.0, 0.0), (6.0, 8.0), (20.0, 20.0)], joints=FACE)
+    # 8 of 40 px
+    assert one.joint_errors == pytest.approx((0.2, 0.0, 0.0))
+
+
+def test_without_joints_there_is_no_such_figure():
+    found = figures([posed([(0.0, 0.0)] * 3, joints=None)])
+    assert found.pck is None
+    assert "pck_0.2" not in found.as_json()

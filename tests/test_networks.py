@@ -11,22 +11,36 @@ from safetensors.torch import load_file
 from torch.testing import assert_close
 
 from onebox.errors import SettingError
+from onebox.learning.anchors import place_anchors
 from onebox.learning.batches import Batch
 from onebox.learning.cache import NO_LABEL
 from onebox.learning.checkpoints import save_weights
 from onebox.learning.export import PARITY_PX, Deployed, export
-from onebox.learning.heads import BOX_HEADS, BoxOutput
-from onebox.learning.losses import BOX_LOSSES, distribution, paired_iou
+from onebox.learning.heads import BOX_HEADS, AnchorOutput, Bins, BoxOutput
+from onebox.learning.losses import (
+    NUMBER_LOSSES,
+    OVERLAP_LOSSES,
+    anchor_loss,
+    distribution,
+    paired_iou,
+)
 from onebox.learning.network import Network, Outputs, total_loss
-from onebox.learning.recipe import LossSettings, check_recipe
-from onebox.learning.vectorizers import VECTORIZERS
+from onebox.learning.recipe import LossSettings
+from onebox.learning.recipe_files import check_recipe, read_recipe
+from onebox.learning.vectorizers import VECTORIZERS, Sizes
 from onebox.runtime import INPUT, OUTPUTS, ModelFacts
 
 SIZE, CLASSES = 64, ("cat", "dog", "owl")
 
 
+LOSSES = {
+    "direct": {"l1": 5.0, "giou": 2.0},
+    "marginal": {"l1": 5.0, "giou": 2.0, "distribution": 0.5},
+    "anchors": {"anchors": 1.0},
+}
+
+
 def recipe_of(vectorizer, head):
-    box = {"l1": 5.0, "giou": 2.0} | ({"distribution": 0.5} if head == "marginal" else {})
     settings = {
         "model": {
             "backbone": "test_byobnet",
@@ -38,10 +52,15 @@ def recipe_of(vectorizer, head):
             "hidden": [32],
             "bins_per_cell": 4,
         },
-        "loss": {"box": box},
+        "loss": {"box": LOSSES[head]},
         "train": {"learning_rate": 0.01, "backbone_rate": 0.1, "weight_decay": 0.05},
     }
     return check_recipe(settings, place="pair")
+
+
+def with_model(recipe, **changes):
+    model = recipe.model.model_copy(update=changes)
+    return recipe.model_copy(update={"model": model})
 
 
 def is_possible(pair):
@@ -85,7 +104,12 @@ def four_pictures():
     for picture, box in zip(pictures, (boxes * SIZE).int().tolist(), strict=True):
         picture[:, box[1] : box[3], box[0] : box[2]] = 1
     labels = torch.tensor([0, 1, 2, 0])
-    return pictures, Batch(torch.zeros(4), boxes, torch.ones(4, dtype=torch.bool), labels)
+    has_box = torch.ones(4, dtype=torch.bool)
+    return pictures, Batch(torch.zeros(4), boxes, has_box, labels, torch.zeros(4, 0, 3))
+
+
+def loss_of(outputs, batch, recipe):
+    return total_loss(outputs, batch, recipe.loss, recipe.model.layout)
 
 
 # --- the suite ---------------------------------------------------------------------------------
@@ -97,6 +121,7 @@ def test_the_pairs_are_all_that_can_be_combined():
         ("flatten", "direct"),
         ("pyramid", "direct"),
         ("pyramid", "marginal"),
+        ("pyramid", "anchors"),
     }
 
 
@@ -125,17 +150,17 @@ def test_a_recipe_without_overlap_makes_no_such_head(recipe):
 
 def test_a_step_down_the_slope_lowers_the_loss(network, recipe):
     pictures, batch = four_pictures()
-    before = total_loss(network(pictures), batch, recipe.loss)
+    before = loss_of(network(pictures), batch, recipe)
     before.backward()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.sub_(1e-3 * parameter.grad)
-    assert total_loss(network(pictures), batch, recipe.loss) < before
+    assert loss_of(network(pictures), batch, recipe) < before
 
 
 def test_slopes_reach_every_parameter_down_to_the_first_of_the_backbone(network, recipe):
     pictures, batch = four_pictures()
-    total_loss(network(pictures), batch, recipe.loss).backward()
+    loss_of(network(pictures), batch, recipe).backward()
     first = next(network.backbone.parameters())
     assert first.grad.abs().max() > 0
     without = [name for name, one in network.named_parameters() if one.grad is None]
@@ -148,7 +173,7 @@ def test_four_pictures_can_be_learned_by_heart(network, recipe):
     for _ in range(150):
         outputs = network(pictures)
         optimizer.zero_grad()
-        total_loss(outputs, batch, recipe.loss).backward()
+        loss_of(outputs, batch, recipe).backward()
         optimizer.step()
         is_boxed = paired_iou(outputs.box.boxes, batch.boxes).min() > 0.8
         if is_boxed and torch.equal(outputs.class_logits.argmax(dim=1), batch.labels):
@@ -212,10 +237,112 @@ def test_the_same_seed_makes_the_same_network_and_another_another(recipe):
 
 @pytest.mark.parametrize("size", [33, 100])
 def test_flatten_foresees_the_length_of_its_vector_at_any_size(size):
-    recipe = recipe_of("flatten", "direct")
-    model = recipe.model.model_copy(update={"size": size})
-    network = made(recipe.model_copy(update={"model": model})).eval()
+    network = made(with_model(recipe_of("flatten", "direct"), size=size)).eval()
     assert network(torch.rand(1, 3, size, size)).box.boxes.shape == (1, 4)
+
+
+def test_flatten_reads_pictures_of_its_own_size_alone():
+    network = made(recipe_of("flatten", "direct")).eval()
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        network(torch.rand(1, 3, 2 * SIZE, 2 * SIZE))
+
+
+def test_with_average_pooling_one_network_answers_at_three_sizes():
+    changes = ["model.backbone=test_byobnet", "model.pretrained=false", "model.neck=24"]
+    network = made(read_recipe("resnet50-gap-mse", changes)).eval()
+    flat = torch.full((1, 3, 1, 1), 0.25)
+    boxes = []
+    for size in (300, 224, 384):
+        with torch.no_grad():
+            outputs = network(flat.expand(1, 3, size, size))
+        assert outputs.class_logits.shape == (1, len(CLASSES))
+        boxes.append(outputs.box.boxes)
+    assert boxes[0].shape == (1, 4)
+    assert torch.isfinite(torch.cat(boxes)).all()
+
+
+# --- neck and shared layers --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("vectorizer", "channels"), [("gap", 24), ("flatten", 24 * 3 * 4)])
+def test_a_neck_halves_the_deepest_map_without_padding(vectorizer, channels):
+    # A 3 x 3 convolution of stride 2 fits 3 times into 7 or 8 rows, 4 times into 9 columns.
+    settings = recipe_of(vectorizer, "direct").model.model_copy(update={"neck": 24, "width": 0})
+    for rows in (7, 8):
+        layer = VECTORIZERS[vectorizer]([(5, rows, 9)], settings)
+        assert layer.neck(torch.zeros(2, 5, rows, 9)).shape == (2, 24, 3, 4)
+        assert layer([torch.zeros(2, 5, rows, 9)]).vector.shape == (2, channels)
+        assert layer.sizes == Sizes(channels)
+
+
+def test_what_a_neck_leaves_is_its_convolution_with_relu():
+    settings = recipe_of("gap", "direct").model.model_copy(update={"neck": 2})
+    layer = VECTORIZERS["gap"]([(3, 5, 5)], settings)
+    cells = torch.randn(1, 3, 5, 5)
+    convolution = layer.neck[0]
+    by_hand = torch.nn.functional.conv2d(cells, convolution.weight, convolution.bias, stride=2)
+    assert by_hand.min() < 0
+    assert_close(layer([cells]).vector, by_hand.clamp(min=0).mean(dim=(2, 3)))
+
+
+def test_shared_layers_stand_before_every_head_that_reads_the_vector():
+    recipe = with_model(recipe_of("gap", "direct"), shared=(20, 12), dropout=0.5)
+    network = made(recipe)
+    linear = [layer for layer in network.shared if isinstance(layer, torch.nn.Linear)]
+    (channels, _, _) = network.backbone.shapes[-1]
+    assert [(one.in_features, one.out_features) for one in linear] == [(channels, 20), (20, 12)]
+    assert network.class_head.logits.in_features == 12
+    assert network.box_head.layers[0].in_features == 12
+    assert network.overlap_head.logit.in_features == 12
+
+
+def test_dropout_varies_the_answer_in_training_alone():
+    network = made(with_model(recipe_of("gap", "direct"), shared=(64,), dropout=0.5))
+    for layer in network.backbone.modules():
+        layer.eval()  # its batch statistics vary too
+    pictures = torch.rand(2, 3, SIZE, SIZE)
+    first, again = network(pictures).class_logits, network(pictures).class_logits
+    assert not torch.equal(first, again)
+    network.eval()
+    assert torch.equal(network(pictures).class_logits, network(pictures).class_logits)
+
+
+# --- what cannot be made -----------------------------------------------------------------------
+
+TOO_SMALL = [
+    (
+        ["model.size=32", "model.neck=8", "model.vectorizer=gap"],
+        "backbone 'test_byobnet' and its neck",
+    ),
+    (["model.backbone=alexnet", "model.size=32", "model.vectorizer=gap"], "backbone 'alexnet'"),
+]
+
+
+@pytest.mark.parametrize(("changes", "words"), TOO_SMALL)
+def test_a_picture_too_small_for_backbone_or_neck_is_refused_before_training(changes, words):
+    small = ["model.backbone=test_byobnet", "model.size=32"]
+    recipe = read_recipe("linear128-smoothl1", [*small, *changes])
+    with pytest.raises(SettingError) as caught:
+        made(recipe)
+    assert f"model.size 32 is too small for {words}" in str(caught.value)
+    assert "--set model.size=224" in str(caught.value)
+
+
+def test_a_pyramid_over_a_backbone_of_one_map_is_refused_with_the_way_on():
+    recipe = with_model(recipe_of("pyramid", "marginal"), backbone="alexnet")
+    with pytest.raises(SettingError) as caught:
+        made(recipe)
+    assert "backbone 'alexnet' has one alone" in str(caught.value)
+    assert "vectorizer 'gap' or 'flatten'" in str(caught.value)
+
+
+@pytest.mark.parametrize("vectorizer", ["gap", "flatten"])
+@pytest.mark.parametrize("head", ["marginal", "anchors"])
+def test_a_head_that_its_vectorizer_cannot_feed_is_refused(vectorizer, head):
+    with pytest.raises(SettingError) as caught:
+        recipe_of(vectorizer, head)
+    assert f"box_head '{head}' reads a map, and vectorizer '{vectorizer}'" in str(caught.value)
+    assert "use vectorizer 'pyramid', or box_head 'direct'" in str(caught.value)
 
 
 # --- the loss ----------------------------------------------------------------------------------
@@ -233,12 +360,14 @@ def answered(**changes):
     for part in parts.values():
         if part is not None:
             part.requires_grad_()
-    box = BoxOutput(parts["boxes"], parts["bins"], PLACES)
+    bins = None if parts["bins"] is None else Bins(parts["bins"], PLACES)
+    box = BoxOutput(parts["boxes"], bins=bins)
     return Outputs(box, parts["logits"], parts["overlap"]), parts
 
 
 def batch_of(has_box, labels):
-    return Batch(torch.zeros(3), TRUTH, torch.tensor(has_box), torch.tensor(labels))
+    no_joints = torch.zeros(3, 0, 3)
+    return Batch(torch.zeros(3), TRUTH, torch.tensor(has_box), torch.tensor(labels), no_joints)
 
 
 def test_the_total_is_the_weighted_sum_of_means_over_the_pictures_that_can_tell():
@@ -249,7 +378,7 @@ def test_the_total_is_the_weighted_sum_of_means_over_the_pictures_that_can_tell(
         label_smoothing=0.0,
         overlap=0.4,
     )
-    total = total_loss(outputs, batch_of([True, True, False], [0, NO_LABEL, 1]), settings)
+    total = total_loss(outputs, batch_of([True, True, False], [0, NO_LABEL, 1]), settings, "xyxy")
     found, truth = FOUND[:2], TRUTH[:2]
     # The class is known of the first picture, e² against 1 and 1, and of the last, 1 against e³.
     label = (math.log(1 + 2 * math.exp(-2)) + math.log(2 + math.exp(3))) / 2
@@ -258,20 +387,21 @@ def test_the_total_is_the_weighted_sum_of_means_over_the_pictures_that_can_tell(
     overlap = -(iou * share.log() + (1 - iou) * (1 - share).log()).mean()
     expected = (
         0.7 * label
-        + 3.0 * BOX_LOSSES["l1"](found, truth).mean()
-        + 2.0 * BOX_LOSSES["giou"](found, truth).mean()
-        + 0.5 * distribution(BINS[:2], PLACES, truth).mean()
+        + 3.0 * NUMBER_LOSSES["l1"](found, truth).mean()
+        + 2.0 * OVERLAP_LOSSES["giou"](found, truth).mean()
+        + 0.5 * distribution(Bins(BINS[:2], PLACES), truth).mean()
         + 0.4 * overlap
     )
     assert_close(total, expected)
 
 
-@pytest.mark.parametrize("name", BOX_LOSSES)
+@pytest.mark.parametrize("name", [*NUMBER_LOSSES, *OVERLAP_LOSSES])
 def test_every_loss_of_the_table_can_be_the_only_one(name):
     outputs, parts = answered(bins=None, overlap=None)
     settings = LossSettings(box={name: 2.0}, label=0.0)
-    total = total_loss(outputs, batch_of([True, True, False], [0, 1, 2]), settings)
-    assert_close(total, 2 * BOX_LOSSES[name](FOUND[:2], TRUTH[:2]).mean())
+    total = total_loss(outputs, batch_of([True, True, False], [0, 1, 2]), settings, "xyxy")
+    loss = {**NUMBER_LOSSES, **OVERLAP_LOSSES}[name]
+    assert_close(total, 2 * loss(FOUND[:2], TRUTH[:2]).mean())
     total.backward()
     assert parts["boxes"].grad[:2].abs().sum() > 0
 
@@ -279,7 +409,7 @@ def test_every_loss_of_the_table_can_be_the_only_one(name):
 def test_pictures_without_a_box_teach_no_box_and_pictures_without_a_label_no_class():
     outputs, parts = answered()
     batch = batch_of([True, False, True], [0, 1, NO_LABEL])
-    total_loss(outputs, batch, LossSettings()).backward()
+    total_loss(outputs, batch, LossSettings(), "xyxy").backward()
     for name in ("boxes", "bins", "overlap"):
         slopes = parts[name].grad.reshape(3, -1).abs().sum(dim=1)
         assert slopes[1] == 0
@@ -292,7 +422,7 @@ def test_pictures_without_a_box_teach_no_box_and_pictures_without_a_label_no_cla
 def test_the_estimate_of_the_overlap_does_not_move_the_box():
     outputs, parts = answered(overlap=torch.tensor([1.0, -1.0, 2.0]))
     settings = LossSettings(box={"l1": 0.0}, label=0.0, overlap=1.0)
-    total_loss(outputs, batch_of([True] * 3, [0] * 3), settings).backward()
+    total_loss(outputs, batch_of([True] * 3, [0] * 3), settings, "xyxy").backward()
     assert parts["overlap"].grad.abs().sum() > 0
     assert parts["boxes"].grad is None or not parts["boxes"].grad.any()
 
@@ -300,7 +430,7 @@ def test_the_estimate_of_the_overlap_does_not_move_the_box():
 @pytest.mark.parametrize("classes", [1, 3])
 def test_a_batch_that_can_tell_nothing_teaches_nothing_and_does_not_fail(classes):
     outputs, parts = answered(logits=LOGITS[:, :classes])
-    total = total_loss(outputs, batch_of([False] * 3, [NO_LABEL] * 3), LossSettings())
+    total = total_loss(outputs, batch_of([False] * 3, [NO_LABEL] * 3), LossSettings(), "xyxy")
     total.backward()
     assert total == 0
     for part in parts.values():
@@ -310,14 +440,37 @@ def test_a_batch_that_can_tell_nothing_teaches_nothing_and_does_not_fail(classes
 def test_a_single_class_has_nothing_to_learn():
     with_one, _ = answered(logits=LOGITS[:, :1])
     settings = LossSettings(box={"l1": 1.0}, overlap=0.0)
-    total = total_loss(with_one, batch_of([True, True, False], [0, 0, 0]), settings)
-    assert_close(total, BOX_LOSSES["l1"](FOUND[:2], TRUTH[:2]).mean())
+    total = total_loss(with_one, batch_of([True, True, False], [0, 0, 0]), settings, "xyxy")
+    assert_close(total, NUMBER_LOSSES["l1"](FOUND[:2], TRUTH[:2]).mean())
 
 
-def test_the_distribution_loss_refuses_a_head_without_bins():
-    outputs, _ = answered(bins=None)
-    with pytest.raises(ValueError, match="needs a box head with bins"):
-        total_loss(outputs, batch_of([True] * 3, [0] * 3), LossSettings())
+@pytest.mark.parametrize(
+    ("layout", "raw"),
+    [
+        ("xyxy", [[0.2, 0.1, 0.6, 0.6], [0.2, 0.2, 0.8, 0.9]]),
+        ("xywh", [[0.2, 0.1, 0.4, 0.5], [0.2, 0.2, 0.6, 0.7]]),
+        ("xyhw", [[0.2, 0.1, 0.5, 0.4], [0.2, 0.2, 0.7, 0.6]]),
+        ("cxcywh", [[0.4, 0.35, 0.4, 0.5], [0.5, 0.55, 0.6, 0.7]]),
+    ],
+)
+def test_a_loss_of_numbers_holds_a_heads_own_against_the_truth_in_their_layout(layout, raw):
+    off = torch.tensor([0.0, 0.1, 0.0, 0.3])
+    box = BoxOutput(FOUND, torch.tensor([*raw, [0.0] * 4]) + off)
+    outputs = Outputs(box, LOGITS, None)
+    settings = LossSettings(box={"l1": 1.0}, label=0.0)
+    total = total_loss(outputs, batch_of([True, True, False], [0] * 3), settings, layout)
+    assert_close(total, torch.tensor((0.1 + 0.3) / 4))
+
+
+def test_the_anchor_loss_takes_part_with_the_rows_that_have_a_box():
+    anchors = place_anchors(torch.tensor([[0.5, 0.5]]), 2, 2)
+    scores, offsets = torch.randn(3, 4), torch.randn(3, 4, 4)
+    said = AnchorOutput(scores, offsets, anchors)
+    outputs = Outputs(BoxOutput(FOUND, anchors=said), LOGITS, None)
+    settings = LossSettings(box={"anchors": 0.5}, label=0.0)
+    total = total_loss(outputs, batch_of([False, True, False], [0] * 3), settings, "xyxy")
+    alone = anchor_loss(AnchorOutput(scores[1:2], offsets[1:2], anchors), TRUTH[1:2])
+    assert_close(total, 0.5 * alone[0])
 
 
 def test_label_smoothing_leaves_a_share_of_the_target_to_all_classes():
@@ -326,5 +479,5 @@ def test_label_smoothing_leaves_a_share_of_the_target_to_all_classes():
     settings = LossSettings(box={"l1": 0.0}, label_smoothing=0.3, overlap=0.0)
     batch = batch_of([False] * 3, [0, 1, 2])
     # Even logits: log 3. Certain ones: a fifth of the target (0.3 x 2/3) lies 50 too low.
-    assert_close(total_loss(outputs, batch, settings), torch.tensor(math.log(3)))
-    assert_close(total_loss(certain, batch, settings), torch.tensor(0.2 * 50))
+    assert_close(total_loss(outputs, batch, settings, "xyxy"), torch.tensor(math.log(3)))
+    assert_close(total_loss(certain, batch, settings, "xyxy"), torch.tensor(0.2 * 50))

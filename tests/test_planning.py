@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from onebox.errors import DataError, SettingError
-from onebox.learning.planning import check_data, choose_folder, mean_box
-from onebox.structures import Dataset, Sample
+from onebox.learning.planning import check_data, choose_folder, mean_box, settle
+from onebox.learning.recipe_files import check_recipe, read_recipe
+from onebox.structures import Dataset, Joints, Sample
 
 BOX = (10.0, 20.0, 30.0, 60.0)
 
@@ -113,6 +114,80 @@ def test_the_mean_box_is_the_mean_of_shares_of_each_picture():
 
 def test_without_boxes_there_is_no_mean_box():
     assert mean_box(dataset(samples("train", 3, box=None))) is None
+
+
+# --- what a recipe leaves to the data ------------------------------------------------------------
+
+
+def sized(width, height, split="train"):
+    box = (5.0, 5.0, 5.0 + width, 5.0 + height)
+    return Sample(Path("a.jpg"), "cat", box, split, size_wh=(100, 200))
+
+
+def test_a_recipe_that_leaves_nothing_to_the_data_stays_as_it_is():
+    for name in ("default", "anchors", "linear128-smoothl1"):
+        recipe = read_recipe(name)
+        assert settle(recipe, dataset(samples("train", 3))) is recipe
+
+
+def test_sizes_of_anchors_are_clustered_from_the_training_boxes_alone():
+    # in shares of 100 x 200: 0.2 x 0.05 and 0.4 x 0.3
+    small, large = (sized(20.0, 10.0),) * 5, (sized(40.0, 60.0),) * 3
+    elsewhere = (sized(90.0, 190.0, "val"), sized(90.0, 190.0, "test"))
+    recipe = read_recipe("anchors", ["model.anchors.clusters=2"])
+    settled = settle(recipe, dataset(small, large, elsewhere))
+    np.testing.assert_allclose(settled.model.anchors.sizes, [(0.2, 0.05), (0.4, 0.3)])
+    assert settled.model.anchors.clusters == 2
+    assert settled.loss == recipe.loss
+
+
+def test_sizes_that_were_clustered_once_stay():
+    changes = ["model.anchors.clusters=2", "model.anchors.sizes=[[0.1, 0.1], [0.5, 0.5]]"]
+    recipe = read_recipe("anchors", changes)
+    assert settle(recipe, dataset(samples("train", 3))) is recipe
+
+
+def test_clusters_are_left_alone_where_no_head_reads_them():
+    recipe = read_recipe("default", ["model.anchors.clusters=2"])
+    assert settle(recipe, dataset(samples("train", 3))) is recipe
+
+
+def test_joints_that_the_data_does_not_have_are_refused_by_name():
+    with pytest.raises(SettingError) as caught:
+        settle(read_recipe("pose"), dataset(samples("train", 3)))
+    assert "model.joints asks for joints, and labels.csv has none" in str(caught.value)
+    assert "keypoints (COCO or YOLO)" in str(caught.value)
+
+
+def jointed():
+    joints = Joints(("nose", "tail"))
+    return Dataset(samples("train", 3), ("cat",), joints=joints, name="labels.json")
+
+
+def test_joints_that_the_data_has_are_no_problem():
+    recipe = read_recipe("pose")
+    assert settle(recipe, jointed()) is recipe
+
+
+def test_a_distribution_of_joints_that_their_head_does_not_make_is_refused():
+    model = {"vectorizer": "gap", "box_head": "hull", "joints": True}
+    recipe = check_recipe({"model": model, "loss": {"box": {"giou": 1.0}}}, place="gap.toml")
+    with pytest.raises(SettingError, match=r"joints\.distribution needs vectorizer 'pyramid'"):
+        settle(recipe, jointed())
+
+
+def test_joints_without_a_loss_of_their_places_are_refused():
+    changes = ["loss.joints={ confidence = 1.0, l1 = 0.0 }"]
+    with pytest.raises(SettingError, match=r"loss\.joints names no loss of their places"):
+        settle(read_recipe("pose", changes), jointed())
+
+
+def test_a_declared_class_that_no_training_picture_shows_is_refused():
+    recipe = read_recipe("default", ["data.classes=['cat', 'owl']"])
+    data = dataset(samples("train", 3))
+    with pytest.raises(SettingError, match=r"'owl', and no training picture of labels\.csv shows"):
+        settle(recipe, data)
+    assert settle(read_recipe("default", ["data.classes=['cat']"]), data)
 
 
 # --- folder ------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """A recipe is checked once, and says what is wrong in words."""
 
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -7,13 +9,8 @@ import tomli_w
 from pydantic import ValidationError
 
 from onebox.errors import SettingError
-from onebox.learning.recipe import (
-    Recipe,
-    check_recipe,
-    read_recipe,
-    recipe_names,
-    recipe_text,
-)
+from onebox.learning.recipe import Recipe
+from onebox.learning.recipe_files import check_recipe, read_recipe, recipe_names, recipe_text
 
 
 def as_toml(recipe):
@@ -31,6 +28,11 @@ TYPOS = [
     ({"model": {"backbon": "x"}}, "[model] has no setting 'backbon'. Did you mean backbone?"),
     ({"augment": {"contarst": 0.1}}, "[augment] has no setting 'contarst'. Did you mean contrast?"),
     ({"data": {"clases": ["cat"]}}, "[data] has no setting 'clases'. Did you mean classes?"),
+    ({"hog": {"windw": 7}}, "[hog] has no setting 'windw'. Did you mean window?"),
+    (
+        {"model": {"anchors": {"scale": [1.0]}}},
+        "[model.anchors] has no setting 'scale'. Did you mean scales?",
+    ),
     ({"loss": {"box": {"guio": 1.0}}}, "'guio'. Did you mean giou?"),
     ({"model": {"vectorizer": "pyrmid"}}, "got 'pyrmid'. Did you mean pyramid?"),
     ({"model": {"box_head": "marginel"}}, "got 'marginel'. Did you mean marginal?"),
@@ -63,6 +65,8 @@ WRONG = [
     ({"model": {"size": 16}}, "model.size: ", "got 16"),
     ({"model": {"mean": [0.5, 0.5]}}, "model.mean.2: ", "got [0.5, 0.5]"),
     ({"model": 3}, "model: ", "got 3"),
+    ({"hog": {"cell": 2}}, "hog.cell: ", "got 2"),
+    ({"hog": "yes"}, "hog: ", "got 'yes'"),
 ]
 
 
@@ -92,7 +96,7 @@ def test_the_marginal_head_wants_a_map(vectorizer):
 
 
 def test_the_distribution_loss_wants_bins():
-    with pytest.raises(SettingError, match="needs the bins of box_head 'marginal', got 'direct'"):
+    with pytest.raises(SettingError, match="needs box_head 'marginal', got 'direct'"):
         check_recipe({"model": {"box_head": "direct"}}, place="my.toml")
 
 
@@ -105,6 +109,54 @@ def test_a_distribution_loss_of_no_weight_wants_nothing():
 def test_a_recipe_without_a_box_loss_is_refused(box):
     with pytest.raises(SettingError, match="names no loss with a weight; set one"):
         check_recipe({"loss": {"box": box}}, place="my.toml")
+
+
+# --- HOG windows in place of a network -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"train": {"epochs": 3}}, "does not read train.epochs; leave it out."),
+        ({"model": {}}, "does not read model; leave it out."),
+        (
+            {"loss": {"label": 1.0}, "augment": {"flip": 0.0, "cut": 0.0}},
+            "does not read loss.label, augment.cut, augment.flip; leave it out.",
+        ),
+    ],
+)
+def test_what_is_of_networks_is_refused_beside_hog_windows(settings, named):
+    with pytest.raises(SettingError) as caught:
+        check_recipe({"hog": {}, **settings}, place="my.toml")
+    assert str(caught.value) == (
+        f"my.toml: a recipe with a [hog] table trains no network, and {named}"
+    )
+
+
+def test_a_setting_of_the_windows_is_changed_like_any_other():
+    recipe = read_recipe("hog-svm", ["hog.cell=4", "data.classes=['cat']"])
+    assert (recipe.hog.cell, recipe.data.classes) == (4, ("cat",))
+    with pytest.raises(SettingError, match=r"hog-svm: .* does not read train\.seed"):
+        read_recipe("hog-svm", ["train.seed=3"])
+
+
+def test_a_seed_reaches_the_section_that_is_read():
+    windows, network = read_recipe("hog-svm"), read_recipe("default")
+    assert windows.with_seed(7).hog.model_dump() == {**windows.hog.model_dump(), "seed": 7}
+    assert windows.with_seed(7).train == windows.train
+    assert network.with_seed(7).train.model_dump() == {**network.train.model_dump(), "seed": 7}
+    assert network.with_seed(7).hog is None
+
+
+def test_what_is_not_read_is_not_written():
+    assert list(read_recipe("hog-svm").model_dump()) == ["source", "data", "hog"]
+    assert list(Recipe().model_dump()) == ["source", "data", "model", "loss", "train", "augment"]
+
+
+def test_recipes_are_read_without_what_training_needs():
+    code = "import sys, onebox.learning.recipe; print(*{'torch', 'skimage'} & set(sys.modules))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == []
 
 
 # --- files and names -------------------------------------------------------------------------
@@ -122,7 +174,9 @@ def test_a_recipe_that_comes_with_the_package_is_valid_short_and_says_its_source
 
 @pytest.mark.parametrize("name", recipe_names())
 def test_a_recipe_written_as_toml_reads_back_equal(name, tmp_path):
-    recipe = read_recipe(name, ["train.epochs=3", "model.mean=[0.1, 0.2, 0.3]"])
+    of_windows = ["hog.cell=4", "hog.sharpness=2"]
+    of_networks = ["train.epochs=3", "model.mean=[0.1, 0.2, 0.3]"]
+    recipe = read_recipe(name, of_windows if name == "hog-svm" else of_networks)
     file = tmp_path / "recipe.toml"
     file.write_text(as_toml(recipe), "utf-8")
     assert read_recipe(file) == recipe

@@ -13,7 +13,8 @@ from onebox.evaluation import summarize
 from onebox.images import Picture
 from onebox.metrics import compare
 from onebox.report import histogram, most_confused, write_report, write_samples
-from onebox.structures import Prediction, Sample
+from onebox.structures import Joints, Prediction, Sample
+from onebox.visualization import PREDICTED, TRUE
 
 VOID = {"meta", "img", "br", "link", "input"}
 TRUTH = (2.0, 2.0, 12.0, 12.0)
@@ -121,6 +122,66 @@ def test_pictures_are_in_the_page_with_both_boxes(tmp_path):
     red, _, blue = (np.asarray(image)[:, :, band].astype(int) for band in range(3))
     assert (red - blue > 100).any()  # orange
     assert (blue - red > 60).any()  # sky blue
+
+
+JOINTS = Joints(("right_shoulder", "left_hip"), ((0, 1),))
+SHOULDER_HIP = ((4.0, 4.0, 2), (10.0, 12.0, 2))  # a torso of 10 px
+
+
+def posed(shoulder, name="a.jpg", *, marked=SHOULDER_HIP):
+    return compare(
+        Sample(Path(name), "cat", TRUTH, keypoints=marked),
+        Prediction("cat", 0.75, TRUTH, (1.0,), ((*shoulder, 0.5), (10.0, 12.0, 0.5))),
+        size_wh=(16, 16),
+        mean_box=None,
+        joints=JOINTS,
+    )
+
+
+def written_posed(tmp_path, outcomes):
+    path = tmp_path / "report.html"
+    report = summarize(outcomes, ("cat",), joints=JOINTS)
+    write_report(report, path, load_picture=load_plain)
+    return Page(path.read_text(encoding="utf-8"))
+
+
+def test_joints_have_a_table_and_a_figure_at_the_top(tmp_path):
+    # 1 and 3 px off, in torsos 0.1 and 0.3, of which the first is near enough
+    page = written_posed(tmp_path, [posed((4.0, 5.0)), posed((4.0, 7.0))])
+    assert page.has("table", **{"class": "per-joint"})
+    rows = "right_shoulder 50.0 % 0.200 left_hip 100.0 % 0.000 all joints 75.0 %"
+    assert rows in page.text
+    assert "75.0 % of the labelled joints are found" in page.text
+    assert "PCK@0.2 75.0 % " in page.text
+
+
+def test_joints_of_which_none_is_labelled_have_no_table(tmp_path):
+    page = written_posed(tmp_path, [posed((4.0, 5.0), marked=None)])
+    assert "PCK" not in page.text
+    assert not page.has("table", **{"class": "per-joint"})
+
+
+def colours(image, row, column):
+    """Whether orange and sky blue are near a pixel; JPEG shifts them a little."""
+    near = np.asarray(image)[row - 6 : row + 7, column - 6 : column + 7].astype(int)
+    return [bool((abs(near - colour).max(axis=2) < 60).any()) for colour in (PREDICTED, TRUE)]
+
+
+def test_the_skeletons_of_truth_and_prediction_are_on_the_pictures(tmp_path):
+    (address,) = written_posed(tmp_path, [posed((10.0, 4.0))]).images
+    image = Image.open(io.BytesIO(base64.b64decode(address.split(",")[1])))
+    # 20 pixels of the page for one of the picture: half-way down the bones of truth and prediction
+    assert colours(image, 160, 140) == [False, True]
+    assert colours(image, 160, 200) == [True, False]
+    write_samples(
+        summarize([posed((10.0, 4.0))], ("cat",), joints=JOINTS),
+        tmp_path / "samples.png",
+        load_picture=load_plain,
+    )
+    # 15 pixels of the sheet for one of the picture, behind a gap of 8
+    with Image.open(tmp_path / "samples.png") as sheet:
+        assert colours(sheet, 8 + 120, 8 + 105) == [False, True]
+        assert colours(sheet, 8 + 120, 8 + 150) == [True, False]
 
 
 def test_the_few_pictures_of_a_small_data_set_are_shown_once_worst_first(tmp_path):

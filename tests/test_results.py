@@ -10,10 +10,12 @@ import pytest
 
 from onebox import files, results
 from onebox.errors import OneboxError
-from onebox.structures import Prediction
+from onebox.structures import Joints, Prediction
 
 CLASSES = ("cat", "dog")
 CAT = Prediction("cat", 0.75, (1.5, 2.0, 11.5, 22.0), (0.9, 0.1))
+JOINTS = Joints(("nose", "tail"), ((0, 1),))
+POSED = Prediction("cat", 0.75, CAT.box, CAT.probabilities, ((2.5, 3.0, 0.5), (9.0, 4.0, 0.25)))
 DOG = Prediction("dog", 0.1, (0.1, 0.2, 0.3, 0.4), (0.4, 0.6))
 
 
@@ -58,11 +60,33 @@ def test_coco_categories_follow_the_model_s_classes():
     assert dog["category_id"] == 2
 
 
+def test_a_json_line_has_joints_by_name_after_all_that_it_has_without():
+    plain = json.loads(results.as_json_line("a.png", CAT, CLASSES))
+    posed = json.loads(results.as_json_line("a.png", POSED, CLASSES, JOINTS))
+    assert list(posed) == [*plain, "keypoints"]
+    assert posed == plain | {"keypoints": {"nose": [2.5, 3.0, 0.5], "tail": [9.0, 4.0, 0.25]}}
+
+
+def test_csv_has_the_joints_behind_the_columns_that_are_always_there():
+    plain = results.as_csv([("a.png", CAT)], CLASSES).splitlines()
+    posed = results.as_csv([("a.png", POSED), ("unread.png", None)], CLASSES, JOINTS).splitlines()
+    names = "nose_x,nose_y,nose_confidence,tail_x,tail_y,tail_confidence"
+    assert posed == [f"{plain[0]},{names}", f"{plain[1]},2.5,3.0,0.5,9.0,4.0,0.25"]
+
+
+def test_coco_has_three_numbers_a_joint_one_joint_after_another():
+    [plain] = json.loads(results.as_coco([("a.png", CAT)], CLASSES))
+    [posed] = json.loads(results.as_coco([("a.png", POSED)], CLASSES, JOINTS))
+    assert posed == plain | {"keypoints": [2.5, 3.0, 0.5, 9.0, 4.0, 0.25]}
+
+
 @pytest.mark.parametrize("kind", results.WRITERS)
 @pytest.mark.parametrize("answers", [[], [("a.png", CAT)]])
-def test_each_kind_of_file_begins_as_it_says(kind, answers):
+@pytest.mark.parametrize("joints", [None, JOINTS])
+def test_each_kind_of_file_begins_as_it_says(kind, answers, joints):
     writer = results.WRITERS[kind]
-    assert writer.write(answers, CLASSES).encode().startswith(writer.beginning)
+    told = answers if joints is None else [(name, POSED) for name, _ in answers]
+    assert writer.write(told, CLASSES, joints).encode().startswith(writer.beginning)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from onebox.errors import DataError, OneboxError, SettingError
 from onebox.learning import runs
 from onebox.learning.checkpoints import load_checkpoint
 from onebox.learning.progress import Silent
-from onebox.learning.recipe import read_recipe
+from onebox.learning.recipe_files import read_recipe
 
 
 class Diary(Silent):

@@ -11,7 +11,16 @@ from PIL import Image, ImageFilter
 
 import onebox
 from onebox.errors import ModelError, PictureError
-from onebox.runtime import INPUT, METADATA_KEY, OUTPUTS, ModelFacts, load
+from onebox.runtime import (
+    INPUT,
+    JOINTS_OUTPUT,
+    METADATA_KEY,
+    OUTPUTS,
+    ModelFacts,
+    Part,
+    load,
+)
+from onebox.structures import Joints
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +61,13 @@ def test_facts_read_back_from_their_text_equal():
     assert ModelFacts.from_json(FACTS.as_json()) == FACTS
     bare = ModelFacts(("cat",), 32)
     assert ModelFacts.from_json(bare.as_json()) == bare
+
+
+def test_joints_and_parts_read_back_equal():
+    joints = Joints(("hip", "knee"), skeleton=((0, 1),), flip_pairs=((0, 1),))
+    part = Part("backbone", "resnet18", 60, 11_000_000, 1_800_000_000, ((256, 4, 4), (512, 2, 2)))
+    facts = ModelFacts(("cat",), 32, joints=joints, parts=(part,))
+    assert ModelFacts.from_json(facts.as_json()) == facts
 
 
 def test_facts_of_a_later_onebox_may_hold_more():
@@ -141,6 +157,20 @@ def test_a_model_without_an_output_is_refused_by_its_name(tmp_path):
     file = write_model(tmp_path / "model.onnx", outputs=["box"], metadata=FACTS.as_json())
     with pytest.raises(ModelError, match="lacks the outputs probability, score"):
         load(file)
+
+
+def test_a_model_that_tells_of_joints_must_have_their_output(tmp_path):
+    facts = ModelFacts(("cat",), 32, joints=Joints(("hip", "knee")))
+    file = write_model(tmp_path / "model.onnx", metadata=facts.as_json())
+    with pytest.raises(ModelError, match="lacks the outputs keypoints"):
+        load(file)
+    write_model(file, outputs=(*OUTPUTS, JOINTS_OUTPUT), metadata=facts.as_json())
+    assert load(file).joints == facts.joints
+
+
+def test_a_model_without_joints_predicts_none(localizer, disc):
+    assert localizer.joints is None
+    assert localizer.predict(disc).keypoints is None
 
 
 def test_a_whole_file_is_not_refused(tmp_path):

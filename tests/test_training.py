@@ -9,14 +9,17 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from onebox.learning import training
 from onebox.learning.batches import RowsInOrder, batches
 from onebox.learning.cache import decode
 from onebox.learning.checkpoints import load_checkpoint
 from onebox.learning.losses import paired_iou
 from onebox.learning.network import Network
 from onebox.learning.progress import Silent
+from onebox.learning.recipe import TrainSettings
 from onebox.learning.training import (
     Training,
+    exponential,
     fit,
     one_cycle,
     planned_epochs,
@@ -124,12 +127,39 @@ def test_the_recipes_own_epochs_count(tiny_recipe):
 
 
 def test_the_rate_rises_evenly_then_falls_as_half_a_cosine_to_a_hundredth():
-    rate = one_cycle(warmup=4, total=14)
+    # two sevenths of 14 steps are 4
+    rate = one_cycle(TrainSettings(warmup=2 / 7), 14)
     assert [rate(step) for step in range(5)] == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0])
     # half way down from step 4 to 14 the cosine is 0
     assert rate(9) == pytest.approx(0.01 + 0.99 / 2)
     assert rate(14) == pytest.approx(0.01)
     assert rate(20) == pytest.approx(0.01)
+
+
+def test_the_exponential_rate_is_four_fifths_every_3600_steps_a_little_at_each():
+    rate = exponential(TrainSettings(decay=0.8, decay_steps=3600), 99)
+    assert [rate(step) for step in (0, 1800, 3600, 7200)] == pytest.approx(
+        [1.0, 0.8**0.5, 0.8, 0.64]
+    )
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "kind"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)]
+)
+def test_the_optimizer_and_the_schedule_are_those_of_the_recipe(recipe, optimizer, kind):
+    slowing = with_train(
+        recipe, optimizer=optimizer, schedule="exponential", decay=0.5, decay_steps=2
+    )
+    module = Training(Network(slowing, classes=1), slowing, total_steps=9)
+    [made], [schedule] = module.configure_optimizers()
+    assert type(made) is kind
+    assert {group["weight_decay"] for group in made.param_groups} == {0.0, 0.05}
+    made.step()
+    schedule["scheduler"].step()
+    # half every second step
+    expected = recipe.train.learning_rate * 0.5**0.5
+    assert made.param_groups[0]["lr"] == pytest.approx(expected)
+    assert schedule["interval"] == "step"
 
 
 def test_the_first_steps_of_an_average_weigh_the_latest_and_later_ones_the_past():
@@ -181,7 +211,7 @@ def test_the_figure_of_an_epoch_is_that_of_the_averaged_weights_that_are_kept(
     last = load_checkpoint(folder / "last.safetensors")
 
     def figure(state):
-        module = Training(Network(recipe, classes=1), recipe, 1)
+        module = Training(Network(recipe, classes=1), recipe, total_steps=1)
         module.load_state_dict(state)
         module.eval()
         module.log = lambda name, value, **_: found.append(float(value))
@@ -199,7 +229,7 @@ def test_the_figure_of_an_epoch_is_that_of_the_averaged_weights_that_are_kept(
 
 
 def test_validation_measures_the_mean_overlap_of_the_pictures_with_a_box(recipe, decoded):
-    module = Training(Network(recipe, classes=1), recipe, 1).eval()
+    module = Training(Network(recipe, classes=1), recipe, total_steps=1).eval()
     told = []
     module.log = lambda name, value, **_: told.append((name, value))
     rows = decoded["val"]
@@ -379,3 +409,37 @@ def test_a_run_ends_early_when_the_figure_stays_the_same(recipe, decoded, tmp_pa
 def test_without_an_average_the_latest_weights_are_kept(recipe, decoded, tmp_path):
     run(with_train(recipe, ema_decay=0.0, epochs=1), decoded, tmp_path)
     assert "current_model_state" not in load_checkpoint(tmp_path / "last.safetensors")
+
+
+def test_every_epochs_checkpoint_stays_where_the_recipe_says_so(recipe, decoded, tmp_path):
+    run(with_train(recipe, keep_every_epoch=True, epochs=3), decoded, tmp_path)
+    kept = sorted(tmp_path.glob("epoch-*.safetensors"))
+    assert [load_checkpoint(file)["epoch"] for file in kept] == [0, 1, 2]
+
+
+# --- joints in a batch -------------------------------------------------------------------------
+
+
+def test_a_training_step_varies_joints_with_their_picture(recipe, decoded, monkeypatch):
+    """The joints that the loss is told are the corners of the box that it is told."""
+    told = []
+    monkeypatch.setattr(
+        training, "total_loss", lambda outputs, batch, *_: told.append(batch) or outputs[0][0].sum()
+    )
+    augmentation = recipe.augment.model_copy(update={"geometry": 1.0, "flip": 1.0, "cut": 0.0})
+    varied = recipe.model_copy(update={"augment": augmentation})
+    module = Training(Network(varied, classes=1), varied, total_steps=1, flip_pairs=((0, 1),))
+    module.log = lambda *_, **__: None
+    (batch,) = batches(decoded["val"], RowsInOrder(12, 12))
+    corners = batch.boxes.unflatten(1, (2, 2))
+    visible = torch.tensor([1.0, 2.0]).expand(12, 2)[..., None]
+    module.training_step(batch._replace(joints=torch.cat([corners, visible], dim=2)), 0)
+    [seen] = told
+    # A mirror takes the left corner to the right; its joint is then the other of the pair.
+    joints, boxes = seen.joints, seen.boxes
+    is_inside = (joints[..., 2] > 0).all(dim=1)
+    assert is_inside.sum() > 6
+    assert_close(joints[is_inside, 0, 0], boxes[is_inside, 0], atol=1e-5, rtol=0)
+    assert_close(joints[is_inside, 1, 0], boxes[is_inside, 2], atol=1e-5, rtol=0)
+    assert joints[is_inside, 0, 2].unique().tolist() == [2.0]
+    assert not torch.allclose(boxes, batch.boxes, atol=0.05)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from onebox.images import Picture, load
-from onebox.structures import Prediction, Sample
+from onebox.structures import Joints, Prediction, Sample
 from onebox.visualization import PREDICTED, TRUE, contact_sheet, draw, fit
 
 GREY = 128
@@ -139,6 +139,70 @@ def test_a_picture_too_small_for_words_has_its_box_all_the_same():
 def test_any_box_on_any_picture_can_be_drawn(box, size_wh):
     image = draw(plain(*size_wh), prediction=predicted(box), truth=true(box, "dog"))
     assert image.size == size_wh
+
+
+# --- skeletons ---------------------------------------------------------------------------------
+
+# A bone from the first to the second joint; the third stands alone.
+LIMB = Joints(("hip", "knee", "nose"), skeleton=((0, 1),))
+OUT_OF_THE_WAY = (0.0, 0.0, 4.0, 4.0)
+
+
+def posed(*points):
+    return Prediction("", 1.0, OUT_OF_THE_WAY, (1.0,), tuple((x, y, 0.9) for x, y in points))
+
+
+def truly_posed(*joints):
+    return Sample(Path("a.jpg"), "", OUT_OF_THE_WAY, keypoints=joints)
+
+
+def test_a_predicted_bone_is_a_line_of_its_colour_from_joint_to_joint():
+    prediction = posed((40.0, 50.0), (160.0, 110.0), (100.0, 20.0))
+    image = draw(plain(), prediction=prediction, joints=LIMB)
+    # a third and two thirds of the way, and the joints themselves
+    for place in [(80, 70), (120, 90), (40, 50), (160, 110), (100, 20)]:
+        assert image.getpixel(place) == PREDICTED
+    # between the nose and the bone there is none
+    assert image.getpixel((100, 50)) == (GREY, GREY, GREY)
+
+
+def test_a_true_bone_has_the_colour_of_the_truth():
+    truth = truly_posed((40.0, 50.0, 2), (160.0, 110.0, 1), (100.0, 20.0, 2))
+    image = draw(plain(), truth=truth, joints=LIMB)
+    for place in [(80, 70), (120, 90), (100, 20)]:
+        assert image.getpixel(place) == TRUE
+
+
+def test_a_joint_that_is_not_labelled_is_not_drawn_nor_is_a_bone_to_it():
+    truth = truly_posed((40.0, 50.0, 2), (160.0, 110.0, 0), (100.0, 20.0, 2))
+    image = draw(plain(), truth=truth, joints=LIMB)
+    assert image.getpixel((40, 50)) == TRUE
+    for place in [(80, 70), (120, 90), (160, 110)]:
+        assert image.getpixel(place) == (GREY, GREY, GREY)
+
+
+def test_bones_are_cased_in_black_to_show_on_their_own_colour():
+    pixels = np.full((150, 200, 3), PREDICTED, dtype=np.uint8)
+    image = draw(pixels, prediction=posed((40.0, 80.0), (160.0, 80.0), (0.0, 0.0)), joints=LIMB)
+    column = [image.getpixel((100, row)) for row in range(70, 90)]
+    assert column.count((0, 0, 0)) >= 2
+    assert column[10] == PREDICTED
+
+
+def test_without_joints_to_connect_keypoints_are_not_drawn():
+    prediction = posed((40.0, 50.0), (160.0, 110.0), (100.0, 20.0))
+    with_box_alone = draw(plain(), prediction=prediction)
+    assert with_box_alone.getpixel((80, 70)) == (GREY, GREY, GREY)
+
+
+def test_joints_of_the_whole_picture_are_drawn_on_a_shrunk_one():
+    prediction = posed((80.0, 200.0), (320.0, 440.0), (0.0, 0.0))  # of 400 x 600
+    image = draw(plain(), prediction=prediction, joints=LIMB, scale_xy=(2.0, 4.0))
+    for place in [(40, 50), (80, 70), (120, 90), (160, 110)]:
+        assert image.getpixel(place) == PREDICTED
+
+
+# --- fitting and sheets ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
