@@ -25,7 +25,8 @@ from onebox.learning.batches import Batch
 from onebox.learning.cache import Decoded, decode
 from onebox.learning.network import Network, total_loss
 from onebox.learning.progress import Silent
-from onebox.learning.recipe import Recipe, read_recipe
+from onebox.learning.recipe import Recipe
+from onebox.learning.recipe_files import read_recipe
 from onebox.learning.training import _keep_freed_memory, fit
 
 _VAL_SHARE = 8  # training pictures to one validation picture, as in the generated data sets

@@ -10,7 +10,7 @@ import numpy as np
 
 from onebox.learning.export import PARITY_PICTURES, export
 from onebox.learning.network import Network
-from onebox.learning.recipe import read_recipe
+from onebox.learning.recipe_files import read_recipe
 from onebox.runtime import ModelFacts
 
 

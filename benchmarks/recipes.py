@@ -1,0 +1,174 @@
+"""Every recipe on every data set: overlap, classes, time of training, latency. README.md says how.
+
+python benchmarks/recipes.py train --shared DIR --keep DIR results.json
+python benchmarks/recipes.py latency --keep DIR results.json
+python benchmarks/recipes.py table results.json
+"""
+
+import argparse
+import csv
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from machine import facts, percentiles
+
+import onebox
+from onebox.learning.recipe import Recipe
+from onebox.learning.recipe_files import read_recipe, recipe_names
+
+_SIZES = {True: 96, False: 128}  # of generated pictures, of real ones
+_SEEN = 6000  # training pictures that are seen, whatever their number
+_BACKBONE = "mobilenetv2_100"
+_WEIGHTS = Path("weights", "mobilenetv2_100_same.safetensors")
+_SYNTHETIC = ("synth:blobs", "synth:cutouts-black", "synth:cutouts")
+_REAL = ("raccoon", "caltech3", "pets")
+_TRAINED_ON = {"raccoon": 129, "caltech3": 1423, "pets": 207}
+_LEFT_OUT = frozenset({"demo"})  # the default, at another size
+_SIDE = 128  # of the array that is timed, in pixels
+_WARM_UP, _CALLS = 20, 200
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("verb", choices=("train", "latency", "table"))
+    parser.add_argument("results", type=Path, metavar="FILE.json")
+    parser.add_argument("--shared", type=Path, help="the folder of data sets and weights")
+    parser.add_argument("--keep", type=Path, help="where the runs lie")
+    parser.add_argument("--recipe", action="append", help="this one alone; repeatable")
+    parser.add_argument("--data", action="append", help="this one alone; repeatable")
+    options = parser.parse_args()
+    {"train": _train, "latency": _latency, "table": _table}[options.verb](options)
+
+
+def _train(options: argparse.Namespace) -> None:
+    """Train what the results do not hold yet; they are written after each run."""
+    known = _read(options.results)
+    done = {(row["recipe"], row["data"]) for row in known}
+    for data in options.data or [*_SYNTHETIC, *_REAL]:
+        for name in options.recipe or _names():
+            if (name, data) not in done:
+                known.append(_measured(name, data, options))
+                options.results.write_text(json.dumps(known, indent=1), "utf-8")
+                print(json.dumps(known[-1]), flush=True)
+
+
+def _names() -> list[str]:
+    return [
+        name
+        for name in recipe_names()
+        if name not in _LEFT_OUT and not read_recipe(name).model.joints
+    ]
+
+
+def _measured(name: str, data: str, options: argparse.Namespace) -> dict[str, Any]:
+    folder = options.keep / f"{name}-{data.replace(':', '-')}"
+    source = data if data.startswith("synth:") else options.shared / "data" / data / "labels.csv"
+    program = Path(sys.executable).with_name("onebox")
+    command = [str(program), "train", str(source), "--recipe", name]
+    command += ["--out", str(folder), "--json", "--on-bad", "skip"]
+    command += _changes(read_recipe(name), data, options.shared)
+    start = time.perf_counter()
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    whole = time.perf_counter() - start
+    figures = json.loads(printed)["figures"]["test"]
+    chosen = ("mean_iou", "iou_at", "class_accuracy", "mean_box_iou", "is_collapsed", "images")
+    return {
+        "recipe": name,
+        "data": data,
+        "train_seconds": _train_seconds(folder, whole),
+        **{key: figures[key] for key in chosen},
+        "machine": facts(),
+    }
+
+
+def _changes(recipe: Recipe, data: str, shared: Path) -> list[str]:
+    """One size, one backbone and as many pictures for all; the rest is the recipe's own."""
+    if getattr(recipe, "hog", None) is not None:
+        return []
+    pictures = _TRAINED_ON.get(data, 2000)
+    steps = pictures // recipe.train.batch_size or 1
+    changes = {
+        "model.size": _SIZES[data in _SYNTHETIC],
+        "model.backbone": _BACKBONE,
+        "train.epochs": round(_SEEN / (steps * recipe.train.batch_size)),
+        "train.keep_every_epoch": "false",
+    }
+    asked = [word for key, value in changes.items() for word in ("--set", f"{key}={value}")]
+    return [*asked, "--weights", str(shared / _WEIGHTS)]
+
+
+def _train_seconds(folder: Path, whole: float) -> float:
+    """Of the epochs alone where the run kept their history."""
+    file = folder / "history.csv"
+    if not file.is_file():
+        return whole
+    with file.open(encoding="utf-8") as rows:
+        return float(list(csv.DictReader(rows))[-1]["seconds"])
+
+
+def _latency(options: argparse.Namespace) -> None:
+    """Time `predict` of all models on one array; they take turns."""
+    known = _read(options.results)
+    models = {row["recipe"]: _model(options.keep, row) for row in known if row["data"] == "pets"}
+    localizers = {name: onebox.load(file) for name, file in models.items()}
+    array = np.random.default_rng(0).integers(0, 256, (_SIDE, _SIDE, 3), dtype=np.uint8)
+    times: dict[str, list[float]] = {name: [] for name in localizers}
+    for turn in range(-_WARM_UP, _CALLS):
+        for name, localizer in localizers.items():
+            start = time.perf_counter()
+            localizer.predict(array)
+            if turn >= 0:
+                times[name].append((time.perf_counter() - start) * 1000)
+    for row in known:
+        row["latency_ms"] = percentiles(times[row["recipe"]])[0]
+    options.results.write_text(json.dumps(known, indent=1), "utf-8")
+    print({name: percentiles(spent) for name, spent in times.items()})
+
+
+def _model(keep: Path, row: Mapping[str, Any]) -> Path:
+    folder = keep / f"{row['recipe']}-{row['data'].replace(':', '-')}"
+    return next(file for file in folder.iterdir() if file.stem == "model")
+
+
+def _table(options: argparse.Namespace) -> None:
+    """Print the results as Markdown, one table a data set."""
+    known = _read(options.results)
+    for data in dict.fromkeys(row["data"] for row in known):
+        print(f"\n### {data}\n")
+        print(_line(["recipe", "mean IoU", "≥ 0.5", "≥ 0.75", "≥ 0.9", "class", "s", "ms"]))
+        print("|---" * 8 + "|")
+        rows = [row for row in known if row["data"] == data]
+        for row in sorted(rows, key=lambda row: -row["mean_iou"]):
+            print(_line(_cells(row)))
+        print(f"\nMean training box: {rows[0]['mean_box_iou']:.3f}. {rows[0]['images']} pictures.")
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    shares = [f"{row['iou_at'][at]:.2f}" for at in ("0.5", "0.75", "0.9")]
+    accuracy = row["class_accuracy"]
+    return [
+        f"`{row['recipe']}`" + (" (one box)" if row["is_collapsed"] else ""),
+        f"{row['mean_iou']:.3f}",
+        *shares,
+        "" if accuracy is None else f"{accuracy:.3f}",
+        f"{row['train_seconds']:.0f}",
+        f"{row['latency_ms']:.1f}" if "latency_ms" in row else "",
+    ]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _read(file: Path) -> list[dict[str, Any]]:
+    return json.loads(file.read_text("utf-8")) if file.is_file() else []
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Draw docs/images/recipe-NAME.png: what each recipe's model finds in the same six pictures.
+
+The models are those that benchmarks/recipes.py keeps:
+
+    python benchmarks/recipes.py train --shared DIR --keep DIR results.json
+    python docs/figures/recipes.py DIR [--pose runs/pose/model.onnx --lsp DIR/lsp]
+
+The pictures are generated, of a seed that training does not use. Those of the athletes are not
+free to show: of them stands here what a joint model makes of it, beside what is true, on no ground.
+"""
+
+import argparse
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from predictions import _samples
+
+import onebox
+from onebox import images
+from onebox.structures import Sample
+from onebox.visualization import contact_sheet, draw
+
+_FOLDER = Path(__file__).parents[1] / "images"
+_COUNT, _SIDE = 6, 150
+_COLOURS = 128  # as many as the eye asks for at this size
+_GROUND = 245
+
+
+def main() -> None:
+    """Draw one sheet for each kept run, and one of joints where asked."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("keep", type=Path, metavar="DIR")
+    parser.add_argument("--pose", type=Path, help="a model of joints")
+    parser.add_argument("--lsp", type=Path, help="the folder of its data")
+    options = parser.parse_args()
+    samples = list(islice(_samples(), _COUNT))
+    for folder in sorted(options.keep.glob("*-synth-cutouts")):
+        model = next(file for file in folder.iterdir() if file.stem == "model")
+        _write(folder.name.removesuffix("-synth-cutouts"), model, samples)
+    if options.pose is not None:
+        data = onebox.read(options.lsp).part("test")
+        _write("pose", options.pose, data.samples[:_COUNT], with_ground=False)
+
+
+def _write(name: str, model: Path, samples: list[Sample], *, with_ground: bool = True) -> None:
+    localizer = onebox.load(model)
+    tiles = []
+    for sample in samples:
+        pixels = images.load(sample.image).pixels
+        found = localizer.predict(pixels)
+        ground = pixels if with_ground else np.full_like(pixels, _GROUND)
+        tiles.append(draw(ground, prediction=found, truth=sample, joints=localizer.joints))
+    sheet = contact_sheet(tiles, columns=_COUNT, tile_side=_SIDE)
+    out = _FOLDER / f"recipe-{name}.png"
+    sheet.quantize(_COLOURS).save(out, optimize=True)
+    print(out.name)
+
+
+if __name__ == "__main__":
+    main()
