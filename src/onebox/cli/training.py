@@ -13,7 +13,10 @@ from onebox.errors import SettingError
 if TYPE_CHECKING:
     from onebox.learning.finishing import Run
 
-_HEADLINES = ("images", "mean_iou", "iou_at", "class_accuracy", "mean_box_iou", "pck_0.2")
+_HEADLINES = (
+    "images", "mean_iou", "iou_at", "class_accuracy", "mean_box_iou", "pck_0.2",
+    "presence_auroc", "false_box_rate",
+)  # fmt: skip
 
 
 def train(
@@ -37,6 +40,9 @@ def train(
         Path | None, typer.Option(help="The run's folder; by default runs/NAME.")
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="End in so many minutes; plans epochs and size.")
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Everything random follows from it.")
     ] = None,
@@ -58,12 +64,14 @@ def train(
         "--weights": weights is not None,
         "--no-pretrained": no_pretrained,
         "--out": out is not None,
+        "--minutes": minutes is not None,
         "--seed": seed is not None,
     }
     _check_options(resume, [name for name, is_given in others.items() if is_given])
     if weights is not None and no_pretrained:
         raise SettingError("--weights and --no-pretrained exclude each other; leave one out.")
     asked = [*(changes or []), *(["model.pretrained=false"] if no_pretrained else [])]
+    asked += [] if minutes is None else [f"train.minutes={minutes}"]
     chosen = onebox.read_recipe("default" if recipe is None else recipe, asked)
     chosen = chosen if seed is None else chosen.with_seed(seed)
     how = Reading(format_name, on_multiple, on_bad)
@@ -115,5 +123,7 @@ def _print_run(run: "Run", *, as_json: bool) -> None:
         typer.echo(json.dumps({**facts, "epochs": run.epochs, "figures": run.figures}))
         return
     for split, figures in run.figures.items():
-        show_table(f"{split} pictures", {name: figures[name] for name in _HEADLINES if name in figures})
+        show_table(
+            f"{split} pictures", {name: figures[name] for name in _HEADLINES if name in figures}
+        )
     show_table("files", {"model": run.model, "report": run.report})

@@ -1,0 +1,142 @@
+"""A time budget → epochs and a size: what training costs is measured, then planned to fit.
+
+What a step costs is timed on the network itself, at the size of its first steps and at the whole
+one; what lies between is taken as growing with the area.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from onebox.errors import SettingError
+from onebox.learning.network import Network
+from onebox.learning.recipe import Recipe
+from onebox.learning.training import OPTIMIZERS, planned_epochs, size_at
+
+_FEWEST_STEPS = 200  # below it, smaller pictures teach more than fewer steps
+_SIZES = (1.0, 0.84, 0.67, 0.5)  # of the recipe's, tried from the largest
+_MULTIPLE = 32  # pixels; the deepest map of most backbones has a cell for so many
+_TIMED, _WARM_UP = 2, 1  # steps
+_POINTS = 20  # of the growing size, at which the cost of a step is asked
+_BESIDE = 1.25  # of a step's own time: batches, augmentation, moving average
+_AROUND = 15.0  # seconds for decoding, the export and what is written
+_MARGIN = 0.9  # of the budget is planned; machines have other work
+_MEASURED = 0.015  # seconds to measure a picture from its file
+_MOST_PASSES = 3  # times the epochs that a recipe leaves to be planned
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """How much there is to do.
+
+    Attributes:
+        train: Pictures to train on.
+        val: Pictures to validate on, after each epoch.
+        measured: Pictures that the exported file is measured on, each as often as that is done.
+    """
+
+    train: int
+    val: int
+    measured: int
+
+
+def plan(recipe: Recipe, network: Network, work: Work) -> Recipe:
+    """The recipe with as many epochs as end in time, at the largest size that leaves enough steps.
+
+    Args:
+        recipe: Its size and schedule are tried first. ``train.minutes`` is from now to the end of
+            the command; where it is absent, nothing is planned.
+        network: Steps are timed on it; its weights stay as they are.
+        work: The pictures.
+
+    Raises:
+        SettingError: If not even one epoch at the smallest size fits.
+    """
+    minutes = recipe.train.minutes
+    if minutes is None:
+        return recipe
+    seconds = _MARGIN * minutes * 60 - _AROUND - _MEASURED * work.measured
+    cost = _cost_of_step(recipe, network)
+    plans = [_at_size(recipe, work, share, cost, seconds) for share in _sizes(recipe)]
+    steps = math.ceil(work.train / recipe.train.batch_size)
+    enough = [each for each in plans if (each.train.epochs or 0) * steps >= _FEWEST_STEPS]
+    chosen = enough[0] if enough else plans[-1]
+    if not chosen.train.epochs:
+        least = _least_minutes(chosen, work, cost)
+        raise SettingError(
+            f"--minutes {minutes:g}: one epoch over {work.train} pictures at {chosen.model.size} "
+            f"px takes longer. Give it {least} minutes, fewer pictures, or a smaller backbone."
+        )
+    return chosen
+
+
+def _sizes(recipe: Recipe) -> tuple[float, ...]:
+    return _SIZES if recipe.model.vectorizer == "pyramid" else (1.0,)
+
+
+def _at_size(
+    recipe: Recipe, work: Work, share: float, cost: Callable[[int], float], seconds: float
+) -> Recipe:
+    """The recipe at a share of its size, with the epochs that fit, and none more than planned."""
+    size = max(_MULTIPLE, math.floor(recipe.model.size * share / _MULTIPLE) * _MULTIPLE)
+    smaller = recipe.model_copy(update={"model": recipe.model.model_copy(update={"size": size})})
+    epochs = math.floor(seconds / _epoch_seconds(smaller, work, cost))
+    fewer = max(0, min(epochs, _most_epochs(recipe, work)))
+    train = smaller.train.model_copy(update={"epochs": fewer})
+    return smaller.model_copy(update={"train": train})
+
+
+def _most_epochs(recipe: Recipe, work: Work) -> int:
+    """As many as the recipe asks for; where it asks for none, some times what it would take."""
+    planned = planned_epochs(work.train, recipe)
+    return planned if recipe.train.epochs is not None else _MOST_PASSES * planned
+
+
+def _epoch_seconds(recipe: Recipe, work: Work, cost: Callable[[int], float]) -> float:
+    """Seconds of a mean epoch: its steps at the sizes they grow through, and the validation."""
+    steps = math.ceil(work.train / recipe.train.batch_size)
+    sides = [size_at((point + 0.5) / _POINTS, recipe) for point in range(_POINTS)]
+    step = _BESIDE * sum(cost(side) for side in sides) / _POINTS
+    # A picture is validated with about a third of a step's arithmetic.
+    return steps * step + work.val / recipe.train.batch_size * cost(recipe.model.size) / 3
+
+
+def _least_minutes(recipe: Recipe, work: Work, cost: Callable[[int], float]) -> int:
+    seconds = _epoch_seconds(recipe, work, cost) + _AROUND + _MEASURED * work.measured
+    return math.ceil(seconds / _MARGIN / 60)
+
+
+def _cost_of_step(recipe: Recipe, network: Network) -> Callable[[int], float]:
+    """Seconds of a step as a function of the side of its pictures."""
+    small = max(_MULTIPLE, size_at(0.0, recipe) // 2 // _MULTIPLE * _MULTIPLE)
+    sides = sorted({recipe.model.size, small if recipe.model.vectorizer == "pyramid" else 0} - {0})
+    times = [_time_step(recipe, network, side) for side in sides]
+    if len(sides) == 1:
+        return lambda side: times[0] * side**2 / sides[0] ** 2
+    slope = max(0.0, (times[1] - times[0]) / (sides[1] ** 2 - sides[0] ** 2))
+    fixed = max(0.0, times[0] - slope * sides[0] ** 2)
+    return lambda side: fixed + slope * side**2
+
+
+def _time_step(recipe: Recipe, network: Network, side: int) -> float:
+    """Least seconds of forward, backward and an optimizer's step at a rate of zero."""
+    state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    given = network.parameter_groups(recipe)
+    groups = [{**group, "lr": 0.0, "weight_decay": 0.0} for group in given]
+    optimizer = OPTIMIZERS[recipe.train.optimizer](groups, fused=True)
+    pictures = torch.rand(recipe.train.batch_size, 3, side, side)
+    pictures = pictures.to(memory_format=torch.channels_last)
+    network.train().to(memory_format=torch.channels_last)
+    times = []
+    for _ in range(_WARM_UP + _TIMED):
+        start = time.perf_counter()
+        outputs = network(pictures)
+        (outputs.box.boxes.sum() + outputs.class_logits.sum()).backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        times.append(time.perf_counter() - start)
+    network.load_state_dict(state)
+    return min(times[_WARM_UP:])

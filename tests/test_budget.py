@@ -1,0 +1,95 @@
+"""A time budget is planned by what a step costs: arithmetic by hand, with a cost that is given."""
+
+import pytest
+import torch
+
+import onebox
+from onebox.errors import SettingError
+from onebox.learning import budget
+from onebox.learning.budget import Work, plan
+from onebox.learning.network import Network
+from onebox.learning.recipe_files import check_recipe
+
+
+@pytest.fixture(scope="module")
+def network(tiny_recipe):
+    torch.manual_seed(0)
+    return Network(tiny_recipe, classes=1)
+
+
+def recipe_of(**train):
+    model = {"backbone": "test_byobnet", "pretrained": False, "size": 128, "width": 32}
+    return check_recipe({"model": model, "train": {"batch_size": 10, **train}}, place="test")
+
+
+@pytest.fixture
+def costs(monkeypatch):
+    """Give a step a cost: a second for 128 x 128 pixels."""
+
+    def cost(recipe, network):
+        return lambda side: side**2 / 128**2
+
+    monkeypatch.setattr(budget, "_cost_of_step", cost)
+
+
+def test_epochs_fill_the_time(network, costs):
+    # 0.9 * 20 min = 1080 s, less 15 s around and 100 pictures at 15 ms: 1063.5 s.
+    # An epoch: 10 steps of 1.25 s, and 30 pictures in 3 batches of a third of a second: 13.5 s.
+    planned = plan(recipe_of(minutes=20), network, Work(train=100, val=30, measured=100))
+    assert planned.train.epochs == 78
+    assert planned.model.size == 128
+
+
+def test_where_steps_would_be_few_the_size_gives_way(network, costs):
+    # 0.9 * 4 min = 216 s, less 15 s: 201 s are 160 steps at 128 px, and 284 at 96 px.
+    planned = plan(recipe_of(minutes=4), network, Work(train=100, val=0, measured=0))
+    assert planned.model.size == 96
+    assert planned.train.epochs == 28  # of 10 * 1.25 * 0.5625 s
+
+
+def test_pictures_that_start_small_cost_less(network, costs):
+    work = Work(train=100, val=0, measured=0)
+    whole = plan(recipe_of(minutes=8), network, work).train.epochs
+    grown = plan(recipe_of(minutes=8, first_size=0.5), network, work).train.epochs
+    assert whole < grown < 4 * whole
+
+
+def test_the_epochs_of_the_recipe_are_the_most(network, costs):
+    work = Work(train=100, val=0, measured=0)
+    assert plan(recipe_of(minutes=600, epochs=7), network, work).train.epochs == 7
+    # 30 steps an epoch for 10 pictures each, of which a plan without a budget makes 300 steps.
+    assert plan(recipe_of(minutes=600), network, work).train.epochs == 3 * 30
+
+
+def test_without_minutes_nothing_is_planned(network):
+    recipe = recipe_of()
+    assert plan(recipe, network, Work(train=100, val=0, measured=0)) is recipe
+
+
+def test_too_little_time_says_how_much_it_takes(network, costs):
+    with pytest.raises(
+        SettingError, match=r"one epoch over 100000 pictures at 64 px .* 59 minutes"
+    ):
+        plan(recipe_of(minutes=1), network, Work(train=100_000, val=0, measured=0))
+
+
+def test_timing_leaves_the_weights_as_they_are(network):
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    seconds = budget._time_step(recipe_of(), network, 64)
+    assert seconds > 0
+    after = network.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_run_follows_its_plan(discs, tiny_recipe, monkeypatch, tmp_path):
+    def planned(recipe, network, work):
+        assert work == Work(
+            train=len(discs.part("train")),
+            val=len(discs.part("val")),
+            measured=4 * len(discs.part("val")) + len(discs.part("test")),
+        )
+        train = recipe.train.model_copy(update={"epochs": 1})
+        return recipe.model_copy(update={"train": train})
+
+    monkeypatch.setattr(budget, "plan", planned)
+    assert onebox.train(discs, tiny_recipe, out=tmp_path / "run").epochs == 1
