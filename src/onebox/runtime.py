@@ -19,15 +19,22 @@ from numpy import ndarray
 from onebox import images
 from onebox.errors import ModelError
 from onebox.images import Source
-from onebox.structures import Box, Joints, Prediction
+from onebox.second_look import part_around
+from onebox.structures import PRESENT, Box, Joints, Prediction
 
 SCHEMA_VERSION = 1
 METADATA_KEY = "onebox"
 INPUT = "image"
 OUTPUTS = ("box", "probability", "score")
 JOINTS_OUTPUT = "keypoints"
+PRESENCE_OUTPUT = "presence"
 
 _ERRORS_ONLY = 3
+_SMALLEST = 1e-6
+_FINER = 2  # times the network's size that a picture keeps for a second look
+
+Found = dict[str, Any]
+"""Arrays of one picture by the names of their outputs, in the pixels that were shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,9 @@ class ModelFacts:
         mean_box: The mean training box as ``xyxy`` in shares of the picture's sides; None where
             no training picture had a box.
         joints: The joints it finds, in the order of the predictions' keypoints; None for none.
+        presence: Whether it says how probable it is that the subject is there.
+        second_look: Sides of the part that is looked at again over sides of the first box; None
+            where one look is as good.
         recipe: The settings it was trained with, as plain values.
         provenance: What made it: versions, weights, data.
         figures: What it scored, by split.
@@ -71,6 +81,8 @@ class ModelFacts:
     size: int
     mean_box: Box | None = None
     joints: Joints | None = None
+    presence: bool = False
+    second_look: float | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
@@ -131,7 +143,7 @@ class Localizer:
         self.facts = facts
         self.name = name
         self._session = session
-        self._outputs = OUTPUTS if facts.joints is None else (*OUTPUTS, JOINTS_OUTPUT)
+        self._outputs = outputs_of(joints=facts.joints is not None, presence=facts.presence)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -156,21 +168,60 @@ class Localizer:
                 (height, width), (height, width, 3) or (height, width, 4).
 
         Returns:
-            The class, how sure, and the box in pixels of the upright picture.
+            The class, how sure, and the box in pixels of the upright picture; ``present`` says
+            whether there is a subject at all, where the model learned that.
 
         Raises:
             PictureError: If the picture cannot be read.
         """
-        picture = images.load(source, at_least=self.facts.size)
-        found = self._session.run(self._outputs, {INPUT: picture.pixels[None]})
-        box, probability, score = found[: len(OUTPUTS)]
+        margin = self.facts.second_look
+        # A part that is looked at again has the pixels for it only if the picture has more.
+        looks = 1 if margin is None else _FINER
+        picture = images.load(source, at_least=looks * self.facts.size)
+        found = self._look(picture.pixels)
+        if margin is not None and found.get(PRESENCE_OUTPUT, 1.0) >= PRESENT:
+            found = self._look_again(picture.pixels, found, margin)
+        joints, presence = found.get(JOINTS_OUTPUT), found.get(PRESENCE_OUTPUT)
         return Prediction(
-            label=self.facts.classes[int(probability[0].argmax())],
-            score=float(score[0]),
-            box=_unshrunk(box[0].tolist(), picture),
-            probabilities=tuple(probability[0].tolist()),
-            keypoints=None if self.facts.joints is None else _points(found[-1][0], picture),
+            label=self.facts.classes[int(found["probability"].argmax())],
+            score=float(found["score"]),
+            box=_unshrunk(found["box"].tolist(), picture),
+            probabilities=tuple(found["probability"].tolist()),
+            keypoints=None if joints is None else _points(joints, picture),
+            present=None if presence is None else float(presence),
         )
+
+    def with_second_look(self, margin: float | None) -> "Localizer":
+        """The same model with another second look, or none; see `ModelFacts`."""
+        facts = dataclasses.replace(self.facts, second_look=margin)
+        return Localizer(self._session, facts, self.name)
+
+    def _look(self, pixels: ndarray) -> Found:
+        answers = self._session.run(self._outputs, {INPUT: pixels[None]})
+        return {name: answer[0] for name, answer in zip(self._outputs, answers, strict=True)}
+
+    def _look_again(self, pixels: ndarray, found: Found, margin: float) -> Found:
+        """The answer for the part around the first box; the first answer where it shows all."""
+        height, width = pixels.shape[:2]
+        part = part_around(tuple(found["box"].tolist()), (width, height), margin)
+        if part is None:
+            return found
+        left, top, right, bottom = part
+        again = self._look(np.ascontiguousarray(pixels[top:bottom, left:right]))
+        again["box"] = again["box"] + np.array([left, top, left, top], dtype=np.float32)
+        if JOINTS_OUTPUT in again:
+            again[JOINTS_OUTPUT] = again[JOINTS_OUTPUT] + np.array([left, top, 0], np.float32)
+        if PRESENCE_OUTPUT in again:  # whether there is a subject at all, the whole picture tells
+            seen = max(float(again[PRESENCE_OUTPUT]), _SMALLEST)
+            again["score"] = again["score"] / seen * found[PRESENCE_OUTPUT]
+            again[PRESENCE_OUTPUT] = found[PRESENCE_OUTPUT]
+        return again
+
+
+def outputs_of(*, joints: bool, presence: bool) -> tuple[str, ...]:
+    """The outputs of a model file, in order."""
+    also = {JOINTS_OUTPUT: joints, PRESENCE_OUTPUT: presence}
+    return (*OUTPUTS, *(name for name, is_there in also.items() if is_there))
 
 
 def load(path: str | os.PathLike[str]) -> Localizer:
@@ -192,8 +243,8 @@ def load(path: str | os.PathLike[str]) -> Localizer:
     except (ValueError, TypeError) as error:
         raise ModelError(f"{file}: its metadata cannot be read: it {error}.") from error
     outputs = {output.name for output in session.get_outputs()}
-    wanted = {*OUTPUTS, *(() if facts.joints is None else [JOINTS_OUTPUT])}
-    if missing := wanted - outputs:
+    wanted = outputs_of(joints=facts.joints is not None, presence=facts.presence)
+    if missing := {*wanted} - outputs:
         raise ModelError(f"{file}: lacks the outputs {', '.join(sorted(missing))}. Export it anew.")
     return Localizer(session, facts, str(file))
 

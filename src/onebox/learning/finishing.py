@@ -24,6 +24,7 @@ from onebox.files import write_whole
 from onebox.learning.cache import Decoded
 from onebox.learning.checkpoints import RECIPE_KEY, load_checkpoint, save_weights
 from onebox.learning.export import PARITY_PICTURES, export, write_facts
+from onebox.learning.looking import choose_look
 from onebox.learning.network import Network
 from onebox.learning.planning import mean_box
 from onebox.learning.progress import Listener
@@ -33,6 +34,7 @@ from onebox.learning.training import Fitted
 from onebox.loading import load
 from onebox.report import write_report, write_samples
 from onebox.runtime import ModelFacts
+from onebox.runtime import load as load_network
 from onebox.structures import Dataset, Split
 
 _PACKAGES = ("onebox", "torch", "timm", "lightning", "onnx", "onnxruntime", "numpy")
@@ -116,6 +118,9 @@ def finish(
     model = plan.folder / _MODEL
     listener.stage("Exporting")
     parity_px = export(network, facts, model, list(_parity_pictures(decoded)))
+    margin = choose_look(load_network(model), data.part("val"), plan.recipe.model.second_look)
+    facts = dataclasses.replace(facts, second_look=margin)
+    write_facts(model, facts)
     reports = measure(model, data, listener)
     made = {**facts.provenance, "parity_px": parity_px, "epochs": fitted.epochs}
     write_facts(model, dataclasses.replace(facts, provenance=made, figures=summary(reports)))
@@ -217,6 +222,7 @@ def _facts(plan: Plan, data: Dataset, network: Network) -> ModelFacts:
         size=plan.recipe.model.size,
         mean_box=mean_box(data.part("train")),
         joints=data.joints if plan.recipe.model.joints else None,
+        presence=network.presence_head is not None,
         parts=summarize(network.cpu().eval(), plan.recipe.model.size),
         recipe=plan.recipe.model_dump(mode="json", exclude_none=True),
         provenance={**provenance(data, _PACKAGES), "weights": plan.weights},
