@@ -1,8 +1,9 @@
 """Counted facts first, figures after: what one picture shows, and what many add up to.
 
 An `Outcome` says how one picture went; `figures` turns any set of outcomes into the field's
-figures. A picture without a box counts as a picture and nowhere else. A figure that no picture
-speaks for is None, never 0 and never NaN.
+figures. A picture without a box counts as a picture and, where the model says how probable the
+subject is, in the figures of presence. A figure that no picture speaks for is None, never 0 and
+never NaN.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -85,6 +86,12 @@ class Figures:
         pck: Share of labelled joints within `NEAR` torsos of the truth; None without joints.
         joint_pck: The same for each joint.
         joint_error: Mean distance of each joint from the truth, in torsos.
+        presence_auroc: Area under the ROC curve of presence: see `auroc`.
+        false_box_rate: Share of the pictures without the subject of which the model says that it
+            is there.
+        missed_rate: Share of the pictures with the subject of which the model says that it is not.
+
+    The last three are None from a model that says nothing of presence.
 
     References:
         Choe et al., arXiv:2007.04178, section 4.1 (GT-known localization and MaxBoxAccV2);
@@ -103,10 +110,15 @@ class Figures:
     pck: float | None = None
     joint_pck: tuple[float | None, ...] = ()
     joint_error: tuple[float | None, ...] = ()
+    presence_auroc: float | None = None
+    false_box_rate: float | None = None
+    missed_rate: float | None = None
 
     def as_json(self) -> dict[str, object]:
         """The figures under the names of the ``evaluate --json`` contract."""
         joints = {"pck_0.2": self.pck} if self.joint_pck else {}
+        names = ("presence_auroc", "false_box_rate", "missed_rate")
+        presence = {name: getattr(self, name) for name in names}
         return {
             "images": self.images,
             "mean_iou": self.mean_iou,
@@ -117,6 +129,7 @@ class Figures:
             "max_box_acc_v2": self.max_box_acc_v2,
             "mean_box_iou": self.mean_box_iou,
             **joints,
+            **(presence if known(presence.values()) else {}),
         }
 
 
@@ -164,6 +177,9 @@ def figures(outcomes: Iterable[Outcome]) -> Figures:
     located = [outcome for outcome in everyone if outcome.iou is not None]
     ious = known(outcome.iou for outcome in located)
     by_joint = _by_joint(known(outcome.joint_errors for outcome in everyone))
+    asked = [outcome for outcome in everyone if outcome.prediction.present is not None]
+    there = [outcome.prediction for outcome in asked if outcome.sample.has_subject]
+    absent = [outcome.prediction for outcome in asked if not outcome.sample.has_subject]
     return Figures(
         images=len(everyone),
         images_with_box=len(located),
@@ -177,7 +193,30 @@ def figures(outcomes: Iterable[Outcome]) -> Figures:
         pck=_mean([error <= NEAR for errors in by_joint for error in errors]),
         joint_pck=tuple(_mean([error <= NEAR for error in errors]) for errors in by_joint),
         joint_error=tuple(_mean(errors) for errors in by_joint),
+        presence_auroc=auroc(_presences(there), _presences(absent)),
+        false_box_rate=_mean([prediction.has_subject for prediction in absent]),
+        missed_rate=_mean([not prediction.has_subject for prediction in there]),
     )
+
+
+def auroc(positive: Sequence[float], negative: Sequence[float]) -> float | None:
+    """The chance that a positive scores above a negative, both drawn at random; a tie is half.
+
+    Args:
+        positive: Scores of the ones, in any order.
+        negative: Scores of the others.
+
+    Returns:
+        The area under the ROC curve, in [0, 1]; None where either has no score.
+
+    References:
+        Hanley and McNeil, Radiology 143 (1982), the area as the statistic of Wilcoxon.
+    """
+    if not positive or not negative:
+        return None
+    ordered = np.sort(negative)
+    below, not_above = (np.searchsorted(ordered, positive, side) for side in ("left", "right"))
+    return float((below + not_above).mean() / (2 * len(ordered)))
 
 
 def known(values: Iterable[Value | None]) -> list[Value]:
@@ -213,6 +252,10 @@ def _overlap(predicted: Box | None, true: Box | None) -> float | None:
     if predicted is None or true is None:
         return None
     return float(paired_iou(np.array([predicted], float), np.array([true], float))[0])
+
+
+def _presences(predictions: Sequence[Prediction]) -> list[float]:
+    return known(prediction.present for prediction in predictions)
 
 
 def _by_joint(rows: Sequence[Sequence[float | None]]) -> list[list[float]]:

@@ -24,7 +24,7 @@ from onebox.files import write_whole
 from onebox.images import Picture, load
 from onebox.metrics import Figures, Outcome, known, share_at
 from onebox.structures import Joints, Rendered
-from onebox.visualization import contact_sheet, draw, fit
+from onebox.visualization import NO_SUBJECT, contact_sheet, draw, fit
 
 TILE_SIDE = 320
 """Longer side of a picture in the report, in pixels."""
@@ -259,5 +259,5 @@ def _name(outcome: Outcome) -> str:
 
 
 def _caption(outcome: Outcome) -> str:
-    overlap = "no subject" if outcome.iou is None else f"IoU {outcome.iou:.2f}"
+    overlap = NO_SUBJECT if outcome.iou is None else f"IoU {outcome.iou:.2f}"
     return f"{overlap}  {_name(outcome)}"

@@ -1,7 +1,8 @@
 """Predictions as text: JSON lines, CSV, and COCO results.
 
-From a model with joints, each answer has its keypoints too; from one without, nothing speaks of
-them.
+From a model with joints, each answer has its keypoints too, and from one that says whether the
+subject is there, the probability of that; from one without, nothing speaks of them. Label, box and
+score are those of the model also where it says that the subject is not there.
 """
 
 import csv
@@ -44,6 +45,7 @@ def as_json_line(
 
     With joints, ``keypoints`` has ``[x, y, confidence]`` under the name of each.
     """
+    present = {} if prediction.present is None else {"present": prediction.present}
     keypoints = {} if joints is None else {"keypoints": _by_name(prediction, joints)}
     return json.dumps(
         {
@@ -52,6 +54,7 @@ def as_json_line(
             "score": prediction.score,
             "box": list(prediction.box),
             "probabilities": dict(zip(classes, prediction.probabilities, strict=True)),
+            **present,
             **keypoints,
         }
     )
@@ -64,16 +67,21 @@ def as_csv(
 ) -> str:
     """A header and one row a picture that was read; it reads back as labels.
 
-    With joints, each has three more columns: ``NAME_x``, ``NAME_y`` and ``NAME_confidence``.
+    Where the answers have it, ``present`` is the next column. With joints, each has three more:
+    ``NAME_x``, ``NAME_y`` and ``NAME_confidence``.
     """
+    answered = [(image, prediction) for image, prediction in answers if prediction is not None]
+    has_presence = any(prediction.present is not None for _, prediction in answered)
+    presence = ("present",) if has_presence else ()
     names = () if joints is None else joints.names
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*_COLUMNS, *(f"{name}_{part}" for name in names for part in _PER_JOINT)])
-    for image, prediction in answers:
-        if prediction is not None:
-            row = [image, prediction.label, prediction.score, *prediction.box]
-            writer.writerow([*row, *_flat(prediction, joints)])
+    of_joints = [f"{name}_{part}" for name in names for part in _PER_JOINT]
+    writer.writerow([*_COLUMNS, *presence, *of_joints])
+    for image, prediction in answered:
+        row = [image, prediction.label, prediction.score, *prediction.box]
+        present = [prediction.present] if has_presence else []
+        writer.writerow([*row, *present, *_flat(prediction, joints)])
     return text.getvalue()
 
 

@@ -20,6 +20,9 @@ Keypoints = tuple[tuple[float, float, int], ...]
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
+PRESENT = 0.5
+"""From this probability on, an answer says that the subject is in the picture."""
+
 
 @runtime_checkable
 class Rendered(Protocol):
@@ -57,6 +60,11 @@ class Sample:
     def name(self) -> str:
         """The picture as messages and reports call it."""
         return str(self.image)
+
+    @property
+    def has_subject(self) -> bool:
+        """Whether the picture has a label or a box; one with neither shows no subject."""
+        return self.label is not None or self.box is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +125,14 @@ class Prediction:
 
     Attributes:
         label: The most probable class.
-        score: How sure, in [0, 1]: the label's probability times the overlap expected of the box
-            (for a network without that estimate, the label's probability alone).
+        score: How sure, in [0, 1]: the label's probability, times the overlap expected of the box,
+            times ``present``; a network without one of these estimates leaves its factor out.
         box: ``xyxy`` in pixels of the upright picture.
         probabilities: One for each class, in the model's order of classes.
         keypoints: ``(x, y, confidence)`` for each joint of the model, in pixels of the upright
             picture; None from a model without joints.
+        present: Probability that the subject is in the picture; None from a model whose training
+            pictures all show it. Label, score and box are given all the same.
     """
 
     label: str
@@ -130,3 +140,9 @@ class Prediction:
     box: Box
     probabilities: tuple[float, ...]
     keypoints: tuple[tuple[float, float, float], ...] | None = None
+    present: float | None = None
+
+    @property
+    def has_subject(self) -> bool:
+        """Whether the answer is that the subject is there: always, from a model without say."""
+        return self.present is None or self.present >= PRESENT

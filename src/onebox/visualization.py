@@ -23,6 +23,10 @@ PREDICTED = (230, 159, 0)
 TRUE = (86, 180, 233)
 """RGB of a true box."""
 
+NO_SUBJECT = "no subject"
+"""What a drawing says where nothing is to be found."""
+
+_CORNER = (0.0, 0.0, 0.0, 0.0)
 _BLACK = (0, 0, 0)
 _WHITE = (255, 255, 255)
 _SHEET = (96, 96, 96)
@@ -38,11 +42,15 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """One box to draw, in pixels of the drawing, with the words on its plate if it has any."""
+    """One box to draw, in pixels of the drawing, with the words on its plate if it has any.
+
+    Where there are words alone, the box is the place beside which they stand.
+    """
 
     box: Box
     text: str
     is_truth: bool
+    has_line: bool = True
 
     @property
     def colour(self) -> tuple[int, int, int]:
@@ -67,9 +75,10 @@ def draw(
 ) -> Image.Image:
     """Draw a prediction and what is true onto a copy of a picture.
 
-    A plate beside the predicted box says its label and score. The truth has a plate where it says
-    something else than the prediction. Text stays inside the picture; where the picture has no
-    room for a word, there is none.
+    A plate beside the predicted box says its label and score. An answer that the subject is not
+    there has neither box nor joints, and "no subject" on a plate in the corner. The truth has a
+    plate where it says something else than the prediction. Text stays inside the picture; where
+    the picture has no room for a word, there is none.
 
     Args:
         pixels: The upright picture.
@@ -87,7 +96,8 @@ def draw(
     pen = _pen(image.size)
     marks = list(_marks(prediction, truth, scale_xy))
     for mark in marks:
-        _draw_box(canvas, mark, pen.line)
+        if mark.has_line:
+            _draw_box(canvas, mark, pen.line)
     if joints is not None:
         for points, colour in _figures(prediction, truth, scale_xy):
             _draw_skeleton(canvas, points, joints, colour, pen.line)
@@ -158,11 +168,14 @@ def contact_sheet(
 def _marks(
     prediction: Prediction | None, truth: Sample | None, scale_xy: tuple[float, float]
 ) -> Iterator[_Mark]:
-    if prediction is not None:
-        text = f"{prediction.label} {prediction.score:.2f}"
-        yield _Mark(_scaled(prediction.box, scale_xy), text, is_truth=False)
+    found = prediction if prediction is not None and prediction.has_subject else None
+    if found is not None:
+        text = f"{found.label} {found.score:.2f}"
+        yield _Mark(_scaled(found.box, scale_xy), text, is_truth=False)
+    elif prediction is not None:
+        yield _Mark(_CORNER, NO_SUBJECT, is_truth=False, has_line=False)
     if truth is not None and truth.box is not None:
-        is_told = prediction is not None and prediction.label == truth.label
+        is_told = found is not None and found.label == truth.label
         text = "" if is_told or truth.label is None else truth.label
         yield _Mark(_scaled(truth.box, scale_xy), text, is_truth=True)
 
@@ -174,7 +187,7 @@ def _figures(
     if truth is not None and truth.keypoints is not None:
         known = [(x, y) if visibility else None for x, y, visibility in truth.keypoints]
         yield [point and _scaled_point(point, scale_xy) for point in known], TRUE
-    if prediction is not None and prediction.keypoints is not None:
+    if prediction is not None and prediction.has_subject and prediction.keypoints is not None:
         yield [_scaled_point((x, y), scale_xy) for x, y, _ in prediction.keypoints], PREDICTED
 
 

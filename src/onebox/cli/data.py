@@ -61,6 +61,9 @@ def synth(
         int, typer.Option(min=16, max=_LARGEST_SIDE, help="Side of the pictures, in pixels.")
     ] = 224,
     seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 0,
+    absent: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the pictures without the subject.")
+    ] = 0.0,
     as_json: AsJson = False,
 ) -> None:
     """Generate pictures with labels."""
@@ -70,6 +73,7 @@ def synth(
         size=size,
         seed=seed,
         counts=synthetic.split_counts(count),
+        absent=absent,
         cutouts=cutouts,
         backgrounds=backgrounds,
     )

@@ -19,6 +19,8 @@ from onebox.files import write_whole
 from onebox.results import Named
 from onebox.structures import Joints, Prediction
 
+_ABSENT = ("absent", "-")  # in place of label and box
+
 
 def predict(
     model: ModelFile,
@@ -35,9 +37,9 @@ def predict(
 ) -> None:
     """Find the subject of pictures.
 
-    Prints one line a picture: a JSON object with --json, else name, label, score and box. A
-    picture that cannot be read is named, and the others are answered all the same; the exit code
-    is then 3.
+    Prints one line a picture: a JSON object with --json, else name, label, score and box, or
+    "absent" and no box where the model says that the subject is not there. A picture that cannot
+    be read is named, and the others are answered all the same; the exit code is then 3.
     """
     if sum([as_json, csv is not None, coco is not None]) > 1:
         raise SettingError("--json, --csv and --coco exclude each other; choose one.")
@@ -122,8 +124,10 @@ def _print(
         names = localizer.classes, localizer.joints
         typer.echo(results.as_json_line(str(image), prediction, *names))
         return
-    box = " ".join(f"{edge:.1f}" for edge in prediction.box)
-    typer.echo(f"{image}\t{prediction.label}\t{prediction.score:.3f}\t{box}")
+    label, box = _ABSENT
+    if prediction.has_subject:
+        label, box = prediction.label, " ".join(f"{edge:.1f}" for edge in prediction.box)
+    typer.echo(f"{image}\t{label}\t{prediction.score:.3f}\t{box}")
 
 
 def _draw(path: Path, prediction: Prediction, joints: Joints | None, folder: Path) -> None:

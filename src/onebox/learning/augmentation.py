@@ -101,9 +101,7 @@ def random_windows(boxes: Rows, settings: AugmentSettings, generator: torch.Gene
         ``xyxy`` in shares of the picture's sides; the whole picture for those left alone.
     """
     count = len(boxes)
-    is_empty = (boxes[:, 2:] <= boxes[:, :2]).any(dim=1)
-    # Where nothing is to be kept, some point of the picture is: windows go anywhere.
-    boxes = torch.where(is_empty[:, None], _uniform((count, 2), generator).repeat(1, 2), boxes)
+    boxes = _with_borrowed(boxes, generator)
     size_wh = boxes[:, 2:] - boxes[:, :2]
     cut = _uniform((count, 4), generator) * settings.cut * size_wh.repeat(1, 2)
     low, high = boxes[:, :2] + cut[:, :2], boxes[:, 2:] - cut[:, 2:]
@@ -120,6 +118,22 @@ def random_windows(boxes: Rows, settings: AugmentSettings, generator: torch.Gene
     windows = torch.cat([corner, corner + window_wh], dim=1)
     whole = torch.tensor([0.0, 0.0, 1.0, 1.0]).expand_as(windows)
     return torch.where(_chance(count, settings.geometry, generator)[:, None], windows, whole)
+
+
+def _with_borrowed(boxes: Rows, generator: torch.Generator) -> Rows:
+    """Boxes, where pictures that have none take another picture's, drawn at random.
+
+    So windows say nothing of whether the subject is there. Where no picture has a box, windows
+    hold a point.
+    """
+    is_empty = (boxes[:, 2:] <= boxes[:, :2]).any(dim=1)
+    if not is_empty.any():
+        return boxes
+    donors = boxes[~is_empty]
+    if not len(donors):
+        return _uniform((len(boxes), 2), generator).repeat(1, 2)
+    drawn = (_uniform((len(boxes),), generator) * len(donors)).long()
+    return torch.where(is_empty[:, None], donors[drawn], boxes)
 
 
 def show(

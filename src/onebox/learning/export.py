@@ -6,7 +6,7 @@ where ONNX Runtime gives the boxes that PyTorch gives.
 
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,13 +21,26 @@ from torch.nn import functional
 
 from onebox.errors import ModelError
 from onebox.learning.network import Network
-from onebox.runtime import INPUT, JOINTS_OUTPUT, METADATA_KEY, OUTPUTS, ModelFacts
+from onebox.runtime import (
+    INPUT,
+    JOINTS_OUTPUT,
+    METADATA_KEY,
+    PRESENCE_OUTPUT,
+    ModelFacts,
+    outputs_of,
+)
 
 PARITY_PX = 0.1
 """Largest difference of a box edge that export accepts, in pixels of the training size."""
 
 PARITY_PICTURES = 32
 _OPSET = 18
+# What is compared → shares of the picture's width and height.
+_SHARES: dict[str, Callable[[ndarray, ndarray], ndarray]] = {
+    "box": lambda boxes, sides_wh: boxes.reshape(-1, 2) / sides_wh,
+    JOINTS_OUTPUT: lambda joints, sides_wh: joints[..., :2] / sides_wh,
+    PRESENCE_OUTPUT: lambda presence, _: presence,
+}
 
 
 class Deployed(nn.Module):
@@ -43,7 +56,8 @@ class Deployed(nn.Module):
 
         Returns:
             ``xyxy`` boxes (n, 4) in pixels of the pictures, class probabilities (n, classes),
-            scores (n,) and, where there are joints, ``(x, y, confidence)`` (n, joints, 3).
+            scores (n,) and, where the network has them, joints as ``(x, y, confidence)``
+            (n, joints, 3) and probabilities (n,) that the subject is there.
         """
         height, width = image.shape[1], image.shape[2]
         planes = image.permute(0, 3, 1, 2).float()
@@ -61,16 +75,22 @@ class Deployed(nn.Module):
         score = probability.amax(dim=1)
         if outputs.overlap_logit is not None:
             score = score * outputs.overlap_logit.sigmoid()
-        if outputs.joints is None:
-            return boxes, probability, score
-        points = outputs.joints.points.clamp(0, 1) * sides[:, None]
-        confidence = outputs.joints.confidence.sigmoid()[..., None]
-        return boxes, probability, score, torch.cat([points, confidence], dim=2)
+        more = []
+        if outputs.joints is not None:
+            points = outputs.joints.points.clamp(0, 1) * sides[:, None]
+            confidence = outputs.joints.confidence.sigmoid()[..., None]
+            more.append(torch.cat([points, confidence], dim=2))
+        if outputs.presence_logit is not None:
+            more.append(outputs.presence_logit.sigmoid())
+            score = score * more[-1]
+        return boxes, probability, score, *more
 
     @property
     def output_names(self) -> list[str]:
         """What the outputs are called in the file."""
-        return [*OUTPUTS, *([JOINTS_OUTPUT] if self.network.joint_head is not None else [])]
+        heads = self.network.joint_head, self.network.presence_head
+        joints, presence = (head is not None for head in heads)
+        return list(outputs_of(joints=joints, presence=presence))
 
 
 def export(
@@ -107,25 +127,27 @@ def export(
 
 
 def parity(deployed: Deployed, file: Path, pictures: Sequence[ndarray]) -> float:
-    """The largest difference of a box edge or a joint between PyTorch and ONNX Runtime.
+    """The largest difference of a box edge, a joint or a presence between PyTorch and ONNX Runtime.
+
+    A presence, which has no pixels, counts as an edge does: its whole range is a side.
 
     Returns:
-        Pixels of the training size.
+        Pixels of the training size; no number where either has no number.
     """
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    largest = 0.0
+    names = deployed.output_names
+    differences = [0.0]
     for picture in pictures:
-        height, width = picture.shape[:2]
+        sides_wh = np.array(picture.shape[1::-1])
         with torch.inference_mode():
             eager = deployed(torch.from_numpy(picture[None].copy()))
-        exported = session.run(deployed.output_names, {INPUT: picture[None]})
-        sides = np.array([width, height])
-        differences = [np.abs(eager[0].numpy() - exported[0]).reshape(-1, 2) / sides]
-        if len(exported) > len(OUTPUTS):
-            points = eager[-1].numpy()[..., :2] - exported[-1][..., :2]
-            differences.append(np.abs(points).reshape(-1, 2) / sides)
-        largest = max(largest, float(np.concatenate(differences).max()) * deployed.size)
-    return largest
+        exported = session.run(names, {INPUT: picture[None]})
+        differences += [
+            np.abs(_SHARES[name](ours.numpy() - theirs, sides_wh)).max()
+            for name, ours, theirs in zip(names, eager, exported, strict=False)
+            if name in _SHARES
+        ]
+    return float(np.max(differences)) * deployed.size
 
 
 def check_parity(difference: float, limit: float) -> None:
@@ -140,7 +162,7 @@ def check_parity(difference: float, limit: float) -> None:
     """
     if not difference <= limit:
         raise ModelError(
-            f"the exported model's boxes differ from the network's by {difference:.3f} px, more "
+            f"the exported model's answers differ from the network's by {difference:.3f} px, more "
             f"than the {limit:.3f} px allowed; nothing was written. Keep the checkpoint and report "
             "the recipe."
         )

@@ -1,4 +1,4 @@
-"""What is read off the features: the box, the class, joints, and how far the box can be trusted.
+"""What is read off the features: box, class, joints, presence, and how far the box can be trusted.
 
 Boxes leave every head as ``xyxy`` in shares of the picture's sides, joints as ``(x, y)`` likewise.
 """
@@ -221,10 +221,19 @@ class OverlapHead(nn.Module):
 
     def forward(self, features: Features) -> Float[Tensor, " n"]:
         """Judge from the vector and, where there is one, the mean of the map."""
-        parts = [features.vector]
-        if features.map is not None:
-            parts.append(features.map.mean(dim=(2, 3)))
-        return self.logit(torch.cat(parts, dim=1))[:, 0]
+        return self.logit(_vector_and_mean(features))[:, 0]
+
+
+class PresenceHead(nn.Module):
+    """One logit: whether the subject is in the picture."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.logit = nn.Linear(sizes.vector + sizes.map, 1)
+
+    def forward(self, features: Features) -> Float[Tensor, " n"]:
+        """Judge from the vector and, where there is one, the mean of the map."""
+        return self.logit(_vector_and_mean(features))[:, 0]
 
 
 BOX_HEADS: dict[str, type[DirectBox | MarginalBox | AnchorBox]] = {
@@ -301,6 +310,13 @@ def _connected(channels: int, hidden: tuple[int, ...], outputs: int) -> nn.Seque
         layers += [nn.Linear(channels, width), nn.ReLU(inplace=True)]
         channels = width
     return nn.Sequential(*layers, nn.Linear(channels, outputs))
+
+
+def _vector_and_mean(features: Features) -> Float[Tensor, "n channels"]:
+    """The vector and, where there is a map, its mean over the cells."""
+    if features.map is None:
+        return features.vector
+    return torch.cat([features.vector, features.map.mean(dim=(2, 3))], dim=1)
 
 
 def _map_of(features: Features) -> Tensor:

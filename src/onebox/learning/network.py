@@ -16,6 +16,7 @@ from onebox.learning.heads import (
     ClassHead,
     JointOutput,
     OverlapHead,
+    PresenceHead,
     hull,
 )
 from onebox.learning.layouts import from_xyxy
@@ -40,19 +41,27 @@ class Outputs(NamedTuple):
         class_logits: One for each class.
         overlap_logit: The overlap expected of the box; None where the recipe asks for none.
         joints: The joints; None where the recipe asks for none.
+        presence_logit: Whether the subject is there; None where every training picture shows it.
     """
 
     box: BoxOutput
     class_logits: Float[Tensor, "n classes"]
     overlap_logit: Float[Tensor, " n"] | None
     joints: JointOutput | None = None
+    presence_logit: Float[Tensor, " n"] | None = None
 
 
 class Network(nn.Module):
-    """A localizer: pictures in, classes, boxes and joints out."""
+    """A localizer: pictures in, classes, boxes, joints and presence out."""
 
     def __init__(
-        self, recipe: Recipe, *, classes: int, joints: int = 0, weights: Path | None = None
+        self,
+        recipe: Recipe,
+        *,
+        classes: int,
+        joints: int = 0,
+        presence: bool = False,
+        weights: Path | None = None,
     ) -> None:
         """Make the network of a recipe.
 
@@ -60,6 +69,7 @@ class Network(nn.Module):
             recipe: Its ``[model]`` and ``[loss]`` sections are read.
             classes: How many classes there are, at least one.
             joints: How many joints there are; 0 for none.
+            presence: Whether to tell pictures without the subject.
             weights: A safetensors file for the backbone; None starts from none.
         """
         super().__init__()
@@ -76,6 +86,8 @@ class Network(nn.Module):
         self.joint_head = (
             JOINT_HEADS[model.vectorizer](sizes, model, joints) if has_joints else None
         )
+        # The last to be drawn, so that a seed gives all other parts the same start with it.
+        self.presence_head = PresenceHead(sizes) if presence else None
 
     def forward(self, pictures: Float[Tensor, "n 3 height width"]) -> Outputs:
         """Answer for pictures in [0, 1].
@@ -87,13 +99,14 @@ class Network(nn.Module):
         features = Features(self.shared(vector), cells)
         joints = None if self.joint_head is None else self.joint_head(features)
         overlap = None if self.overlap_head is None else self.overlap_head(features)
+        presence = None if self.presence_head is None else self.presence_head(features)
         if self.box_head is not None:
             box = self.box_head(features)
         elif joints is not None:
             box = hull(joints)
         else:
             raise ValueError("a box that is the joints' hull needs joints.")
-        return Outputs(box, self.class_head(features), overlap, joints)
+        return Outputs(box, self.class_head(features), overlap, joints, presence)
 
     def parameter_groups(self, recipe: Recipe) -> list[dict[str, object]]:
         """Parameters for the optimizer: the backbone slower, vectors and scalars without decay."""
@@ -129,10 +142,12 @@ def total_loss(
     """The weighted sum of a batch's losses, each a mean over the pictures that can tell.
 
     Pictures without a box teach no box, pictures without a label teach no class, and joints that
-    are not labelled teach nothing.
+    are not labelled teach nothing. Presence is taught by all pictures.
     """
     has_box = batch.has_box
     total = settings.label * _label_loss(outputs.class_logits, batch.labels, settings)
+    if outputs.presence_logit is not None:
+        total = total + settings.presence * _presence_loss(outputs.presence_logit, batch)
     if not has_box.any():
         return total
     boxed = _chosen(outputs, has_box)
@@ -220,11 +235,13 @@ def _chosen(outputs: Outputs, rows: Tensor) -> Outputs:
     )
     raw = None if box.raw is None else box.raw[rows]
     overlap = None if outputs.overlap_logit is None else outputs.overlap_logit[rows]
+    presence = None if outputs.presence_logit is None else outputs.presence_logit[rows]
     return Outputs(
         BoxOutput(box.boxes[rows], raw, bins, anchors),
         outputs.class_logits[rows],
         overlap,
         outputs.joints and _chosen_joints(outputs.joints, rows),
+        presence,
     )
 
 
@@ -236,6 +253,12 @@ def _chosen_joints(joints: JointOutput, rows: Tensor) -> JointOutput:
             bins[1]._replace(logits=bins[1].logits[rows]),
         )
     return JointOutput(joints.points[rows], joints.confidence[rows], bins)
+
+
+def _presence_loss(logit: Float[Tensor, " n"], batch: Batch) -> Float[Tensor, ""]:
+    """Cross-entropy over all pictures; the subject lacks where there is neither box nor label."""
+    has_subject = batch.has_box | (batch.labels >= 0)
+    return functional.binary_cross_entropy_with_logits(logit, has_subject.to(logit.dtype))
 
 
 def _label_loss(

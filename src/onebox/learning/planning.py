@@ -73,6 +73,16 @@ def _draw(sample: Sample) -> bytes:
     return hashlib.blake2b(name.encode()).digest()
 
 
+def learns_presence(recipe: Recipe, data: Dataset) -> bool:
+    """Whether a network learns to tell pictures without the subject: where training has some.
+
+    This follows from the recipe and the training pictures alone, neither of which a resumed run
+    may change: it comes to the same answer.
+    """
+    is_asked = recipe.loss.presence > 0
+    return is_asked and not all(sample.has_subject for sample in data.part("train"))
+
+
 def settle(recipe: Recipe, data: Dataset) -> Recipe:
     """A recipe with what it leaves to the data filled in.
 

@@ -81,6 +81,8 @@ class ModelSettings(_Section):
         activation: What the direct head's four numbers go through.
         layout: What the four numbers are, in shares of the picture's sides.
         bins_per_cell: Bins of the marginal head in a cell of its map.
+        second_look: Whether the part around the first answer is looked at again: ``never``,
+            ``always``, or ``auto``, where that is better on the validation pictures.
         joints: Whether joints are found too, by a head of the box head's kind.
         anchors: Of the anchor head.
     """
@@ -101,6 +103,7 @@ class ModelSettings(_Section):
     activation: Literal["sigmoid", "linear"] = "sigmoid"
     layout: Layout = "xyxy"
     bins_per_cell: Width = 8
+    second_look: Literal["auto", "never", "always"] = "auto"
     joints: bool = False
     anchors: AnchorSettings = AnchorSettings()
 
@@ -127,6 +130,8 @@ class LossSettings(_Section):
         label_smoothing: Share of the class target that is spread over all classes.
         overlap: Weight of the estimate of the box's own overlap with the truth; 0 for none.
         joints: Losses of the joints by name, with their weights.
+        presence: Weight of the estimate whether the subject is there, where training pictures
+            lack it; 0 for none.
     """
 
     box: dict[BoxLoss, Weight] = {"l1": 5.0, "giou": 2.0, "distribution": 0.5}
@@ -134,6 +139,7 @@ class LossSettings(_Section):
     label_smoothing: Share = 0.05
     overlap: Weight = 0.5
     joints: dict[JointLoss, Weight] = {"l1": 10.0, "distribution": 0.5, "confidence": 0.2}
+    presence: Weight = 1.0
 
 
 class TrainSettings(_Section):
@@ -141,6 +147,8 @@ class TrainSettings(_Section):
 
     Attributes:
         epochs: Passes over the training pictures; planned from their number where absent.
+        minutes: From the start of training to the measured model; epochs, none more than above,
+            and the size are then planned by what a step is found to cost.
         batch_size: Pictures a step.
         first_size: Side of the pictures in the first half of the steps, as a share of the model's
             size; it grows to the whole over the next steps (1 for the whole from the start).
@@ -160,6 +168,7 @@ class TrainSettings(_Section):
     """
 
     epochs: Annotated[int, Field(ge=1)] | None = None
+    minutes: Positive | None = None
     batch_size: Annotated[int, Field(ge=1)] = 32
     first_size: Annotated[float, Field(gt=0, le=1)] = 1.0
     optimizer: Literal["adamw", "adam"] = "adamw"

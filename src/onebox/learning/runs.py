@@ -15,21 +15,22 @@ from typing import Any
 
 from onebox.errors import OneboxError, SettingError, suggest
 from onebox.files import write_whole
-from onebox.learning import classic_runs
+from onebox.learning import budget, classic_runs
 from onebox.learning.cache import Decoded, decode
 from onebox.learning.finishing import Plan, Run, finish, write_recipe
 from onebox.learning.history import History
 from onebox.learning.network import Network
-from onebox.learning.planning import check_data, choose_folder, settle
+from onebox.learning.planning import check_data, choose_folder, learns_presence, settle
 from onebox.learning.progress import Listener, Silent
 from onebox.learning.recipe import Recipe
 from onebox.learning.recipe_files import read_recipe
 from onebox.learning.starts import find_start
 from onebox.learning.storage import check_space
 from onebox.learning.training import Fitted, fit
-from onebox.structures import Dataset
+from onebox.structures import SPLITS, Dataset
 
 _BYTES_A_WEIGHT = 4
+_VAL_MEASURED = 4  # times: for the figures, and for each second look that is asked
 _COPIES = 14  # of every weight: two checkpoints of network, average and AdamW's two, and one beside
 
 
@@ -127,8 +128,16 @@ def _new_plan(
     _check_classes(data, settings)
     folder = choose_folder(None if out is None else Path(out), data)
     start = find_start(settle(settings, data), None if weights is None else Path(weights))
-    network = start.network(len(data.classes), _joint_count(data))
-    return Plan(folder, start.recipe, network, start.name)
+    presence = learns_presence(start.recipe, data)
+    network = start.network(len(data.classes), _joint_count(data), presence=presence)
+    return Plan(folder, budget.plan(start.recipe, network, _work(data)), network, start.name)
+
+
+def _work(data: Dataset) -> budget.Work:
+    counts = {split: len(data.part(split)) for split in SPLITS}
+    return budget.Work(
+        counts["train"], counts["val"], _VAL_MEASURED * counts["val"] + counts["test"]
+    )
 
 
 def _joint_count(data: Dataset) -> int:
@@ -174,7 +183,12 @@ def _resumed_plan(data: Dataset, folder: Path) -> Plan:
             f"--resume {folder}: was trained on the classes {', '.join(facts['classes'])}, and the "
             f"data has {', '.join(data.classes)}. Start a new run."
         )
-    network = Network(recipe, classes=len(data.classes), joints=_joint_count(data))
+    network = Network(
+        recipe,
+        classes=len(data.classes),
+        joints=_joint_count(data),
+        presence=learns_presence(recipe, data),
+    )
     return Plan(folder, recipe, network, facts["weights"], last)
 
 

@@ -38,10 +38,16 @@ class Start:
         file = self.backbone or self.earlier
         return "none" if file is None else file.name
 
-    def network(self, classes: int, joints: int) -> Network:
+    def network(self, classes: int, joints: int, *, presence: bool = False) -> Network:
         """Make the network, the same for the same seed."""
         torch.manual_seed(self.recipe.train.seed)
-        network = Network(self.recipe, classes=classes, joints=joints, weights=self.backbone)
+        network = Network(
+            self.recipe,
+            classes=classes,
+            joints=joints,
+            presence=presence,
+            weights=self.backbone,
+        )
         if self.earlier is not None:
             _take_over(network, self.earlier)
         return network

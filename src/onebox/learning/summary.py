@@ -17,6 +17,7 @@ _PARTS = (
     "joint_head",
     "class_head",
     "overlap_head",
+    "presence_head",
 )
 
 

@@ -7,8 +7,9 @@
 ====================== ========================================================
 
 The subject lies wholly inside the frame and its box is exact: what the drawn pixels show, in
-whole pixels. A sample keeps how it is drawn, not its pixels; sample ``i`` of a seed is the same
-whenever and wherever it is drawn, and does not depend on the samples before it.
+whole pixels. A share of the pictures may be without it. A sample keeps how it is drawn, not its
+pixels; sample ``i`` of a seed is the same whenever and wherever it is drawn, and does not depend on
+the samples before it.
 """
 
 from onebox.synthetic.datasets import NAMES, dataset, save, split_counts

@@ -29,12 +29,13 @@ NAMES = tuple(_GROUNDS)
 COUNTS: Mapping[Split, int] = MappingProxyType({"train": 2000, "val": 250, "test": 500})
 
 
-def dataset(
+def dataset(  # noqa: PLR0913 - one for each option of the command; the name aside, all by name
     name: str,
     *,
     size: int = 224,
     seed: int = 0,
     counts: Mapping[Split, int] = COUNTS,
+    absent: float = 0.0,
     cutouts: Path | None = None,
     backgrounds: Path | None = None,
 ) -> Dataset:
@@ -46,6 +47,8 @@ def dataset(
         seed: Another seed gives other pictures.
         counts: Samples of each split. No split shares a picture with another, whatever the
             counts are.
+        absent: Share of the pictures without the subject, drawn for each picture; those with it
+            are the same for each share.
         cutouts: A folder of RGBA PNGs in place of the cat.
         backgrounds: A folder of pictures in place of the bundled ones.
 
@@ -53,7 +56,8 @@ def dataset(
         The samples, by split, under the name asked for.
 
     Raises:
-        SettingError: If there is no such name, or it does not go with a folder given.
+        SettingError: If there is no such name, if it does not go with a folder given, or if a
+            number is out of range.
         DataError: If a folder does not hold what it should.
         OneboxError: If bundled pictures are used and their packages are not installed.
     """
@@ -65,8 +69,10 @@ def dataset(
 
     def stream(split: Split) -> Iterator[Sample]:
         if ground is None:
-            return blobs(size=size, seed=seed, split=split)
-        return draw_cutouts(size=size, seed=seed, split=split, backgrounds=ground, cutouts=cutouts)
+            return blobs(size=size, seed=seed, split=split, absent=absent)
+        return draw_cutouts(
+            size=size, seed=seed, split=split, absent=absent, backgrounds=ground, cutouts=cutouts
+        )
 
     parts = (itertools.islice(stream(split), counts.get(split, 0)) for split in SPLITS)
     samples = tuple(itertools.chain.from_iterable(parts))

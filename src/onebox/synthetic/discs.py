@@ -1,4 +1,4 @@
-"""White discs on black.
+"""White discs on black, or nothing on black.
 
 The edge is hard: a pixel is white where its centre lies in the disc, else black. So the box is
 the extent of the white pixels, and no threshold has a say in it.
@@ -22,7 +22,7 @@ DIAMETERS = (0.1, 0.7)
 
 @dataclass(frozen=True, slots=True)
 class Disc:
-    """A picture of a disc, drawn when it is asked for."""
+    """A picture of a disc, or of its empty ground, drawn when it is asked for."""
 
     stream: Stream
     index: int
@@ -35,11 +35,12 @@ class Disc:
         """Draw it: uint8 of shape (size, size, 3), of 0 and 255 only."""
         (across, down), limit = self._squares()
         pixels = np.zeros((self.stream.size, self.stream.size, 3), dtype=np.uint8)
-        pixels[down[:, None] + across <= limit] = 255
+        if self.stream.has_subject(self.index):
+            pixels[down[:, None] + across <= limit] = 255
         return np.array(pixels, dtype=dtype, copy=copy)
 
     def box(self) -> Box:
-        """The ``xyxy`` extent of the white pixels, found without drawing them."""
+        """The ``xyxy`` extent of the disc's pixels, found without drawing them."""
         (across, down), limit = self._squares()
         columns = np.flatnonzero(across + down.min() <= limit)
         rows = np.flatnonzero(down + across.min() <= limit)
@@ -53,24 +54,30 @@ class Disc:
         return (np.arange(size) + 0.5 - centre_xy) ** 2, radius**2
 
 
-def blobs(*, size: int = 224, seed: int = 0, split: Split = "train") -> Iterator[Sample]:
+def blobs(
+    *, size: int = 224, seed: int = 0, split: Split = "train", absent: float = 0.0
+) -> Iterator[Sample]:
     """Draw white discs of random size and place on black, without end.
 
     Args:
         size: Pixels of each side of the pictures.
         seed: Another seed gives other discs.
         split: What the samples are for; each split has discs of its own.
+        absent: Share of the pictures without a disc; the others are the same for each share.
 
     Returns:
-        Samples labelled ``disc``, whose boxes are the extent of the white pixels.
+        Samples labelled ``disc``, whose boxes are the extent of the white pixels; without a disc
+        they have neither.
 
     Raises:
-        SettingError: If the size is too small or the seed negative.
+        SettingError: If the size is too small, the seed negative, or the share none.
     """
-    stream = Stream("blobs", size, seed, split)
+    stream = Stream("blobs", size, seed, split, absent)
     return (_sample(Disc(stream, index)) for index in itertools.count())
 
 
 def _sample(disc: Disc) -> Sample:
-    side = disc.stream.size
-    return Sample(disc, "disc", disc.box(), disc.stream.split, size_wh=(side, side))
+    split, size_wh = disc.stream.split, (disc.stream.size, disc.stream.size)
+    if not disc.stream.has_subject(disc.index):
+        return Sample(disc, split=split, size_wh=size_wh)
+    return Sample(disc, "disc", disc.box(), split, size_wh=size_wh)

@@ -2,7 +2,8 @@
 
 The box is the extent of the pixels in which the cut-out covers more than half of the ground
 (alpha above 127 of 255). Size, place and mirroring are drawn before the ground, so that a seed
-puts the same cut-outs in the same places on every ground.
+puts the same cut-outs in the same places on every ground. A picture without its cut-out shows the
+ground that would lie behind it.
 """
 
 import itertools
@@ -78,7 +79,7 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A picture of a cut-out on a ground, drawn when it is asked for.
+    """A picture of a cut-out on a ground, or of the ground alone, drawn when it is asked for.
 
     Attributes:
         stream: Where its random numbers come from.
@@ -101,11 +102,12 @@ class Scene:
         random = self.stream.generator(self.index)
         placement = self._place(random)
         picture = _draw_ground(random, find_backgrounds(self.ground), self.stream.size)
-        picture.paste(placement.colours(), placement.corner_xy, placement.alpha())
+        if self.stream.has_subject(self.index):
+            picture.paste(placement.colours(), placement.corner_xy, placement.alpha())
         return np.array(np.asarray(picture), dtype=dtype, copy=copy)
 
     def placement(self) -> Placement:
-        """What is where in it."""
+        """What is where in it, where it is not left out."""
         return self._place(self.stream.generator(self.index))
 
     def _place(self, random: np.random.Generator) -> Placement:
@@ -124,6 +126,7 @@ def cutouts(
     size: int = 224,
     seed: int = 0,
     split: Split = "train",
+    absent: float = 0.0,
     backgrounds: Ground = "natural",
     cutouts: Path | None = None,
 ) -> Iterator[Sample]:
@@ -133,20 +136,22 @@ def cutouts(
         size: Pixels of each side of the pictures.
         seed: Another seed gives other pictures.
         split: What the samples are for; each split has pictures of its own.
+        absent: Share of the pictures without a cut-out; the others are the same for each share.
         backgrounds: ``black``, ``natural`` (photographs bundled with scikit-image and
             scikit-learn) or a folder of pictures.
         cutouts: A folder of RGBA PNGs, labelled as `material.find_cutouts` says; None for a cat.
 
     Returns:
         Samples labelled with what is cut out, whose boxes are the extent of the pixels that it
-        covers by more than half.
+        covers by more than half; without a cut-out they have neither label nor box.
 
     Raises:
-        SettingError: If the size is too small or the seed negative.
+        SettingError: If the size is too small, the seed negative, or the share none.
         DataError: If a folder does not hold what it should; the message names each bad file.
         OneboxError: If bundled pictures are used and their packages are not installed.
     """
-    stream = Stream("cutouts-black" if backgrounds == "black" else "cutouts", size, seed, split)
+    kind = "cutouts-black" if backgrounds == "black" else "cutouts"
+    stream = Stream(kind, size, seed, split, absent)
     ground = backgrounds.resolve() if isinstance(backgrounds, Path) else backgrounds
     figures = cutouts.resolve() if cutouts else None
     find_cutouts(figures)
@@ -159,9 +164,11 @@ def _strengthen(strongest: int) -> list[int]:
 
 
 def _sample(scene: Scene) -> Sample:
-    placement, side = scene.placement(), scene.stream.size
-    split = scene.stream.split
-    return Sample(scene, placement.cutout.label, placement.box(), split, size_wh=(side, side))
+    split, size_wh = scene.stream.split, (scene.stream.size, scene.stream.size)
+    if not scene.stream.has_subject(scene.index):
+        return Sample(scene, split=split, size_wh=size_wh)
+    placement = scene.placement()
+    return Sample(scene, placement.cutout.label, placement.box(), split, size_wh=size_wh)
 
 
 def _draw_ground(

@@ -11,6 +11,9 @@ SMALLEST = 16
 """Below this side, in pixels, the smallest subjects would fall between the pixels."""
 
 
+_PRESENCE = 1
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
     """An endless row of square pictures of one kind, each with random numbers of its own.
@@ -20,27 +23,41 @@ class Stream:
         size: Pixels of each side.
         seed: Another seed gives other pictures.
         split: The splits of one seed share no picture, however many are drawn of each.
+        absent: Share of the pictures in which the subject is left out.
     """
 
     kind: str
     size: int
     seed: int
     split: Split
+    absent: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be drawn.
 
         Raises:
-            SettingError: If the pictures are too small or the seed is negative.
+            SettingError: If the pictures are too small, the seed is negative, or the share is
+                none.
         """
         if self.size < SMALLEST:
             raise SettingError(f"size must be at least {SMALLEST} pixels, got {self.size}.")
         if self.seed < 0:
             raise SettingError(f"seed must be 0 or more, got {self.seed}.")
+        if not 0 <= self.absent <= 1:
+            raise SettingError(f"absent must be a share from 0 to 1, got {self.absent:g}.")
 
     def generator(self, index: int) -> np.random.Generator:
         """The random numbers of one picture: the same ones each time."""
         return np.random.default_rng([self.seed, SPLITS.index(self.split), index])
+
+    def has_subject(self, index: int) -> bool:
+        """Whether one picture shows the subject.
+
+        This has random numbers of its own: the share changes no picture that shows it, and a
+        larger one leaves out those that a smaller one does, and more.
+        """
+        seeds = [self.seed, SPLITS.index(self.split), index, _PRESENCE]
+        return bool(np.random.default_rng(seeds).random() >= self.absent)
 
     def name(self, index: int) -> str:
         """What messages and reports call one picture."""
