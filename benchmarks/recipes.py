@@ -6,16 +6,14 @@ python benchmarks/recipes.py table results.json
 """
 
 import argparse
-import csv
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import runs
 from machine import facts, percentiles
 
 import onebox
@@ -24,12 +22,11 @@ from onebox.learning.recipe_files import read_recipe, recipe_names
 
 _SIZES = {True: 96, False: 128}  # of generated pictures, of real ones
 _SEEN = 6000  # training pictures that are seen, whatever their number
-_BACKBONE = "mobilenetv2_100"
-_WEIGHTS = Path("weights", "mobilenetv2_100_same.safetensors")
 _SYNTHETIC = ("synth:blobs", "synth:cutouts-black", "synth:cutouts")
 _REAL = ("raccoon", "caltech3", "pets")
 _TRAINED_ON = {"raccoon": 129, "caltech3": 1423, "pets": 207}
 _LEFT_OUT = frozenset({"demo"})  # the default, at another size
+_TIMED = "pets"  # the data of the models that are timed
 _SIDE = 128  # of the array that is timed, in pixels
 _WARM_UP, _CALLS = 20, 200
 
@@ -68,20 +65,14 @@ def _names() -> list[str]:
 
 def _measured(name: str, data: str, options: argparse.Namespace) -> dict[str, Any]:
     folder = options.keep / f"{name}-{data.replace(':', '-')}"
-    source = data if data.startswith("synth:") else options.shared / "data" / data / "labels.csv"
-    program = Path(sys.executable).with_name("onebox")
-    command = [str(program), "train", str(source), "--recipe", name]
-    command += ["--out", str(folder), "--json", "--on-bad", "skip"]
-    command += _changes(read_recipe(name), data, options.shared)
-    start = time.perf_counter()
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    whole = time.perf_counter() - start
-    figures = json.loads(printed)["figures"]["test"]
+    changes = _changes(read_recipe(name), data, options.shared)
+    done = runs.train(runs.source_of(data, options.shared), name, changes, folder)
+    figures = json.loads((folder / "metrics.json").read_text("utf-8"))["test"]
     chosen = ("mean_iou", "iou_at", "class_accuracy", "mean_box_iou", "is_collapsed", "images")
     return {
         "recipe": name,
         "data": data,
-        "train_seconds": _train_seconds(folder, whole),
+        "train_seconds": done.train_seconds,
         **{key: figures[key] for key in chosen},
         "machine": facts(),
     }
@@ -89,34 +80,24 @@ def _measured(name: str, data: str, options: argparse.Namespace) -> dict[str, An
 
 def _changes(recipe: Recipe, data: str, shared: Path) -> list[str]:
     """One size, one backbone and as many pictures for all; the rest is the recipe's own."""
-    if getattr(recipe, "hog", None) is not None:
+    if recipe.hog is not None:
         return []
     pictures = _TRAINED_ON.get(data, 2000)
     steps = pictures // recipe.train.batch_size or 1
     changes = {
         "model.size": _SIZES[data in _SYNTHETIC],
-        "model.backbone": _BACKBONE,
         "train.epochs": round(_SEEN / (steps * recipe.train.batch_size)),
         "train.keep_every_epoch": "false",
     }
-    asked = [word for key, value in changes.items() for word in ("--set", f"{key}={value}")]
-    return [*asked, "--weights", str(shared / _WEIGHTS)]
-
-
-def _train_seconds(folder: Path, whole: float) -> float:
-    """Of the epochs alone where the run kept their history."""
-    file = folder / "history.csv"
-    if not file.is_file():
-        return whole
-    with file.open(encoding="utf-8") as rows:
-        return float(list(csv.DictReader(rows))[-1]["seconds"])
+    return [*runs.settings(changes), *runs.pretrained(shared)]
 
 
 def _latency(options: argparse.Namespace) -> None:
     """Time `predict` of all models on one array; they take turns."""
     known = _read(options.results)
-    models = {row["recipe"]: _model(options.keep, row) for row in known if row["data"] == "pets"}
-    localizers = {name: onebox.load(file) for name, file in models.items()}
+    names = dict.fromkeys(row["recipe"] for row in known)
+    folders = {name: options.keep / f"{name}-{_TIMED}" for name in names}
+    localizers = {name: onebox.load(runs.model_of(folder)) for name, folder in folders.items()}
     array = np.random.default_rng(0).integers(0, 256, (_SIDE, _SIDE, 3), dtype=np.uint8)
     times: dict[str, list[float]] = {name: [] for name in localizers}
     for turn in range(-_WARM_UP, _CALLS):
@@ -129,11 +110,6 @@ def _latency(options: argparse.Namespace) -> None:
         row["latency_ms"] = percentiles(times[row["recipe"]])[0]
     options.results.write_text(json.dumps(known, indent=1), "utf-8")
     print({name: percentiles(spent) for name, spent in times.items()})
-
-
-def _model(keep: Path, row: Mapping[str, Any]) -> Path:
-    folder = keep / f"{row['recipe']}-{row['data'].replace(':', '-')}"
-    return next(file for file in folder.iterdir() if file.stem == "model")
 
 
 def _table(options: argparse.Namespace) -> None:

@@ -1,0 +1,77 @@
+"""Training runs for the benchmarks: one process each, by the command line that a user has."""
+
+import csv
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_WEIGHTS = Path("weights", "mobilenetv2_100_same.safetensors")
+_BACKBONE = "mobilenetv2_100"
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What a run left.
+
+    Attributes:
+        folder: With ``model.onnx`` or ``model.npz``, ``metrics.json`` and the rest.
+        seconds: Of the whole command.
+        train_seconds: Of the epochs with their validation; of the command where there are none.
+    """
+
+    folder: Path
+    seconds: float
+    train_seconds: float
+
+    @property
+    def model(self) -> Path:
+        """The file to ship."""
+        return model_of(self.folder)
+
+
+def train(source: str | Path, recipe: str, changes: Sequence[str], folder: Path) -> Finished:
+    """Run ``onebox train``; what it says in passing goes nowhere.
+
+    Raises:
+        RuntimeError: If it failed; with what it said.
+    """
+    program = Path(sys.executable).with_name("onebox")
+    command = [str(program), "train", str(source), "--recipe", recipe, "--out", str(folder)]
+    command += ["--json", "--on-bad", "skip", *changes]
+    start = time.perf_counter()
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}\n{done.stderr[-2000:]}")
+    seconds = time.perf_counter() - start
+    return Finished(folder, seconds, _train_seconds(folder, seconds))
+
+
+def model_of(folder: Path) -> Path:
+    """The file to ship of a run's folder."""
+    return next(file for file in folder.iterdir() if file.stem == "model")
+
+
+def settings(changes: Mapping[str, object]) -> list[str]:
+    """Changes of a recipe as options of the command line."""
+    return [word for key, value in changes.items() for word in ("--set", f"{key}={value}")]
+
+
+def pretrained(shared: Path) -> list[str]:
+    """Options for the one backbone whose weights are at hand."""
+    return [*settings({"model.backbone": _BACKBONE}), "--weights", str(shared / _WEIGHTS)]
+
+
+def source_of(data: str, shared: Path) -> str | Path:
+    """A generated data set by its name, or the label file of a real one."""
+    return data if data.startswith("synth:") else shared / "data" / data / "labels.csv"
+
+
+def _train_seconds(folder: Path, whole: float) -> float:
+    file = folder / "history.csv"
+    if not file.is_file():
+        return whole
+    with file.open(encoding="utf-8") as rows:
+        return float(list(csv.DictReader(rows))[-1]["seconds"])
