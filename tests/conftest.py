@@ -43,6 +43,7 @@ def tiny_recipe():
             "size": 64,
             "width": 32,
             "bins_per_cell": 4,
+            "second_look": "never",
         },
         "train": {
             "epochs": 12,

@@ -410,3 +410,25 @@ def test_saturation_keeps_the_luma():
     spread = varied[:, 0] - varied[:, 2]
     assert 0.1 - 1e-4 <= spread.min() < 0.12
     assert 0.28 < spread.max() <= 0.3 + 1e-4
+
+
+def test_pictures_without_a_box_are_shown_through_windows_like_those_of_the_others():
+    # Boxes that fill the frame leave windows no choice but to hold all of it.
+    settings = AugmentSettings(geometry=1.0, cut=0.0, smallest=0.2, largest=1.5, aspect=1.0)
+    whole, none = [0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0]
+    boxes = torch.tensor([whole, none] * 50)
+    windows = random_windows(boxes, settings, seeded(0))
+    assert bool((windows[:, :2] <= 1e-6).all())
+    assert bool((windows[:, 2:] >= 1 - 1e-6).all())
+    assert float((windows[1::2, 2:] - windows[1::2, :2]).mean()) == pytest.approx(
+        float((windows[::2, 2:] - windows[::2, :2]).mean()), abs=0.05
+    )
+
+
+def test_where_no_picture_has_a_box_windows_go_anywhere():
+    settings = AugmentSettings(geometry=1.0, smallest=0.2, largest=1.0)
+    windows = random_windows(torch.zeros(200, 4), settings, seeded(0))
+    middles = (windows[:, :2] + windows[:, 2:]) / 2
+    assert float(middles.min()) < 0.25
+    assert float(middles.max()) > 0.75
+    assert float(middles.std()) > 0.1

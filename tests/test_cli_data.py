@@ -59,6 +59,20 @@ def test_the_seed_decides_the_pictures(run):
     assert pixels["a"] != pixels["c"]
 
 
+def test_pictures_without_the_subject_are_black_and_read_back_as_such(run):
+    words = ("--count", 20, "--size", 32)
+    assert run("synth", "blobs", "whole", *words)[0] == 0
+    assert run("synth", "blobs", "some", *words, "--absent", 0.4)[0] == 0
+    whole, some = onebox.read("whole"), onebox.read("some")
+    absent = [sample for sample in some if not sample.has_subject]
+    assert 3 <= len(absent) <= 14
+    assert not any(pixels_of(sample.image).any() for sample in absent)
+    assert all((sample.label, sample.box) == (None, None) for sample in absent)
+    shown = told(some) - {(s.image.name, None, None, s.split) for s in absent}
+    assert shown < told(whole)
+    assert some.classes == ("disc",)
+
+
 def test_synth_says_as_json_where_the_labels_are(run):
     _, out, _ = run("synth", "blobs", "discs", "--count", 2, "--size", 32, "--json")
     assert json.loads(out) == {"labels": "discs/labels.csv", "images": 2}

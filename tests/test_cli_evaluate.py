@@ -155,7 +155,8 @@ def test_info_as_json_is_what_the_localizer_says_of_itself(run, model_file):
     localizer = onebox.load(model_file)
     assert (code, err) == (0, "")
     assert list(facts) == [
-        *("classes", "size", "mean_box", "joints", "recipe", "provenance", "figures", "parts")
+        *("classes", "size", "mean_box", "joints", "presence", "second_look"),
+        *("recipe", "provenance", "figures", "parts"),
     ]
     assert (facts["classes"], facts["size"]) == (["disc"], 64)
     assert tuple(facts["mean_box"]) == localizer.mean_box

@@ -14,6 +14,8 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 import onebox
+from onebox.cli import prediction
+from onebox.structures import Prediction
 from onebox.visualization import PREDICTED
 
 KEYS = ["image", "label", "score", "box", "probabilities"]
@@ -307,3 +309,30 @@ def test_a_reader_that_leaves_early_and_a_full_disk_bring_no_traceback(model_fil
     first, *rest = ended.stdout.splitlines()
     assert (first.split("\t")[0], rest) == ("0.png", ["rest", "1"])
     assert ended.stderr == "error: standard output: No space left on device.\n"
+
+
+# --- presence
+
+
+class Unsure:
+    """A model that finds a disc in every picture, and says how probable it is."""
+
+    classes, joints, mean_box = ("disc",), None, None
+
+    def __init__(self, present):
+        self.present = present
+
+    def predict(self, source):
+        return Prediction("disc", 0.125, (1.0, 2.0, 30.0, 40.0), (1.0,), present=self.present)
+
+
+@pytest.mark.parametrize(
+    ("present", "words"), [(0.5, "disc\t0.125\t1.0 2.0 30.0 40.0"), (0.49, "absent\t0.125\t-")]
+)
+def test_a_line_says_absent_in_place_of_label_and_box(run, place, monkeypatch, present, words):
+    save(place / "a.png")
+    monkeypatch.setattr(prediction.loading, "load", lambda path: Unsure(present))
+    assert run("predict", "model.onnx", "a.png") == (0, f"a.png\t{words}\n", "")
+    _, out, _ = run("predict", "model.onnx", "a.png", "--json")
+    line = json.loads(out)
+    assert (line["label"], line["box"], line["present"]) == ("disc", [1, 2, 30, 40], present)

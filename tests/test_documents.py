@@ -275,6 +275,17 @@ def test_the_figures_of_joints_have_the_keys_that_are_documented():
     assert defined == [name for name in told if name not in schema("evaluate")]
 
 
+def test_presence_in_results_and_figures_has_the_keys_that_are_documented():
+    answer = Prediction("cat", 0.5, (1.0, 2.0, 3.0, 4.0), (1.0,), present=0.5)
+    line = json.loads(results.as_json_line("a.jpg", answer, ("cat",)))
+    assert list(line) == list(schema("presence"))
+    outcome = compare(Sample(Path("a.jpg")), answer, size_wh=(8, 8), mean_box=None)
+    told = summarize([outcome], ("cat",)).as_json()
+    defined = first_cells(section(text_of("docs/evaluation.md"), "Presence"))
+    assert defined == [name for name in told if name not in schema("evaluate")]
+    assert defined == list(schema("presence figures"))
+
+
 def test_annotate_prints_the_keys_that_are_documented(capsys):
     found = Annotation((), "face", without=(Path("c.jpg"),))
     annotation._print_written(Path("faces.csv"), found, as_json=True)

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools import mask
+from sklearn.metrics import roc_auc_score
 
-from onebox.metrics import compare, figures, share_at, spread, stretch
+from onebox.metrics import auroc, compare, figures, share_at, spread, stretch
 from onebox.structures import Box, Joints, Prediction, Sample
 
 TRUTH = (0.0, 0.0, 10.0, 10.0)
@@ -196,3 +197,67 @@ def test_without_joints_there_is_no_such_figure():
     found = figures([posed([(0.0, 0.0)] * 3, joints=None)])
     assert found.pck is None
     assert "pck_0.2" not in found.as_json()
+
+
+# --- presence ---------------------------------------------------------------------------------
+
+
+def judged(present, *, label="cat", truth=TRUTH):
+    """What comes of an answer with a presence; no label and no truth is a picture without it."""
+    prediction = Prediction("cat", 0.5, TRUTH, (1.0,), present=present)
+    sample = Sample(Path("a.jpg"), label, truth)
+    return compare(sample, prediction, size_wh=(20, 20), mean_box=None)
+
+
+def empty(present):
+    return judged(present, label=None, truth=None)
+
+
+def test_figures_of_presence_are_those_worked_by_hand():
+    found = figures([judged(0.9), judged(0.4), judged(0.2), empty(0.5), empty(0.2)])
+    # of 3 x 2 pairs: 0.9 beats both, 0.4 beats 0.2, and 0.2 ties with 0.2
+    assert found.presence_auroc == pytest.approx(3.5 / 6)
+    assert found.false_box_rate == 0.5  # one half is there already
+    assert found.missed_rate == pytest.approx(2 / 3)
+    assert (found.images, found.images_with_box, found.mean_iou) == (5, 3, 1.0)
+
+
+def test_a_label_without_a_box_is_a_subject_to_be_found():
+    found = figures([judged(0.3, truth=None), judged(0.8, label=None), empty(0.5)])
+    assert (found.presence_auroc, found.missed_rate, found.false_box_rate) == (0.5, 0.5, 1.0)
+
+
+def test_pictures_that_all_show_the_subject_say_only_how_many_are_missed():
+    found = figures([judged(0.3), judged(0.8)])
+    assert (found.presence_auroc, found.false_box_rate, found.missed_rate) == (None, None, 0.5)
+    keys = {"presence_auroc": None, "false_box_rate": None, "missed_rate": 0.5}
+    assert keys.items() <= found.as_json().items()
+
+
+def test_pictures_that_all_lack_the_subject_miss_none():
+    found = figures([empty(0.7), empty(0.1)])
+    assert (found.presence_auroc, found.false_box_rate, found.missed_rate) == (None, 0.5, None)
+    assert found.as_json()["missed_rate"] is None
+
+
+def test_a_model_that_says_nothing_of_presence_has_no_such_figure():
+    found = figures([judged(None), empty(None)])
+    assert {found.presence_auroc, found.false_box_rate, found.missed_rate} == {None}
+    assert not found.as_json().keys() & {"presence_auroc", "false_box_rate", "missed_rate"}
+
+
+# eleven values, so that ties are common
+scores = st.lists(st.integers(0, 10).map(lambda tenth: tenth / 10), min_size=1)
+
+
+@given(positive=scores, negative=scores)
+def test_the_area_is_the_one_of_scikit_learn(positive, negative):
+    truth = [1] * len(positive) + [0] * len(negative)
+    expected = roc_auc_score(truth, positive + negative)
+    assert auroc(positive, negative) == pytest.approx(expected, abs=1e-12)
+    assert auroc(negative, positive) == pytest.approx(1 - expected, abs=1e-12)
+
+
+def test_the_area_of_one_kind_alone_is_unknown():
+    assert auroc([], [0.5]) is None
+    assert auroc([0.5], []) is None

@@ -1,4 +1,5 @@
 import base64
+import dataclasses
 import io
 import re
 from html.parser import HTMLParser
@@ -308,3 +309,34 @@ def test_a_full_disk_leaves_the_old_report(tmp_path, monkeypatch):
         write_report(summarize([outcome()], ("cat",)), path, load_picture=load_plain)
     assert path.read_text() == "the old one"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def judged(present, *, truth=TRUTH):
+    label = None if truth is None else "cat"
+    told = outcome(truth=truth, true_label=label)
+    return dataclasses.replace(
+        told, prediction=dataclasses.replace(told.prediction, present=present)
+    )
+
+
+def test_false_boxes_and_the_area_stand_in_one_sentence(tmp_path):
+    # of 3 x 2 pairs: 0.9 and 0.6 beat both, 0.4 beats one
+    empty = [judged(0.5, truth=None), judged(0.2, truth=None)]
+    page = written(tmp_path, [judged(0.9), judged(0.6), judged(0.4), *empty])
+    assert (
+        "Of the pictures without the subject, 50.0 % are given a box all the same, and of those "
+        "with it 33.3 % are taken for empty (presence AUROC 0.833)."
+    ) in page.text
+    assert "False boxes" in page.text
+
+
+def test_pictures_that_all_lack_the_subject_have_their_false_boxes_said(tmp_path):
+    page = written(tmp_path, [judged(0.9, truth=None)])
+    assert "Of the pictures without the subject, 100.0 % are given a box all the same." in page.text
+
+
+@pytest.mark.parametrize("present", [None, 0.9])
+def test_presence_is_passed_over_where_there_is_nothing_to_say_of_it(tmp_path, present):
+    page = written(tmp_path, [judged(present)])
+    assert "presence" not in page.text.lower()
+    assert "False boxes" not in page.text

@@ -1,6 +1,7 @@
 """Predictions as text, and files that appear whole or not at all."""
 
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -155,3 +156,37 @@ def test_a_place_that_is_none_is_named_in_the_error(name, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OneboxError, match=f"{name}: cannot be written"):
         files.write_whole(tmp_path / name, b"text")
+
+
+# --- presence ---------------------------------------------------------------------------------
+
+SEEN = dataclasses.replace(CAT, present=0.25)
+
+
+def test_a_json_line_has_presence_before_the_joints_and_only_where_the_answer_has_it():
+    plain = json.loads(results.as_json_line("a.png", CAT, CLASSES))
+    line = json.loads(results.as_json_line("a.png", SEEN, CLASSES))
+    assert list(line) == [*plain, "present"]
+    assert line == plain | {"present": 0.25}
+    posed = dataclasses.replace(POSED, present=0.25)
+    both = json.loads(results.as_json_line("a.png", posed, CLASSES, JOINTS))
+    assert list(both) == [*plain, "present", "keypoints"]
+
+
+def test_csv_has_presence_behind_the_columns_that_are_always_there_and_before_the_joints():
+    plain = results.as_csv([("a.png", CAT)], CLASSES).splitlines()
+    answers = [("a.png", SEEN), ("unread.png", None)]
+    assert results.as_csv(iter(answers), CLASSES).splitlines() == [
+        f"{plain[0]},present",
+        f"{plain[1]},0.25",
+    ]
+    posed = [("a.png", dataclasses.replace(POSED, present=0.25))]
+    names = "nose_x,nose_y,nose_confidence,tail_x,tail_y,tail_confidence"
+    assert results.as_csv(posed, CLASSES, JOINTS).splitlines() == [
+        f"{plain[0]},present,{names}",
+        f"{plain[1]},0.25,2.5,3.0,0.5,9.0,4.0,0.25",
+    ]
+
+
+def test_coco_results_keep_every_answer_as_it_is():
+    assert results.as_coco([("a.png", SEEN)], CLASSES) == results.as_coco([("a.png", CAT)], CLASSES)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from onebox.structures import Dataset, Joints, Sample
+from onebox.structures import Dataset, Joints, Prediction, Sample
 
 HERE = Sample(Path("a.jpg"), "cat", (1.0, 2.0, 3.0, 4.0), split="train")
 EMPTY = Sample(Path("b.jpg"), split="val")
@@ -47,3 +47,18 @@ def test_a_sample_is_called_by_its_file():
 def test_a_sample_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         HERE.label = "dog"
+
+
+def test_a_picture_with_neither_label_nor_box_shows_no_subject():
+    assert HERE.has_subject
+    assert not EMPTY.has_subject
+    assert dataclasses.replace(HERE, label=None).has_subject
+    assert dataclasses.replace(HERE, box=None).has_subject
+
+
+@pytest.mark.parametrize(
+    ("present", "found"), [(None, True), (1.0, True), (0.5, True), (0.4999, False), (0.0, False)]
+)
+def test_an_answer_is_that_the_subject_is_there_from_one_half_on(present, found):
+    answer = Prediction("cat", 0.5, (1.0, 2.0, 3.0, 4.0), (1.0,), present=present)
+    assert answer.has_subject is found

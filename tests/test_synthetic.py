@@ -471,6 +471,59 @@ def test_shares_add_up_and_leave_most_for_training(count):
     assert shares["train"] >= 8 * shares["val"] == 8 * shares["test"]
 
 
+# --- pictures without the subject ------------------------------------------------------------
+
+
+@each_stream
+def test_a_share_of_the_pictures_is_without_the_subject_and_the_others_stay_as_they_are(stream):
+    whole, thinned = first(stream(size=32), 60), first(stream(size=32, absent=0.3), 60)
+    absent = [not sample.has_subject for sample in thinned]
+    assert 8 <= sum(absent) <= 28  # 18 are expected, and 3.5 is the spread
+    for before, after, is_absent in zip(whole, thinned, absent, strict=True):
+        assert (before.name, before.size_wh) == (after.name, after.size_wh)
+        if is_absent:
+            assert (after.label, after.box) == (None, None)
+        else:
+            assert (after.label, after.box) == (before.label, before.box)
+            np.testing.assert_array_equal(pixels(after), pixels(before))
+
+
+@each_stream
+def test_what_lacks_the_subject_shows_the_ground_behind_it(stream):
+    whole, bare = first(stream(size=48), 8), first(stream(size=48, absent=1.0), 8)
+    for before, after in zip(whole, bare, strict=True):
+        left, top, right, bottom = (int(edge) for edge in before.box)
+        different = (pixels(before) != pixels(after)).any(axis=2)
+        assert different[top:bottom, left:right].mean() > 0.5
+        different[max(top - 1, 0) : bottom + 1, max(left - 1, 0) : right + 1] = False
+        assert not different.any()
+
+
+def test_a_larger_share_leaves_out_what_a_smaller_one_does_and_more():
+    few, many = (
+        {sample.name for sample in first(blobs(size=16, absent=share), 500) if not sample.box}
+        for share in (0.2, 0.5)
+    )
+    assert few < many
+    assert len(few) == pytest.approx(100, abs=35)
+    assert len(many) == pytest.approx(250, abs=45)
+
+
+def test_a_data_set_may_lack_the_subject_in_every_split():
+    counts = {"train": 50, "val": 50, "test": 50}
+    data = dataset("synth:cutouts-black", size=16, counts=counts, absent=0.5)
+    assert data.classes == ("cat",)
+    shown = [{s.name.split("#")[1] for s in data.part(split) if s.has_subject} for split in SPLITS]
+    assert all(10 < len(names) < 40 for names in shown)
+    assert shown[0] != shown[1] != shown[2] != shown[0]
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])
+def test_a_share_that_is_none_is_refused(share):
+    with pytest.raises(SettingError, match=f"absent must be a share from 0 to 1, got {share:g}"):
+        dataset("synth:blobs", absent=share)
+
+
 # --- on disk -------------------------------------------------------------------------------
 
 

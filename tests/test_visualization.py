@@ -1,3 +1,4 @@
+import dataclasses
 import io
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from PIL import Image
 
 from onebox.images import Picture, load
 from onebox.structures import Joints, Prediction, Sample
-from onebox.visualization import PREDICTED, TRUE, contact_sheet, draw, fit
+from onebox.visualization import NO_SUBJECT, PREDICTED, TRUE, contact_sheet, draw, fit
 
 GREY = 128
 
@@ -269,3 +270,26 @@ def test_a_sheet_of_nothing_and_captions_of_another_number_are_refused():
         contact_sheet([], columns=2, tile_side=40)
     with pytest.raises(ValueError, match="1 pictures cannot have 2 captions"):
         contact_sheet([Image.new("RGB", (4, 4))], columns=1, tile_side=4, captions=["a", "b"])
+
+
+def test_an_answer_without_the_subject_has_words_in_the_corner_and_neither_box_nor_joints():
+    bone = Joints(("nose", "tail"), ((0, 1),))
+    box, points = (20.0, 60.0, 190.0, 140.0), ((40.0, 80.0, 1.0), (150.0, 120.0, 1.0))
+    absent = Prediction("cat", 0.75, box, (1.0,), points, present=0.49)
+    drawn = draw(plain(), prediction=absent, joints=bone)
+    assert NO_SUBJECT == "no subject"
+    first, last, top, bottom = extent(is_colour(drawn, PREDICTED))
+    assert (first, top) == (0, 0)
+    assert last < 120
+    assert bottom < 40
+    assert (np.asarray(drawn)[40:] == GREY).all()
+    found = draw(plain(), prediction=dataclasses.replace(absent, present=0.5), joints=bone)
+    assert found.getpixel((100, 60)) == PREDICTED
+
+
+def test_the_truth_is_named_where_the_answer_is_that_there_is_none():
+    shown = true((50.0, 60.0, 150.0, 100.0))
+    there = predicted((60.0, 70.0, 160.0, 110.0))
+    missed = dataclasses.replace(there, present=0.1)
+    known = is_colour(draw(plain(), prediction=there, truth=shown), TRUE).sum()
+    assert is_colour(draw(plain(), prediction=missed, truth=shown), TRUE).sum() > known + 100
