@@ -10,10 +10,12 @@ free to show: of them stands here what a joint model makes of it, beside what is
 """
 
 import argparse
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from numpy import ndarray
 from predictions import _samples
 
 import onebox
@@ -26,6 +28,8 @@ _COUNT, _SIDE = 6, 150
 _COLOURS = 128  # as many as the eye asks for at this size
 _GROUND = 245
 
+Shown = tuple[Sample, ndarray]
+
 
 def main() -> None:
     """Draw one sheet for each kept run, and one of joints where asked."""
@@ -34,20 +38,20 @@ def main() -> None:
     parser.add_argument("--pose", type=Path, help="a model of joints")
     parser.add_argument("--lsp", type=Path, help="the folder of its data")
     options = parser.parse_args()
-    samples = list(islice(_samples(), _COUNT))
+    shown = [(sample, images.load(sample.image).pixels) for sample in islice(_samples(), _COUNT)]
     for folder in sorted(options.keep.glob("*-synth-cutouts")):
         model = next(file for file in folder.iterdir() if file.stem == "model")
-        _write(folder.name.removesuffix("-synth-cutouts"), model, samples)
+        _write(folder.name.removesuffix("-synth-cutouts"), model, shown)
     if options.pose is not None:
-        data = onebox.read(options.lsp).part("test")
-        _write("pose", options.pose, data.samples[:_COUNT], with_ground=False)
+        people = onebox.read(options.lsp, format="coco").part("test").samples[:_COUNT]
+        shown = [(person, images.load(person.image).pixels) for person in people]
+        _write("pose", options.pose, shown, with_ground=False)
 
 
-def _write(name: str, model: Path, samples: list[Sample], *, with_ground: bool = True) -> None:
+def _write(name: str, model: Path, shown: Sequence[Shown], *, with_ground: bool = True) -> None:
     localizer = onebox.load(model)
     tiles = []
-    for sample in samples:
-        pixels = images.load(sample.image).pixels
+    for sample, pixels in shown:
         found = localizer.predict(pixels)
         ground = pixels if with_ground else np.full_like(pixels, _GROUND)
         tiles.append(draw(ground, prediction=found, truth=sample, joints=localizer.joints))
