@@ -8,14 +8,9 @@ from torch import nn
 from torch.testing import assert_close
 
 from onebox.learning.anchors import decode, place_anchors
-from onebox.learning.heads import (
-    AnchorBox,
-    ClassHead,
-    DirectBox,
-    MarginalBox,
-    OverlapHead,
-    bin_places,
-)
+from onebox.learning.answers import bin_places
+from onebox.learning.box_heads import AnchorBox, DirectBox, MarginalBox
+from onebox.learning.heads import ClassHead, OverlapHead
 from onebox.learning.recipe import AnchorSettings, ModelSettings
 from onebox.learning.vectorizers import Features, Sizes
 

@@ -12,17 +12,11 @@ from PIL import Image
 from torch import nn
 from torch.testing import assert_close
 
+from onebox.learning.answers import Bins, BoxOutput, JointOutput
 from onebox.learning.batches import Batch, RowsInOrder, batches
 from onebox.learning.cache import decode
 from onebox.learning.export import Deployed, export
-from onebox.learning.heads import (
-    Bins,
-    BoxOutput,
-    DirectJoints,
-    HeatmapJoints,
-    JointOutput,
-    hull,
-)
+from onebox.learning.joint_heads import DirectJoints, HeatmapJoints, hull
 from onebox.learning.losses import NUMBER_LOSSES, distribution
 from onebox.learning.network import Network, Outputs, nearness, total_loss
 from onebox.learning.recipe import LossSettings, ModelSettings

@@ -13,13 +13,15 @@ from torch.testing import assert_close
 
 from onebox import boxes as array_boxes
 from onebox.learning.anchors import encode, place_anchors
-from onebox.learning.heads import AnchorOutput, Bins
+from onebox.learning.answers import AnchorOutput, Bins, Votes
 from onebox.learning.losses import (
     NUMBER_LOSSES,
     OVERLAP_LOSSES,
     anchor_loss,
     distribution,
+    laplace,
     paired_iou,
+    votes_loss,
 )
 
 UNIT = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
@@ -297,6 +299,89 @@ def test_the_slope_of_the_anchor_loss_is_that_of_its_values():
         return anchor_loss(AnchorOutput(scores, offsets, anchors), truth)
 
     assert torch.autograd.gradcheck(loss, (scores, offsets))
+
+
+# --- votes loss --------------------------------------------------------------------------------
+
+# The cells of a 2 x 2 map, row by row.
+MIDDLES = torch.tensor([[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]])
+
+
+def voted(*votes):
+    """What the four cells of one picture say."""
+    return Votes(torch.tensor(votes).T[None], MIDDLES)
+
+
+def test_only_cells_in_the_true_box_are_asked_and_their_losses_averaged():
+    truth = rows((0.0, 0.0, 0.5, 1.0))  # holds the middles of the left column
+    found = voted(
+        (0.3, 0.0, 0.5, 1.0), (9.0, 9.0, 9.0, 9.0), (0.0, 0.05, 0.5, 0.8), (-5.0, 0.0, 0.0, 1.0)
+    )
+    # above 0.1 it is d - 0.05, below it d²/0.2; four sides a cell
+    first, third = 0.25 / 4, (0.0025 / 0.2 + 0.15) / 4
+    assert_close(votes_loss(found, truth), torch.tensor([(first + third) / 2]))
+
+
+def test_where_the_box_holds_no_middle_the_nearest_cell_is_asked():
+    truth = rows((0.55, 0.8, 0.6, 0.9))
+    # (0.575, 0.85) is nearest to the last cell, at (0.75, 0.75)
+    wrong, right = (9.0, 9.0, 9.0, 9.0), (0.55, 0.8, 0.6, 0.7)
+    found = voted(wrong, wrong, wrong, right)
+    assert_close(votes_loss(found, truth), torch.tensor([(0.2 - 0.05) / 4]))
+
+
+def test_cells_outside_the_box_get_no_slope():
+    sides = torch.randn(1, 4, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    votes_loss(Votes(sides, MIDDLES), rows((0.5, 0.0, 1.0, 1.0))).sum().backward()
+    is_taught = sides.grad.abs().sum(dim=1)[0] > 0
+    assert is_taught.tolist() == [False, True, False, True]
+
+
+def test_rows_of_the_votes_loss_do_not_meddle():
+    sides = torch.rand(5, 4, 4, generator=torch.Generator().manual_seed(0))
+    truth = random_boxes(5, 15)
+    whole = votes_loss(Votes(sides, MIDDLES), truth)
+    assert whole.shape == (5,)
+    assert_close(whole[3:4], votes_loss(Votes(sides[3:4], MIDDLES), truth[3:4]))
+    assert votes_loss(Votes(sides[:0], MIDDLES), truth[:0]).shape == (0,)
+
+
+def test_the_slope_of_the_votes_loss_is_that_of_its_values():
+    sides = torch.rand(3, 4, 4, dtype=torch.double).requires_grad_()
+    truth, middles = random_boxes(3, 16).double(), MIDDLES.double()
+    assert torch.autograd.gradcheck(lambda each: votes_loss(Votes(each, middles), truth), (sides,))
+
+
+# --- Laplace's likelihood ----------------------------------------------------------------------
+
+
+def test_the_laplace_loss_is_the_distance_over_the_scale_and_the_scales_logarithm():
+    boxes, truth = rows((0.1, 0.2, 0.7, 1.0)), UNIT
+    scales = rows((0.05, 0.2, 0.5, 0.5))
+    # distances 0.1, 0.2, 0.3, 0; the logarithm is of twice the scale
+    by_hand = ((2 + math.log(0.1)) + (1 + math.log(0.4)) + 0.6 + 0) / 4
+    assert_close(laplace(boxes, scales, truth), torch.tensor([by_hand]))
+
+
+def test_the_laplace_loss_is_that_of_torchs_distribution():
+    boxes, truth = random_boxes(30, 17), random_boxes(30, 18)
+    scales = torch.rand(30, 4, generator=torch.Generator().manual_seed(0)) + 0.01
+    outside = -torch.distributions.Laplace(boxes, scales).log_prob(truth).mean(dim=1)
+    assert_close(laplace(boxes, scales, truth), outside)
+
+
+def test_the_best_scale_is_the_distance_itself():
+    boxes, truth = random_boxes(20, 19), random_boxes(20, 20)
+    distances = (boxes - truth).abs()
+    best = laplace(boxes, distances, truth)
+    for factor in (0.5, 0.9, 1.1, 3.0):
+        assert (laplace(boxes, factor * distances, truth) > best).all()
+
+
+def test_the_slope_of_the_laplace_loss_is_that_of_its_values():
+    boxes, truth = random_boxes(4, 21).double().requires_grad_(), random_boxes(4, 22).double()
+    scales = torch.full((4, 4), 0.2, dtype=torch.double).requires_grad_()
+    assert torch.autograd.gradcheck(lambda *each: laplace(*each, truth), (boxes, scales))
 
 
 # --- overlap -----------------------------------------------------------------------------------

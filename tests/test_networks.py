@@ -4,6 +4,7 @@ import itertools
 import math
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -12,22 +13,25 @@ from torch.testing import assert_close
 
 from onebox.errors import SettingError
 from onebox.learning.anchors import place_anchors
+from onebox.learning.answers import AnchorOutput, Bins, BoxOutput, Votes
 from onebox.learning.batches import Batch
 from onebox.learning.cache import NO_LABEL
 from onebox.learning.checkpoints import save_weights
 from onebox.learning.export import PARITY_PX, Deployed, export
-from onebox.learning.heads import BOX_HEADS, AnchorOutput, Bins, BoxOutput
+from onebox.learning.heads import BOX_HEADS, ScaleHead
 from onebox.learning.losses import (
     NUMBER_LOSSES,
     OVERLAP_LOSSES,
     anchor_loss,
     distribution,
+    laplace,
     paired_iou,
+    votes_loss,
 )
 from onebox.learning.network import Network, Outputs, total_loss
 from onebox.learning.recipe import LossSettings
 from onebox.learning.recipe_files import check_recipe, read_recipe
-from onebox.learning.vectorizers import VECTORIZERS, Sizes
+from onebox.learning.vectorizers import VECTORIZERS, Features, Sizes
 from onebox.runtime import INPUT, OUTPUTS, ModelFacts
 
 SIZE, CLASSES = 64, ("cat", "dog", "owl")
@@ -37,6 +41,8 @@ LOSSES = {
     "direct": {"l1": 5.0, "giou": 2.0},
     "marginal": {"l1": 5.0, "giou": 2.0, "distribution": 0.5},
     "anchors": {"anchors": 1.0},
+    "vote": {"l1": 5.0, "giou": 2.0, "votes": 5.0},
+    "heatmap": {"l1": 5.0, "giou": 2.0, "distribution": 0.5, "laplace": 0.1},
 }
 
 
@@ -122,6 +128,8 @@ def test_the_pairs_are_all_that_can_be_combined():
         ("pyramid", "direct"),
         ("pyramid", "marginal"),
         ("pyramid", "anchors"),
+        ("pyramid", "vote"),
+        ("pyramid", "heatmap"),
     }
 
 
@@ -211,6 +219,9 @@ def test_the_exported_file_answers_as_the_network_does(network, tmp_path):
         eager = Deployed(network.eval(), SIZE)(torch.from_numpy(batch))
     for ours, theirs in zip(eager, exported, strict=True):
         np.testing.assert_allclose(theirs, ours, rtol=1e-3, atol=1e-3)
+    held = [each.name for each in onnx.load(file).graph.initializer]
+    assert any("class_head" in name for name in held)
+    assert not any("scale_head" in name for name in held)  # it teaches, and is not shipped
 
 
 def test_every_parameter_is_in_one_group_with_its_own_rate_and_decay(network, recipe):
@@ -307,6 +318,63 @@ def test_dropout_varies_the_answer_in_training_alone():
     assert torch.equal(network(pictures).class_logits, network(pictures).class_logits)
 
 
+# --- scales of the sides -----------------------------------------------------------------------
+
+
+def test_scales_are_estimated_where_the_laplace_loss_asks_and_change_no_other_start():
+    recipe = recipe_of("pyramid", "marginal")
+    asked = with_box_loss(recipe, laplace=0.1)
+    plain, scaled = made(recipe), made(asked)
+    pictures = torch.rand(3, 3, SIZE, SIZE)
+    assert plain(pictures).box.scales is None
+    assert made(with_box_loss(recipe, laplace=0.0)).scale_head is None
+    scales = scaled(pictures).box.scales
+    assert scales.shape == (3, 4)
+    assert scales.min() > 0
+    states = plain.state_dict(), scaled.state_dict()
+    assert {name for name in states[1] if name not in states[0]} == {
+        "scale_head.scale.weight",
+        "scale_head.scale.bias",
+    }
+    plain, scaled = made(recipe).state_dict(), made(asked).state_dict()
+    assert all(torch.equal(plain[name], scaled[name]) for name in plain)
+
+
+def with_box_loss(recipe, **weights):
+    loss = recipe.loss.model_copy(update={"box": {**recipe.loss.box, **weights}})
+    return recipe.model_copy(update={"loss": loss})
+
+
+def test_scales_begin_at_a_tenth_and_never_reach_zero():
+    head = ScaleHead(Sizes(3, 2))
+    with torch.no_grad():
+        head.scale.weight.zero_()
+        features = Features(torch.randn(2, 3), torch.randn(2, 2, 4, 4))
+        assert_close(head(features), torch.full((2, 4), 0.1 + 0.001))
+        head.scale.bias.fill_(-1e6)
+        assert_close(head(features), torch.full((2, 4), 0.001))
+        # one channel of the vector, and one of the map by its mean: log(1 + e³)
+        head.scale.bias.zero_()
+        head.scale.weight[:, [1, 4]] = 1
+        cells = torch.zeros(1, 2, 2, 2)
+        cells[0, 1, 0, 0] = 4
+        found = head(Features(torch.tensor([[7.0, 2.0, 7.0]]), cells))
+        assert_close(found, torch.full((1, 4), math.log1p(math.exp(3)) + 0.001))
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [("gap", "direct"), ("pyramid", "marginal"), ("pyramid", "vote"), ("pyramid", "heatmap")],
+)
+def test_the_laplace_loss_reaches_the_scales_of_every_head_that_may_have_it(pair):
+    recipe = with_box_loss(recipe_of(*pair), laplace=0.1)
+    check_recipe(recipe.model_dump(), place="pair")
+    network = made(recipe)
+    pictures, batch = four_pictures()
+    loss_of(network(pictures), batch, recipe).backward()
+    assert network.scale_head.scale.weight.grad.abs().max() > 0
+
+
 # --- what cannot be made -----------------------------------------------------------------------
 
 TOO_SMALL = [
@@ -337,7 +405,7 @@ def test_a_pyramid_over_a_backbone_of_one_map_is_refused_with_the_way_on():
 
 
 @pytest.mark.parametrize("vectorizer", ["gap", "flatten"])
-@pytest.mark.parametrize("head", ["marginal", "anchors"])
+@pytest.mark.parametrize("head", ["marginal", "anchors", "vote", "heatmap"])
 def test_a_head_that_its_vectorizer_cannot_feed_is_refused(vectorizer, head):
     with pytest.raises(SettingError) as caught:
         recipe_of(vectorizer, head)
@@ -471,6 +539,19 @@ def test_the_anchor_loss_takes_part_with_the_rows_that_have_a_box():
     total = total_loss(outputs, batch_of([False, True, False], [0] * 3), settings, "xyxy")
     alone = anchor_loss(AnchorOutput(scores[1:2], offsets[1:2], anchors), TRUTH[1:2])
     assert_close(total, 0.5 * alone[0])
+
+
+def test_the_votes_and_the_laplace_loss_take_part_with_the_rows_that_have_a_box():
+    sides, middles = torch.rand(3, 4, 5), torch.rand(5, 2)
+    scales = torch.rand(3, 4) + 0.1
+    outputs = Outputs(BoxOutput(FOUND, votes=Votes(sides, middles), scales=scales), LOGITS, None)
+    batch = batch_of([False, True, False], [0] * 3)
+    votes, likelihood = (
+        total_loss(outputs, batch, LossSettings(box={name: 0.5}, label=0.0), "xyxy")
+        for name in ("votes", "laplace")
+    )
+    assert_close(votes, 0.5 * votes_loss(Votes(sides[1:2], middles), TRUTH[1:2])[0])
+    assert_close(likelihood, 0.5 * laplace(FOUND[1:2], scales[1:2], TRUTH[1:2])[0])
 
 
 def test_label_smoothing_leaves_a_share_of_the_target_to_all_classes():

@@ -59,6 +59,8 @@ WRONG = [
     ({"train": {"ema_decay": 1.0}}, "train.ema_decay: ", "got 1.0"),
     ({"train": {"learning_rate": float("nan")}}, "train.learning_rate: ", "got nan"),
     ({"train": {"learning_rate": float("inf")}}, "train.learning_rate: ", "got inf"),
+    ({"train": {"head_first": 1.0}}, "train.head_first: ", "got 1.0"),
+    ({"train": {"layer_decay": 0.0}}, "train.layer_decay: ", "got 0.0"),
     ({"augment": {"cut": 0.5}}, "augment.cut: ", "got 0.5"),
     ({"augment": {"largest": 0.9}}, "augment.largest: ", "got 0.9"),
     ({"loss": {"box": {"l1": -1.0}}}, "loss.box.l1: ", "got -1.0"),
@@ -96,8 +98,22 @@ def test_the_marginal_head_wants_a_map(vectorizer):
 
 
 def test_the_distribution_loss_wants_bins():
-    with pytest.raises(SettingError, match="needs box_head 'marginal', got 'direct'"):
+    with pytest.raises(SettingError, match="needs box_head 'marginal' or 'heatmap', got 'direct'"):
         check_recipe({"model": {"box_head": "direct"}}, place="my.toml")
+
+
+@pytest.mark.parametrize(
+    ("loss", "head", "wanted"),
+    [
+        ("votes", "heatmap", "'vote'"),
+        ("distribution", "vote", "'marginal' or 'heatmap'"),
+        ("laplace", "anchors", "'direct' or 'marginal' or 'vote' or 'heatmap'"),
+    ],
+)
+def test_a_loss_of_what_a_head_does_not_make_is_refused_with_the_heads_that_do(loss, head, wanted):
+    with pytest.raises(SettingError) as caught:
+        check_recipe({"model": {"box_head": head}, "loss": {"box": {loss: 1.0}}}, place="my.toml")
+    assert f"loss.box.{loss} needs box_head {wanted}, got '{head}'" in str(caught.value)
 
 
 def test_a_distribution_loss_of_no_weight_wants_nothing():

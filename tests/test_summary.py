@@ -25,6 +25,8 @@ NETWORKS = {
     "flatten": {"vectorizer": "flatten", "width": 4},
     "pyramid": {"vectorizer": "pyramid", "width": 16},
     "marginal": {"vectorizer": "pyramid", "width": 16, "box_head": "marginal"},
+    "vote": {"vectorizer": "pyramid", "width": 16, "box_head": "vote"},
+    "heatmap": {"vectorizer": "pyramid", "width": 16, "box_head": "heatmap"},
     "joints": {"vectorizer": "pyramid", "width": 16, "box_head": "hull", "joints": True},
 }
 

@@ -16,12 +16,9 @@ from onebox.learning.checkpoints import load_checkpoint
 from onebox.learning.losses import paired_iou
 from onebox.learning.network import Network
 from onebox.learning.progress import Silent
-from onebox.learning.recipe import TrainSettings
 from onebox.learning.training import (
     Training,
-    exponential,
     fit,
-    one_cycle,
     planned_epochs,
     size_at,
     warm_average,
@@ -124,23 +121,6 @@ def test_epochs_are_planned_from_the_number_of_pictures(tiny_recipe, pictures, e
 
 def test_the_recipes_own_epochs_count(tiny_recipe):
     assert planned_epochs(2000, with_train(tiny_recipe, epochs=3)) == 3
-
-
-def test_the_rate_rises_evenly_then_falls_as_half_a_cosine_to_a_hundredth():
-    # two sevenths of 14 steps are 4
-    rate = one_cycle(TrainSettings(warmup=2 / 7), 14)
-    assert [rate(step) for step in range(5)] == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0])
-    # half way down from step 4 to 14 the cosine is 0
-    assert rate(9) == pytest.approx(0.01 + 0.99 / 2)
-    assert rate(14) == pytest.approx(0.01)
-    assert rate(20) == pytest.approx(0.01)
-
-
-def test_the_exponential_rate_is_four_fifths_every_3600_steps_a_little_at_each():
-    rate = exponential(TrainSettings(decay=0.8, decay_steps=3600), 99)
-    assert [rate(step) for step in (0, 1800, 3600, 7200)] == pytest.approx(
-        [1.0, 0.8**0.5, 0.8, 0.64]
-    )
 
 
 @pytest.mark.parametrize(
@@ -415,6 +395,59 @@ def test_every_epochs_checkpoint_stays_where_the_recipe_says_so(recipe, decoded,
     run(with_train(recipe, keep_every_epoch=True, epochs=3), decoded, tmp_path)
     kept = sorted(tmp_path.glob("epoch-*.safetensors"))
     assert [load_checkpoint(file)["epoch"] for file in kept] == [0, 1, 2]
+
+
+# --- the heads first ---------------------------------------------------------------------------
+
+
+class Watcher(Silent):
+    """Keeps a copy of the network after each step."""
+
+    def __init__(self, network):
+        self._network, self.seen = network, []
+        self.advance(0, 0)
+
+    def advance(self, done, total):
+        state = self._network.state_dict()
+        self.seen.append({name: tensor.clone() for name, tensor in state.items()})
+
+    def changed(self, step):
+        """Names of what the step has changed."""
+        before, after = self.seen[step - 1], self.seen[step]
+        return {name for name in before if not torch.equal(before[name], after[name])}
+
+
+def test_the_backbone_rests_in_the_first_share_of_the_steps_and_learns_in_the_others(
+    recipe, decoded, tmp_path
+):
+    changed = with_train(recipe, head_first=0.5, epochs=2, ema_decay=0.0)
+    torch.manual_seed(0)
+    network = Network(changed, classes=1)
+    watcher = Watcher(network)
+    fit(network, changed, decoded, tmp_path, watcher)
+    # three steps an epoch, and a validation after the third, which ends the rest
+    for step in (1, 2, 3):
+        names = watcher.changed(step)
+        assert not any(name.startswith("backbone.") for name in names)
+        assert {"box_head.axes.along_x.bins.weight", "vectorizer.fine.1.running_mean"} <= names
+    assert "backbone.features.stem.conv.weight" in watcher.changed(4)
+    # Branches that end in a factor of zero learn a step later.
+    learned = watcher.changed(4) | watcher.changed(5) | watcher.changed(6)
+    assert {f"backbone.{name}" for name, _ in network.backbone.named_parameters()} <= learned
+    assert {name for name in watcher.seen[0] if name.endswith("running_mean")} <= learned
+
+
+@pytest.mark.parametrize("head_first", [0.2, 0.7])
+def test_a_run_resumed_at_rest_or_after_it_ends_with_the_numbers_of_an_unbroken_one(
+    recipe, decoded, tmp_path, head_first
+):
+    # Of six steps, one or four; the run is broken off in the second epoch, after the third.
+    changed = with_train(recipe, head_first=head_first, epochs=2)
+    run(changed, decoded, tmp_path / "whole")
+    run(changed, decoded, tmp_path / "broken", Diary(stop_at_step=4))
+    last = tmp_path / "broken" / "last.safetensors"
+    run(changed, decoded, tmp_path / "broken", resume=last)
+    assert_same_numbers(tmp_path / "broken", tmp_path / "whole")
 
 
 # --- joints in a batch -------------------------------------------------------------------------

@@ -22,6 +22,7 @@ _MULTIPLE = 32  # pixels; the deepest map of most backbones has a cell for so ma
 _TIMED, _WARM_UP = 2, 1  # steps
 _POINTS = 20  # of the growing size, at which the cost of a step is asked
 _BESIDE = 1.25  # of a step's own time: batches, augmentation, moving average
+_RESTING = 0.3  # of a step's cost, while the backbone rests and is not gone back through
 _AROUND = 15.0  # seconds for decoding, the export and what is written
 _MARGIN = 0.9  # of the budget is planned; machines have other work
 _MEASURED = 0.015  # seconds to measure a picture from its file
@@ -98,10 +99,16 @@ def _most_epochs(recipe: Recipe, work: Work) -> int:
 def _epoch_seconds(recipe: Recipe, work: Work, cost: Callable[[int], float]) -> float:
     """Seconds of a mean epoch: its steps at the sizes they grow through, and the validation."""
     steps = math.ceil(work.train / recipe.train.batch_size)
-    sides = [size_at((point + 0.5) / _POINTS, recipe) for point in range(_POINTS)]
-    step = _BESIDE * sum(cost(side) for side in sides) / _POINTS
+    points = [(point + 0.5) / _POINTS for point in range(_POINTS)]
+    step = _BESIDE * sum(_step_seconds(done, recipe, cost) for done in points) / _POINTS
     # A picture is validated with about a third of a step's arithmetic.
     return steps * step + work.val / recipe.train.batch_size * cost(recipe.model.size) / 3
+
+
+def _step_seconds(done: float, recipe: Recipe, cost: Callable[[int], float]) -> float:
+    """Seconds of the step at a share ``done`` of them."""
+    whole = cost(size_at(done, recipe))
+    return _RESTING * whole if done < recipe.train.head_first else whole
 
 
 def _least_minutes(recipe: Recipe, work: Work, cost: Callable[[int], float]) -> int:

@@ -1,7 +1,8 @@
 """Losses with one value a row, by name.
 
 Losses of numbers compare a head's numbers with the truth in the same layout; losses of overlap
-compare ``xyxy`` boxes. The distribution and the anchor loss compare what a box was read from.
+compare ``xyxy`` boxes. The distribution, the anchor and the votes loss compare what a box was read
+from; Laplace's also asks how far off it may be.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from torchvision.ops import (
 )
 
 from onebox.learning.anchors import encode
-from onebox.learning.heads import AnchorOutput, Bins
+from onebox.learning.answers import AnchorOutput, Bins, BoxOutput, Votes
 
 _FITS = 0.5  # overlap of an anchor with the truth
 
@@ -114,6 +115,63 @@ def anchor_loss(found: AnchorOutput, truth: Rows) -> PerRow:
     wanted = encode(truth[:, None].expand_as(anchors), anchors)
     missed = smooth_l1(found.offsets, wanted).sum(dim=2)
     return chosen + (share * missed).sum(dim=1)
+
+
+def votes_loss(found: Votes, truth: Rows) -> PerRow:
+    """The smooth L1 of what the cells say whose middle lies in the true box, as their mean.
+
+    Where the box holds no middle, the cell nearest to the box's own is asked.
+
+    References:
+        Tian et al., arXiv:1904.01355, section 3.1 (which cells are positive).
+    """
+    low, high = truth[:, None, :2], truth[:, None, 2:]
+    is_inside = ((found.middles >= low) & (found.middles <= high)).all(dim=2)
+    away = (found.middles - (low + high) / 2).square().sum(dim=2)
+    is_asked = is_inside | (away <= away.amin(dim=1, keepdim=True))
+    share = is_asked / is_asked.sum(dim=1, keepdim=True)
+    missed = smooth_l1(found.sides, truth[:, :, None].expand_as(found.sides)).mean(dim=1)
+    return (share * missed).sum(dim=1)
+
+
+def laplace(boxes: Rows, scales: Rows, truth: Rows) -> PerRow:
+    """Negative log-likelihood of the truth by a Laplace distribution of each side, their mean.
+
+    Args:
+        boxes: The medians.
+        scales: Positive; the mean distance that is expected of the truth.
+        truth: In the unit of both.
+
+    References:
+        Kendall and Gal, arXiv:1703.04977, section 2.2 and equation 5 (a scale that is learned with
+        the answer), with Laplace's in place of the normal distribution.
+    """
+    return ((boxes - truth).abs() / scales + (2 * scales).log()).mean(dim=1)
+
+
+def _of_bins(box: BoxOutput, truth: Rows) -> Rows | None:
+    return None if box.bins is None else distribution(box.bins, truth)
+
+
+def _of_anchors(box: BoxOutput, truth: Rows) -> PerRow | None:
+    return None if box.anchors is None else anchor_loss(box.anchors, truth)
+
+
+def _of_votes(box: BoxOutput, truth: Rows) -> PerRow | None:
+    return None if box.votes is None else votes_loss(box.votes, truth)
+
+
+def _of_scales(box: BoxOutput, truth: Rows) -> PerRow | None:
+    return None if box.scales is None else laplace(box.boxes, box.scales, truth)
+
+
+# Losses of what a box was read from; None where a head makes nothing of the kind.
+READING_LOSSES: dict[str, Callable[[BoxOutput, Rows], Tensor | None]] = {
+    "distribution": _of_bins,
+    "anchors": _of_anchors,
+    "votes": _of_votes,
+    "laplace": _of_scales,
+}
 
 
 def paired_iou(boxes: Rows, truth: Rows) -> PerRow:

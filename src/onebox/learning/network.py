@@ -7,26 +7,27 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from onebox.learning.answers import BoxOutput, JointOutput
 from onebox.learning.backbones import Backbone
 from onebox.learning.batches import Batch
 from onebox.learning.heads import (
     BOX_HEADS,
     JOINT_HEADS,
-    BoxOutput,
     ClassHead,
-    JointOutput,
     OverlapHead,
     PresenceHead,
-    hull,
+    ScaleHead,
 )
+from onebox.learning.joint_heads import hull
 from onebox.learning.layouts import from_xyxy
 from onebox.learning.losses import (
     NUMBER_LOSSES,
     OVERLAP_LOSSES,
-    anchor_loss,
+    READING_LOSSES,
     distribution,
     paired_iou,
 )
+from onebox.learning.rates import parameter_groups
 from onebox.learning.recipe import LossSettings, ModelSettings, Recipe
 from onebox.learning.vectorizers import VECTORIZERS, Features, Sizes
 
@@ -88,6 +89,8 @@ class Network(nn.Module):
         )
         # The last to be drawn, so that a seed gives all other parts the same start with it.
         self.presence_head = PresenceHead(sizes) if presence else None
+        # After it for the same reason; it teaches, and no model file holds it.
+        self.scale_head = ScaleHead(sizes) if recipe.loss.box.get("laplace") else None
 
     def forward(self, pictures: Float[Tensor, "n 3 height width"]) -> Outputs:
         """Answer for pictures in [0, 1].
@@ -106,24 +109,15 @@ class Network(nn.Module):
             box = hull(joints)
         else:
             raise ValueError("a box that is the joints' hull needs joints.")
+        if self.scale_head is not None:
+            box = box._replace(scales=self.scale_head(features))
         return Outputs(box, self.class_head(features), overlap, joints, presence)
 
     def parameter_groups(self, recipe: Recipe) -> list[dict[str, object]]:
-        """Parameters for the optimizer: the backbone slower, vectors and scalars without decay."""
-        settings = recipe.train
-        groups = []
-        for is_backbone in (False, True):
-            for is_decayed in (False, True):
-                chosen = [
-                    parameter
-                    for name, parameter in self.named_parameters()
-                    if name.startswith("backbone.") == is_backbone
-                    and (parameter.ndim > 1) == is_decayed
-                ]
-                rate = settings.learning_rate * (settings.backbone_rate if is_backbone else 1.0)
-                decay = settings.weight_decay if is_decayed else 0.0
-                groups.append({"params": chosen, "lr": rate, "weight_decay": decay})
-        return [group for group in groups if group["params"]]
+        """Parameters for the optimizer, with their rates; see `rates.parameter_groups`."""
+        is_backbone = {id(parameter) for parameter in self.backbone.parameters()}
+        others = [each for each in self.parameters() if id(each) not in is_backbone]
+        return parameter_groups(others, self.backbone, recipe.train)
 
 
 def _shared(sizes: Sizes, settings: ModelSettings) -> tuple[nn.Sequential, Sizes]:
@@ -174,10 +168,8 @@ def _box_loss(
             total = total + weight * NUMBER_LOSSES[name](found, wanted).mean()
         elif name in OVERLAP_LOSSES:
             total = total + weight * OVERLAP_LOSSES[name](box.boxes, truth).mean()
-        elif name == "distribution" and box.bins is not None:
-            total = total + weight * distribution(box.bins, truth).mean()
-        elif name == "anchors" and box.anchors is not None:
-            total = total + weight * anchor_loss(box.anchors, truth).mean()
+        elif (missed := READING_LOSSES[name](box, truth)) is not None:
+            total = total + weight * missed.mean()
     return total
 
 
@@ -227,21 +219,30 @@ def nearness(
 
 
 def _chosen(outputs: Outputs, rows: Tensor) -> Outputs:
-    """The outputs of some rows; places and anchors, which are the same for all, stay."""
-    box = outputs.box
-    bins = box.bins and box.bins._replace(logits=box.bins.logits[rows])
-    anchors = box.anchors and box.anchors._replace(
-        scores=box.anchors.scores[rows], offsets=box.anchors.offsets[rows]
-    )
-    raw = None if box.raw is None else box.raw[rows]
+    """The outputs of some rows."""
     overlap = None if outputs.overlap_logit is None else outputs.overlap_logit[rows]
     presence = None if outputs.presence_logit is None else outputs.presence_logit[rows]
     return Outputs(
-        BoxOutput(box.boxes[rows], raw, bins, anchors),
+        _chosen_box(outputs.box, rows),
         outputs.class_logits[rows],
         overlap,
         outputs.joints and _chosen_joints(outputs.joints, rows),
         presence,
+    )
+
+
+def _chosen_box(box: BoxOutput, rows: Tensor) -> BoxOutput:
+    """Places and anchors, which are the same for all rows, stay."""
+    anchors = box.anchors and box.anchors._replace(
+        scores=box.anchors.scores[rows], offsets=box.anchors.offsets[rows]
+    )
+    return BoxOutput(
+        box.boxes[rows],
+        raw=None if box.raw is None else box.raw[rows],
+        bins=box.bins and box.bins._replace(logits=box.bins.logits[rows]),
+        anchors=anchors,
+        votes=box.votes and box.votes._replace(sides=box.votes.sides[rows]),
+        scales=None if box.scales is None else box.scales[rows],
     )
 
 

@@ -20,18 +20,24 @@ from onebox.errors import shorten
 Share = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
-BoxHead = Literal["direct", "marginal", "anchors", "hull"]
+BoxHead = Literal["direct", "marginal", "anchors", "vote", "heatmap", "hull"]
 Vectorizer = Literal["gap", "flatten", "pyramid"]
 Layout = Literal["xyxy", "xywh", "xyhw", "cxcywh"]
 BoxLoss = Literal[
-    "mse", "l1", "smooth_l1", "bce", "giou", "diou", "ciou", "distribution", "anchors"
-]
+    "mse", "l1", "smooth_l1", "bce", "giou", "diou", "ciou",
+    "distribution", "anchors", "votes", "laplace",
+]  # fmt: skip
 JointLoss = Literal["mse", "l1", "smooth_l1", "distribution", "confidence"]
 Width = Annotated[int, Field(ge=1)]
 
-_READ_A_MAP: frozenset[BoxHead] = frozenset({"marginal", "anchors"})
-# A loss that compares what only one head makes → that head.
-_LOSS_OF_HEAD: dict[BoxLoss, BoxHead] = {"distribution": "marginal", "anchors": "anchors"}
+_READ_A_MAP: frozenset[BoxHead] = frozenset({"marginal", "anchors", "vote", "heatmap"})
+# A loss that compares what only some heads make → those heads.
+_HEADS_OF_LOSS: dict[BoxLoss, tuple[BoxHead, ...]] = {
+    "distribution": ("marginal", "heatmap"),
+    "anchors": ("anchors",),
+    "votes": ("vote",),
+    "laplace": ("direct", "marginal", "vote", "heatmap"),
+}
 _OF_NETWORKS = ("model", "loss", "train", "augment")
 
 
@@ -76,7 +82,8 @@ class ModelSettings(_Section):
         width: Channels of the vectorizer's output, where it has a say; 0 leaves them as they are.
         shared: Widths of fully connected layers that all heads read.
         dropout: Share of their values that is dropped in training.
-        box_head: How the box is found in that; ``hull`` takes the joints' own.
+        box_head: How the box is found in that; ``vote`` and ``heatmap`` ask every cell of a map,
+            ``hull`` takes the joints' own.
         hidden: Widths of the direct head's hidden layers.
         activation: What the direct head's four numbers go through.
         layout: What the four numbers are, in shares of the picture's sides.
@@ -158,6 +165,9 @@ class TrainSettings(_Section):
         decay_steps: Of the exponential schedule.
         learning_rate: Highest rate of the heads.
         backbone_rate: The backbone's rate as a share of that.
+        layer_decay: The backbone's rate falls by this factor from each stage to the one before it.
+        head_first: Share of the steps in which the backbone rests: neither its weights nor its
+            batch statistics move; its schedule begins after them.
         weight_decay: AdamW's, for weights of two dimensions and more.
         warmup: Share of the steps in which the rate rises.
         ema_decay: Of the moving average of the weights that is validated and kept; 0 for none.
@@ -177,6 +187,8 @@ class TrainSettings(_Section):
     decay_steps: Annotated[int, Field(ge=1)] = 3600
     learning_rate: Positive = 2e-3
     backbone_rate: Weight = 0.5
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    head_first: Annotated[float, Field(ge=0, lt=1)] = 0.0
     weight_decay: Weight = 0.05
     warmup: Share = 0.1
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.98
@@ -277,10 +289,11 @@ class Recipe(_Section):
             )
         if head != "hull" and not any(self.loss.box.values()):
             raise ValueError("loss.box names no loss with a weight; set one, as loss.box.l1=1")
-        for loss, wanted in _LOSS_OF_HEAD.items():
-            if self.loss.box.get(loss) and head != wanted:
+        for loss, heads in _HEADS_OF_LOSS.items():
+            if self.loss.box.get(loss) and head not in heads:
+                wanted = " or ".join(f"'{each}'" for each in heads)
                 raise ValueError(
-                    f"loss.box.{loss} needs box_head '{wanted}', got '{head}'; remove the loss "
+                    f"loss.box.{loss} needs box_head {wanted}, got '{head}'; remove the loss "
                     "(--set loss.box='{...}') or change the head"
                 )
         return self

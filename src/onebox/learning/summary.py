@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from onebox.learning.network import Network
 from onebox.runtime import Part
 
+# Those that a model file holds: the scales of the sides teach, and are not shipped.
 _PARTS = (
     "backbone",
     "vectorizer",

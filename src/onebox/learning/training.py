@@ -28,14 +28,14 @@ from onebox.learning.checkpoints import SafetensorsCheckpoints
 from onebox.learning.losses import paired_iou
 from onebox.learning.network import Network, total_loss
 from onebox.learning.progress import EpochFigures, Listener
-from onebox.learning.recipe import Recipe, TrainSettings
+from onebox.learning.rates import rates_of_groups, rest, resting_steps
+from onebox.learning.recipe import Recipe
 
 VAL_FIGURE = "val_mean_iou"
 _PLANNED_STEPS = (300, 20_000)  # fewest and most
 _PLANNED_PASSES = 30
 _GROWS_FROM, _GROWS_UNTIL = 0.5, 0.8  # shares of the steps
 _SIZE_STEP = 32  # pixels; the deepest map of most backbones has a cell for so many
-_LAST_RATE = 0.01  # of the highest, at the end of the cycle
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 _SEED_STRIDE = 1_000_003  # keeps the steps of neighbouring seeds apart
 
@@ -120,8 +120,8 @@ class Training(lightning.LightningModule):
         optimizer = OPTIMIZERS[settings.optimizer](
             self.network.parameter_groups(self.recipe), fused=True
         )
-        rate = SCHEDULES[settings.schedule](settings, self.total_steps)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+        rates = rates_of_groups(optimizer, self.network.backbone, settings, self.total_steps)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rates)
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
 
@@ -137,35 +137,9 @@ def size_at(done: float, recipe: Recipe) -> int:
     return min(whole, math.ceil(side / _SIZE_STEP) * _SIZE_STEP)
 
 
-def one_cycle(settings: TrainSettings, total: int) -> Callable[[int], float]:
-    """A linear rise, then half a cosine, as shares of the highest rate.
-
-    References:
-        Smith and Topin, arXiv:1708.07120, section 3.
-    """
-    warmup = max(1, round(settings.warmup * total))
-
-    def share(step: int) -> float:
-        if step < warmup:
-            return (step + 1) / warmup
-        done = min(1.0, (step - warmup) / max(1, total - warmup))
-        return _LAST_RATE + (1 - _LAST_RATE) * (1 + math.cos(math.pi * done)) / 2
-
-    return share
-
-
-def exponential(settings: TrainSettings, total: int) -> Callable[[int], float]:  # noqa: ARG001
-    """Times ``decay`` every ``decay_steps``, a little at each step."""
-    return lambda step: settings.decay ** (step / settings.decay_steps)
-
-
 OPTIMIZERS: dict[str, type[torch.optim.AdamW | torch.optim.Adam]] = {
     "adamw": torch.optim.AdamW,
     "adam": torch.optim.Adam,
-}
-SCHEDULES: dict[str, Callable[[TrainSettings, int], Callable[[int], float]]] = {
-    "one_cycle": one_cycle,
-    "exponential": exponential,
 }
 
 
@@ -295,6 +269,8 @@ def _callbacks(recipe: Recipe, folder: Path) -> list[Callback]:
         chosen.append(EarlyStopping(VAL_FIGURE, mode="max", patience=recipe.train.patience))
     if recipe.train.keep_every_epoch:
         chosen.append(_every_epoch(folder))
+    if recipe.train.head_first:
+        chosen.append(_HeadFirst())
     return chosen
 
 
@@ -310,6 +286,24 @@ def warm_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], 
             torch._foreach_copy_(list(averaged), list(current))
 
     return update
+
+
+class _HeadFirst(Callback):
+    """Lets the backbone rest in the first steps.
+
+    Asked at every step: a resumed run begins anywhere, and a validation sets modes of its own.
+    """
+
+    def on_train_batch_start(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        *_: object,
+    ) -> None:
+        """Have the backbone rest or learn in this step."""
+        if isinstance(pl_module, Training):
+            first = resting_steps(pl_module.recipe.train, pl_module.total_steps)
+            rest(pl_module.network.backbone, is_resting=trainer.global_step < first)
 
 
 class _Speaker(Callback):

@@ -103,6 +103,17 @@ class Pyramid(nn.Module):
         return Features(deep.mean(dim=(2, 3)), self.smooth(self.fine(fine) + over))
 
 
+def map_of(features: Features) -> Float[Tensor, "n width rows columns"]:
+    """The map, for a head that reads one.
+
+    Raises:
+        ValueError: If the vectorizer kept none.
+    """
+    if features.map is None:
+        raise ValueError("this head reads a map, and its vectorizer keeps none.")
+    return features.map
+
+
 Vectorizer = GlobalAveragePool | Flatten | Pyramid
 VECTORIZERS: dict[str, type[Vectorizer]] = {
     "gap": GlobalAveragePool,
@@ -140,3 +151,9 @@ def depthwise(width: int) -> nn.Sequential:
         nn.BatchNorm2d(width),
         nn.ReLU(inplace=True),
     )
+
+
+def doubled(width: int) -> nn.Sequential:
+    """A map at half its stride, looked around in twice."""
+    larger = nn.Upsample(scale_factor=2, mode="bilinear")
+    return nn.Sequential(larger, depthwise(width), depthwise(width))
