@@ -1,6 +1,6 @@
 """Throughput of `fit` against a bare loop over one constant batch of the same network.
 
-With --memory: a bare step with and without `_keep_freed_memory`, each in processes of its own.
+With --memory: a bare step with and without `keep_freed_memory`, each in processes of its own.
 README.md says what is timed.
 """
 
@@ -27,7 +27,7 @@ from onebox.learning.network import Network, total_loss
 from onebox.learning.progress import Silent
 from onebox.learning.recipe import Recipe
 from onebox.learning.recipe_files import read_recipe
-from onebox.learning.training import _keep_freed_memory, fit
+from onebox.learning.training import fit, keep_freed_memory
 
 _VAL_SHARE = 8  # training pictures to one validation picture, as in the generated data sets
 
@@ -35,7 +35,7 @@ _VAL_SHARE = 8  # training pictures to one validation picture, as in the generat
 def main() -> None:
     options = _options()
     if options.step:
-        _keep_freed_memory() if options.step == "kept" else None
+        keep_freed_memory() if options.step == "kept" else None
         print(_bare_seconds(_recipe(options), options.steps) / options.steps * 1000)
     elif options.memory:
         publish("a bare step, freed memory kept and not", list(_memory_rows(options)), options.json)

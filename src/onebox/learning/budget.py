@@ -14,7 +14,7 @@ import torch
 from onebox.errors import SettingError
 from onebox.learning.network import Network
 from onebox.learning.recipe import Recipe
-from onebox.learning.training import OPTIMIZERS, planned_epochs, size_at
+from onebox.learning.training import OPTIMIZERS, keep_freed_memory, planned_epochs, size_at
 
 _FEWEST_STEPS = 200  # below it, smaller pictures teach more than fewer steps
 _SIZES = (1.0, 0.84, 0.67, 0.5)  # of the recipe's, tried from the largest
@@ -118,6 +118,7 @@ def _least_minutes(recipe: Recipe, work: Work, cost: Callable[[int], float]) -> 
 
 def _cost_of_step(recipe: Recipe, network: Network) -> Callable[[int], float]:
     """Seconds of a step as a function of the side of its pictures."""
+    keep_freed_memory()  # as training does: it halves a step's time
     small = max(_MULTIPLE, size_at(0.0, recipe) // 2 // _MULTIPLE * _MULTIPLE)
     sides = sorted({recipe.model.size, small if recipe.model.vectorizer == "pyramid" else 0} - {0})
     times = [_time_step(recipe, network, side) for side in sides]

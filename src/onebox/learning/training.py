@@ -176,7 +176,7 @@ def fit(
     callbacks = [*_callbacks(recipe, folder), _Speaker(listener, epochs), *_best_and_last(folder)]
     rows = batches(decoded["train"], order)
     val_rows = batches(decoded["val"], RowsInOrder(len(decoded["val"]), recipe.train.batch_size))
-    _keep_freed_memory()
+    keep_freed_memory()
     with _quiet():
         trainer = _trainer(epochs, recipe.train.clip_norm, callbacks)
         is_interrupted = _run(trainer, module, [rows, val_rows], resume)
@@ -341,7 +341,7 @@ def _planes(pixels: Tensor) -> Tensor:
     return pixels.permute(0, 3, 1, 2).float() / 255
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Have glibc keep what a step frees for the next one.
 
     By default it hands large blocks back to the kernel, which clears their pages for the next
