@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_WEIGHTS = Path("weights", "mobilenetv2_100_same.safetensors")
+WEIGHTS = Path("weights", "mobilenetv2_100_same.safetensors")
 _BACKBONE = "mobilenetv2_100"
 
 
@@ -61,7 +61,7 @@ def settings(changes: Mapping[str, object]) -> list[str]:
 
 def pretrained(shared: Path) -> list[str]:
     """Options for the one backbone whose weights are at hand."""
-    return [*settings({"model.backbone": _BACKBONE}), "--weights", str(shared / _WEIGHTS)]
+    return [*settings({"model.backbone": _BACKBONE}), "--weights", str(shared / WEIGHTS)]
 
 
 def source_of(data: str, shared: Path) -> str | Path:

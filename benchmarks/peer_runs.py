@@ -1,0 +1,208 @@
+"""The peers: which there are, what each environment holds, and how one run is done."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import runs
+
+import onebox
+from onebox import images
+from onebox.structures import Box, Sample
+
+OURS = "onebox"
+_WORKERS = Path(__file__).with_name("peers")
+_PATIENCE = 4  # times the budget, and ten minutes, before a worker counts as stuck
+_TORCH = ("torch==2.15.0", "torchvision==0.29.2", "timm==1.0.31", "safetensors")
+# What each environment holds; torch is the same as onebox's own.
+ENVIRONMENTS: dict[str, Sequence[str]] = {
+    "torchvision": _TORCH,
+    "fastai": (*_TORCH, "fastai==2.8.12"),
+    "ultralytics": (*_TORCH[:2], "ultralytics==8.4.190"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One of onebox's own recipes, by its command line.
+
+    Attributes:
+        name: Of the recipe.
+        changes: Of its settings.
+        start: The weights it starts from.
+    """
+
+    name: str
+    changes: Mapping[str, object] = field(default_factory=dict)
+    start: str = "ImageNet"
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A script of another package, in that package's environment.
+
+    Attributes:
+        environment: By its name.
+        script: In ``peers/``.
+        options: That it takes.
+        start: The weights it starts from.
+    """
+
+    environment: str
+    script: str
+    options: Mapping[str, object] = field(default_factory=dict)
+    start: str = "ImageNet"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a peer answered for the test pictures, and the seconds of training it took."""
+
+    boxes: Sequence[Box | None]
+    seconds: float
+    about: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is the same for all peers.
+
+    Attributes:
+        data: The label file.
+        samples: Its pictures with their boxes.
+        minutes: Of training.
+        seed: Everything random follows from it.
+        shared: The folder of data sets and weights.
+        environments: The folder of environments.
+    """
+
+    data: Path
+    samples: Sequence[Sample]
+    minutes: float
+    seed: int
+    shared: Path
+    environments: Path
+
+
+# The tutorials' own number of epochs makes way for the budget.
+_WHOLE_BUDGET = {"train.epochs": 100_000, "train.keep_every_epoch": "false"}
+_DETECTORS, _YOLO = "torchvision_detectors.py", "ultralytics_yolo.py"
+PEERS: dict[str, Recipe | Worker] = {
+    OURS: Recipe("default"),
+    "tutorial: resnet50-gap-mse": Recipe("resnet50-gap-mse", _WHOLE_BUDGET),
+    "tutorial: vgg16-sigmoid-bce": Recipe("vgg16-sigmoid-bce", _WHOLE_BUDGET),
+    "torchvision FCOS, 224": Worker("torchvision", _DETECTORS, {"detector": "fcos", "size": 224}),
+    "torchvision FCOS, 320": Worker("torchvision", _DETECTORS, {"detector": "fcos", "size": 320}),
+    "torchvision SSDlite, 320": Worker(
+        "torchvision", _DETECTORS, {"detector": "ssdlite", "size": 320}
+    ),
+    "fastai, 224": Worker("fastai", "fastai_regression.py"),
+    **{
+        f"Ultralytics YOLO26n, {size}": Worker("ultralytics", _YOLO, {"size": size}, start="none")
+        for size in (224, 320, 640)
+    },
+}
+
+
+def make_environments(folder: Path, torch_backend: str | None) -> None:
+    """Make those environments that are not there yet."""
+    uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
+    backend = ["--torch-backend", torch_backend] if torch_backend else []
+    for name, requirements in ENVIRONMENTS.items():
+        place = folder / name
+        lines = "\n".join(requirements)
+        ready = place / "ready.txt"
+        if not ready.is_file() or ready.read_text("utf-8") != lines:
+            made = [uv, "venv", "--clear", "--python", sys.executable, str(place)]
+            subprocess.run(made, check=True)
+            install = [uv, "pip", "install", "--python", str(_python(place)), *backend]
+            subprocess.run([*install, *requirements], check=True)
+            ready.write_text(lines, "utf-8")
+
+
+def run_peer(peer: str, folder: Path, settings: Settings) -> Outcome:
+    """Train a peer in a fresh folder, and ask it for the test pictures.
+
+    Raises:
+        RuntimeError: If it failed; with what it said.
+    """
+    way = PEERS[peer]
+    shutil.rmtree(folder, ignore_errors=True)
+    if isinstance(way, Recipe):
+        return _by_recipe(way, folder, settings)
+    return _by_worker(way, folder, settings)
+
+
+def _python(environment: Path) -> Path:
+    inside = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
+    return environment.joinpath(*inside).absolute()
+
+
+def _by_recipe(recipe: Recipe, folder: Path, settings: Settings) -> Outcome:
+    """Train by the command line; its seconds are those of the whole command."""
+    changes = runs.settings({**recipe.changes, "train.seed": settings.seed})
+    changes += ["--minutes", str(settings.minutes), *runs.pretrained(settings.shared)]
+    done = runs.train(settings.data, recipe.name, changes, folder)
+    localizer = onebox.load(done.model)
+    test = [sample for sample in settings.samples if sample.split == "test"]
+    boxes = [localizer.predict(sample.image).box for sample in test]
+    return Outcome(boxes, done.seconds, {"train_seconds": done.train_seconds})
+
+
+def _by_worker(worker: Worker, folder: Path, settings: Settings) -> Outcome:
+    """Hand the job to a script in its own environment, and read what it answers.
+
+    Raises:
+        RuntimeError: If it failed; with what it said.
+    """
+    folder = folder.absolute()
+    folder.mkdir(parents=True)
+    job, answer = folder / "job.json", folder / "answer.json"
+    job.write_text(json.dumps(_job(worker, settings)), "utf-8")
+    python = _python(settings.environments / worker.environment)
+    command = [str(python), str(_WORKERS / worker.script), str(job), str(answer)]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    with (folder / "output.txt").open("w", encoding="utf-8") as output:
+        done = subprocess.run(
+            command,
+            check=False,
+            stdout=output,
+            stderr=output,
+            env=clean,
+            cwd=folder,
+            timeout=600 + _PATIENCE * 60 * settings.minutes,
+        )
+    if done.returncode or not answer.is_file():
+        said = (folder / "output.txt").read_text("utf-8")
+        raise RuntimeError(f"{' '.join(command)}\n{said[-2000:]}")
+    content = json.loads(answer.read_text("utf-8"))
+    boxes = [None if box is None else tuple(box) for box in content["boxes"]]
+    return Outcome(boxes, content["seconds"], content["about"])
+
+
+def _job(worker: Worker, settings: Settings) -> dict[str, Any]:
+    return {
+        "samples": [_described(sample) for sample in settings.samples],
+        "minutes": settings.minutes,
+        "seed": settings.seed,
+        "weights": str((settings.shared / runs.WEIGHTS).absolute()),
+        "options": dict(worker.options),
+    }
+
+
+def _described(sample: Sample) -> dict[str, Any]:
+    width, height = sample.size_wh or images.load(sample.image).size_wh
+    return {
+        "image": str(Path(str(sample.image)).absolute()),
+        "label": sample.label,
+        "box": sample.box,
+        "split": sample.split,
+        "width": width,
+        "height": height,
+    }

@@ -1,0 +1,93 @@
+"""A scatter plot as SVG text: panels beside each other, one colour and number for each name."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+_WIDTH, _HEIGHT, _LEFT, _TOP, _GAP = 260, 240, 46, 34, 62  # of a panel, in pixels
+_LINE = 18  # of the legend
+_COLOURS = (
+    "#0b6e4f", "#b5651d", "#8c564b", "#1f77b4", "#17becf", "#9467bd", "#d62728", "#e377c2",
+    "#7f7f7f", "#bcbd22",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A point of a panel."""
+
+    name: str
+    seconds: float
+    share: float
+
+
+def scatter(panels: Mapping[str, Sequence[Mark]], names: Sequence[str]) -> str:
+    """The plot, with a legend of the names below; shares from 0 to 1, seconds from 0."""
+    width = _LEFT + len(panels) * (_WIDTH + _GAP)
+    height = _TOP + _HEIGHT + 52 + _LINE * math.ceil(len(names) / 2)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        f'width="{width}" height="{height}" font-family="sans-serif" font-size="12" fill="#444">',
+        f'<rect width="{width}" height="{height}" fill="white"/>',
+    ]
+    for place, (title, marks) in enumerate(panels.items()):
+        parts += _panel(title, marks, names, _LEFT + place * (_WIDTH + _GAP))
+    parts += _legend(names, width)
+    return "\n".join([*parts, "</svg>\n"])
+
+
+def _panel(title: str, marks: Sequence[Mark], names: Sequence[str], left: float) -> list[str]:
+    most = max(mark.seconds for mark in marks) * 1.1
+    bottom = _TOP + _HEIGHT
+    parts = [_text(left + _WIDTH / 2, _TOP - 14, title, "middle", bold=True)]
+    for tenth in range(0, 11, 2):
+        y = bottom - tenth / 10 * _HEIGHT
+        parts.append(_rule(left, y, left + _WIDTH, y))
+        parts.append(_text(left - 6, y + 4, f"{tenth / 10:.1f}", "end"))
+    for second in _ticks(most):
+        x = left + second / most * _WIDTH
+        parts.append(_rule(x, bottom, x, bottom + 4))
+        parts.append(_text(x, bottom + 17, f"{second:g}", "middle"))
+    caption = "seconds of training; upwards: mean IoU"
+    parts.append(_text(left + _WIDTH / 2, bottom + 34, caption, "middle"))
+    for mark in marks:
+        x, y = left + mark.seconds / most * _WIDTH, bottom - mark.share * _HEIGHT
+        parts.append(_dot(x, y, names.index(mark.name), f"{mark.name}: {mark.share:.3f}"))
+    return parts
+
+
+def _legend(names: Sequence[str], width: float) -> list[str]:
+    parts = []
+    for place, name in enumerate(names):
+        x = _LEFT + place % 2 * max(220, (width - _LEFT) / 2)
+        y = _TOP + _HEIGHT + 56 + place // 2 * _LINE
+        parts += [_dot(x, y - 4, place, name), _text(x + 12, y, name, "start")]
+    return parts
+
+
+def _ticks(most: float) -> list[float]:
+    """Round steps, four to nine of them."""
+    step = 10 ** math.floor(math.log10(most / 4))
+    step = next(step * each for each in (1, 2, 5, 10) if most / (step * each) < 10)
+    return [step * place for place in range(math.floor(most / step) + 1)]
+
+
+def _dot(x: float, y: float, place: int, title: str) -> str:
+    """A disc with its number, so that colour is not all that tells names apart."""
+    return (
+        f'<g><title>{escape(title)}</title><circle cx="{x:.1f}" cy="{y:.1f}" r="7" '
+        f'fill="{_COLOURS[place % len(_COLOURS)]}"/><text x="{x:.1f}" y="{y + 3.5:.1f}" '
+        f'text-anchor="middle" font-size="9" fill="white">{place + 1}</text></g>'
+    )
+
+
+def _rule(left: float, top: float, right: float, bottom: float) -> str:
+    ends = f'x1="{left:.1f}" y1="{top:.1f}" x2="{right:.1f}" y2="{bottom:.1f}"'
+    return f'<line {ends} stroke="#ddd"/>'
+
+
+def _text(x: float, y: float, words: str, anchor: str, *, bold: bool = False) -> str:
+    weight = ' font-weight="bold"' if bold else ""
+    place = f'x="{x:.1f}" y="{y:.1f}"'
+    return f'<text {place} text-anchor="{anchor}"{weight}>{escape(words)}</text>'
