@@ -7,8 +7,9 @@ README.md says how.
 """
 
 import argparse
+import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,11 @@ from machine import facts
 from numpy import ndarray
 
 import onebox
+from onebox import images
+from onebox.evaluation import Predictor
 
 _DATA = ("raccoon", "pets", "caltech3")
+_FEW = "raccoon-30"  # 30 of its training pictures, drawn by the seed, and none to validate
 _SEEDS = (0, 1, 2)
 _DRAWS = 10_000  # of the bootstrap
 _DEFAULT = "default"
@@ -29,9 +33,20 @@ _DIRECT = {
     "loss.box": "{ l1 = 5.0, giou = 2.0 }",
     "train.first_size": 1.0,
 }
+# Of all runs: small pictures and few steps, so that there can be many; one look, since a second
+# one is measured on the models of the default.
+_ALL = {"model.size": 96, "model.second_look": "never"}
+_EPOCHS = {"raccoon": 40, "pets": 29, "caltech3": 4, _FEW: 200}  # about 200 steps each
 # One thing changed at a time.
 _VARIANTS: dict[str, Mapping[str, object]] = {
     _DEFAULT: {},
+    "no frozen stages": {"train.frozen_stages": 0},
+    "4 frozen stages": {"train.frozen_stages": 4},
+    "backbone frozen": {"train.backbone_rate": 0.0},
+    "backbone at full rate": {"train.backbone_rate": 1.0},
+    "backbone at a fifth": {"train.backbone_rate": 0.2},
+    "head first": {"train.head_first": 0.3},
+    "layer decay 0.8": {"train.layer_decay": 0.8},
     "head: gap, direct": {**_DIRECT, "model.vectorizer": "gap"},
     "head: flatten, direct": {**_DIRECT, "model.vectorizer": "flatten"},
     "head: anchors": {"model.box_head": "anchors", "loss.box": "{ anchors = 1.0 }"},
@@ -41,91 +56,131 @@ _VARIANTS: dict[str, Mapping[str, object]] = {
         "loss.box": "{ l1 = 5.0, giou = 2.0, votes = 5.0 }",
     },
     "head: heat map": {"model.box_head": "heatmap"},
+    "loss: with laplace": {"loss.box.laplace": 0.1},
     "loss: no distribution": {"loss.box.distribution": 0.0},
     "loss: distribution alone": {"loss.box": "{ distribution = 1.0 }"},
     "loss: no giou": {"loss.box.giou": 0.0},
     "loss: ciou for giou": {"loss.box": "{ l1 = 5.0, ciou = 2.0, distribution = 0.5 }"},
-    "loss: with laplace": {"loss.box.laplace": 0.1},
     "loss: no overlap estimate": {"loss.overlap": 0.0},
     "no moving average": {"train.ema_decay": 0.0},
+    "best epoch kept": {"train.keep": "best", "train.validate_every": 1},
     "whole size from the start": {"train.first_size": 1.0},
     "half size at first": {"train.first_size": 0.5},
-    "backbone at full rate": {"train.backbone_rate": 1.0},
-    "backbone at a tenth": {"train.backbone_rate": 0.1},
-    "backbone frozen": {"train.backbone_rate": 0.0},
-    "head first": {"train.head_first": 0.3},
-    "layer decay 0.8": {"train.layer_decay": 0.8},
     "no crops and zooms": {"augment.geometry": 0.0},
     "no mirroring": {"augment.flip": 0.0},
     "no colours": {
         f"augment.{name}": 0.0 for name in ("brightness", "contrast", "saturation", "grey")
     },
-    "one look": {"model.second_look": "never"},
+}
+
+
+class Mirrored:
+    """A localizer that also looks at the mirrored picture, and takes the mean of both boxes."""
+
+    def __init__(self, localizer: onebox.Localizer) -> None:
+        self._localizer = localizer
+        self.classes, self.mean_box = localizer.classes, localizer.mean_box
+        self.joints = localizer.joints
+
+    def predict(self, source: Path | ndarray) -> onebox.Prediction:
+        """The answer for the picture, with the mean of both boxes."""
+        picture = images.load(source, at_least=self._localizer.facts.size)
+        first = self._localizer.predict(source)
+        again = self._localizer.predict(np.ascontiguousarray(picture.pixels[:, ::-1]))
+        (across, down), width = picture.scale_xy, picture.size_wh[0]
+        left, top, right, bottom = again.box
+        back = (width - right * across, top * down, width - left * across, bottom * down)
+        x_min, y_min, x_max, y_max = np.mean([first.box, back], axis=0).tolist()
+        return dataclasses.replace(first, box=(x_min, y_min, x_max, y_max))
+
+
+# Another way to ask the models of the default.
+_ASKED: dict[str, Callable[[onebox.Localizer], Predictor]] = {
+    "second look, 1.4": lambda localizer: localizer.with_second_look(1.4),
+    "second look, 1.7": lambda localizer: localizer.with_second_look(1.7),
+    "mirrored too": Mirrored,
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("verb", choices=("train", "table"))
-    parser.add_argument("results", type=Path, metavar="FILE.json")
+    parser.add_argument("results", type=Path, nargs="+", metavar="FILE.json")
     parser.add_argument("--shared", type=Path, help="the folder of data sets and weights")
     parser.add_argument("--keep", type=Path, help="where the runs lie")
     parser.add_argument("--variant", action="append", choices=_VARIANTS, help="repeatable")
-    parser.add_argument("--data", action="append", choices=_DATA, help="repeatable")
-    parser.add_argument("--minutes", type=float, help="the same budget for all")
+    parser.add_argument("--data", action="append", choices=_EPOCHS, help="repeatable")
     options = parser.parse_args()
     {"train": _train, "table": _table}[options.verb](options)
 
 
 def _train(options: argparse.Namespace) -> None:
     """Train what the results do not hold yet; they are written after each run."""
+    (results,) = options.results
     known = _read(options.results)
     done = {(row["variant"], row["data"], row["seed"]) for row in known}
     for variant, data, seed in _runs(options):
         if (variant, data, seed) not in done:
-            known.append(_measured(variant, data, seed, options))
-            options.results.write_text(json.dumps(known), "utf-8")
-            shown = {key: known[-1][key] for key in ("variant", "data", "seed", "mean_iou")}
-            print(json.dumps(shown), flush=True)
+            known += _measured(variant, data, seed, options)
+            results.write_text(json.dumps(known), "utf-8")
+            for row in known[-1 - len(_ASKED) if variant == _DEFAULT else -1 :]:
+                shown = ("variant", "data", "seed", "mean_iou", "seconds")
+                print(json.dumps({key: row[key] for key in shown}), flush=True)
 
 
 def _runs(options: argparse.Namespace) -> Iterator[tuple[str, str, int]]:
-    for seed in _SEEDS:
-        for data in options.data or _DATA:
-            for variant in options.variant or _VARIANTS:
+    for variant in options.variant or _VARIANTS:
+        for seed in _SEEDS:
+            for data in options.data or _DATA:
                 yield variant, data, seed
 
 
-def _measured(variant: str, data: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
+def _measured(
+    variant: str, data: str, seed: int, options: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """A row of the variant; of the default, one for each way to ask it too."""
     name = "".join(letter if letter.isalnum() else "-" for letter in variant)
-    changes = runs.settings({**_VARIANTS[variant], "train.seed": seed})
-    if options.minutes is not None:
-        changes += ["--minutes", str(options.minutes)]
-    source = runs.source_of(data, options.shared)
-    done = runs.train(
-        source,
-        _DEFAULT,
-        [*changes, *runs.pretrained(options.shared)],
-        options.keep / f"{name}-{data}-{seed}",
-    )
-    ious = _overlaps(done.model, source)
-    return {
-        "variant": variant,
-        "data": data,
-        "seed": seed,
-        "seconds": done.seconds,
-        "train_seconds": done.train_seconds,
-        "mean_iou": float(np.mean(ious)),
-        "ious": ious,
-        "machine": facts(),
+    own = {**_ALL, "train.epochs": _EPOCHS[data], "train.seed": seed, **_VARIANTS[variant]}
+    source = _source(data, seed, options)
+    changes = [*runs.settings(own), *runs.pretrained(options.shared)]
+    done = runs.train(source, _DEFAULT, changes, options.keep / f"{name}-{data}-{seed}")
+    localizer = onebox.load(done.model)
+    ways = {variant: localizer}
+    if variant == _DEFAULT:
+        ways |= {asked: make(localizer) for asked, make in _ASKED.items()}
+    overlaps = {way: _overlaps(predictor, source) for way, predictor in ways.items()}
+    return [
+        {
+            "variant": way,
+            "data": data,
+            "seed": seed,
+            "seconds": done.seconds,
+            "train_seconds": done.train_seconds,
+            "mean_iou": {split: float(np.mean(ious)) for split, ious in each.items()},
+            "ious": each,
+            "machine": facts(),
+        }
+        for way, each in overlaps.items()
+    ]
+
+
+def _source(data: str, seed: int, options: argparse.Namespace) -> str | Path:
+    if data != _FEW:
+        return runs.source_of(data, options.shared)
+    labels = runs.source_of("raccoon", options.shared)
+    return runs.fewer(Path(labels), 30, seed, options.keep / f"{_FEW}-{seed}.csv")
+
+
+def _overlaps(predictor: Predictor, source: str | Path) -> dict[str, list[float]]:
+    """One for each picture of a split with a box, in the order of the label file."""
+    data = onebox.read(source, on_bad="skip")
+    parts = {split: data.part(split) for split in ("val", "test")}
+    outcomes = {
+        split: onebox.evaluate(predictor, part).outcomes for split, part in parts.items() if part
     }
-
-
-def _overlaps(model: Path, source: str | Path) -> list[float]:
-    """One for each test picture, in the order of the label file."""
-    test = onebox.read(source, on_bad="skip").part("test")
-    outcomes = onebox.evaluate(onebox.load(model), test).outcomes
-    return [one.iou for one in outcomes if one.iou is not None]
+    return {
+        split: [one.iou for one in each if one.iou is not None] for split, each in outcomes.items()
+    }
 
 
 def _table(options: argparse.Namespace) -> None:
@@ -133,8 +188,8 @@ def _table(options: argparse.Namespace) -> None:
     known = _read(options.results)
     for data in dict.fromkeys(row["data"] for row in known):
         print(f"\n### {data}\n")
-        print("| variant | seeds | mean IoU | ≥ 0.9 | against default, 95 % | s |")
-        print("|---|---|---|---|---|---|")
+        print("| variant | seeds | val, gain | test mean IoU | ≥ 0.9 | test, gain | s |")
+        print("|---|---|---|---|---|---|---|")
         rows = [row for row in known if row["data"] == data]
         for variant in dict.fromkeys(row["variant"] for row in rows):
             print(_line(variant, rows))
@@ -144,13 +199,27 @@ def _line(variant: str, rows: list[dict[str, Any]]) -> str:
     mine = {row["seed"]: row for row in rows if row["variant"] == variant}
     theirs = {row["seed"]: row for row in rows if row["variant"] == _DEFAULT}
     seeds = sorted(mine.keys() & theirs.keys())
-    ious = np.array([mine[seed]["ious"] for seed in seeds])
-    gain = (ious - np.array([theirs[seed]["ious"] for seed in seeds])).mean(axis=0)
-    low, high = _interval(gain)
-    seconds = np.median([mine[seed]["seconds"] for seed in seeds])
-    against = "" if variant == _DEFAULT else f"{gain.mean():+.3f} ({low:+.3f} to {high:+.3f})"
-    figures = f"{ious.mean():.3f} | {(ious >= 0.9).mean():.3f} | {against} | {seconds:.0f}"
-    return f"| {variant} | {len(seeds)} | {figures} |"
+    test = np.array([mine[seed]["ious"]["test"] for seed in seeds])
+    val, against = ("", "") if variant == _DEFAULT else _gains(mine, theirs, seeds)
+    seconds = np.median([mine[seed]["train_seconds"] for seed in seeds])
+    figures = f"{test.mean():.3f} | {(test >= 0.9).mean():.3f} | {against} | {seconds:.0f}"
+    return f"| {variant} | {len(seeds)} | {val} | {figures} |"
+
+
+def _gains(
+    mine: Mapping[int, dict[str, Any]], theirs: Mapping[int, dict[str, Any]], seeds: Sequence[int]
+) -> list[str]:
+    """By split: the mean gain of paired pictures, and its interval."""
+    said = []
+    for split in ("val", "test"):
+        pairs = [
+            (mine[seed]["ious"].get(split, [0]), theirs[seed]["ious"].get(split, [0]))
+            for seed in seeds
+        ]
+        gain = np.mean([np.subtract(*pair) for pair in pairs], axis=0)
+        low, high = _interval(gain)
+        said.append(f"{gain.mean():+.3f} ({low:+.3f} to {high:+.3f})")
+    return said
 
 
 def _interval(gain: ndarray) -> tuple[float, float]:
@@ -161,8 +230,8 @@ def _interval(gain: ndarray) -> tuple[float, float]:
     return low, high
 
 
-def _read(file: Path) -> list[dict[str, Any]]:
-    return json.loads(file.read_text("utf-8")) if file.is_file() else []
+def _read(files: Iterable[Path]) -> list[dict[str, Any]]:
+    return [row for file in files if file.is_file() for row in json.loads(file.read_text("utf-8"))]
 
 
 if __name__ == "__main__":

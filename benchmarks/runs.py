@@ -1,6 +1,7 @@
 """Training runs for the benchmarks: one process each, by the command line that a user has."""
 
 import csv
+import random
 import subprocess
 import sys
 import time
@@ -67,6 +68,20 @@ def pretrained(shared: Path) -> list[str]:
 def source_of(data: str, shared: Path) -> str | Path:
     """A generated data set by its name, or the label file of a real one."""
     return data if data.startswith("synth:") else shared / "data" / data / "labels.csv"
+
+
+def fewer(labels: Path, count: int, seed: int, file: Path) -> Path:
+    """A label file with ``count`` of the training pictures and all test pictures, and no others."""
+    with labels.open(newline="", encoding="utf-8") as opened:
+        rows = list(csv.DictReader(opened))
+    trained_on = [row for row in rows if row["split"] == "train"]
+    kept = random.Random(seed).sample(trained_on, count)
+    kept += [row for row in rows if row["split"] == "test"]
+    with file.open("w", newline="", encoding="utf-8") as opened:
+        writer = csv.DictWriter(opened, rows[0].keys())
+        writer.writeheader()
+        writer.writerows({**row, "image": (labels.parent / row["image"]).resolve()} for row in kept)
+    return file
 
 
 def _train_seconds(folder: Path, whole: float) -> float:

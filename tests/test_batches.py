@@ -77,3 +77,17 @@ def test_a_batch_holds_its_rows_pictures_and_targets_side_by_side():
     assert second.labels.tolist() == [3, 4]
     assert second.joints.shape == (2, 2, 3)
     assert second.joints[:, 1, 2].tolist() == [3.0, 4.0]
+
+
+def test_passes_that_make_one_epoch_are_those_that_epochs_of_one_pass_have():
+    single, double = ShuffledRows(10, 4, seed=3), ShuffledRows(10, 4, seed=3, passes=2)
+    singles = []
+    for epoch in range(4):
+        single.set_epoch(epoch)
+        singles += list(single)
+    doubles = []
+    for epoch in range(2):
+        double.set_epoch(epoch)
+        doubles += list(double)
+    assert doubles == singles
+    assert len(double) == 6  # twice 10 rows in batches of 4

@@ -76,11 +76,13 @@ def test_auto_takes_it_only_where_the_overlap_gains(localizer, discs):
 @pytest.mark.parametrize(
     ("gains", "pays"),
     [
-        ([0.01, 0.02, 0.03], True),
-        ([0.002, 0.002, 0.002], False),  # certain, and not worth it
-        ([0.3, -0.28, 0.0], False),  # 0.007 on average, by chance
-        ([-0.01, -0.02], False),
-        ([0.05], True),
+        ([0.01, 0.03] * 5, True),  # 0.02, with a standard error of 0.0033
+        ([0.002] * 10, False),  # certain, and not worth it
+        # 0.01 on average, with standard errors of 0.0167 and 0.004
+        ([0.06, -0.04] * 5, False),
+        ([0.022, -0.002] * 5, True),
+        ([-0.01] * 10, False),
+        ([0.05] * 9, False),  # too few to tell
     ],
 )
 def test_a_gain_pays_where_it_is_worth_the_time_and_no_chance(gains, pays):

@@ -19,8 +19,6 @@ from onebox.learning.progress import Silent
 from onebox.learning.training import (
     Training,
     fit,
-    planned_epochs,
-    size_at,
     warm_average,
 )
 
@@ -61,7 +59,7 @@ def decoded(discs):
 
 @pytest.fixture(scope="module")
 def recipe(tiny_recipe):
-    return with_train(tiny_recipe, epochs=4, batch_size=8)
+    return with_train(tiny_recipe, epochs=4, batch_size=8, validate_every=1, keep="best")
 
 
 def with_train(recipe, **changes):
@@ -96,31 +94,13 @@ def unbroken(recipe, decoded, tmp_path_factory):
     """The folder and the epochs of one whole run."""
     folder, diary = tmp_path_factory.mktemp("unbroken"), Diary()
     fitted = run(recipe, decoded, folder, diary)
-    assert fitted.best == folder / "best.safetensors"
+    assert fitted.kept == folder / "best.safetensors"
     assert fitted.epochs == 4
     assert not fitted.is_interrupted
     return folder, diary
 
 
 # --- plans worked by hand ----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("pictures", "epochs"),
-    [
-        (2000, 30),  # 63 steps an epoch: thirty passes lie between the fewest and the most
-        (33, 150),  # 2 steps an epoch, 300 steps at least
-        (1, 300),
-        (64_000, 10),  # 2000 steps an epoch, 20 000 at most
-        (10_000_000, 1),
-    ],
-)
-def test_epochs_are_planned_from_the_number_of_pictures(tiny_recipe, pictures, epochs):
-    assert planned_epochs(pictures, with_train(tiny_recipe, epochs=None, batch_size=32)) == epochs
-
-
-def test_the_recipes_own_epochs_count(tiny_recipe):
-    assert planned_epochs(2000, with_train(tiny_recipe, epochs=3)) == 3
 
 
 @pytest.mark.parametrize(
@@ -159,16 +139,6 @@ def test_counters_are_copied_and_not_averaged():
     averaged = torch.tensor([3])
     warm_average(0.99)([averaged], [torch.tensor([8])], torch.tensor(50))
     assert averaged.tolist() == [8]
-
-
-def test_pictures_grow_from_their_first_size_to_the_whole_in_steps_of_32(tiny_recipe):
-    model = tiny_recipe.model.model_copy(update={"size": 224})
-    recipe = with_train(tiny_recipe.model_copy(update={"model": model}), first_size=0.5)
-    # until half of the steps 112, rounded up; at 0.65 half way to 224, 168, rounded up
-    sizes = [size_at(done, recipe) for done in (0.0, 0.5, 0.65, 0.8, 1.0)]
-    assert sizes == [128, 128, 192, 224, 224]
-    whole = with_train(recipe, first_size=1.0)
-    assert {size_at(done / 10, whole) for done in range(11)} == {224}
 
 
 # --- what a run says ---------------------------------------------------------------------------
@@ -294,7 +264,7 @@ def test_a_run_whose_folder_was_moved_goes_on_the_same(unbroken, recipe, decoded
     fitted = run(
         recipe, decoded, tmp_path / "there", resume=tmp_path / "there" / "last.safetensors"
     )
-    assert fitted.best == tmp_path / "there" / "best.safetensors"
+    assert fitted.kept == tmp_path / "there" / "best.safetensors"
     assert_same_numbers(tmp_path / "there", folder)
     assert not (tmp_path / "here").exists()
 
@@ -355,7 +325,7 @@ def test_ctrl_c_ends_a_run_and_leaves_the_signal_as_it_was(recipe, decoded, tmp_
     assert signal.getsignal(signal.SIGINT) is before
     assert fitted.is_interrupted
     assert fitted.epochs == 1
-    assert fitted.best == tmp_path / "best.safetensors"
+    assert fitted.kept == tmp_path / "best.safetensors"
     with pytest.raises(KeyboardInterrupt):
         press_ctrl_c()
 
@@ -363,7 +333,7 @@ def test_ctrl_c_ends_a_run_and_leaves_the_signal_as_it_was(recipe, decoded, tmp_
 def test_a_run_stopped_before_its_first_epoch_has_no_best(recipe, decoded, tmp_path):
     fitted = run(recipe, decoded, tmp_path, Diary(stop_at_step=1))
     assert fitted.is_interrupted
-    assert fitted.best is None
+    assert fitted.kept is None
     assert fitted.epochs == 0
 
 
@@ -435,6 +405,19 @@ def test_the_backbone_rests_in_the_first_share_of_the_steps_and_learns_in_the_ot
     learned = watcher.changed(4) | watcher.changed(5) | watcher.changed(6)
     assert {f"backbone.{name}" for name, _ in network.backbone.named_parameters()} <= learned
     assert {name for name in watcher.seen[0] if name.endswith("running_mean")} <= learned
+
+
+def test_frozen_stages_never_learn_and_those_after_them_do(recipe, decoded, tmp_path):
+    changed = with_train(recipe, frozen_stages=2, epochs=2, ema_decay=0.0)
+    torch.manual_seed(0)
+    network = Network(changed, classes=1)
+    watcher = Watcher(network)
+    fit(network, changed, decoded, tmp_path, watcher)
+    names = set().union(*(watcher.changed(step) for step in range(1, 7)))
+    # the stem is the first stage
+    frozen = ("backbone.features.stem", "backbone.features.stages_0")
+    assert not [name for name in names if name.startswith(frozen)]
+    assert any(name.startswith("backbone.features.stages_1") for name in names)
 
 
 @pytest.mark.parametrize("head_first", [0.2, 0.7])

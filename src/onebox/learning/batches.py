@@ -49,15 +49,16 @@ class DecodedRows(Dataset[Batch]):
 
 
 class ShuffledRows(Sampler[list[int]]):
-    """Lists of rows, each epoch in an order of its own, the same in every run of one seed.
+    """Lists of rows, each pass in an order of its own, the same in every run of one seed.
 
-    The last batch is as large as the others: it is filled from the start of the order, so that
-    no step's batch statistics rest on a few pictures.
+    A trainer's epoch is one pass, or some where one is short. The last batch of a pass is as large
+    as the others: it is filled from the start of the order, so that no step's batch statistics rest
+    on a few pictures.
     """
 
-    def __init__(self, count: int, batch_size: int, seed: int) -> None:
+    def __init__(self, count: int, batch_size: int, seed: int, passes: int = 1) -> None:
         self._count, self._seed = count, seed
-        self._batch_size = batch_size
+        self._batch_size, self._passes = batch_size, passes
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -66,12 +67,17 @@ class ShuffledRows(Sampler[list[int]]):
 
     def __len__(self) -> int:
         """Batches an epoch."""
-        return math.ceil(self._count / self._batch_size)
+        return self._passes * math.ceil(self._count / self._batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
         """The batches of the chosen epoch."""
-        order = np.random.default_rng([self._seed, self._epoch]).permutation(self._count)
-        filled = np.resize(order, len(self) * self._batch_size)
+        first = self._epoch * self._passes
+        for number in range(first, first + self._passes):
+            yield from self._pass(number)
+
+    def _pass(self, number: int) -> Iterator[list[int]]:
+        order = np.random.default_rng([self._seed, number]).permutation(self._count)
+        filled = np.resize(order, math.ceil(self._count / self._batch_size) * self._batch_size)
         for start in range(0, len(filled), self._batch_size):
             yield np.sort(filled[start : start + self._batch_size]).tolist()
 

@@ -13,8 +13,10 @@ import torch
 
 from onebox.errors import SettingError
 from onebox.learning.network import Network
+from onebox.learning.rates import rest
 from onebox.learning.recipe import Recipe
-from onebox.learning.training import OPTIMIZERS, keep_freed_memory, planned_epochs, size_at
+from onebox.learning.steps import planned_epochs, sensible_passes, size_at
+from onebox.learning.training import OPTIMIZERS, keep_freed_memory
 
 _FEWEST_STEPS = 200  # below it, smaller pictures teach more than fewer steps
 _SIZES = (1.0, 0.84, 0.67, 0.5)  # of the recipe's, tried from the largest
@@ -85,6 +87,9 @@ def _at_size(
     size = max(_MULTIPLE, math.floor(recipe.model.size * share / _MULTIPLE) * _MULTIPLE)
     smaller = recipe.model_copy(update={"model": recipe.model.model_copy(update={"size": size})})
     epochs = math.floor(seconds / _epoch_seconds(smaller, work, cost))
+    passes = sensible_passes(work.train, recipe)
+    if epochs > passes:
+        epochs -= epochs % passes  # so that a validation ends the last
     fewer = max(0, min(epochs, _most_epochs(recipe, work)))
     train = smaller.train.model_copy(update={"epochs": fewer})
     return smaller.model_copy(update={"train": train})
@@ -102,7 +107,8 @@ def _epoch_seconds(recipe: Recipe, work: Work, cost: Callable[[int], float]) -> 
     points = [(point + 0.5) / _POINTS for point in range(_POINTS)]
     step = _BESIDE * sum(_step_seconds(done, recipe, cost) for done in points) / _POINTS
     # A picture is validated with about a third of a step's arithmetic.
-    return steps * step + work.val / recipe.train.batch_size * cost(recipe.model.size) / 3
+    validation = work.val / recipe.train.batch_size * cost(recipe.model.size) / 3
+    return steps * step + validation / sensible_passes(work.train, recipe)
 
 
 def _step_seconds(done: float, recipe: Recipe, cost: Callable[[int], float]) -> float:
@@ -138,6 +144,7 @@ def _time_step(recipe: Recipe, network: Network, side: int) -> float:
     pictures = torch.rand(recipe.train.batch_size, 3, side, side)
     pictures = pictures.to(memory_format=torch.channels_last)
     network.train().to(memory_format=torch.channels_last)
+    rest(network.backbone, is_resting=False, frozen_stages=recipe.train.frozen_stages)
     times = []
     for _ in range(_WARM_UP + _TIMED):
         start = time.perf_counter()

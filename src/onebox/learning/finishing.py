@@ -106,13 +106,13 @@ def finish(
     fitted: Fitted,
     listener: Listener,
 ) -> Run:
-    """Export the best weights, measure the exported file, and write report and figures.
+    """Export the kept weights, measure the exported file, and write report and figures.
 
     Raises:
         ModelError: If the exported model does not match the network.
         DataError: If a picture to measure on cannot be read.
     """
-    network = _with_best_weights(plan.network, fitted)
+    network = _with_kept_weights(plan.network, fitted)
     _save_weights(network, plan)
     facts = _facts(plan, data, network)
     model = plan.folder / _MODEL
@@ -203,10 +203,10 @@ def write_results(
     return figures
 
 
-def _with_best_weights(network: Network, fitted: Fitted) -> Network:
-    if fitted.best is None:
-        raise ValueError("no epoch ended, so that there are no best weights.")
-    state: dict[str, Tensor] = load_checkpoint(fitted.best)["state_dict"]
+def _with_kept_weights(network: Network, fitted: Fitted) -> Network:
+    if fitted.kept is None:
+        raise ValueError("no epoch ended, so that there are no weights to keep.")
+    state: dict[str, Tensor] = load_checkpoint(fitted.kept)["state_dict"]
     network.load_state_dict({name.removeprefix(_MODULE): each for name, each in state.items()})
     return network.to(memory_format=torch.contiguous_format)
 

@@ -13,7 +13,8 @@ from onebox.structures import Dataset
 
 _MARGINS = (MARGIN, 1.7)
 _WORTH = 0.003  # of mean overlap; less is not worth the time of a second look
-_ENOUGH = 300  # pictures
+_FEWEST, _ENOUGH = 10, 300  # pictures
+_ERRORS = 2.0  # standard errors of the mean, beyond which a gain is hardly chance
 
 Setting = Literal["auto", "never", "always"]
 
@@ -25,7 +26,7 @@ def choose_look(localizer: Localizer, val: Dataset, setting: Setting) -> float |
         localizer: The exported model.
         val: Validation pictures; the first 300 with a box are asked.
         setting: The recipe's; ``auto`` takes a second look where the mean overlap gains at least
-            0.003, and more than the gain's standard error.
+            0.003 and twice its standard error, over 10 pictures or more.
 
     Returns:
         Sides of the part over sides of the box; see `second_look.part_around`.
@@ -55,5 +56,7 @@ def _overlaps(localizer: Localizer, shown: Dataset) -> Float[ndarray, " n"]:
 
 def _pays(gains: Float[ndarray, " n"]) -> bool:
     """Whether the mean gain is worth the time, and more than chance."""
-    error = gains.std(ddof=1) / np.sqrt(len(gains)) if len(gains) > 1 else 0.0
-    return bool(gains.mean() >= _WORTH and gains.mean() > error)
+    if len(gains) < _FEWEST:
+        return False
+    error = gains.std(ddof=1) / np.sqrt(len(gains))
+    return bool(gains.mean() >= max(_WORTH, _ERRORS * error))

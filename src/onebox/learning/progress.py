@@ -6,12 +6,12 @@ from typing import Protocol, runtime_checkable
 
 @dataclass(frozen=True, slots=True)
 class EpochFigures:
-    """One pass over the training pictures.
+    """How training stands after a pass over the training pictures, or after some short ones.
 
     Attributes:
-        epoch: From 1.
+        epoch: Passes done.
         epochs: How many there will be.
-        loss: Mean over the epoch's steps.
+        loss: Mean over the steps since the last such figures.
         val_mean_iou: Mean overlap on the validation pictures, with the averaged weights.
         learning_rate: Of the heads, at the epoch's end.
         seconds: Since this run began.

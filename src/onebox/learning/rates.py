@@ -16,6 +16,7 @@ Rate = Callable[[int], float]
 """A step → a share of a group's highest rate."""
 
 _LAST_RATE = 0.01  # of the highest, at the end of the cycle
+_BACKBONE_RATE = 0.5  # of the heads', so that what it knows is not forgotten
 _NEARLY_ALL = 0.9  # of the parameters; a part that has them is no stage, but holds the stages
 
 
@@ -71,8 +72,14 @@ def rates_of_groups(
     return [of_backbone if each else of_heads for each in is_late]
 
 
-def rest(backbone: nn.Module, *, is_resting: bool) -> None:
+def rest(backbone: nn.Module, *, is_resting: bool, frozen_stages: int = 0) -> None:
     """Keep a backbone as it is, its batch statistics too, or have it learn again.
+
+    Args:
+        backbone: Its modes and its parameters' are set.
+        is_resting: Whether all of it is kept.
+        frozen_stages: So many of its first stages are kept either way; see `stages_of`. Nothing is
+            gone back through below the first parameter that learns, which saves their time.
 
     References:
         Kumar et al., arXiv:2202.10054, section 3 (the head first, so that the slopes that reach
@@ -80,13 +87,23 @@ def rest(backbone: nn.Module, *, is_resting: bool) -> None:
     """
     backbone.train(not is_resting)
     backbone.requires_grad_(not is_resting)
+    if is_resting or not frozen_stages:
+        return
+    for stage in stages_of(backbone)[:frozen_stages]:
+        for parameter in stage:
+            parameter.requires_grad = False
+    for module in backbone.modules():
+        own = list(module.parameters(recurse=False))
+        if own and not any(parameter.requires_grad for parameter in own):
+            module.eval()
 
 
 def parameter_groups(
     heads: Sequence[Parameter], backbone: nn.Module, settings: TrainSettings
 ) -> list[dict[str, object]]:
     """Parameters for the optimizer: the backbone slower, vectors and scalars without decay."""
-    decay, slower = settings.layer_decay, settings.learning_rate * settings.backbone_rate
+    share = _BACKBONE_RATE if settings.backbone_rate is None else settings.backbone_rate
+    decay, slower = settings.layer_decay, settings.learning_rate * share
     stages = [list(backbone.parameters())] if decay == 1 else stages_of(backbone)
     rates = [slower * decay**above for above in reversed(range(len(stages)))]
     parts = [(heads, settings.learning_rate), *zip(stages, rates, strict=True)]

@@ -164,14 +164,22 @@ class TrainSettings(_Section):
         decay: Of the exponential schedule.
         decay_steps: Of the exponential schedule.
         learning_rate: Highest rate of the heads.
-        backbone_rate: The backbone's rate as a share of that.
+        backbone_rate: The backbone's rate as a share of that; where absent a half from weights,
+            and 1 from none.
         layer_decay: The backbone's rate falls by this factor from each stage to the one before it.
         head_first: Share of the steps in which the backbone rests: neither its weights nor its
             batch statistics move; its schedule begins after them.
+        frozen_stages: So many of a pretrained backbone's first stages, its stem the first of them,
+            never learn: neither their weights nor their batch statistics move. From no weights,
+            all learn.
         weight_decay: AdamW's, for weights of two dimensions and more.
         warmup: Share of the steps in which the rate rises.
         ema_decay: Of the moving average of the weights that is validated and kept; 0 for none.
         patience: Epochs without a better validation figure before training ends; 0 for no end.
+        validate_every: Passes from one validation and its checkpoint to the next, as far as that
+            divides the epochs; where absent one, or as many as make 20 steps.
+        keep: Whose weights are kept: of the ``best`` epoch on the validation pictures, of the
+            ``last``, or ``auto``: of the best where enough pictures (50) tell which that is.
         clip_norm: Longest gradient.
         keep_every_epoch: Whether each epoch's checkpoint stays on disk.
         seed: Everything random follows from it.
@@ -186,13 +194,16 @@ class TrainSettings(_Section):
     decay: Share = 0.8
     decay_steps: Annotated[int, Field(ge=1)] = 3600
     learning_rate: Positive = 2e-3
-    backbone_rate: Weight = 0.5
+    backbone_rate: Weight | None = None
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     head_first: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    frozen_stages: Annotated[int, Field(ge=0)] = 0
     weight_decay: Weight = 0.05
     warmup: Share = 0.1
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.98
     patience: Annotated[int, Field(ge=0)] = 0
+    validate_every: Annotated[int, Field(ge=1)] | None = None
+    keep: Literal["auto", "best", "last"] = "auto"
     clip_norm: Positive = 5.0
     keep_every_epoch: bool = False
     seed: Annotated[int, Field(ge=0)] = 0

@@ -230,7 +230,7 @@ def _fit(plan: Plan, decoded: Mapping[str, Decoded], listener: Listener) -> Fitt
     listener.stage("Training")
     history = History(plan.folder / "history.csv", listener, is_resumed=plan.resume is not None)
     fitted = fit(plan.network, plan.recipe, decoded, plan.checkpoints, history, resume=plan.resume)
-    if fitted.best is None:
+    if fitted.kept is None:
         raise OneboxError(
             f"{plan.folder}: training was stopped before its first epoch ended; there is nothing "
             "to export."

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from onebox.learning.backbones import find_weights, read_weights_file
 from onebox.learning.checkpoints import RECIPE_KEY
 from onebox.learning.network import Network
-from onebox.learning.recipe import ModelSettings, Recipe
+from onebox.learning.recipe import ModelSettings, Recipe, TrainSettings
 
 _BUILD = (
     "backbone", "backbone_options", "mean", "std", "neck", "vectorizer", "width", "shared",
@@ -65,8 +65,10 @@ def find_start(recipe: Recipe, weights: Path | None) -> Start:
         SettingError: If the file cannot be read or does not fit.
         OneboxError: If timm's weights cannot be had.
     """
+    if weights is None and not recipe.model.pretrained:
+        return Start(recipe.model_copy(update={"train": _from_none(recipe.train)}))
     if weights is None:
-        return Start(recipe, find_weights(recipe.model) if recipe.model.pretrained else None)
+        return Start(recipe, find_weights(recipe.model))
     earlier = _recipe_of(weights)
     if earlier is not None:
         built = {name: getattr(earlier.model, name) for name in _BUILD}
@@ -74,6 +76,12 @@ def find_start(recipe: Recipe, weights: Path | None) -> Start:
         return Start(recipe.model_copy(update={"model": model}), earlier=weights)
     model = read_weights_file(weights, recipe.model).applied_to(recipe.model)
     return Start(recipe.model_copy(update={"model": model}), backbone=weights)
+
+
+def _from_none(settings: TrainSettings) -> TrainSettings:
+    """A backbone that knows nothing learns in all its stages, and as fast as the heads."""
+    rate = 1.0 if settings.backbone_rate is None else settings.backbone_rate
+    return settings.model_copy(update={"frozen_stages": 0, "backbone_rate": rate})
 
 
 def _recipe_of(path: Path) -> Recipe | None:

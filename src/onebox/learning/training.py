@@ -18,24 +18,21 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, WeightAveraging
+from lightning.pytorch.callbacks import Callback, EarlyStopping, WeightAveraging
 from torch import Tensor
 
 from onebox.learning.augmentation import Targets, augment, show
 from onebox.learning.batches import Batch, RowsInOrder, ShuffledRows, batches
 from onebox.learning.cache import Decoded
 from onebox.learning.checkpoints import SafetensorsCheckpoints
+from onebox.learning.keeping import VAL_FIGURE, checkpoints, which_is_kept
 from onebox.learning.losses import paired_iou
 from onebox.learning.network import Network, total_loss
 from onebox.learning.progress import EpochFigures, Listener
 from onebox.learning.rates import rates_of_groups, rest, resting_steps
 from onebox.learning.recipe import Recipe
+from onebox.learning.steps import passes_between, planned_epochs, size_at
 
-VAL_FIGURE = "val_mean_iou"
-_PLANNED_STEPS = (300, 20_000)  # fewest and most
-_PLANNED_PASSES = 30
-_GROWS_FROM, _GROWS_UNTIL = 0.5, 0.8  # shares of the steps
-_SIZE_STEP = 32  # pixels; the deepest map of most backbones has a cell for so many
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 _SEED_STRIDE = 1_000_003  # keeps the steps of neighbouring seeds apart
 
@@ -45,23 +42,14 @@ class Fitted:
     """What a fit leaves behind.
 
     Attributes:
-        best: The checkpoint with the highest validation figure; None where no epoch ended.
+        kept: The checkpoint whose weights are kept; None where no epoch ended.
         epochs: How many epochs ended.
         is_interrupted: Whether the user stopped it.
     """
 
-    best: Path | None
+    kept: Path | None
     epochs: int
     is_interrupted: bool
-
-
-def planned_epochs(pictures: int, recipe: Recipe) -> int:
-    """The recipe's epochs, or as many as make a sensible number of steps."""
-    if recipe.train.epochs is not None:
-        return recipe.train.epochs
-    steps = math.ceil(pictures / recipe.train.batch_size)
-    fewest, most = _PLANNED_STEPS
-    return math.ceil(min(max(steps * _PLANNED_PASSES, fewest), most) / steps)
 
 
 class Training(lightning.LightningModule):
@@ -125,18 +113,6 @@ class Training(lightning.LightningModule):
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
 
-def size_at(done: float, recipe: Recipe) -> int:
-    """Side of the training pictures when a share ``done`` of the steps is over, in pixels.
-
-    Small pictures teach the same at first for a fraction of the time; the last steps see the size
-    that is shipped.
-    """
-    whole, first = recipe.model.size, recipe.train.first_size
-    grown = min(1.0, max(0.0, (done - _GROWS_FROM) / (_GROWS_UNTIL - _GROWS_FROM)))
-    side = whole * (first + (1 - first) * grown)
-    return min(whole, math.ceil(side / _SIZE_STEP) * _SIZE_STEP)
-
-
 OPTIMIZERS: dict[str, type[torch.optim.AdamW | torch.optim.Adam]] = {
     "adamw": torch.optim.AdamW,
     "adam": torch.optim.Adam,
@@ -152,7 +128,7 @@ def fit(
     *,
     resume: Path | None = None,
 ) -> Fitted:
-    """Train a network on the ``train`` rows, and keep what does best on the ``val`` rows.
+    """Train a network on the ``train`` rows, and validate it on the ``val`` rows.
 
     Args:
         network: Trained in place.
@@ -163,31 +139,35 @@ def fit(
         resume: A checkpoint to go on from.
 
     Returns:
-        Where the best checkpoint lies, also where the user pressed Ctrl-C.
+        Where the checkpoint that is kept lies, also where the user pressed Ctrl-C.
     """
-    order = ShuffledRows(len(decoded["train"]), recipe.train.batch_size, recipe.train.seed)
-    epochs = planned_epochs(len(decoded["train"]), recipe)
+    pictures = len(decoded["train"])
+    epochs = planned_epochs(pictures, recipe)
+    passes = passes_between(epochs, pictures, recipe)
+    order = ShuffledRows(pictures, recipe.train.batch_size, recipe.train.seed, passes)
     module = Training(
         network.to(memory_format=torch.channels_last),
         recipe,
-        total_steps=epochs * len(order),
+        total_steps=epochs // passes * len(order),
         flip_pairs=decoded["train"].flip_pairs,
     )
-    callbacks = [*_callbacks(recipe, folder), _Speaker(listener, epochs), *_best_and_last(folder)]
+    speaker = _Speaker(listener, epochs, passes)
+    callbacks = [*_callbacks(recipe), speaker, *checkpoints(recipe, folder)]
     rows = batches(decoded["train"], order)
     val_rows = batches(decoded["val"], RowsInOrder(len(decoded["val"]), recipe.train.batch_size))
     keep_freed_memory()
     with _quiet():
-        trainer = _trainer(epochs, recipe.train.clip_norm, callbacks)
+        trainer = _trainer(epochs // passes, recipe.train.clip_norm, callbacks)
         is_interrupted = _run(trainer, module, [rows, val_rows], resume)
-    best = folder / "best.safetensors"
-    return Fitted(best if best.is_file() else None, trainer.current_epoch, is_interrupted)
+    kept = folder / f"{which_is_kept(recipe, decoded['val'])}.safetensors"
+    ended = trainer.current_epoch * passes
+    return Fitted(kept if kept.is_file() else None, ended, is_interrupted)
 
 
-def _trainer(epochs: int, clip_norm: float, callbacks: list[Callback]) -> lightning.Trainer:
+def _trainer(rounds: int, clip_norm: float, callbacks: list[Callback]) -> lightning.Trainer:
     """A trainer that shows nothing of its own and writes nothing but checkpoints."""
     return lightning.Trainer(
-        max_epochs=epochs,
+        max_epochs=rounds,
         accelerator="auto",
         devices=1,
         precision="16-mixed" if torch.cuda.is_available() else "32-true",
@@ -212,65 +192,14 @@ def _run(
     return trainer.interrupted
 
 
-class _Checkpoints(ModelCheckpoint):
-    """Files of our kind; after a move of the run's folder they are looked for where it is now."""
-
-    FILE_EXTENSION = ".safetensors"
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from the state of a checkpoint, wherever it was written."""
-        scores = state_dict["best_k_models"]
-        paths = {
-            name: self._here(state_dict[name])
-            for name in ("best_model_path", "kth_best_model_path", "last_model_path")
-        }
-        moved = {
-            "dirpath": self.dirpath,
-            "best_k_models": {self._here(path): score for path, score in scores.items()},
-        }
-        super().load_state_dict({**state_dict, **paths, **moved})
-
-    def _here(self, path: str) -> str:
-        return str(Path(str(self.dirpath)) / Path(path).name) if path else ""
-
-
-def _best_and_last(folder: Path) -> list[Callback]:
-    """One checkpoint of the best epoch, and one of each epoch for a resumed run."""
-    names = {"best": VAL_FIGURE, "last": None}
-    return [
-        _Checkpoints(
-            folder,
-            filename=name,
-            monitor=monitor,
-            mode="max",
-            save_on_train_epoch_end=True,
-            enable_version_counter=False,
-        )
-        for name, monitor in names.items()
-    ]
-
-
-def _every_epoch(folder: Path) -> ModelCheckpoint:
-    return _Checkpoints(
-        folder,
-        filename="epoch-{epoch:03d}",
-        auto_insert_metric_name=False,
-        save_top_k=-1,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
-
-
-def _callbacks(recipe: Recipe, folder: Path) -> list[Callback]:
+def _callbacks(recipe: Recipe) -> list[Callback]:
     chosen: list[Callback] = []
     if recipe.train.ema_decay:
         chosen.append(WeightAveraging(multi_avg_fn=warm_average(recipe.train.ema_decay)))
     if recipe.train.patience:
         chosen.append(EarlyStopping(VAL_FIGURE, mode="max", patience=recipe.train.patience))
-    if recipe.train.keep_every_epoch:
-        chosen.append(_every_epoch(folder))
-    if recipe.train.head_first:
-        chosen.append(_HeadFirst())
+    if recipe.train.head_first or recipe.train.frozen_stages:
+        chosen.append(_Resting())
     return chosen
 
 
@@ -288,8 +217,8 @@ def warm_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], 
     return update
 
 
-class _HeadFirst(Callback):
-    """Lets the backbone rest in the first steps.
+class _Resting(Callback):
+    """Lets the backbone rest in the first steps, and its first stages in all.
 
     Asked at every step: a resumed run begins anywhere, and a validation sets modes of its own.
     """
@@ -302,15 +231,20 @@ class _HeadFirst(Callback):
     ) -> None:
         """Have the backbone rest or learn in this step."""
         if isinstance(pl_module, Training):
-            first = resting_steps(pl_module.recipe.train, pl_module.total_steps)
-            rest(pl_module.network.backbone, is_resting=trainer.global_step < first)
+            settings = pl_module.recipe.train
+            first = resting_steps(settings, pl_module.total_steps)
+            rest(
+                pl_module.network.backbone,
+                is_resting=trainer.global_step < first,
+                frozen_stages=settings.frozen_stages,
+            )
 
 
 class _Speaker(Callback):
     """Tells the listener of steps and epochs."""
 
-    def __init__(self, listener: Listener, epochs: int) -> None:
-        self._listener, self._epochs = listener, epochs
+    def __init__(self, listener: Listener, epochs: int, passes: int) -> None:
+        self._listener, self._epochs, self._passes = listener, epochs, passes
         self._started = time.monotonic()
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: object) -> None:
@@ -322,11 +256,11 @@ class _Speaker(Callback):
         trainer: lightning.Trainer,
         pl_module: lightning.LightningModule,  # noqa: ARG002
     ) -> None:
-        """Tell of the epoch."""
+        """Tell of the epochs since the last time; the trainer counts them as one."""
         figures = trainer.callback_metrics
         self._listener.epoch(
             EpochFigures(
-                epoch=trainer.current_epoch + 1,
+                epoch=(trainer.current_epoch + 1) * self._passes,
                 epochs=self._epochs,
                 loss=float(figures["loss"]),
                 val_mean_iou=float(figures.get(VAL_FIGURE, math.nan)),

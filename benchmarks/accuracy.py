@@ -1,0 +1,157 @@
+"""The figures of docs/accuracy.md: the default within a budget, over seeds. README.md says how.
+
+python benchmarks/accuracy.py train --shared DIR --keep DIR results.json
+python benchmarks/accuracy.py table results.json
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import runs
+from machine import facts
+
+_SEEDS = (0, 1, 2)
+_SPLITS = ("val", "test")
+_FIGURES = ("mean_iou", "presence_auroc", "false_box_rate", "missed_rate")
+_NO_WEIGHTS = ("--no-pretrained",)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One row: what is trained on, for how long, from what.
+
+    Attributes:
+        data: A folder of the shared data, or ``cats`` (generated).
+        minutes: Of the whole command.
+        pictures: So many of the training pictures, drawn by the seed, and none named for
+            validation; None for all.
+        is_pretrained: Whether from the shared weights, or from none.
+    """
+
+    data: str
+    minutes: float
+    pictures: int | None = None
+    is_pretrained: bool = True
+
+
+_CASES = {
+    "raccoon": Case("raccoon", 4),
+    "pets": Case("pets", 4),
+    "caltech3": Case("caltech3", 8),
+    "raccoon, 30 pictures": Case("raccoon", 2, 30),
+    "raccoon, 60 pictures": Case("raccoon", 2, 60),
+    "raccoon, 120 pictures": Case("raccoon", 2, 120),
+    "cats, 15 % absent": Case("cats", 6, is_pretrained=False),
+}
+_CATS = ("--count", "3000", "--absent", "0.15", "--size", "224", "--seed", "0")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("verb", choices=("train", "table"))
+    parser.add_argument("results", type=Path, metavar="FILE.json")
+    parser.add_argument("--shared", type=Path, help="the folder of data sets and weights")
+    parser.add_argument("--keep", type=Path, help="where the runs lie")
+    parser.add_argument("--case", action="append", choices=_CASES, help="repeatable")
+    parser.add_argument("--seed", action="append", type=int, help="repeatable; 0, 1 and 2 if none")
+    options = parser.parse_args()
+    {"train": _train, "table": _table}[options.verb](options)
+
+
+def _train(options: argparse.Namespace) -> None:
+    """Train what the results do not hold yet; they are written after each run."""
+    known = _read(options.results)
+    done = {(row["case"], row["seed"]) for row in known}
+    for name, seed in _runs(options):
+        if (name, seed) not in done:
+            known.append(_measured(name, seed, options))
+            options.results.write_text(json.dumps(known, indent=1), "utf-8")
+            print(json.dumps(known[-1]), flush=True)
+
+
+def _runs(options: argparse.Namespace) -> Iterator[tuple[str, int]]:
+    for seed in options.seed or _SEEDS:
+        for name in options.case or _CASES:
+            yield name, seed
+
+
+def _measured(name: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
+    case, machine = _CASES[name], facts()
+    folder = options.keep / f"{name.replace(' ', '-').replace(',', '').replace('%', 'percent')}"
+    folder.mkdir(parents=True, exist_ok=True)
+    changes = ["--minutes", f"{case.minutes:g}", "--seed", str(seed)]
+    changes += runs.pretrained(options.shared) if case.is_pretrained else _NO_WEIGHTS
+    source = _source(case, seed, folder, options.shared)
+    done = runs.train(source, "default", changes, folder / str(seed))
+    scores = json.loads((done.folder / "metrics.json").read_text("utf-8"))
+    return {
+        "case": name,
+        "seed": seed,
+        "seconds": done.seconds,
+        "train_seconds": done.train_seconds,
+        **{split: _figures(scores[split]) for split in _SPLITS},
+        "machine": machine,
+    }
+
+
+def _figures(scores: dict[str, Any]) -> dict[str, float]:
+    shares = {f"iou_at_{level}": share for level, share in scores["iou_at"].items()}
+    return {**{name: scores[name] for name in _FIGURES if name in scores}, **shares}
+
+
+def _source(case: Case, seed: int, folder: Path, shared: Path) -> Path:
+    if case.data == "cats":
+        return _cats(folder / "pictures")
+    labels = shared / "data" / case.data / "labels.csv"
+    if case.pictures is None:
+        return labels
+    return runs.fewer(labels, case.pictures, seed, folder / f"labels-{seed}.csv")
+
+
+def _cats(folder: Path) -> Path:
+    if not folder.is_dir():
+        program = str(Path(sys.executable).with_name("onebox"))
+        subprocess.run([program, "synth", "cutouts", str(folder), *_CATS], check=True)
+    return folder
+
+
+def _table(options: argparse.Namespace) -> None:
+    """Print a row a case: the mean of its seeds, and each seed's mean IoU."""
+    known = _read(options.results)
+    print(
+        "| data | seeds | mean IoU (each) | ≥ 0.75 | ≥ 0.9 | AUROC | false boxes | whole command |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    for name in _CASES:
+        rows = [row for row in known if row["case"] == name]
+        if rows:
+            print(_line(name, rows))
+
+
+def _line(name: str, rows: list[dict[str, Any]]) -> str:
+    each = ", ".join(f"{row['test']['mean_iou']:.3f}" for row in rows)
+    shares = " | ".join(_mean(rows, figure) for figure in ("iou_at_0.75", "iou_at_0.9"))
+    presence = " | ".join(_mean(rows, figure) for figure in ("presence_auroc", "false_box_rate"))
+    seconds = np.median([row["seconds"] for row in rows])
+    mean = _mean(rows, "mean_iou")
+    return f"| {name} | {len(rows)} | {mean} ({each}) | {shares} | {presence} | {seconds:.0f} s |"
+
+
+def _mean(rows: list[dict[str, Any]], figure: str) -> str:
+    values = [row["test"][figure] for row in rows if figure in row["test"]]
+    return f"{np.mean(values):.3f}" if values else ""
+
+
+def _read(file: Path) -> list[dict[str, Any]]:
+    return json.loads(file.read_text("utf-8")) if file.is_file() else []
+
+
+if __name__ == "__main__":
+    main()
