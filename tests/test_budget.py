@@ -33,19 +33,19 @@ def costs(monkeypatch):
 
 
 def test_epochs_fill_the_time(network, costs):
-    # 0.9 * 20 min = 1080 s, less 15 s around and 100 pictures at 15 ms: 1063.5 s.
-    # An epoch: 10 steps of 1.25 s, and every other one 3 batches of a third of a second: 13 s, so
-    # that 81 fit, and the validations end with the 80th.
-    planned = plan(recipe_of(minutes=20), network, Work(train=100, val=30, measured=100))
-    assert planned.train.epochs == 80
+    # 0.9 * 16 min = 864 s, less 15 s around and 100 pictures at 15 ms: 847.5 s.
+    # An epoch: 10 steps of 1.1 s, and every other one 3 batches of a third of a second: 11.5 s, so
+    # that 73 fit, and the validations end with the 72nd.
+    planned = plan(recipe_of(minutes=16), network, Work(train=100, val=30, measured=100))
+    assert planned.train.epochs == 72
     assert planned.model.size == 128
 
 
 def test_where_steps_would_be_few_the_size_gives_way(network, costs):
-    # 0.9 * 4 min = 216 s, less 15 s: 201 s are 160 steps at 128 px, and 284 at 96 px.
+    # 0.9 * 4 min = 216 s, less 15 s: 201 s are 182 steps at 128 px, and 324 at 96 px.
     planned = plan(recipe_of(minutes=4), network, Work(train=100, val=0, measured=0))
     assert planned.model.size == 96
-    assert planned.train.epochs == 28  # of 10 * 1.25 * 0.5625 s
+    assert planned.train.epochs == 32  # of 10 * 1.1 * 0.5625 s
 
 
 def test_pictures_that_start_small_cost_less(network, costs):
@@ -56,10 +56,10 @@ def test_pictures_that_start_small_cost_less(network, costs):
 
 
 def test_steps_in_which_the_backbone_rests_cost_less(network, costs):
-    # 0.9 * 13 min = 702 s, less 16.5 s: 685.5 s. Half of the 10 steps of 1.25 s cost 0.3 of it,
-    # and half a validation half a second: 8.625 s an epoch, and 79 fit.
+    # 0.9 * 13 min = 702 s, less 16.5 s: 685.5 s. Half of the 10 steps of 1.1 s cost 0.3 of it,
+    # and half a validation half a second: 7.65 s an epoch, and 89 fit.
     work = Work(train=100, val=30, measured=100)
-    assert plan(recipe_of(minutes=13, head_first=0.5), network, work).train.epochs == 78
+    assert plan(recipe_of(minutes=13, head_first=0.5), network, work).train.epochs == 88
 
 
 def test_the_epochs_of_the_recipe_are_the_most(network, costs):
@@ -76,7 +76,7 @@ def test_without_minutes_nothing_is_planned(network):
 
 def test_too_little_time_says_how_much_it_takes(network, costs):
     with pytest.raises(
-        SettingError, match=r"one epoch over 100000 pictures at 64 px .* 59 minutes"
+        SettingError, match=r"one epoch over 100000 pictures at 64 px .* 52 minutes"
     ):
         plan(recipe_of(minutes=1), network, Work(train=100_000, val=0, measured=0))
 
