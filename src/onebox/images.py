@@ -19,7 +19,9 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
+from onebox import jpegs
 from onebox.errors import PictureError
 from onebox.structures import Rendered
 
@@ -31,6 +33,7 @@ SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", 
 
 Source = str | os.PathLike[str] | bytes | Image.Image | Rendered | ndarray
 Pixels = UInt8[ndarray, "height width 3"]
+Decoded = Image.Image | Pixels
 
 _REASONS: dict[type[Exception], str] = {
     FileNotFoundError: "there is no such file. Correct the path.",
@@ -62,7 +65,6 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _RGB, _RGBA = 3, 4
-_LARGEST_BLOCK = 8
 _EIGHT_BIT, _SIXTEEN_BIT = 2**8 - 1, 2**16 - 1
 
 
@@ -137,14 +139,15 @@ def load(source: Source, *, at_least: int | None = None) -> Picture:
         return _from_array(np.asarray(source), at_least)
     with _opened(source) as image:
         header = _header(image)
-        decoded_at = 1.0
-        if at_least is not None and not isinstance(source, Image.Image):
-            decoded_at = _shrink_decoder(image, at_least, header.orientation)
+        if isinstance(image, JpegImageFile) and image is not source:
+            stored, shrink = _from_jpeg(image, header, at_least)
+        else:
+            stored, shrink = _to_rgb(image), 1
         # Turned before blocks are averaged: the block that is cut short stays the last.
-        upright = _turned(_to_rgb(image), 1 if _turns_itself(image) else header.orientation)
+        upright = _turned(stored, 1 if _turns_itself(image) else header.orientation)
         reduced, (across, down) = _reduced(upright, at_least)
         pixels = np.asarray(reduced)
-    return Picture(pixels, header.size_wh, (decoded_at * across, decoded_at * down))
+    return Picture(pixels, header.size_wh, (shrink * across, shrink * down))
 
 
 def find_pictures(folder: Path) -> list[Path]:
@@ -268,25 +271,34 @@ def _from_sixteen_bit(values: ndarray) -> Image.Image:
     return Image.fromarray(np.rint(values * (_EIGHT_BIT / _SIXTEEN_BIT)).astype(np.uint8))
 
 
-def _shrink_decoder(image: Image.Image, at_least: int, orientation: int) -> float:
-    """Have the decoder skip what would be averaged away (DCT scaling); both sides stay long."""
-    if orientation != 1 and any(side % _LARGEST_BLOCK for side in image.size):
-        # A last block that is cut short would come first once turned, and shift the rest.
-        return 1.0
-    width = image.width
-    drafted = image.draft(None, (at_least, at_least))
-    return 1.0 if drafted is None else width / drafted[1][2]
+def _from_jpeg(image: JpegImageFile, header: Header, at_least: int | None) -> tuple[Decoded, int]:
+    """Pixels as stored, in RGB, and by how much the decoder shrank them."""
+    shrink = 1
+    if at_least is not None:
+        shrink = jpegs.shrink_for(header.stored_wh, at_least, header.orientation)
+    decoded = jpegs.decode(image, shrink)
+    return _to_rgb(decoded) if isinstance(decoded, Image.Image) else decoded, shrink
 
 
-def _reduced(image: Image.Image, at_least: int | None) -> tuple[Image.Image, tuple[float, float]]:
+def _reduced(decoded: Decoded, at_least: int | None) -> tuple[Decoded, tuple[float, float]]:
     """Average whole blocks of pixels while both sides stay at or above ``at_least``."""
-    if at_least is None:
-        return image, (1.0, 1.0)
-    factors = (max(1, image.width // at_least), max(1, image.height // at_least))
-    reduced = image if factors == (1, 1) else image.reduce(factors)
-    return reduced, (float(factors[0]), float(factors[1]))
+    width, height = _size_wh(decoded)
+    if at_least is None or max(width, height) < 2 * at_least:
+        return decoded, (1.0, 1.0)
+    factors = (max(1, width // at_least), max(1, height // at_least))
+    return _as_image(decoded).reduce(factors), (float(factors[0]), float(factors[1]))
 
 
-def _turned(image: Image.Image, orientation: int) -> Image.Image:
+def _turned(decoded: Decoded, orientation: int) -> Decoded:
     turn = _TURNS.get(orientation)
-    return image if turn is None else image.transpose(turn)
+    return decoded if turn is None else _as_image(decoded).transpose(turn)
+
+
+def _size_wh(decoded: Decoded) -> tuple[int, int]:
+    if isinstance(decoded, Image.Image):
+        return decoded.size
+    return decoded.shape[1], decoded.shape[0]
+
+
+def _as_image(decoded: Decoded) -> Image.Image:
+    return decoded if isinstance(decoded, Image.Image) else Image.fromarray(decoded)

@@ -29,7 +29,7 @@ OVERSIZE = 1.25
 """Side of the cached squares over the side that is trained on."""
 
 NO_LABEL = -1
-_VERSION = 1
+_VERSION = 2
 _KEPT = 8  # caches of other data sets that stay on disk
 
 Progress = Callable[[int, int], None]
