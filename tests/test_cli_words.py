@@ -17,6 +17,7 @@ OPTIONS = {
     ),
     "predict": ("--json", "--csv", "--coco", "--draw"),
     "evaluate": ("--split", "--json", "--report", "--format", "--on-multiple", "--on-bad"),
+    "export": ("--to", "--data", "--out", "--format", "--on-multiple", "--on-bad", "--json"),
     "convert": ("--to", "--format", "--on-multiple", "--on-bad", "--json"),
     "synth": ("--count", "--cutouts", "--backgrounds", "--size", "--seed", "--json"),
     "recipes": ("--json", "show"),

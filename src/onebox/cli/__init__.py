@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from onebox.cli import annotation, data, measuring, prediction, recipes, training
+from onebox.cli import annotation, data, exporting, measuring, prediction, recipes, training
 from onebox.cli.console import complain
 from onebox.errors import OneboxError
 
@@ -44,6 +44,7 @@ def onebox(
 app.command()(training.train)
 app.command()(prediction.predict)
 app.command()(measuring.evaluate)
+app.command()(exporting.export)
 app.command()(data.convert)
 app.command()(data.synth)
 app.command()(recipes.recipes)

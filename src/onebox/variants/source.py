@@ -1,0 +1,23 @@
+"""What every variant is made from."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from onebox.runtime import ModelFacts
+from onebox.variants.shown import Shown
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A model, and what its variant is to say of itself.
+
+    Attributes:
+        model: The ``model.onnx``.
+        facts: For the variant's metadata.
+        pictures: Gives the pictures to calibrate on, as the network sees them.
+    """
+
+    model: Path
+    facts: ModelFacts
+    pictures: Callable[[], Iterator[Shown]]
