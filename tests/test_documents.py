@@ -105,19 +105,7 @@ def test_programs_in_the_documents_run(program, workshop, trained_run, monkeypat
     exec(program, {"__name__": "document"})  # noqa: S102 - our own documents
 
 
-def test_plain_onnx_runtime_gives_the_box_of_predict(workshop, monkeypatch):
-    (program,) = blocks(text_of("docs/artifact.md"), "python", "run")
-    monkeypatch.chdir(workshop)
-    names = {}
-    exec(program, names)  # noqa: S102
-    found = [float(edge) for edge in names["box"][0] * [*names["blocks"], *names["blocks"]]]
-    prediction = onebox.load("model.onnx").predict("cat.jpg")
-    assert names["blocks"] == [3, 2]  # 200 // 64 and 150 // 64
-    assert found == pytest.approx(prediction.box, abs=0.01)
-    assert float(names["score"][0]) == pytest.approx(prediction.score, abs=1e-5)
-
-
-@pytest.mark.parametrize("page", ["README.md", "docs/python.md", "docs/artifact.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
 def test_pages_that_show_programs_have_some_that_run(page):
     assert blocks(text_of(page), "python", "run")
 
