@@ -13,7 +13,9 @@ from numpy import ndarray
 from onnxruntime import InferenceSession
 
 from onebox import images
-from onebox.runtime import INPUT, OUTPUTS, Localizer, _open_session, load
+from onebox.runtime import INPUT, OUTPUTS, Localizer, load
+from onebox.sessions import Sessions
+from onebox.threads import allowed
 
 _SHAPES = ((224, 224), (480, 640))
 _WARM_UP = 50
@@ -26,8 +28,8 @@ def main() -> None:
     options = parser.parse_args()
     with model_or_untrained(options.model) as model:
         # One session for all competitors: two would fight for the cores.
-        session = _open_session(model)
-        localizer = Localizer(session, load(model).facts, str(model))
+        sessions = Sessions(model, allowed())
+        localizer, session = Localizer(sessions, load(model).facts, str(model)), sessions.single
     rows = [row for shape in _SHAPES for row in _rows(localizer, session, shape, options.runs)]
     publish("Localizer.predict above session.run, ms", rows, options.json)
 

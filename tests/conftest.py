@@ -71,6 +71,72 @@ def model_file(trained_run):
     return trained_run.model
 
 
+@pytest.fixture(scope="session")
+def write_bright_model():
+    """Write a model without training: its score is the mean brightness, its box a quarter.
+
+    The box is the left upper quarter of the picture, ``(0, 0, width / 2, height / 2)``; the only
+    class has probability 1.
+    """
+    import numpy as np
+    import onnx
+    from onnx.helper import make_graph, make_model, make_node, make_opsetid
+    from onnx.helper import make_tensor_value_info as value
+
+    from onebox.runtime import METADATA_KEY, ModelFacts
+
+    def constant(name, values, kind):
+        return onnx.numpy_helper.from_array(np.array(values, kind), name)
+
+    nodes = [
+        make_node("Cast", ["image"], ["bright"], to=onnx.TensorProto.FLOAT),
+        make_node("ReduceMean", ["bright", "axes"], ["mean"], keepdims=0),
+        make_node("Div", ["mean", "white"], ["score"]),
+        make_node("Sub", ["score", "score"], ["zero"]),
+        make_node("Exp", ["zero"], ["one"]),
+        make_node("Unsqueeze", ["one", "columns"], ["probability"]),
+        make_node("Shape", ["image"], ["shape"]),
+        make_node("Gather", ["shape", "sides"], ["whole"]),
+        make_node("Cast", ["whole"], ["frame"], to=onnx.TensorProto.FLOAT),
+        make_node("Mul", ["frame", "quarter"], ["edges"]),
+        make_node("Mul", ["probability", "edges"], ["box"]),
+    ]
+    constants = [
+        constant("axes", [1, 2, 3], np.int64),
+        constant("white", 255, np.float32),
+        constant("columns", [1], np.int64),
+        constant("sides", [2, 1, 2, 1], np.int64),
+        constant("quarter", [0, 0, 0.5, 0.5], np.float32),
+    ]
+
+    def write(path, *, pictures="n", **facts):
+        number = onnx.TensorProto.FLOAT
+        graph = make_graph(
+            nodes,
+            "brightness",
+            [value("image", onnx.TensorProto.UINT8, [pictures, "height", "width", 3])],
+            [
+                value("box", number, [pictures, 4]),
+                value("probability", number, [pictures, 1]),
+                value("score", number, [pictures]),
+            ],
+            constants,
+        )
+        model = make_model(graph, opset_imports=[make_opsetid("", 18)], ir_version=10)
+        known = ModelFacts(("disc",), 32, **facts)
+        onnx.helper.set_model_props(model, {METADATA_KEY: known.as_json()})
+        onnx.save(model, path)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def bright_file(write_bright_model, tmp_path_factory):
+    """A model whose score is the mean brightness; see `write_bright_model`."""
+    return write_bright_model(tmp_path_factory.mktemp("bright") / "model.onnx")
+
+
 @pytest.fixture
 def run(monkeypatch, capsys):
     """Run a command line in this process: exit code, standard output, standard error."""

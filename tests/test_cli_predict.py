@@ -15,6 +15,8 @@ from pycocotools.coco import COCO
 
 import onebox
 from onebox.cli import prediction
+from onebox.runtime import ModelFacts
+from onebox.streaming import Answer
 from onebox.structures import Prediction
 from onebox.visualization import PREDICTED
 
@@ -317,13 +319,13 @@ def test_a_reader_that_leaves_early_and_a_full_disk_bring_no_traceback(model_fil
 class Unsure:
     """A model that finds a disc in every picture, and says how probable it is."""
 
-    classes, joints, mean_box = ("disc",), None, None
+    facts = ModelFacts(("disc",), 32, presence=True)
 
     def __init__(self, present):
-        self.present = present
+        self.answer = Prediction("disc", 0.125, (1.0, 2.0, 30.0, 40.0), (1.0,), present=present)
 
-    def predict(self, source):
-        return Prediction("disc", 0.125, (1.0, 2.0, 30.0, 40.0), (1.0,), present=self.present)
+    def predict_many(self, sources, *, threads):
+        yield from (Answer(place, source, self.answer) for place, source in enumerate(sources))
 
 
 @pytest.mark.parametrize(
@@ -331,7 +333,7 @@ class Unsure:
 )
 def test_a_line_says_absent_in_place_of_label_and_box(run, place, monkeypatch, present, words):
     save(place / "a.png")
-    monkeypatch.setattr(prediction.loading, "load", lambda path: Unsure(present))
+    monkeypatch.setattr(prediction.loading, "load", lambda path, threads: Unsure(present))
     assert run("predict", "model.onnx", "a.png") == (0, f"a.png\t{words}\n", "")
     _, out, _ = run("predict", "model.onnx", "a.png", "--json")
     line = json.loads(out)

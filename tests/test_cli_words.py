@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from rich.progress import ProgressSample, Task, TaskID
 
 import onebox
 from onebox.cli import console
@@ -15,8 +16,14 @@ OPTIONS = {
         *("--recipe", "--set", "--weights", "--no-pretrained", "--out", "--resume", "--seed"),
         *("--format", "--on-multiple", "--on-bad", "--json"),
     ),
-    "predict": ("--json", "--csv", "--coco", "--draw"),
-    "evaluate": ("--split", "--json", "--report", "--format", "--on-multiple", "--on-bad"),
+    "predict": (
+        *("--json", "--jsonl", "--csv", "--coco", "--parquet", "--continue", "--draw"),
+        "--threads",
+    ),
+    "evaluate": (
+        *("--split", "--json", "--report", "--format", "--on-multiple", "--on-bad"),
+        "--threads",
+    ),
     "export": ("--to", "--data", "--out", "--format", "--on-multiple", "--on-bad", "--json"),
     "convert": ("--to", "--format", "--on-multiple", "--on-bad", "--json"),
     "synth": ("--count", "--cutouts", "--backgrounds", "--size", "--seed", "--json"),
@@ -132,6 +139,27 @@ def test_a_bar_is_silent_where_nobody_watches(capsys):
         progress(1, 2)
         print("a result")  # noqa: T201
     assert capsys.readouterr() == ("a result\n", "")
+
+
+def test_a_bar_of_a_unit_says_how_many_are_done_in_a_second():
+    task = Task(TaskID(0), "", total=None, completed=0, _get_time=lambda: 4.0)
+    column = console.Rate("pictures")
+    assert column.render(task).plain == ""
+    task.start_time = 0.0
+    task._progress.extend([ProgressSample(0.0, 0), ProgressSample(4.0, 50)])
+    assert column.render(task).plain == "12.5 pictures/s"  # 50 in 4 s
+
+
+def test_a_bar_without_a_total_moves_too(capsys, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = console.aside()
+    monkeypatch.setattr(terminal, "_force_terminal", True)
+    monkeypatch.setattr(console, "aside", lambda: terminal)
+    terminal.is_interactive = True
+    assert console.is_watched()
+    with counting("Predicting", unit="pictures") as progress:
+        progress(7, None)
+    assert "7/?" in capsys.readouterr().err
 
 
 def test_what_is_printed_under_a_bar_stays_on_standard_output(capsys, monkeypatch):

@@ -236,18 +236,26 @@ def test_a_line_of_predict_has_the_keys_that_are_documented(said):
     assert len(line["box"]) == len(shown["box"])
 
 
+def test_a_line_of_a_frame_has_the_keys_that_are_documented():
+    answer = Prediction("cat", 0.5, (1.0, 2.0, 3.0, 4.0), (0.5, 0.5))
+    row = results.Row("clip.mp4", answer, frame=10, time_s=0.4)
+    line = json.loads(results.as_json_line(row, results.Layout(("cat", "dog"))))
+    assert list(line) == list(schema("frame"))
+
+
 JOINTS = Joints(("head", "left_hip"))
 POSED = Prediction("person", 0.5, (1.0, 2.0, 3.0, 4.0), (1.0,), ((1.0, 2.0, 0.5),) * 2)
 
 
 def test_joints_in_results_have_the_shape_that_is_documented():
-    line = json.loads(results.as_json_line("a.jpg", POSED, ("person",), JOINTS))
+    layout, row = results.Layout(("person",), JOINTS), results.Row("a.jpg", POSED)
+    line = json.loads(results.as_json_line(row, layout))
     assert same_shape(schema("joints"), line)
     assert all(len(point) == 3 for point in schema("joints")["keypoints"].values())
-    listed = json.loads(results.as_coco([("a.jpg", POSED)], ("person",), JOINTS))
+    listed = [json.loads(results.KINDS["coco"].line(row, layout, 1))]
     assert same_shape(schema("coco joints"), listed)
     assert len(schema("coco joints")[0]["keypoints"]) == len(listed[0]["keypoints"])
-    header = results.as_csv([], ("person",), JOINTS).strip()
+    header = results.KINDS["csv"].header(layout).strip()
     shown = re.search(r"as `(head_x[^`]*)`", text_of("docs/command-line.md"))
     assert shown[1] in header
 
@@ -265,7 +273,8 @@ def test_the_figures_of_joints_have_the_keys_that_are_documented():
 
 def test_presence_in_results_and_figures_has_the_keys_that_are_documented():
     answer = Prediction("cat", 0.5, (1.0, 2.0, 3.0, 4.0), (1.0,), present=0.5)
-    line = json.loads(results.as_json_line("a.jpg", answer, ("cat",)))
+    layout = results.Layout(("cat",), has_presence=True)
+    line = json.loads(results.as_json_line(results.Row("a.jpg", answer), layout))
     assert list(line) == list(schema("presence"))
     outcome = compare(Sample(Path("a.jpg")), answer, size_wh=(8, 8), mean_box=None)
     told = summarize([outcome], ("cat",)).as_json()

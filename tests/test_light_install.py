@@ -18,6 +18,7 @@ from onebox import formats, synthetic
 
 HIDDEN = [
     *(
+        "av",
         "cv2",
         "huggingface_hub",
         "lightning",
@@ -26,8 +27,8 @@ HIDDEN = [
         "onnxscript",
         "platformdirs",
     ),
-    *("pytorch_lightning", "safetensors", "scipy", "skimage", "sklearn", "timm", "tomli_w"),
-    *("torch", "torchmetrics", "torchvision"),
+    *("pyarrow", "pytorch_lightning", "safetensors", "scipy", "skimage", "sklearn", "timm"),
+    *("tomli_w", "torch", "torchmetrics", "torchvision"),
 ]
 COUNTS = {"train": 2, "val": 1, "test": 3}
 LINES = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import onebox
-from onebox import evaluation, loading, synthetic
+from onebox import evaluation, loading, synthetic, threads
 from onebox.classic.localizer import HogLocalizer
 from onebox.classic.settings import HogSettings
 
@@ -50,6 +50,24 @@ def test_every_model_answers_as_evaluation_and_a_caller_expect(model):
     answer = model.predict(np.zeros((40, 60, 3), np.uint8))
     assert 0 <= answer.box[0] <= answer.box[2] <= 60
     assert answer.probabilities == (1.0,)
+
+
+@pytest.mark.parametrize("count", [None, 2])
+def test_every_model_answers_many_pictures_in_order(model, count):
+    sources = [np.zeros((40, 60, 3), np.uint8), b"no picture", np.zeros((60, 40, 3), np.uint8)]
+    wide, unread, tall = model.predict_many(sources, threads=count)
+    assert (wide.prediction, tall.prediction) == (
+        model.predict(sources[0]),
+        model.predict(sources[2]),
+    )
+    assert (unread.prediction, unread.index) == (None, 1)
+    with pytest.raises(ValueError, match="threads must be at least 1, got 0"):
+        model.predict_many(sources, threads=0)
+
+
+def test_threads_of_windows_are_those_that_were_asked_for(windows_file):
+    assert loading.load(windows_file, threads=3).threads == 3
+    assert loading.load(windows_file).threads == threads.allowed()
 
 
 def test_a_folder_of_windows_brings_the_model_in_it_to_mind(windows_file, model_file):

@@ -9,20 +9,36 @@ from pathlib import Path
 
 import pytest
 
-from onebox import files, results
+from onebox import files
 from onebox.errors import OneboxError
+from onebox.results import KINDS, Layout, Row, as_json_line, names_in
 from onebox.structures import Joints, Prediction
 
-CLASSES = ("cat", "dog")
 CAT = Prediction("cat", 0.75, (1.5, 2.0, 11.5, 22.0), (0.9, 0.1))
 JOINTS = Joints(("nose", "tail"), ((0, 1),))
 POSED = Prediction("cat", 0.75, CAT.box, CAT.probabilities, ((2.5, 3.0, 0.5), (9.0, 4.0, 0.25)))
 DOG = Prediction("dog", 0.1, (0.1, 0.2, 0.3, 0.4), (0.4, 0.6))
+SEEN = dataclasses.replace(CAT, present=0.25)
+BOTH = dataclasses.replace(POSED, present=0.25)
+PLAIN = Layout(("cat", "dog"))
+WITH_JOINTS = dataclasses.replace(PLAIN, joints=JOINTS)
+WITH_PRESENCE = dataclasses.replace(PLAIN, has_presence=True)
+WITH_BOTH = dataclasses.replace(WITH_JOINTS, has_presence=True)
+WITH_FRAMES = dataclasses.replace(PLAIN, has_frames=True)
+CAT_ROW = Row("a.png", CAT)
+JOINT_COLUMNS = "nose_x,nose_y,nose_confidence,tail_x,tail_y,tail_confidence"
+
+
+def line_of(kind, row, layout=PLAIN, number=1):
+    return KINDS[kind].line(row, layout, number)
+
+
+# --- JSON lines
 
 
 def test_a_json_line_is_one_line_with_the_probability_of_each_class():
-    line = results.as_json_line('a "b"\n.png', CAT, CLASSES)
-    assert "\n" not in line
+    line = line_of("jsonl", Row('a "b"\n.png', CAT))
+    assert (line.count("\n"), line[-1]) == (1, "\n")
     assert json.loads(line) == {
         "image": 'a "b"\n.png',
         "label": "cat",
@@ -32,62 +48,98 @@ def test_a_json_line_is_one_line_with_the_probability_of_each_class():
     }
 
 
+def test_a_json_line_has_joints_by_name_after_all_that_it_has_without():
+    plain = json.loads(as_json_line(CAT_ROW, PLAIN))
+    posed = json.loads(as_json_line(Row("a.png", POSED), WITH_JOINTS))
+    assert list(posed) == [*plain, "keypoints"]
+    assert posed == plain | {"keypoints": {"nose": [2.5, 3.0, 0.5], "tail": [9.0, 4.0, 0.25]}}
+
+
+def test_a_json_line_has_presence_before_the_joints_and_only_where_the_answer_has_it():
+    plain = json.loads(as_json_line(CAT_ROW, PLAIN))
+    line = json.loads(as_json_line(Row("a.png", SEEN), WITH_PRESENCE))
+    assert list(line) == [*plain, "present"]
+    assert line == plain | {"present": 0.25}
+    both = json.loads(as_json_line(Row("a.png", BOTH), WITH_BOTH))
+    assert list(both) == [*plain, "present", "keypoints"]
+
+
+def test_a_json_line_of_a_frame_has_its_number_and_time_behind_the_name():
+    plain = json.loads(as_json_line(CAT_ROW, PLAIN))
+    line = json.loads(as_json_line(Row("clip.mp4", CAT, frame=10, time_s=0.4), PLAIN))
+    assert list(line) == ["image", "frame", "time_s", *list(plain)[1:]]
+    assert (line["image"], line["frame"], line["time_s"]) == ("clip.mp4", 10, 0.4)
+
+
+# --- CSV
+
+
+def header(layout):
+    return KINDS["csv"].header(layout)
+
+
 def test_csv_keeps_every_digit_and_quotes_what_needs_it():
-    text = results.as_csv([("a,b.png", CAT), ("unread.png", None), ("c.png", DOG)], CLASSES)
-    rows = list(csv.reader(io.StringIO(text)))
+    lines = [line_of("csv", Row("a,b.png", CAT)), line_of("csv", Row("c.png", DOG))]
+    rows = list(csv.reader(io.StringIO(header(PLAIN) + "".join(lines))))
     assert rows == [
         ["image", "label", "score", "x_min", "y_min", "x_max", "y_max"],
         ["a,b.png", "cat", "0.75", "1.5", "2.0", "11.5", "22.0"],
         ["c.png", "dog", "0.1", "0.1", "0.2", "0.3", "0.4"],
     ]
-    assert "\r" not in text
+    assert "\r" not in "".join(lines)
 
 
-def test_coco_boxes_are_corner_and_size_and_numbers_count_from_one():
-    answers = [("a.png", CAT), ("unread.png", None), ("c.png", CAT)]
-    first, last = json.loads(results.as_coco(answers, CLASSES))
-    assert first == {
-        "image_id": 1,
+@pytest.mark.parametrize(
+    ("row", "layout", "names", "cells"),
+    [
+        (Row("a.png", POSED), WITH_JOINTS, JOINT_COLUMNS, "2.5,3.0,0.5,9.0,4.0,0.25"),
+        (Row("a.png", SEEN), WITH_PRESENCE, "present", "0.25"),
+        (
+            Row("a.png", BOTH),
+            WITH_BOTH,
+            f"present,{JOINT_COLUMNS}",
+            "0.25,2.5,3.0,0.5,9.0,4.0,0.25",
+        ),
+        (Row("a.png", CAT, 10, 0.4), WITH_FRAMES, "frame,time_s", "10,0.4"),
+        (CAT_ROW, WITH_FRAMES, "frame,time_s", ","),
+    ],
+)
+def test_csv_has_more_columns_behind_those_that_are_always_there(row, layout, names, cells):
+    assert header(layout).rstrip() == f"{header(PLAIN).rstrip()},{names}"
+    assert line_of("csv", row, layout).rstrip() == f"{line_of('csv', CAT_ROW).rstrip()},{cells}"
+
+
+# --- COCO results
+
+
+def test_a_coco_box_is_corner_and_size():
+    assert json.loads(line_of("coco", CAT_ROW, number=7)) == {
+        "image_id": 7,
         "file_name": "a.png",
         "category_id": 1,
         "bbox": [1.5, 2.0, 10.0, 20.0],  # 11.5 - 1.5, 22 - 2
         "score": 0.75,
     }
-    assert last["image_id"] == 3
 
 
 def test_coco_categories_follow_the_model_s_classes():
-    [dog] = json.loads(results.as_coco([("d.png", DOG)], CLASSES))
-    assert dog["category_id"] == 2
-
-
-def test_a_json_line_has_joints_by_name_after_all_that_it_has_without():
-    plain = json.loads(results.as_json_line("a.png", CAT, CLASSES))
-    posed = json.loads(results.as_json_line("a.png", POSED, CLASSES, JOINTS))
-    assert list(posed) == [*plain, "keypoints"]
-    assert posed == plain | {"keypoints": {"nose": [2.5, 3.0, 0.5], "tail": [9.0, 4.0, 0.25]}}
-
-
-def test_csv_has_the_joints_behind_the_columns_that_are_always_there():
-    plain = results.as_csv([("a.png", CAT)], CLASSES).splitlines()
-    posed = results.as_csv([("a.png", POSED), ("unread.png", None)], CLASSES, JOINTS).splitlines()
-    names = "nose_x,nose_y,nose_confidence,tail_x,tail_y,tail_confidence"
-    assert posed == [f"{plain[0]},{names}", f"{plain[1]},2.5,3.0,0.5,9.0,4.0,0.25"]
+    assert json.loads(line_of("coco", Row("d.png", DOG)))["category_id"] == 2
 
 
 def test_coco_has_three_numbers_a_joint_one_joint_after_another():
-    [plain] = json.loads(results.as_coco([("a.png", CAT)], CLASSES))
-    [posed] = json.loads(results.as_coco([("a.png", POSED)], CLASSES, JOINTS))
+    plain = json.loads(line_of("coco", CAT_ROW))
+    posed = json.loads(line_of("coco", Row("a.png", POSED), WITH_JOINTS))
     assert posed == plain | {"keypoints": [2.5, 3.0, 0.5, 9.0, 4.0, 0.25]}
 
 
-@pytest.mark.parametrize("kind", results.WRITERS)
-@pytest.mark.parametrize("answers", [[], [("a.png", CAT)]])
-@pytest.mark.parametrize("joints", [None, JOINTS])
-def test_each_kind_of_file_begins_as_it_says(kind, answers, joints):
-    writer = results.WRITERS[kind]
-    told = answers if joints is None else [(name, POSED) for name, _ in answers]
-    assert writer.write(told, CLASSES, joints).encode().startswith(writer.beginning)
+def test_coco_results_keep_every_answer_as_it_is_and_say_which_frame_it_is_of():
+    plain = json.loads(line_of("coco", CAT_ROW))
+    assert json.loads(line_of("coco", Row("a.png", SEEN), WITH_PRESENCE)) == plain
+    frame = json.loads(line_of("coco", Row("a.png", CAT, 10, 0.4), WITH_FRAMES))
+    assert frame == plain | {"frame": 10, "time_s": 0.4}
+
+
+# --- names
 
 
 @pytest.mark.parametrize(
@@ -96,6 +148,7 @@ def test_each_kind_of_file_begins_as_it_says(kind, answers, joints):
         ("p.csv", "pictures/a.png", "pictures/a.png"),
         ("out/p.csv", "pictures/a.png", "../pictures/a.png"),
         ("pictures/p.csv", "pictures/a.png", "a.png"),
+        ("pictures/p.csv", "a.png", "../a.png"),
         ("out/p.csv", "/pictures/a.png", "/pictures/a.png"),
         ("/dev/stdout", "pictures/a.png", "pictures/a.png"),
     ],
@@ -104,7 +157,10 @@ def test_a_name_in_a_file_leads_from_its_folder_to_the_picture(
     file, image, name, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    assert results.named_in(Path(file), Path(image)) == name
+    assert names_in(Path(file))(Path(image)) == name
+
+
+# --- files that appear whole
 
 
 def test_a_file_is_replaced_and_leaves_nothing_beside_it(tmp_path):
@@ -156,37 +212,3 @@ def test_a_place_that_is_none_is_named_in_the_error(name, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OneboxError, match=f"{name}: cannot be written"):
         files.write_whole(tmp_path / name, b"text")
-
-
-# --- presence ---------------------------------------------------------------------------------
-
-SEEN = dataclasses.replace(CAT, present=0.25)
-
-
-def test_a_json_line_has_presence_before_the_joints_and_only_where_the_answer_has_it():
-    plain = json.loads(results.as_json_line("a.png", CAT, CLASSES))
-    line = json.loads(results.as_json_line("a.png", SEEN, CLASSES))
-    assert list(line) == [*plain, "present"]
-    assert line == plain | {"present": 0.25}
-    posed = dataclasses.replace(POSED, present=0.25)
-    both = json.loads(results.as_json_line("a.png", posed, CLASSES, JOINTS))
-    assert list(both) == [*plain, "present", "keypoints"]
-
-
-def test_csv_has_presence_behind_the_columns_that_are_always_there_and_before_the_joints():
-    plain = results.as_csv([("a.png", CAT)], CLASSES).splitlines()
-    answers = [("a.png", SEEN), ("unread.png", None)]
-    assert results.as_csv(iter(answers), CLASSES).splitlines() == [
-        f"{plain[0]},present",
-        f"{plain[1]},0.25",
-    ]
-    posed = [("a.png", dataclasses.replace(POSED, present=0.25))]
-    names = "nose_x,nose_y,nose_confidence,tail_x,tail_y,tail_confidence"
-    assert results.as_csv(posed, CLASSES, JOINTS).splitlines() == [
-        f"{plain[0]},present,{names}",
-        f"{plain[1]},0.25,2.5,3.0,0.5,9.0,4.0,0.25",
-    ]
-
-
-def test_coco_results_keep_every_answer_as_it_is():
-    assert results.as_coco([("a.png", SEEN)], CLASSES) == results.as_coco([("a.png", CAT)], CLASSES)

@@ -238,7 +238,7 @@ def test_a_huge_picture_shrunk_on_the_way_has_the_box_of_the_whole(localizer, di
     large.save(content, kind, quality=95)
     shrunk = localizer.predict(content.getvalue()).box
     whole = np.asarray(Image.open(content).convert("RGB"))
-    [[unshrunk]] = localizer._session.run(OUTPUTS[:1], {INPUT: whole[None]})
+    [[unshrunk]] = localizer._sessions.single.run(OUTPUTS[:1], {INPUT: whole[None]})
     network_pixels = np.array([1210, 700, 1210, 700]) / 64
     np.testing.assert_allclose(shrunk / network_pixels, unshrunk / network_pixels, atol=1.5)
     assert shrunk[2] > 200

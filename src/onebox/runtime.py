@@ -7,8 +7,9 @@ decoding of the box. What is left here is to read pictures and to name the class
 import dataclasses
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +17,40 @@ import numpy as np
 import onnxruntime
 from numpy import ndarray
 
-from onebox import images
+from onebox import images, streaming
 from onebox.errors import ModelError
-from onebox.images import Source
-from onebox.second_look import part_around
-from onebox.structures import PRESENT, Box, Joints, Prediction
+from onebox.images import Picture, Source
+from onebox.inference import (
+    INPUT,
+    JOINTS_OUTPUT,
+    OUTPUTS,
+    PRESENCE_OUTPUT,
+    Found,
+    Looks,
+    outputs_of,
+)
+from onebox.second_look import FINER
+from onebox.sessions import CPU, Provider, Sessions
+from onebox.streaming import Answer
+from onebox.structures import Box, Joints, Prediction
+from onebox.threads import checked
+
+__all__ = [
+    "INPUT",
+    "JOINTS_OUTPUT",
+    "METADATA_KEY",
+    "OUTPUTS",
+    "PRESENCE_OUTPUT",
+    "SCHEMA_VERSION",
+    "Localizer",
+    "ModelFacts",
+    "Part",
+    "load",
+    "outputs_of",
+]
 
 SCHEMA_VERSION = 1
 METADATA_KEY = "onebox"
-INPUT = "image"
-OUTPUTS = ("box", "probability", "score")
-JOINTS_OUTPUT = "keypoints"
-PRESENCE_OUTPUT = "presence"
-
-_ERRORS_ONLY = 3
-_SMALLEST = 1e-6
-_FINER = 2  # times the network's size that a picture keeps for a second look
-
-Found = dict[str, Any]
-"""Arrays of one picture by the names of their outputs, in the pixels that were shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,18 +148,18 @@ def _joints_of(facts: Mapping[str, Any] | None) -> Joints | None:
 
 
 class Localizer:
-    """A loaded model.
+    """A loaded model. Threads may share one.
 
     Attributes:
         facts: What the model file says of itself.
         name: The file.
     """
 
-    def __init__(self, session: onnxruntime.InferenceSession, facts: ModelFacts, name: str) -> None:
+    def __init__(self, sessions: Sessions, facts: ModelFacts, name: str) -> None:
         self.facts = facts
         self.name = name
-        self._session = session
-        self._outputs = outputs_of(joints=facts.joints is not None, presence=facts.presence)
+        self._sessions = sessions
+        self._looks = Looks(_outputs(facts), facts.second_look)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -174,65 +190,88 @@ class Localizer:
         Raises:
             PictureError: If the picture cannot be read.
         """
-        margin = self.facts.second_look
-        # A part that is looked at again has the pixels for it only if the picture has more.
-        looks = 1 if margin is None else _FINER
-        picture = images.load(source, at_least=looks * self.facts.size)
-        found = self._look(picture.pixels)
-        if margin is not None and found.get(PRESENCE_OUTPUT, 1.0) >= PRESENT:
-            found = self._look_again(picture.pixels, found, margin)
-        joints, presence = found.get(JOINTS_OUTPUT), found.get(PRESENCE_OUTPUT)
-        return Prediction(
-            label=self.facts.classes[int(found["probability"].argmax())],
-            score=float(found["score"]),
-            box=_unshrunk(found["box"].tolist(), picture),
-            probabilities=tuple(found["probability"].tolist()),
-            keypoints=None if joints is None else _points(joints, picture),
-            present=None if presence is None else float(presence),
-        )
+        return self._locate(self._sessions.single, [self._opened(source)])[0]
+
+    def predict_many(
+        self,
+        sources: Iterable[Source],
+        *,
+        threads: int | None = None,
+        batch: int = 1,
+    ) -> Generator[Answer, None, None]:
+        """Find the subjects of many pictures, as fast as all threads can.
+
+        Each thread decodes a picture and runs the model on it, so that the two overlap. Answers
+        come in the order of the sources, as they are made. Memory does not grow with their
+        number: the sources may be endless. Closing the iterator stops the threads.
+
+        Args:
+            sources: What `predict` takes, drawn from as answers are taken.
+            threads: By default those that the model was loaded for.
+            batch: Pictures that the model sees in one call, as a GPU wants it. Those of one size
+                among ``batch`` in a row go together; threads then only decode. On a processor
+                it gains nothing.
+
+        Returns:
+            An answer for each source. A picture that cannot be read does not stop the others:
+            its answer has an ``error`` in place of a ``prediction``.
+
+        Raises:
+            ValueError: If ``threads`` or ``batch`` is less than 1.
+        """
+        workers = self._sessions.threads if threads is None else checked(threads)
+        if batch < 1:
+            raise ValueError(f"batch must be at least 1, got {batch}.")
+        if batch > 1 and self._sessions.takes_batches:
+            locate = partial(self._locate, self._sessions.single)
+            return streaming.predict_batches(
+                self._opened, locate, sources, threads=workers, batch=batch
+            )
+        return streaming.predict_each(self._predict_beside, sources, threads=workers)
 
     def with_second_look(self, margin: float | None) -> "Localizer":
         """The same model with another second look, or none; see `ModelFacts`."""
         facts = dataclasses.replace(self.facts, second_look=margin)
-        return Localizer(self._session, facts, self.name)
+        return Localizer(self._sessions, facts, self.name)
 
-    def _look(self, pixels: ndarray) -> Found:
-        answers = self._session.run(self._outputs, {INPUT: pixels[None]})
-        return {name: answer[0] for name, answer in zip(self._outputs, answers, strict=True)}
+    def _predict_beside(self, source: Source) -> Prediction:
+        """Answer in one of several threads."""
+        return self._locate(self._sessions.stream, [self._opened(source)])[0]
 
-    def _look_again(self, pixels: ndarray, found: Found, margin: float) -> Found:
-        """The answer for the part around the first box; the first answer where it shows all."""
-        height, width = pixels.shape[:2]
-        part = part_around(tuple(found["box"].tolist()), (width, height), margin)
-        if part is None:
-            return found
-        left, top, right, bottom = part
-        again = self._look(np.ascontiguousarray(pixels[top:bottom, left:right]))
-        again["box"] = again["box"] + np.array([left, top, left, top], dtype=np.float32)
-        if JOINTS_OUTPUT in again:
-            again[JOINTS_OUTPUT] = again[JOINTS_OUTPUT] + np.array([left, top, 0], np.float32)
-        if PRESENCE_OUTPUT in again:  # whether there is a subject at all, the whole picture tells
-            seen = max(float(again[PRESENCE_OUTPUT]), _SMALLEST)
-            again["score"] = again["score"] / seen * found[PRESENCE_OUTPUT]
-            again[PRESENCE_OUTPUT] = found[PRESENCE_OUTPUT]
-        return again
+    def _opened(self, source: Source) -> Picture:
+        # A part that is looked at again has the pixels for it only if the picture has more.
+        looks = 1 if self.facts.second_look is None else FINER
+        return images.load(source, at_least=looks * self.facts.size)
+
+    def _locate(
+        self, session: onnxruntime.InferenceSession, pictures: Sequence[Picture]
+    ) -> list[Prediction]:
+        found = self._looks.find(session, [picture.pixels for picture in pictures])
+        pairs = zip(found, pictures, strict=True)
+        return [_prediction(one, picture, self.classes) for one, picture in pairs]
 
 
-def outputs_of(*, joints: bool, presence: bool) -> tuple[str, ...]:
-    """The outputs of a model file, in order."""
-    also = {JOINTS_OUTPUT: joints, PRESENCE_OUTPUT: presence}
-    return (*OUTPUTS, *(name for name, is_there in also.items() if is_there))
-
-
-def load(path: str | os.PathLike[str]) -> Localizer:
+def load(
+    path: str | os.PathLike[str],
+    *,
+    threads: int | None = None,
+    providers: Sequence[Provider] = (CPU,),
+) -> Localizer:
     """Load a model file that `onebox train` made.
+
+    Args:
+        path: The file.
+        threads: That share the work; by default all cores that the process may use.
+        providers: What runs the model, in order of preference, by ONNX Runtime's names.
 
     Raises:
         ModelError: If the file is missing, no ONNX file, or no onebox model.
+        SettingError: If this ONNX Runtime lacks a provider.
+        ValueError: If ``threads`` is less than 1.
     """
     file = Path(path)
-    session = _open_session(file)
-    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    sessions = Sessions(file, checked(threads), providers)
+    text = sessions.single.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     if text is None:
         raise ModelError(
             f"{file}: is an ONNX file but no onebox model: it has no '{METADATA_KEY}' metadata. "
@@ -242,36 +281,29 @@ def load(path: str | os.PathLike[str]) -> Localizer:
         facts = ModelFacts.from_json(text)
     except (ValueError, TypeError) as error:
         raise ModelError(f"{file}: its metadata cannot be read: it {error}.") from error
-    outputs = {output.name for output in session.get_outputs()}
-    wanted = outputs_of(joints=facts.joints is not None, presence=facts.presence)
-    if missing := {*wanted} - outputs:
+    outputs = {output.name for output in sessions.single.get_outputs()}
+    if missing := {*_outputs(facts)} - outputs:
         raise ModelError(f"{file}: lacks the outputs {', '.join(sorted(missing))}. Export it anew.")
-    return Localizer(session, facts, str(file))
+    return Localizer(sessions, facts, str(file))
 
 
-def _open_session(file: Path) -> onnxruntime.InferenceSession:
-    if not file.is_file():
-        inside = file / "model.onnx"
-        hint = f" Did you mean {inside}?" if inside.is_file() else ""
-        what = "is a folder, not a model" if file.is_dir() else "does not exist. Correct the path"
-        raise ModelError(f"{file}: {what}.{hint}")
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
-    try:
-        return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's own errors share no other parent
-        raise ModelError(
-            f"{file}: is not an ONNX model that ONNX Runtime {onnxruntime.__version__} can open "
-            f"({_first_line(error)})."
-        ) from error
+def _outputs(facts: ModelFacts) -> tuple[str, ...]:
+    return outputs_of(joints=facts.joints is not None, presence=facts.presence)
 
 
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+def _prediction(found: Found, picture: Picture, classes: tuple[str, ...]) -> Prediction:
+    joints, presence = found.get(JOINTS_OUTPUT), found.get(PRESENCE_OUTPUT)
+    return Prediction(
+        label=classes[int(found["probability"].argmax())],
+        score=float(found["score"]),
+        box=_unshrunk(found["box"].tolist(), picture),
+        probabilities=tuple(found["probability"].tolist()),
+        keypoints=None if joints is None else _points(joints, picture),
+        present=None if presence is None else float(presence),
+    )
 
 
-def _unshrunk(box: list[float], picture: images.Picture) -> Box:
+def _unshrunk(box: list[float], picture: Picture) -> Box:
     """A box on the decoded pixels, on the whole picture."""
     scale = np.array([*picture.scale_xy, *picture.scale_xy])
     frame = np.array([*picture.size_wh, *picture.size_wh])
@@ -279,7 +311,7 @@ def _unshrunk(box: list[float], picture: images.Picture) -> Box:
     return x_min, y_min, x_max, y_max
 
 
-def _points(joints: ndarray, picture: images.Picture) -> tuple[tuple[float, float, float], ...]:
+def _points(joints: ndarray, picture: Picture) -> tuple[tuple[float, float, float], ...]:
     """Joints on the decoded pixels, on the whole picture."""
     scaled = joints * np.array([*picture.scale_xy, 1.0])
     limits = np.array([*picture.size_wh, 1.0])

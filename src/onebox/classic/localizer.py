@@ -1,19 +1,22 @@
 """The HOG localizer: a pyramid of windows and linear machines that answer like any other model."""
 
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from onebox import images
+from onebox import images, streaming
 from onebox.classic.banks import Bank, Vote, find_candidates, vote
 from onebox.classic.calibration import Calibration
 from onebox.classic.pyramid import Pyramid, build_pyramid
 from onebox.classic.settings import HogSettings
 from onebox.images import Source
 from onebox.runtime import ModelFacts
+from onebox.streaming import Answer
 from onebox.structures import Box, Prediction
+from onebox.threads import checked
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,12 +58,22 @@ class HogLocalizer:
         facts: What it says of itself; its size is the longer side of the pyramid's finest level.
         machines: What it learned.
         name: The file, or what it is.
+        threads: Pictures under way at once where there are many; None for all cores that the
+            process may use.
     """
 
-    def __init__(self, machines: Machines, facts: ModelFacts, name: str = "hog-svm") -> None:
+    def __init__(
+        self,
+        machines: Machines,
+        facts: ModelFacts,
+        name: str = "hog-svm",
+        *,
+        threads: int | None = None,
+    ) -> None:
         self.machines = machines
         self.facts = facts
         self.name = name
+        self.threads = threads
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -79,7 +92,11 @@ class HogLocalizer:
 
     def with_facts(self, facts: ModelFacts) -> "HogLocalizer":
         """The same localizer, saying something else of itself."""
-        return HogLocalizer(self.machines, facts, self.name)
+        return HogLocalizer(self.machines, facts, self.name, threads=self.threads)
+
+    def with_threads(self, threads: int | None) -> "HogLocalizer":
+        """The same localizer for so many threads."""
+        return HogLocalizer(self.machines, self.facts, self.name, threads=threads)
 
     def predict(self, source: Source) -> Prediction:
         """Find the subject of one picture.
@@ -111,6 +128,17 @@ class HogLocalizer:
             box=_in_pixels(agreed.box, pyramid),
             probabilities=tuple(probabilities.tolist()),
         )
+
+    def predict_many(
+        self, sources: Iterable[Source], *, threads: int | None = None
+    ) -> Generator[Answer, None, None]:
+        """Find the subjects of many pictures; see `onebox.runtime.Localizer.predict_many`.
+
+        Raises:
+            ValueError: If ``threads`` is less than 1.
+        """
+        workers = checked(self.threads if threads is None else threads)
+        return streaming.predict_each(self.predict, sources, threads=workers)
 
 
 def _in_pixels(shares: Float[ndarray, " 4"], pyramid: Pyramid) -> Box:

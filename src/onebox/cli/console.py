@@ -11,10 +11,13 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 if TYPE_CHECKING:
     from onebox.learning.progress import EpochFigures
@@ -81,11 +84,29 @@ def _shown(value: object) -> str:
     return "-" if value is None else str(value)
 
 
-def _bar(console: Console, *, is_shown: bool = True) -> Progress:
+class Rate(ProgressColumn):
+    """How many are done in a second."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        """As ``12.5 pictures/s``; nothing before there is a rate."""
+        return Text("" if task.speed is None else f"{task.speed:.1f} {self._unit}/s")
+
+
+def is_watched() -> bool:
+    """Whether standard error is a terminal, where a bar is seen."""
+    return aside().is_terminal
+
+
+def _bar(console: Console, *, is_shown: bool = True, unit: str | None = None) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        *([] if unit is None else [Rate(unit)]),
         TimeRemainingColumn(),
         console=console,
         transient=True,
@@ -96,9 +117,14 @@ def _bar(console: Console, *, is_shown: bool = True) -> Progress:
 
 
 @contextmanager
-def counting(what: str, *, is_shown: bool = True) -> Iterator[Callable[[int, int], None]]:
-    """A bar for one loop: call what comes with those done and their total."""
-    with _bar(aside(), is_shown=is_shown) as progress:
+def counting(
+    what: str, *, is_shown: bool = True, unit: str | None = None
+) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar for one loop: call what comes with those done and their total, if it is known.
+
+    With a unit, it says how many of them are done in a second.
+    """
+    with _bar(aside(), is_shown=is_shown, unit=unit) as progress:
         task = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 

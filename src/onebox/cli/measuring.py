@@ -17,6 +17,7 @@ from onebox.cli.options import (
     OnBad,
     OnMultiple,
     Reading,
+    Threads,
     check_choice,
     read_labels,
 )
@@ -51,11 +52,12 @@ def evaluate(
     format_name: FormatName = None,
     on_multiple: OnMultiple = "error",
     on_bad: OnBad = "error",
+    threads: Threads = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a model on labelled pictures."""
     check_choice("--split", split, _PARTS)
-    localizer = loading.load(model)
+    localizer = loading.load(model, threads=threads)
     if report is not None:
         prepare_file("--report", report, _HTML)
     everything = read_labels(data, Reading(format_name, on_multiple, on_bad))

@@ -44,6 +44,13 @@ OnBad = Annotated[
     ),
 ]
 
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", min=1, help="At most so many at once; by default the cores it may use."
+    ),
+]
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

@@ -4,6 +4,9 @@ import os
 from pathlib import Path
 
 from onebox.errors import OneboxError, SettingError
+from onebox.results import KINDS, part_of
+
+_LINE = b'{"image'
 
 
 def prepare_folder(option: str, folder: Path) -> None:
@@ -50,6 +53,21 @@ def prepare_file(option: str, file: Path, beginning: bytes) -> None:
         prepare_folder(option, file.parent)
 
 
+def prepare_results(name: str, file: Path) -> None:
+    """See that a results file can be written, and what it is made of meanwhile.
+
+    Raises:
+        SettingError: If a folder has one of their names, or a file of another kind.
+        OneboxError: If its folder cannot be made or written to, or a package is missing.
+    """
+    kind = KINDS[name]
+    if kind.whole is not None:
+        kind.whole.check()
+    prepare_file(f"--{name}", file, kind.beginning)
+    prepare_file(f"--{name}", part_of(kind, file), _LINE if kind.whole else kind.beginning)
+
+
 def _may_be_replaced(file: Path, beginning: bytes) -> bool:
     with file.open("rb") as opened:
-        return opened.read(len(beginning)) in {b"", beginning}
+        # One that was killed at once may have written less.
+        return beginning.startswith(opened.read(len(beginning)))

@@ -1,39 +1,53 @@
 """``onebox predict``."""
 
-import glob
-import io
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from onebox import images, loading, results
-from onebox.cli.console import complain, counting
+from onebox import loading, sources
+from onebox.cli.answers import Answering, Printed, Recorded, Tally
+from onebox.cli.console import counting, is_watched, note
 from onebox.cli.measuring import ModelFile
-from onebox.cli.options import AsJson
-from onebox.cli.outputs import prepare_file, prepare_folder
-from onebox.errors import DataError, PictureError, SettingError
-from onebox.evaluation import Predictor
-from onebox.files import write_whole
-from onebox.results import Named
-from onebox.structures import Joints, Prediction
+from onebox.cli.options import AsJson, Threads
+from onebox.cli.outputs import prepare_folder, prepare_results
+from onebox.errors import DataError, SettingError
+from onebox.results import KINDS, Layout, Recorder, names_in
+from onebox.sources import Found, Item
+from onebox.threads import checked
 
-_ABSENT = ("absent", "-")  # in place of label and box
+_INTERRUPTED = 130
+
+Words = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SOURCE",
+        help="Pictures, folders of them, globs, videos, camera:0, URLs, or - for a list of names "
+        "on standard input.",
+    ),
+]
 
 
 def predict(
     model: ModelFile,
-    sources: Annotated[
-        list[str], typer.Argument(metavar="SOURCE", help="Pictures, folders of them, or globs.")
-    ],
+    words: Words,
     as_json: AsJson = False,
+    jsonl: Annotated[Path | None, typer.Option(help="Write a file of JSON lines.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write a CSV file.")] = None,
     coco: Annotated[Path | None, typer.Option(help="Write a COCO results file.")] = None,
+    parquet: Annotated[Path | None, typer.Option(help="Write a Parquet file.")] = None,
+    goes_on: Annotated[
+        bool, typer.Option("--continue", help="Skip the pictures that the file has already.")
+    ] = False,
     draw: Annotated[
         Path | None,
         typer.Option(help="Write each picture with its box and joints into this folder."),
     ] = None,
+    threads: Threads = None,
 ) -> None:
     """Find the subject of pictures.
 
@@ -41,105 +55,101 @@ def predict(
     "absent" and no box where the model says that the subject is not there. A picture that cannot
     be read is named, and the others are answered all the same; the exit code is then 3.
     """
-    if sum([as_json, csv is not None, coco is not None]) > 1:
-        raise SettingError("--json, --csv and --coco exclude each other; choose one.")
-    files = {kind: file for kind, file in (("csv", csv), ("coco", coco)) if file is not None}
-    localizer = loading.load(model)
-    paths, problems = find_sources(sources)
+    files = {"jsonl": jsonl, "csv": csv, "coco": coco, "parquet": parquet}
+    target = _target(files, as_json=as_json, goes_on=goes_on)
+    # One thread a picture: many pictures keep all of them busy.
+    localizer = loading.load(model, threads=1)
+    sources.check(words)
     if draw is not None:
         prepare_folder("--draw", draw)
-    for kind, file in files.items():
-        prepare_file(f"--{kind}", file, results.WRITERS[kind].beginning)
-    for problem in problems:
-        complain(problem)
-    with counting("Predicting", is_shown=bool(files)) as progress:
-        answers = []
-        for path in paths:
-            answers.append((path, _answer(localizer, path, draw)))
-            if not files:
-                _print(*answers[-1], localizer, as_json=as_json)
-            progress(len(answers), len(paths))
-    for kind, file in files.items():
-        named: list[Named] = [(results.named_in(file, path), one) for path, one in answers]
-        text = results.WRITERS[kind].write(named, localizer.classes, localizer.joints)
-        # A name that is no UTF-8 goes out as the bytes it came in as.
-        write_whole(file, text.encode("utf-8", "surrogateescape"))
-    unread = len(problems) + sum(prediction is None for _, prediction in answers)
-    if unread:
-        count = len(problems) + len(paths)
+    if target is not None:
+        prepare_results(*target)
+    found, has_frames = _looked_into(words)
+    facts = localizer.facts
+    layout = Layout(facts.classes, facts.joints, facts.presence, has_frames)
+    answering = Answering(localizer, threads=checked(threads), draw=draw)
+    if target is None:
+        is_stopped = _run(answering, found, Printed(layout, as_json=as_json), words)
+    else:
+        is_stopped = _record(answering, found, target, layout, words, goes_on=goes_on)
+    if is_stopped:
+        raise typer.Exit(_INTERRUPTED)
+    if unread := answering.tally.unread:
+        count = answering.tally.looked_at
         raise DataError(f"{unread} of {count} sources could not be read; they are named above.")
 
 
-def find_sources(sources: Sequence[str]) -> tuple[list[Path], list[str]]:
-    """Find the pictures that files, folders and globs name.
-
-    Returns:
-        The pictures, each once, in the order given; and a sentence for each folder or glob that
-        holds none.
+def _target(
+    files: Mapping[str, Path | None], *, as_json: bool, goes_on: bool
+) -> tuple[str, Path] | None:
+    """The kind and the place of the file to write; None for standard output.
 
     Raises:
-        SettingError: If a source is empty, as an unset variable of a script is.
+        SettingError: If there are several, or none to go on with.
     """
-    if "" in sources:
-        raise SettingError("a SOURCE is empty. Name a picture, a folder or a glob.")
-    found = {source: _expanded(source) for source in sources}
-    suffixes = ", ".join(sorted(images.SUFFIXES))
-    problems = [
-        f"{source}: holds no picture (files that end in {suffixes})."
-        for source, paths in found.items()
-        if not paths
-    ]
-    return list(dict.fromkeys(path for paths in found.values() for path in paths)), problems
+    named = [(kind, file) for kind, file in files.items() if file is not None]
+    if as_json + len(named) > 1:
+        options = ", ".join(f"--{kind}" for kind in files)
+        raise SettingError(f"--json, {options} exclude each other; choose one.")
+    if goes_on and not named:
+        raise SettingError(
+            "--continue goes on with a file; name it with --jsonl, --csv, --coco or --parquet."
+        )
+    return named[0] if named else None
 
 
-def _expanded(source: str) -> list[Path]:
-    if glob.has_magic(source) and not Path(source).exists():
-        matches = sorted(glob.glob(source, recursive=True))  # noqa: PTH207
-        return [path for match in matches for path in _pictures(Path(match))]
-    return _pictures(Path(source))
+def _looked_into(words: list[str]) -> tuple[Iterator[Found], bool]:
+    """The pictures of all sources, and whether some are frames.
+
+    What a list names cannot be told before it is read; there, the first picture stands for all.
+    """
+    found = sources.find(words, _listed())
+    first = list(islice(found, 1))
+    is_frame = any(isinstance(one, Item) and one.frame is not None for one in first)
+    return chain(first, found), is_frame or sources.has_frames(words)
 
 
-def _pictures(path: Path) -> list[Path]:
-    return images.find_pictures(path) if path.is_dir() else [path]
+def _listed() -> Iterator[str]:
+    """The names on standard input, one a line."""
+    for line in typer.get_binary_stream("stdin"):
+        if name := os.fsdecode(line.rstrip(b"\r\n")):
+            yield name
 
 
-def _answer(localizer: Predictor, path: Path, folder: Path | None) -> Prediction | None:
-    """Predict one picture, and draw it if a folder asks for that; None where it is unreadable."""
-    try:
-        prediction = localizer.predict(path)
-        if folder is not None:
-            _draw(path, prediction, localizer.joints, folder)
-    except PictureError as error:
-        complain(str(error))
-        return None
-    return prediction
+def _record(
+    answering: Answering,
+    found: Iterator[Found],
+    target: tuple[str, Path],
+    layout: Layout,
+    words: list[str],
+    *,
+    goes_on: bool,
+) -> bool:
+    """Answer into a file; whether the user stopped it."""
+    kind, file = target
+    with Recorder(KINDS[kind], file, layout, goes_on=goes_on) as recorder:
+        is_stopped = _run(answering, found, Recorded(recorder, names_in(file)), words)
+        if recorder.kept or not is_stopped:
+            recorder.finish()
+        if is_stopped and recorder.kept:
+            note(f"{file} has {recorder.kept} answers. Go on with the same words and --continue.")
+    return is_stopped
 
 
-def _print(
-    image: Path, prediction: Prediction | None, localizer: Predictor, *, as_json: bool
-) -> None:
-    if prediction is None:
-        return
-    if as_json:
-        names = localizer.classes, localizer.joints
-        typer.echo(results.as_json_line(str(image), prediction, *names))
-        return
-    label, box = _ABSENT
-    if prediction.has_subject:
-        label, box = prediction.label, " ".join(f"{edge:.1f}" for edge in prediction.box)
-    typer.echo(f"{image}\t{label}\t{prediction.score:.3f}\t{box}")
+def _run(
+    answering: Answering, found: Iterator[Found], sink: Printed | Recorded, words: list[str]
+) -> bool:
+    """Answer all sources, under a bar where somebody watches; whether the user stopped it."""
+    is_shown = is_watched() and (isinstance(sink, Recorded) or not sys.stdout.isatty())
+    total = sources.count(words) if is_shown else None
+    with counting("Predicting", unit="pictures", is_shown=is_shown) as progress:
 
+        def show(tally: Tally) -> None:
+            progress(tally.looked_at, None if total is None else total - tally.skipped)
 
-def _draw(path: Path, prediction: Prediction, joints: Joints | None, folder: Path) -> None:
-    """Write the picture with its box and joints, under a free name."""
-    from onebox.visualization import draw
-
-    drawn = draw(images.load(path).pixels, prediction=prediction, joints=joints)
-    target = folder / f"{path.stem}.png"
-    number = 1
-    while target.exists():
-        number += 1
-        target = folder / f"{path.stem}-{number}.png"
-    encoded = io.BytesIO()
-    drawn.save(encoded, "PNG")
-    write_whole(target, encoded.getvalue())
+        try:
+            answering.run(found, sink, show)
+        except KeyboardInterrupt:
+            note(f"stopped after {answering.tally.looked_at} sources.")
+            return True
+    return False

@@ -5,6 +5,7 @@ the same and reports it to its makers. Weights stay fp32. The facts of the model
 ``.xml`` as runtime information under the key ``onebox``.
 """
 
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from numpy import ndarray
 
 from onebox.errors import ModelError
 from onebox.runtime import METADATA_KEY, Localizer, ModelFacts
+from onebox.sessions import Sessions
 from onebox.variants.packages import imported
 from onebox.variants.source import Source
 
@@ -52,7 +54,24 @@ def load(file: Path) -> Localizer:
     except (RuntimeError, ValueError) as error:  # OpenVINO's own errors are plain ones
         raise ModelError(f"{file}: is no OpenVINO IR that onebox export wrote.") from error
     session = _Session(core.compile_model(model, "CPU", _SETTINGS))
-    return Localizer(session, facts, str(file))
+    return Localizer(_Sessions(file, session), facts, str(file))
+
+
+class _Sessions(Sessions):
+    """One compiled model in the place of a file's sessions."""
+
+    def __init__(self, file: Path, session: "_Session") -> None:
+        self.file, self.threads, self.single = file, 1, session
+
+    @property
+    def stream(self) -> onnxruntime.InferenceSession:
+        """The one there is."""
+        return self.single
+
+    @property
+    def takes_batches(self) -> bool:
+        """Always: the graph's first side is free."""
+        return True
 
 
 class _Session(onnxruntime.InferenceSession):  # type: ignore[misc]
@@ -60,8 +79,10 @@ class _Session(onnxruntime.InferenceSession):  # type: ignore[misc]
 
     def __init__(self, compiled: Any) -> None:  # noqa: ANN401 - an openvino.CompiledModel
         self._compiled = compiled
+        self._running = threading.Lock()  # a compiled model has one set of buffers
 
     def run(self, outputs: Sequence[str], inputs: Mapping[str, ndarray]) -> list[ndarray]:
         """The outputs of the names asked for."""
-        found = self._compiled(dict(inputs))
-        return [found[name] for name in outputs]
+        with self._running:
+            found = self._compiled(dict(inputs))
+            return [found[name].copy() for name in outputs]

@@ -9,13 +9,11 @@ from numpy import ndarray
 
 from onebox import images, synthetic
 from onebox.runtime import Localizer
-from onebox.second_look import part_around
+from onebox.second_look import FINER, part_around
 from onebox.structures import Sample
 
 Shown = UInt8[ndarray, "_ _ 3"]
 """RGB pixels as the network sees them: decoded, and shrunk by whole blocks."""
-
-_FINER = 2  # times the network's size that the runtime keeps for a second look
 
 
 def shown(localizer: Localizer, samples: Iterable[Sample]) -> Iterator[Shown]:
@@ -28,7 +26,7 @@ def shown(localizer: Localizer, samples: Iterable[Sample]) -> Iterator[Shown]:
     once = localizer.with_second_look(None)
     for sample in samples:
         source = sample.image if isinstance(sample.image, Path) else np.asarray(sample.image)
-        looks = 1 if facts.second_look is None else _FINER
+        looks = 1 if facts.second_look is None else FINER
         pixels = images.load(source, at_least=looks * facts.size).pixels
         yield pixels
         if facts.second_look is not None:
