@@ -51,6 +51,8 @@ def tiny_recipe():
             "learning_rate": 8e-3,
             "backbone_rate": 1.0,
             "ema_decay": 0.9,
+            "validate_every": 1,
+            "keep": "best",
         },
         "augment": {"geometry": 0.2},
     }

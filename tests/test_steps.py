@@ -6,7 +6,7 @@ from onebox.learning.steps import passes_between, planned_epochs, sensible_passe
 
 
 def with_train(recipe, **changes):
-    train = recipe.train.model_copy(update=changes)
+    train = recipe.train.model_copy(update={"validate_every": None, **changes})
     return recipe.model_copy(update={"train": train})
 
 
