@@ -16,13 +16,12 @@ import numpy as np
 import simplejpeg
 from machine import arguments, percentiles, publish
 from numpy import ndarray
+from photographs import PICTURES, write
 from PIL import Image
 
 from onebox import images, jpegs
 
-_PICTURES = ("astronaut", "chelsea", "coffee", "motorcycle_left")
 _SIZES = {"12 MP": (4000, 3000), "0.3 MP": (640, 480)}
-_GRAIN = 6.0  # standard deviation of the noise: about three bits a pixel, as a camera's JPEGs have
 _WARM_UP = 2
 _OPENCV = "opencv-python-headless"
 _REDUCED = {
@@ -53,21 +52,11 @@ def main() -> None:
 
 def _files(folder: Path, size_wh: tuple[int, int]) -> list[Path]:
     """Photographs enlarged, with a camera's grain: quality 90, 4:2:0."""
-    files = [folder / f"{name}-{size_wh[0]}.jpg" for name in _PICTURES]
-    for seed, (name, file) in enumerate(zip(_PICTURES, files, strict=True)):
+    files = [folder / f"{name}-{size_wh[0]}.jpg" for name in PICTURES]
+    for seed, (name, file) in enumerate(zip(PICTURES, files, strict=True)):
         if not file.exists():
-            _photograph(name, size_wh, seed).save(file, quality=90, subsampling="4:2:0")
+            write(name, size_wh, seed, file)
     return files
-
-
-def _photograph(name: str, size_wh: tuple[int, int], seed: int) -> Image.Image:
-    package = importlib.util.find_spec("skimage")
-    if package is None or package.origin is None:
-        raise SystemExit("scikit-image, whose pictures are enlarged, is not installed")
-    with Image.open(Path(package.origin).parent / "data" / f"{name}.png") as image:
-        enlarged = np.asarray(image.convert("RGB").resize(size_wh, Image.Resampling.BICUBIC))
-    grain = np.random.default_rng(seed).normal(0, _GRAIN, (*enlarged.shape[:2], 1))
-    return Image.fromarray(np.clip(enlarged + grain, 0, 255).astype(np.uint8))
 
 
 def _rows(

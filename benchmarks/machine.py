@@ -47,10 +47,14 @@ def model_or_untrained(model: Path | None) -> Iterator[Path]:
         yield model
         return
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "model.onnx")
-        maker = Path(__file__).with_name("untrained.py")
-        subprocess.run([sys.executable, str(maker), str(file)], check=True)
-        yield file
+        yield make_untrained(Path(folder, "model.onnx"))
+
+
+def make_untrained(file: Path, *words: str) -> Path:
+    """The default network with random weights, by another process, which takes ``words``."""
+    maker = Path(__file__).with_name("untrained.py")
+    subprocess.run([sys.executable, str(maker), str(file), *words], check=True)
+    return file
 
 
 def percentiles(values: Sequence[float]) -> tuple[float, float]:
@@ -62,14 +66,19 @@ def percentiles(values: Sequence[float]) -> tuple[float, float]:
 def publish(name: str, table: Table, file: Path | None) -> None:
     """Print a table and the machine's facts; write both as JSON where a file is named."""
     about = facts()
-    print(f"\n{name}")
-    for row in _aligned(table):
-        print(f"  {row}")
+    show(name, table)
     for key, value in about.items():
         print(f"  {key}: {value}")
     if file is not None:
         content = {"benchmark": name, "machine": about, "rows": [dict(row) for row in table]}
         file.write_text(json.dumps(content, indent=1), "utf-8")
+
+
+def show(name: str, table: Table) -> None:
+    """Print a table below its name."""
+    print(f"\n{name}")
+    for row in _aligned(table):
+        print(f"  {row}")
 
 
 def _aligned(table: Table) -> list[str]:

@@ -1,16 +1,15 @@
-"""The peers: which there are, what each environment holds, and how one run is done."""
+"""The peers: which there are, and how one run is done."""
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import runs
+from environments import clean_variables, program_of
 
 import onebox
 from onebox import images
@@ -19,13 +18,6 @@ from onebox.structures import Box, Sample
 OURS = "onebox"
 _WORKERS = Path(__file__).with_name("peers")
 _PATIENCE = 4  # times the budget, and ten minutes, before a worker counts as stuck
-_TORCH = ("torch==2.15.0", "torchvision==0.29.2", "timm==1.0.31", "safetensors")
-# What each environment holds; torch is the same as onebox's own.
-ENVIRONMENTS: dict[str, Sequence[str]] = {
-    "torchvision": _TORCH,
-    "fastai": (*_TORCH, "fastai==2.8.12"),
-    "ultralytics": (*_TORCH[:2], "ultralytics==8.4.190"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,22 +102,6 @@ PEERS: dict[str, Recipe | Worker] = {
 }
 
 
-def make_environments(folder: Path, torch_backend: str | None) -> None:
-    """Make those environments that are not there yet."""
-    uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
-    backend = ["--torch-backend", torch_backend] if torch_backend else []
-    for name, requirements in ENVIRONMENTS.items():
-        place = folder / name
-        lines = "\n".join(requirements)
-        ready = place / "ready.txt"
-        if not ready.is_file() or ready.read_text("utf-8") != lines:
-            made = [uv, "venv", "--clear", "--python", sys.executable, str(place)]
-            subprocess.run(made, check=True)
-            install = [uv, "pip", "install", "--python", str(_python(place)), *backend]
-            subprocess.run([*install, *requirements], check=True)
-            ready.write_text(lines, "utf-8")
-
-
 def run_peer(peer: str, folder: Path, settings: Settings) -> Outcome:
     """Train a peer in a fresh folder, and ask it for the test pictures.
 
@@ -137,11 +113,6 @@ def run_peer(peer: str, folder: Path, settings: Settings) -> Outcome:
     if isinstance(way, Recipe):
         return _by_recipe(way, folder, settings)
     return _by_worker(way, folder, settings)
-
-
-def _python(environment: Path) -> Path:
-    inside = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
-    return environment.joinpath(*inside).absolute()
 
 
 def _by_recipe(recipe: Recipe, folder: Path, settings: Settings) -> Outcome:
@@ -165,16 +136,15 @@ def _by_worker(worker: Worker, folder: Path, settings: Settings) -> Outcome:
     folder.mkdir(parents=True)
     job, answer = folder / "job.json", folder / "answer.json"
     job.write_text(json.dumps(_job(worker, settings)), "utf-8")
-    python = _python(settings.environments / worker.environment)
+    python = program_of(settings.environments / worker.environment, "python")
     command = [str(python), str(_WORKERS / worker.script), str(job), str(answer)]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     with (folder / "output.txt").open("w", encoding="utf-8") as output:
         done = subprocess.run(
             command,
             check=False,
             stdout=output,
             stderr=output,
-            env=clean,
+            env=clean_variables(),
             cwd=folder,
             timeout=600 + _PATIENCE * 60 * settings.minutes,
         )

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from environments import make_environments
 from machine import facts
 from numpy import ndarray
-from peer_runs import OURS, PEERS, Settings, make_environments, run_peer
+from peer_runs import OURS, PEERS, Settings, run_peer
 from scatter import Mark, scatter
 
 import onebox

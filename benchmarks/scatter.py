@@ -40,17 +40,17 @@ def scatter(panels: Mapping[str, Sequence[Mark]], names: Sequence[str]) -> str:
 def _panel(title: str, marks: Sequence[Mark], names: Sequence[str], left: float) -> list[str]:
     most = max(mark.seconds for mark in marks) * 1.1
     bottom = _TOP + _HEIGHT
-    parts = [_text(left + _WIDTH / 2, _TOP - 14, title, "middle", bold=True)]
+    parts = [text(left + _WIDTH / 2, _TOP - 14, title, "middle", bold=True)]
     for tenth in range(0, 11, 2):
         y = bottom - tenth / 10 * _HEIGHT
-        parts.append(_rule(left, y, left + _WIDTH, y))
-        parts.append(_text(left - 6, y + 4, f"{tenth / 10:.1f}", "end"))
-    for second in _ticks(most):
+        parts.append(rule(left, y, left + _WIDTH, y))
+        parts.append(text(left - 6, y + 4, f"{tenth / 10:.1f}", "end"))
+    for second in ticks(most):
         x = left + second / most * _WIDTH
-        parts.append(_rule(x, bottom, x, bottom + 4))
-        parts.append(_text(x, bottom + 17, f"{second:g}", "middle"))
+        parts.append(rule(x, bottom, x, bottom + 4))
+        parts.append(text(x, bottom + 17, f"{second:g}", "middle"))
     caption = "seconds of training; upwards: mean IoU"
-    parts.append(_text(left + _WIDTH / 2, bottom + 34, caption, "middle"))
+    parts.append(text(left + _WIDTH / 2, bottom + 34, caption, "middle"))
     for mark in marks:
         x, y = left + mark.seconds / most * _WIDTH, bottom - mark.share * _HEIGHT
         parts.append(_dot(x, y, names.index(mark.name), f"{mark.name}: {mark.share:.3f}"))
@@ -62,11 +62,11 @@ def _legend(names: Sequence[str], width: float) -> list[str]:
     for place, name in enumerate(names):
         x = _LEFT + place % 2 * max(220, (width - _LEFT) / 2)
         y = _TOP + _HEIGHT + 56 + place // 2 * _LINE
-        parts += [_dot(x, y - 4, place, name), _text(x + 12, y, name, "start")]
+        parts += [_dot(x, y - 4, place, name), text(x + 12, y, name, "start")]
     return parts
 
 
-def _ticks(most: float) -> list[float]:
+def ticks(most: float) -> list[float]:
     """Round steps, four to nine of them."""
     step = 10 ** math.floor(math.log10(most / 4))
     step = next(step * each for each in (1, 2, 5, 10) if most / (step * each) < 10)
@@ -82,12 +82,12 @@ def _dot(x: float, y: float, place: int, title: str) -> str:
     )
 
 
-def _rule(left: float, top: float, right: float, bottom: float) -> str:
+def rule(left: float, top: float, right: float, bottom: float) -> str:
     ends = f'x1="{left:.1f}" y1="{top:.1f}" x2="{right:.1f}" y2="{bottom:.1f}"'
     return f'<line {ends} stroke="#ddd"/>'
 
 
-def _text(x: float, y: float, words: str, anchor: str, *, bold: bool = False) -> str:
+def text(x: float, y: float, words: str, anchor: str, *, bold: bool = False) -> str:
     weight = ' font-weight="bold"' if bold else ""
     place = f'x="{x:.1f}" y="{y:.1f}"'
     return f'<text {place} text-anchor="{anchor}"{weight}>{escape(words)}</text>'

@@ -17,11 +17,14 @@ from onebox.runtime import ModelFacts
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("file", type=Path, metavar="MODEL")
-    recipe = read_recipe("default", ["model.pretrained=false"])
+    parser.add_argument("--size", type=int, help="of the network, in pixels; else the recipe's")
+    options = parser.parse_args()
+    changes = [] if options.size is None else [f"model.size={options.size}"]
+    recipe = read_recipe("default", ["model.pretrained=false", *changes])
     random = np.random.default_rng(0)
     pictures = random.integers(0, 256, (PARITY_PICTURES, 96, 128, 3), dtype=np.uint8)
     facts = ModelFacts(classes=("subject",), size=recipe.model.size)
-    export(Network(recipe, classes=1), facts, parser.parse_args().file, list(pictures))
+    export(Network(recipe, classes=1), facts, options.file, list(pictures))
 
 
 if __name__ == "__main__":
