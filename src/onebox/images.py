@@ -51,6 +51,8 @@ _REFUSALS = (
     Image.DecompressionBombError,
 )
 
+_ENCODED = (str, os.PathLike, bytes, Image.Image)
+
 _ORIENTATION = 0x0112
 _WORTH_SHRINKING = 4  # times the pixels needed; a smaller array costs more to shrink than to keep
 _FILTERS = threading.Lock()
@@ -135,7 +137,8 @@ def load(source: Source, *, at_least: int | None = None) -> Picture:
         TypeError: If the source is of another type, or an array that is not uint8.
         ValueError: If an array has another shape.
     """
-    if not isinstance(source, str | os.PathLike | bytes | Image.Image):
+    # Arrays first: to ask whether something is path-like takes longer than all else they need.
+    if isinstance(source, np.ndarray) or not isinstance(source, _ENCODED):
         return _from_array(np.asarray(source), at_least)
     with _opened(source) as image:
         header = _header(image)

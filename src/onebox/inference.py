@@ -50,6 +50,8 @@ class Looks:
     ) -> Sequence[Found]:
         """What the network finds in each picture, in that picture's pixels."""
         found = self._look(session, shown)
+        if self.margin is None:
+            return found
         parts = [self._part(*pair) for pair in zip(shown, found, strict=True)]
         finer = {place: part for place, part in enumerate(parts) if part is not None}
         if not finer:
@@ -62,9 +64,13 @@ class Looks:
     def _look(
         self, session: onnxruntime.InferenceSession, shown: Sequence[ndarray]
     ) -> Sequence[Found]:
+        if len(shown) == 1:
+            answers = session.run(self.outputs, {INPUT: shown[0][None]})
+            rows = [answer[0] for answer in answers]
+            return [dict(zip(self.outputs, rows, strict=True))]
         found: list[Found] = [{}] * len(shown)
         for places in _of_one_shape(shown):
-            answers = session.run(self.outputs, {INPUT: _stacked([shown[at] for at in places])})
+            answers = session.run(self.outputs, {INPUT: np.stack([shown[at] for at in places])})
             for row, place in enumerate(places):
                 rows = [answer[row] for answer in answers]
                 found[place] = dict(zip(self.outputs, rows, strict=True))
@@ -84,10 +90,6 @@ def _of_one_shape(shown: Sequence[ndarray]) -> Iterable[list[int]]:
     for place, pixels in enumerate(shown):
         places.setdefault(pixels.shape, []).append(place)
     return places.values()
-
-
-def _stacked(shown: Sequence[ndarray]) -> ndarray:
-    return shown[0][None] if len(shown) == 1 else np.stack(shown)
 
 
 def _crop(pixels: ndarray, part: Part) -> ndarray:

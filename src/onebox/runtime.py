@@ -292,12 +292,14 @@ def _outputs(facts: ModelFacts) -> tuple[str, ...]:
 
 
 def _prediction(found: Found, picture: Picture, classes: tuple[str, ...]) -> Prediction:
+    # Plain numbers: for so few, arrays cost more than the arithmetic, right after a network's run.
     joints, presence = found.get(JOINTS_OUTPUT), found.get(PRESENCE_OUTPUT)
+    probabilities = found["probability"].tolist()
     return Prediction(
-        label=classes[int(found["probability"].argmax())],
+        label=classes[probabilities.index(max(probabilities))],
         score=float(found["score"]),
         box=_unshrunk(found["box"].tolist(), picture),
-        probabilities=tuple(found["probability"].tolist()),
+        probabilities=tuple(probabilities),
         keypoints=None if joints is None else _points(joints, picture),
         present=None if presence is None else float(presence),
     )
@@ -305,10 +307,14 @@ def _prediction(found: Found, picture: Picture, classes: tuple[str, ...]) -> Pre
 
 def _unshrunk(box: list[float], picture: Picture) -> Box:
     """A box on the decoded pixels, on the whole picture."""
-    scale = np.array([*picture.scale_xy, *picture.scale_xy])
-    frame = np.array([*picture.size_wh, *picture.size_wh])
-    x_min, y_min, x_max, y_max = np.minimum(np.array(box) * scale, frame).tolist()
-    return x_min, y_min, x_max, y_max
+    (across, down), (width, height) = picture.scale_xy, map(float, picture.size_wh)
+    x_min, y_min, x_max, y_max = box
+    return (
+        min(x_min * across, width),
+        min(y_min * down, height),
+        min(x_max * across, width),
+        min(y_max * down, height),
+    )
 
 
 def _points(joints: ndarray, picture: Picture) -> tuple[tuple[float, float, float], ...]:
