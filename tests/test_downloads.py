@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -298,13 +299,25 @@ def test_of_an_answer_that_states_too_little_no_more_is_read(server):
 # --- time ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/slow-body", "/slow-header", "/slow-chunk", "/silent"])
+SLOW = ["/slow-body", "/slow-header", "/slow-chunk", "/silent"]
+
+
+@pytest.mark.parametrize("path", SLOW)
 def test_the_time_limit_is_that_of_the_whole(server, path):
     # Each byte comes within the limit; all of them never.
     message = refused(server.url(path), timeout_s=0.3)
     assert message.startswith("takes longer than 0.3 s. Try again")
-    # The thread that fetched ends too, while the server would go on.
     assert until(lambda: not any(one.name.startswith("fetch") for one in threading.enumerate()))
+
+
+@pytest.mark.parametrize("path", SLOW)
+def test_a_fetch_that_is_given_up_ends_while_the_server_goes_on(server, path):
+    job = downloads._Job(server.url(path), 10**6, 60.0)
+    future = downloads._started(job)
+    assert until(lambda: job.sockets)
+    assert not future.done()
+    job.give_up()
+    assert until(future.done)
 
 
 def until(is_so, *, patience_s=10.0):
@@ -328,6 +341,13 @@ def test_a_limit_that_is_not_positive_is_a_wrong_call(server, limits):
     with pytest.raises(ValueError, match="limits must be positive"):
         fetch(server.url("/whole"), **limits)
     assert server.calls == []
+
+
+def test_the_page_of_sources_states_the_limits():
+    page = (Path(__file__).parents[1] / "docs/sources.md").read_text("utf-8")
+    assert f"({downloads.MOST_BYTES:,} bytes)" in page
+    assert f"| time | {downloads.TIMEOUT_S:g} s for everything" in page
+    assert f"| redirects | {downloads.MOST_REDIRECTS}," in page
 
 
 # --- redirects -----------------------------------------------------------------------------

@@ -25,6 +25,7 @@ HIDDEN = [
         "lightning_fabric",
         "onnx",
         "onnxscript",
+        "openvino",
         "platformdirs",
     ),
     *("pyarrow", "pytorch_lightning", "safetensors", "scipy", "skimage", "sklearn", "timm"),

@@ -3,6 +3,7 @@
 import gc
 import inspect
 import io
+import re
 import sys
 import weakref
 from fractions import Fraction
@@ -97,6 +98,12 @@ def test_other_files_are_no_videos(name):
 
 def test_nothing_is_taken_for_a_picture_and_for_a_video():
     assert not videos.SUFFIXES & images.SUFFIXES
+
+
+def test_the_page_of_sources_lists_every_suffix():
+    page = (Path(__file__).parents[1] / "docs/sources.md").read_text("utf-8")
+    (listed,) = re.findall(r"taken for a video where its name ends in (.*?)What", page, re.DOTALL)
+    assert set(re.findall(r"`(.*?)`", listed)) == videos.SUFFIXES
 
 
 def test_frame_10_at_25_frames_a_second_is_shown_at_0_4_s(tmp_path):

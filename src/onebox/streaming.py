@@ -5,14 +5,15 @@ one process keep all cores busy. No more pictures are under way than a few for e
 many there are: the sources may be endless.
 """
 
-from collections import deque
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import count, islice
-from typing import TypeVar
+from queue import SimpleQueue
+from typing import Generic, TypeVar
 
 from onebox.errors import PictureError
 from onebox.images import Source
@@ -20,6 +21,8 @@ from onebox.structures import Prediction
 
 AHEAD = 4
 """Sources under way for each thread: enough that none waits while one picture takes long."""
+
+_PARTING_S = 0.1
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -59,7 +62,7 @@ def predict_each(
 
     Args:
         predict: Called in several threads at once.
-        sources: Drawn from as answers are taken, in the caller's thread.
+        sources: Drawn from as answers are taken, in a thread of their own.
         threads: At least 1.
 
     Yields:
@@ -85,7 +88,7 @@ def predict_batches(
     Args:
         load: Reads a picture; called in several threads at once.
         predict: Answers pictures, in the caller's thread; the next are read meanwhile.
-        sources: Drawn from as answers are taken, in the caller's thread.
+        sources: Drawn from as answers are taken, in a thread of their own.
         threads: At least 1.
         batch: Sources in a row that are answered together.
 
@@ -114,7 +117,8 @@ def in_order(
     """Do something with each item in several threads, and give what comes of it in order.
 
     Args:
-        items: Drawn from as results are taken, in the caller's thread.
+        items: Drawn from as results are taken, in a thread of their own; in the caller's where
+            ``threads`` is 1.
         work: Called in threads of a pool; in the caller's where ``threads`` is 1.
         threads: At least 1.
         ahead: Items under way at most; `AHEAD` for each thread where absent.
@@ -130,35 +134,61 @@ def in_order(
         return
     most = AHEAD * threads if ahead is None else ahead
     pool = ThreadPoolExecutor(threads, thread_name_prefix="onebox")
+    drawing = _Drawing(iter(items), lambda item: pool.submit(work, item), most)
+    drawing.start()
     try:
-        yield from _drawn(iter(items), lambda item: pool.submit(work, item), most)
+        yield from drawing.results()
     finally:
+        drawing.stop()
         pool.shutdown(cancel_futures=True)
 
 
-def _drawn(
-    items: Iterator[Item], start: Callable[[Item], Future[Result]], most: int
-) -> Iterator[tuple[Item, Result]]:
-    """Start as many as may be under way, and give the first as soon as it is done."""
-    under_way: deque[tuple[Item, Future[Result]]] = deque()
-    failure: Exception | None = None
-    is_open = True
-    while is_open or under_way:
-        if is_open and len(under_way) < most:
-            try:
-                item = next(items)
-            except StopIteration:
-                is_open = False
-            except Exception as error:  # noqa: BLE001 - raised again once its turn has come
-                is_open, failure = False, error
-            else:
-                under_way.append((item, start(item)))
-        # One item drawn for one result taken: from a camera, none waits for those behind it.
-        if under_way and (under_way[0][1].done() or len(under_way) >= most or not is_open):
-            item, future = under_way.popleft()
-            yield item, future.result()
-    if failure is not None:
-        raise failure
+class _Drawing(threading.Thread, Generic[Item, Result]):
+    """Draws items and starts their work while results are waited for: a source may be slow.
+
+    A thread of its own, and none that is waited for: what it draws from may never give another.
+    """
+
+    def __init__(
+        self, items: Iterator[Item], begin: Callable[[Item], Future[Result]], most: int
+    ) -> None:
+        super().__init__(name="onebox-sources", daemon=True)
+        self._items, self._begin = items, begin
+        self._room = threading.Semaphore(most)
+        self._begun: SimpleQueue[tuple[Item, Future[Result]] | Exception | None] = SimpleQueue()
+        self._is_stopped = False
+        self._changing = threading.Lock()
+
+    def run(self) -> None:
+        """Draw until there are no more items, an error comes, or nobody wants results."""
+        try:
+            while self._room.acquire() and not self._is_stopped:
+                item = next(self._items)
+                with self._changing:
+                    if self._is_stopped:
+                        return
+                    self._begun.put((item, self._begin(item)))
+        except StopIteration:
+            self._begun.put(None)
+        except Exception as error:  # noqa: BLE001 - raised again once its turn has come
+            self._begun.put(error)
+
+    def results(self) -> Iterator[tuple[Item, Result]]:
+        """Each item with its result, as soon as it is done and those before it are."""
+        while (one := self._begun.get()) is not None:
+            if isinstance(one, Exception):
+                raise one
+            item, future = one
+            result = future.result()
+            self._room.release()
+            yield item, result
+
+    def stop(self) -> None:
+        """Begin nothing more; it is not waited for long, since a source may never give another."""
+        with self._changing:
+            self._is_stopped = True
+        self._room.release()
+        self.join(_PARTING_S)
 
 
 def _attempt(work: Callable[[Source], Result], source: Source) -> Result | PictureError:

@@ -46,7 +46,7 @@ def export(
     on_bad: OnBad = "error",
     as_json: AsJson = False,
 ) -> None:
-    """Write a variant of a model: smaller, faster, or for another runtime."""
+    """Write a variant of a model for another use."""
     check_choice("--to", to, tuple(VARIANTS))
     place = out or place_of(model, to)
     samples = _read(data, Reading(format_name, on_multiple, on_bad))

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated
@@ -111,9 +111,22 @@ def _looked_into(words: list[str]) -> tuple[Iterator[Found], bool]:
 
 def _listed() -> Iterator[str]:
     """The names on standard input, one a line."""
-    for line in typer.get_binary_stream("stdin"):
+    for line in _standard_input():
         if name := os.fsdecode(line.rstrip(b"\r\n")):
             yield name
+
+
+def _standard_input() -> Iterable[bytes]:
+    """The lines of standard input, by a file of our own where it is one.
+
+    A thread that waits for the next line holds its file's lock, and Python's own standard input
+    must be free when the program ends.
+    """
+    stream = typer.get_binary_stream("stdin")
+    try:
+        return os.fdopen(os.dup(stream.fileno()), "rb")
+    except OSError:  # it stands for none of the system's files
+        return stream
 
 
 def _record(
