@@ -1,6 +1,7 @@
 """What many tests share: a cache of their own, generated discs, and one trained model."""
 
 import os
+import signal
 import sys
 
 import pytest
@@ -29,6 +30,13 @@ def discs():
     from onebox import synthetic
 
     return synthetic.dataset("synth:blobs", size=64, counts=COUNTS)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heeded_interrupt():
+    """Have this process heed Ctrl-C where it was started to ignore it, as in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
