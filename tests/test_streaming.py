@@ -102,6 +102,18 @@ def test_an_error_of_the_source_comes_behind_all_that_was_before_it(threads):
         next(results)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_source_that_ends_the_program_is_heard(threads):
+    def leaving():
+        yield 1
+        raise SystemExit(3)
+
+    results = streaming.in_order(leaving(), abs, threads=threads)
+    assert next(results) == (1, 1)
+    with pytest.raises(SystemExit, match="3"):
+        next(results)
+
+
 def test_an_interrupt_while_waiting_stops_the_threads():
     def interrupted(number):
         if number == 2:

@@ -64,7 +64,7 @@ class Looks:
     def _look(
         self, session: onnxruntime.InferenceSession, shown: Sequence[ndarray]
     ) -> Sequence[Found]:
-        if len(shown) == 1:
+        if len(shown) == 1:  # most calls: sorting by shape would take longer than all else here
             answers = session.run(self.outputs, {INPUT: shown[0][None]})
             rows = [answer[0] for answer in answers]
             return [dict(zip(self.outputs, rows, strict=True))]

@@ -206,7 +206,8 @@ class Localizer:
         number: the sources may be endless. Closing the iterator stops the threads.
 
         Args:
-            sources: What `predict` takes, drawn from as answers are taken.
+            sources: What `predict` takes, drawn from as answers are taken; in a thread of their
+                own, where ``threads`` is more than 1.
             threads: By default those that the model was loaded for.
             batch: Pictures that the model sees in one call, as a GPU wants it. Those of one size
                 among ``batch`` in a row go together; threads then only decode. On a processor

@@ -155,7 +155,7 @@ class _Drawing(threading.Thread, Generic[Item, Result]):
         super().__init__(name="onebox-sources", daemon=True)
         self._items, self._begin = items, begin
         self._room = threading.Semaphore(most)
-        self._begun: SimpleQueue[tuple[Item, Future[Result]] | Exception | None] = SimpleQueue()
+        self._begun: SimpleQueue[tuple[Item, Future[Result]] | BaseException | None] = SimpleQueue()
         self._is_stopped = False
         self._changing = threading.Lock()
 
@@ -170,13 +170,13 @@ class _Drawing(threading.Thread, Generic[Item, Result]):
                     self._begun.put((item, self._begin(item)))
         except StopIteration:
             self._begun.put(None)
-        except Exception as error:  # noqa: BLE001 - raised again once its turn has come
+        except BaseException as error:  # noqa: BLE001 - raised again once its turn has come
             self._begun.put(error)
 
     def results(self) -> Iterator[tuple[Item, Result]]:
         """Each item with its result, as soon as it is done and those before it are."""
         while (one := self._begun.get()) is not None:
-            if isinstance(one, Exception):
+            if isinstance(one, BaseException):
                 raise one
             item, future = one
             result = future.result()

@@ -111,15 +111,24 @@ class Recorded:
 class Tally:
     """What came of the sources so far.
 
+    Sources are drawn in one thread and answers taken in another; each counts on its own.
+
     Attributes:
         answered: Pictures with an answer.
-        unread: Sources that could not be read.
-        skipped: Pictures that the file had an answer for.
+        unreadable: Pictures that could not be read.
+        problems: Sources that gave no picture, or no more; counted as they are drawn.
+        skipped: Pictures that the file had an answer for; likewise.
     """
 
     answered: int = 0
-    unread: int = 0
+    unreadable: int = 0
+    problems: int = 0
     skipped: int = 0
+
+    @property
+    def unread(self) -> int:
+        """Sources that could not be read."""
+        return self.unreadable + self.problems
 
     @property
     def looked_at(self) -> int:
@@ -153,7 +162,7 @@ class Answering:
         for one in found:
             if isinstance(one, Problem):
                 complain(one.sentence)
-                self.tally.unread += 1
+                self.tally.problems += 1
             elif sink.holds(one):
                 self.tally.skipped += 1
             else:
@@ -168,7 +177,7 @@ class Answering:
         except PictureError as error:
             complain(str(error))
             sink.write_unread(item)
-            self.tally.unread += 1
+            self.tally.unreadable += 1
         else:
             sink.write(item, prediction)
             self.tally.answered += 1

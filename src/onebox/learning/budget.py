@@ -15,7 +15,7 @@ from onebox.errors import SettingError
 from onebox.learning.network import Network
 from onebox.learning.rates import rest
 from onebox.learning.recipe import Recipe
-from onebox.learning.steps import planned_epochs, sensible_passes, size_at
+from onebox.learning.steps import planned_epochs, sensible_passes, size_at, steps_a_pass
 from onebox.learning.training import OPTIMIZERS, keep_freed_memory
 
 _FEWEST_STEPS = 200  # below it, smaller pictures teach more than fewer steps
@@ -64,7 +64,7 @@ def plan(recipe: Recipe, network: Network, work: Work) -> Recipe:
     seconds = _MARGIN * minutes * 60 - _AROUND - _MEASURED * work.measured
     cost = _cost_of_step(recipe, network)
     plans = [_at_size(recipe, work, share, cost, seconds) for share in _sizes(recipe)]
-    steps = math.ceil(work.train / recipe.train.batch_size)
+    steps = steps_a_pass(work.train, recipe)
     enough = [each for each in plans if (each.train.epochs or 0) * steps >= _FEWEST_STEPS]
     chosen = enough[0] if enough else plans[-1]
     if not chosen.train.epochs:
@@ -103,7 +103,7 @@ def _most_epochs(recipe: Recipe, work: Work) -> int:
 
 def _epoch_seconds(recipe: Recipe, work: Work, cost: Callable[[int], float]) -> float:
     """Seconds of a mean epoch: its steps at the sizes they grow through, and the validation."""
-    steps = math.ceil(work.train / recipe.train.batch_size)
+    steps = steps_a_pass(work.train, recipe)
     points = [(point + 0.5) / _POINTS for point in range(_POINTS)]
     step = _BESIDE * sum(_step_seconds(done, recipe, cost) for done in points) / _POINTS
     # A picture is validated with about a third of a step's arithmetic.
