@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from onebox import images, videos
+from onebox import cameras, images, videos
 from onebox.errors import OneboxError, PictureError
 from onebox.videos import Frame, frames, is_video
 
@@ -442,6 +442,15 @@ def test_a_bad_file_is_named_with_its_rule_and_repair(tmp_path, what):
     assert message.startswith(f"{path}: {BAD[what]}")
 
 
+def test_a_video_below_a_file_is_not_there(tmp_path):
+    (tmp_path / "a.mp4").touch()
+    given, message = until_error(tmp_path / "a.mp4/b.mp4")
+    assert given == []
+    assert message.endswith(
+        "there is no such file: it is looked for below a file. Correct the path."
+    )
+
+
 def test_frames_that_are_too_large_are_not_decoded(tmp_path, monkeypatch):
     path = write_video(tmp_path / "a.mp4", [grey(90)])
     monkeypatch.setattr(images, "MAX_PIXELS", 64 * 48)
@@ -465,8 +474,8 @@ def test_without_pyav_the_error_says_how_to_install_it(tmp_path, monkeypatch):
 @pytest.fixture
 def pattern(monkeypatch):
     """A camera that shows FFmpeg's test pattern, as many seconds as its number, 25 a second."""
-    devices = videos._Devices("lavfi", "testsrc=size=64x48:rate=25:duration={}".format)
-    monkeypatch.setitem(videos._DEVICES, sys.platform, devices)
+    devices = cameras.Devices("lavfi", "testsrc=size=64x48:rate=25:duration={}".format)
+    monkeypatch.setitem(cameras.DEVICES, sys.platform, devices)
 
 
 def test_a_camera_gives_frames_as_a_video_does(pattern):
@@ -494,7 +503,7 @@ def test_a_camera_that_is_unplugged_says_after_how_many_frames(pattern, monkeypa
         yield from islice(container.demux(), 4)
         raise av.OSError(19, "No such device")
 
-    monkeypatch.setattr(videos, "_live", unplugged)
+    monkeypatch.setattr(cameras, "packets", unplugged)
     given, message = until_error(1)
     assert (
         message
@@ -521,9 +530,9 @@ def test_directshow_numbers_its_cameras_past_the_microphones(monkeypatch):
         av.device.DeviceInfo("rear", "Rear", False, ["video", "audio"]),
     ]
     monkeypatch.setattr(av, "enumerate_input_devices", lambda name: {"dshow": devices}[name])
-    assert videos._DEVICES["win32"].address(1) == "video=rear"
+    assert cameras.DEVICES["win32"].address(1) == "video=rear"
     with pytest.raises(PictureError, match="camera:2: there are 2 cameras, counted from 0"):
-        videos._DEVICES["win32"].address(2)
+        cameras.DEVICES["win32"].address(2)
 
 
 def test_a_camera_that_has_no_frame_yet_is_asked_again():
@@ -536,4 +545,4 @@ def test_a_camera_that_has_no_frame_yet_is_asked_again():
             if self.calls < 3:
                 raise av.BlockingIOError(11, "Resource temporarily unavailable")
 
-    assert list(inspect.unwrap(videos._live)(Camera())) == [1, 2, 3]
+    assert list(inspect.unwrap(cameras.packets)(Camera())) == [1, 2, 3]

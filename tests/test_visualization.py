@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from onebox.contact_sheets import contact_sheet
 from onebox.images import Picture, load
 from onebox.structures import Joints, Prediction, Sample
-from onebox.visualization import NO_SUBJECT, PREDICTED, TRUE, contact_sheet, draw, fit
+from onebox.visualization import NO_SUBJECT, PREDICTED, TRUE, draw, fit
 
 GREY = 128
 

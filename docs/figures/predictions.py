@@ -20,9 +20,10 @@ from pathlib import Path
 
 import onebox
 from onebox import images, synthetic
+from onebox.contact_sheets import contact_sheet
 from onebox.structures import Sample
 from onebox.synthetic.material import bundled_picture
-from onebox.visualization import contact_sheet, draw
+from onebox.visualization import draw
 
 _OUT = Path(__file__).parents[1] / "images" / "predictions.png"
 _SEED = 1

@@ -20,8 +20,9 @@ from predictions import _samples
 
 import onebox
 from onebox import images
+from onebox.contact_sheets import contact_sheet
 from onebox.structures import Sample
-from onebox.visualization import contact_sheet, draw
+from onebox.visualization import draw
 
 _FOLDER = Path(__file__).parents[1] / "images"
 _COUNT, _SIDE = 6, 150

@@ -6,6 +6,14 @@ from pathlib import Path
 from onebox.errors import OneboxError
 
 
+def is_empty(path: Path) -> bool:
+    """Whether a file has no byte; what cannot be asked for its size is not called empty."""
+    try:
+        return path.stat().st_size == 0
+    except (OSError, ValueError):  # of a name that no file can have
+        return False
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file beside its place, then rename; a device or a pipe is written to as it stands.
 

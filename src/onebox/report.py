@@ -18,13 +18,14 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from PIL import Image
 
+from onebox.contact_sheets import contact_sheet
 from onebox.errors import PictureError
 from onebox.evaluation import Report
 from onebox.files import write_whole
 from onebox.images import Picture, load
 from onebox.metrics import Figures, Outcome, known, share_at
 from onebox.structures import Joints, Rendered
-from onebox.visualization import NO_SUBJECT, contact_sheet, draw, fit
+from onebox.visualization import NO_SUBJECT, draw, fit
 
 TILE_SIDE = 320
 """Longer side of a picture in the report, in pixels."""

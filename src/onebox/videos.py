@@ -8,11 +8,9 @@ after damage is not given: decoders fill it with guesses.
 PyAV (``onebox[video]``) reads them, and is imported when the first frame is asked for.
 """
 
-import sys
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +18,10 @@ import numpy as np
 from jaxtyping import Int32, UInt8
 from numpy import ndarray
 
-from onebox import images
-from onebox.errors import OneboxError, PictureError
+from onebox import cameras, images
+from onebox.cameras import pyav
+from onebox.errors import PictureError
+from onebox.files import is_empty
 
 if TYPE_CHECKING:
     import av
@@ -41,10 +41,10 @@ _LAST_FRAME_S, _LAST_SHARE = 1.0, 0.05  # of it may lack: nobody says how long a
 
 _FAILURES: dict[type[Exception], str] = {
     FileNotFoundError: "there is no such file. Correct the path.",
+    NotADirectoryError: "there is no such file: it is looked for below a file. Correct the path.",
     IsADirectoryError: "is a folder, not a video. Name the videos in it.",
     PermissionError: "may not be read. Change its permissions.",
 }
-_WAIT_S = 0.005
 _USUAL_RATE = 25.0  # FFmpeg's, where neither frames nor container know a time
 _UNIT = 2**16  # of a display matrix
 
@@ -91,16 +91,16 @@ def frames(source: Path | int, *, threads: int = 1) -> Iterator[Frame]:
             before the damage.
         ValueError: If the number of a camera is negative.
     """
-    av = _pyav()
+    av = pyav()
     name = f"camera:{source}" if isinstance(source, int) else str(source)
     given = 0
     try:
-        with _opened_camera(source) if isinstance(source, int) else _opened(source) as container:
+        with cameras.opened(source) if isinstance(source, int) else _opened(source) as container:
             stream = _stream(container, name)
             stream.codec_context.thread_count = threads
             stream.codec_context.thread_type = "AUTO"
-            packets = _live(container) if isinstance(source, int) else _recorded(container)
-            for frame in _shown(_decoded(packets, stream), stream):
+            read = cameras.packets if isinstance(source, int) else _recorded
+            for frame in _shown(_decoded(read(container), stream), stream):
                 yield frame
                 given = frame.number + 1
     except (av.FFmpegError, _DamageError) as error:
@@ -109,69 +109,12 @@ def frames(source: Path | int, *, threads: int = 1) -> Iterator[Frame]:
         raise PictureError(f"{name}: holds no frame. Replace or remove it.")
 
 
-def _pyav() -> Any:  # noqa: ANN401 - a module that the light install lacks
-    try:
-        import av  # noqa: PLC0415 - needed for videos alone
-    except ImportError as error:
-        raise OneboxError(
-            f"videos and cameras need PyAV, which is not installed ({error}). Install it with: "
-            "pip install 'onebox[video]'"
-        ) from error
-    return av
-
-
-# --- files and cameras ---------------------------------------------------------------------
+# --- files --------------------------------------------------------------------------------
 
 
 def _opened(path: Path) -> "av.container.InputContainer":
     # As a file, whatever its name looks like: FFmpeg takes some names for addresses.
-    return _pyav().open(f"file:{path}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Devices:
-    """FFmpeg's name for the cameras of a platform, what each is called, what it must be told."""
-
-    format: str
-    address: Callable[[int], str]
-    options: dict[str, str] = field(default_factory=dict)
-
-
-def _directshow_address(number: int) -> str:
-    """The address of a camera, which DirectShow knows by name alone.
-
-    Raises:
-        PictureError: If there is none of that number.
-    """
-    devices = _pyav().enumerate_input_devices("dshow")
-    names = [device.name for device in devices if "video" in device.media_types]
-    if number >= len(names):
-        raise PictureError(
-            f"camera:{number}: there are {len(names)} cameras, counted from 0. Connect one, or "
-            "name another number."
-        )
-    return f"video={names[number]}"
-
-
-_DEVICES = {
-    "linux": _Devices("v4l2", "/dev/video{}".format),
-    # The rate that FFmpeg asks for where none is named is one that most Macs refuse.
-    "darwin": _Devices("avfoundation", str, {"framerate": "30"}),
-    "win32": _Devices("dshow", _directshow_address),
-}
-
-
-def _opened_camera(number: int) -> "av.container.InputContainer":
-    if number < 0:
-        raise ValueError(f"the number of a camera must not be negative, got {number}.")
-    av, devices = _pyav(), _DEVICES.get(sys.platform)
-    formats = {name for names in av.formats_available for name in names.split(",")}
-    if devices is None or devices.format not in formats:
-        raise OneboxError(
-            f"camera:{number}: this PyAV reads no cameras on {sys.platform}. Install a wheel of it "
-            "for Linux, macOS or Windows, or record a video and name its file."
-        )
-    return av.open(devices.address(number), format=devices.format, options=dict(devices.options))
+    return pyav().open(f"file:{path}")
 
 
 def _stream(container: "av.container.InputContainer", name: str) -> "av.VideoStream":
@@ -180,7 +123,7 @@ def _stream(container: "av.container.InputContainer", name: str) -> "av.VideoStr
     Raises:
         PictureError: If there is none, or one of frames that are too large.
     """
-    cover = _pyav().stream.Disposition.attached_pic
+    cover = pyav().stream.Disposition.attached_pic
     stream = next((one for one in container.streams.video if not one.disposition & cover), None)
     if stream is None:
         raise PictureError(
@@ -209,21 +152,10 @@ def _recorded(container: "av.container.InputContainer") -> Iterator[Any]:
         if packet.pts is not None:
             end_s = max(end_s, (packet.pts + (packet.duration or 0)) * float(packet.time_base))
         yield packet
-    stated_s = (container.duration or 0) / _pyav().time_base
+    stated_s = (container.duration or 0) / pyav().time_base
     is_short = end_s < stated_s - max(_LAST_FRAME_S, _LAST_SHARE * stated_s)
     if is_short and container.format.name in _STATE_THEIR_LENGTH:
         raise _DamageError(f"it ends after {end_s:.1f} s and states {stated_s:.1f} s")
-
-
-def _live(container: "av.container.InputContainer") -> Iterator[Any]:
-    """Packets of a camera, which may have none yet."""
-    while True:
-        try:
-            yield from container.demux()
-        except BlockingIOError:
-            time.sleep(_WAIT_S)
-        else:
-            return
 
 
 def _decoded(packets: Iterable[Any], stream: "av.VideoStream") -> Iterator["av.VideoFrame"]:
@@ -232,7 +164,7 @@ def _decoded(packets: Iterable[Any], stream: "av.VideoStream") -> Iterator["av.V
     Raises:
         _DamageError: If one is.
     """
-    av = _pyav()
+    av = pyav()
     try:
         for packet in packets:
             if packet.stream_index == stream.index:
@@ -259,7 +191,7 @@ def _shown(decoded: Iterable["av.VideoFrame"], stream: "av.VideoStream") -> Iter
     Raises:
         _DamageError: If the decoder made no more than a part of one.
     """
-    reformatter = _pyav().video.reformatter.VideoReformatter()  # keeps its tables between frames
+    reformatter = pyav().video.reformatter.VideoReformatter()  # keeps its tables between frames
     first = None
     for number, frame in enumerate(decoded):
         if frame.is_corrupt:
@@ -319,11 +251,11 @@ def _sentence(source: Path | int, error: Exception, given: int) -> str:
     """What went wrong, and the repair."""
     reason = getattr(error, "strerror", None) or str(error)
     if isinstance(source, int):
-        return _of_camera(reason, given)
+        return cameras.sentence(reason, given)
     for kind, sentence in _FAILURES.items():
         if isinstance(error, kind):
             return sentence
-    if source.stat().st_size == 0:
+    if is_empty(source):
         return "is empty (0 bytes). Replace or remove it."
     if not given:
         return (
@@ -333,13 +265,4 @@ def _sentence(source: Path | int, error: Exception, given: int) -> str:
     return (
         f"is damaged behind its first {given} frames ({reason}). Get the file again, or keep what "
         "can be saved with: ffmpeg -i FILE saved.mp4"
-    )
-
-
-def _of_camera(reason: str, given: int) -> str:
-    if given:
-        return f"stopped after {given} frames ({reason}). Connect it again."
-    return (
-        f"cannot be opened ({reason}). Connect a camera, end what else uses it, or name another "
-        "number."
     )

@@ -1,4 +1,4 @@
-"""Boxes drawn on pixels, and drawn pictures laid out on one sheet.
+"""Boxes drawn on pixels.
 
 One code for the eye holds in every picture: the prediction is a solid orange line, the truth a
 dashed sky-blue one, both cased in black so that they show on any ground. The two colours are of
@@ -9,11 +9,11 @@ the same without colour. Lines lie centred on a box's edges and never outside th
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from onebox import lettering
 from onebox.images import Picture, Pixels
 from onebox.structures import Box, Joints, Prediction, Sample
 
@@ -28,13 +28,7 @@ NO_SUBJECT = "no subject"
 
 _CORNER = (0.0, 0.0, 0.0, 0.0)
 _BLACK = (0, 0, 0)
-_WHITE = (255, 255, 255)
-_SHEET = (96, 96, 96)
-_GAP = 8
-_CAPTION_PX = 13
-_ELLIPSIS = "..."
 
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 Span = tuple[int, int, int, int]
 Point = tuple[float, float]
 Colour = tuple[int, int, int]
@@ -124,45 +118,6 @@ def fit(picture: Picture, side: int) -> Picture:
     scaled = image.resize((width, height), Image.Resampling.BICUBIC, box=(0, 0, *shown))
     scale_xy = (picture.size_wh[0] / width, picture.size_wh[1] / height)
     return Picture(np.asarray(scaled), picture.size_wh, scale_xy)
-
-
-def contact_sheet(
-    tiles: Sequence[Image.Image],
-    *,
-    columns: int,
-    tile_side: int,
-    captions: Sequence[str] | None = None,
-) -> Image.Image:
-    """Lay pictures out in rows on a grey ground, each centred in a square and maybe captioned.
-
-    Args:
-        tiles: The pictures; one larger than its square is shrunk into it.
-        columns: Pictures in a row.
-        tile_side: Side of a square in pixels.
-        captions: A line below each picture, cut where it is too long.
-
-    Returns:
-        The sheet, no wider than its pictures ask.
-
-    Raises:
-        ValueError: If there is no picture, or if captions are not as many as pictures.
-    """
-    if not tiles:
-        raise ValueError("a contact sheet needs at least one picture.")
-    if captions is not None and len(captions) != len(tiles):
-        raise ValueError(f"{len(tiles)} pictures cannot have {len(captions)} captions.")
-    columns = min(columns, len(tiles))
-    rows = -(-len(tiles) // columns)
-    row_height = tile_side + (0 if captions is None else 2 * _CAPTION_PX)
-    sheet_wh = (_GAP + columns * (tile_side + _GAP), _GAP + rows * (row_height + _GAP))
-    sheet = Image.new("RGB", sheet_wh, _SHEET)
-    for place, tile in enumerate(tiles):
-        row, column = divmod(place, columns)
-        corner = (_GAP + column * (tile_side + _GAP), _GAP + row * (row_height + _GAP))
-        _paste(sheet, tile, corner, tile_side)
-        if captions is not None:
-            _write_caption(sheet, captions[place], (corner[0], corner[1] + tile_side), tile_side)
-    return sheet
 
 
 def _marks(
@@ -264,10 +219,10 @@ def _dashes(span: Span, length: int) -> Iterator[Span]:
 
 def _draw_plate(canvas: ImageDraw.ImageDraw, mark: _Mark, pen: _Pen) -> None:
     """Write a mark's words beside its box: above for a prediction, below for the truth."""
-    font, pad = _font(pen.text), 1 + pen.text // 6
+    font, pad = lettering.font(pen.text), 1 + pen.text // 6
     frame_wh: tuple[int, int] = canvas.im.size
-    height = _height(font) + 2 * pad
-    text = _cut(" ".join(mark.text.split()), font, frame_wh[0] - 2 * pad)
+    height = lettering.height(font) + 2 * pad
+    text = lettering.cut(" ".join(mark.text.split()), font, frame_wh[0] - 2 * pad)
     if not text or height > frame_wh[1]:
         return
     width = round(font.getlength(text)) + 2 * pad
@@ -287,37 +242,3 @@ def _plate_top(mark: _Mark, height: int, line: int, frame_height: int) -> int:
         outside = round(top - line / 2) - height
         wanted = outside if outside >= 0 else round(top)
     return min(max(wanted, 0), frame_height - height)
-
-
-@cache
-def _font(size_px: int) -> Font:
-    return ImageFont.load_default(size_px)
-
-
-def _height(font: Font) -> int:
-    """Pixels from the top of a line of text to the foot of its longest letter."""
-    return int(font.getbbox("Ăgjpqy|")[3])
-
-
-def _cut(text: str, font: Font, width: int) -> str:
-    """As much of a text as a width has room for; empty where not even one letter fits."""
-    if font.getlength(text) <= width:
-        return text
-    for kept in range(len(text) - 1, 0, -1):
-        if font.getlength(text[:kept] + _ELLIPSIS) <= width:
-            return text[:kept] + _ELLIPSIS
-    return ""
-
-
-def _paste(sheet: Image.Image, tile: Image.Image, corner: tuple[int, int], side: int) -> None:
-    shown = tile.convert("RGB")
-    shown.thumbnail((side, side))
-    left, top = (corner[axis] + (side - shown.size[axis]) // 2 for axis in range(2))
-    sheet.paste(shown, (left, top))
-
-
-def _write_caption(sheet: Image.Image, caption: str, corner: tuple[int, int], width: int) -> None:
-    font = _font(_CAPTION_PX)
-    text = _cut(" ".join(caption.split()), font, width)
-    left = corner[0] + (width - round(font.getlength(text))) // 2
-    ImageDraw.Draw(sheet).text((left, corner[1] + 4), text, fill=_WHITE, font=font)

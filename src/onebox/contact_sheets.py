@@ -1,0 +1,65 @@
+"""Drawn pictures laid out on one sheet."""
+
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw
+
+from onebox import lettering
+
+_WHITE = (255, 255, 255)
+_SHEET = (96, 96, 96)
+_GAP = 8
+_CAPTION_PX = 13
+
+
+def contact_sheet(
+    tiles: Sequence[Image.Image],
+    *,
+    columns: int,
+    tile_side: int,
+    captions: Sequence[str] | None = None,
+) -> Image.Image:
+    """Lay pictures out in rows on a grey ground, each centred in a square and maybe captioned.
+
+    Args:
+        tiles: The pictures; one larger than its square is shrunk into it.
+        columns: Pictures in a row.
+        tile_side: Side of a square in pixels.
+        captions: A line below each picture, cut where it is too long.
+
+    Returns:
+        The sheet, no wider than its pictures ask.
+
+    Raises:
+        ValueError: If there is no picture, or if captions are not as many as pictures.
+    """
+    if not tiles:
+        raise ValueError("a contact sheet needs at least one picture.")
+    if captions is not None and len(captions) != len(tiles):
+        raise ValueError(f"{len(tiles)} pictures cannot have {len(captions)} captions.")
+    columns = min(columns, len(tiles))
+    rows = -(-len(tiles) // columns)
+    row_height = tile_side + (0 if captions is None else 2 * _CAPTION_PX)
+    sheet_wh = (_GAP + columns * (tile_side + _GAP), _GAP + rows * (row_height + _GAP))
+    sheet = Image.new("RGB", sheet_wh, _SHEET)
+    for place, tile in enumerate(tiles):
+        row, column = divmod(place, columns)
+        corner = (_GAP + column * (tile_side + _GAP), _GAP + row * (row_height + _GAP))
+        _paste(sheet, tile, corner, tile_side)
+        if captions is not None:
+            _write_caption(sheet, captions[place], (corner[0], corner[1] + tile_side), tile_side)
+    return sheet
+
+
+def _paste(sheet: Image.Image, tile: Image.Image, corner: tuple[int, int], side: int) -> None:
+    shown = tile.convert("RGB")
+    shown.thumbnail((side, side))
+    left, top = (corner[axis] + (side - shown.size[axis]) // 2 for axis in range(2))
+    sheet.paste(shown, (left, top))
+
+
+def _write_caption(sheet: Image.Image, caption: str, corner: tuple[int, int], width: int) -> None:
+    font = lettering.font(_CAPTION_PX)
+    text = lettering.cut(" ".join(caption.split()), font, width)
+    left = corner[0] + (width - round(font.getlength(text))) // 2
+    ImageDraw.Draw(sheet).text((left, corner[1] + 4), text, fill=_WHITE, font=font)
