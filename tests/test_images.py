@@ -328,6 +328,21 @@ def test_a_bad_file_is_named_with_its_rule_and_repair(tmp_path, what, at_least):
     assert caught.value.problems == (message,)
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a.jpg/b.jpg", "there is no such file: it is looked for below a file. Correct the path."),
+        ("a\0b.jpg", "cannot be decoded (embedded null byte)"),
+        (f"{'a' * 300}.jpg", "cannot be decoded ([Errno 36] File name too long"),
+    ],
+)
+def test_a_name_that_no_file_can_have_is_an_error_of_the_picture(tmp_path, name, said):
+    (tmp_path / "a.jpg").write_bytes(b"")
+    with pytest.raises(PictureError) as caught:
+        load(tmp_path / name)
+    assert said in str(caught.value)
+
+
 @pytest.mark.parametrize("what", sorted(BAD.keys() - {"truncated", "truncated-png", "ribbon"}))
 def test_a_header_that_cannot_be_read_is_refused_in_the_same_words(tmp_path, what):
     path = bad_file(tmp_path, what)

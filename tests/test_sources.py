@@ -121,6 +121,36 @@ def test_a_pattern_is_none_where_its_name_exists(place):
     assert names(["a[0-9].png"]) == ["a1.png"]
 
 
+def test_a_folder_that_may_not_be_listed_stops_no_other(place, monkeypatch):
+    touch("in/a.png", "in/closed/b.png", "in/z.png")
+    scan = os.scandir
+
+    def refused(path):
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    assert names(["in"]) == [
+        "in/a.png",
+        "in/closed: cannot be listed (Permission denied). Change its permissions.",
+        "in/z.png",
+    ]
+
+
+def test_a_name_that_cannot_be_asked_for_is_taken_for_a_picture(place):
+    name = f"{'a' * 300}.png"
+    assert names([name, "-"], [name[1:]]) == [name, name[1:]]
+    [problem] = find([f"{'a' * 300}[1].png"])
+    assert "holds no picture" in problem.sentence
+
+
+def test_names_parted_by_nul_are_told_once(place):
+    [problem] = find(["-"], ["in/a.png\0in/b.png\0"])
+    assert problem.sentence.startswith("in/a.png, in/b.png, : names are parted by NUL characters.")
+    assert "without -print0" in problem.sentence
+
+
 def test_what_holds_no_picture_is_a_problem_in_its_place(place):
     touch("a.png", "empty/notes.txt")
     first, second, third = find(["empty", "a.png", "*.jpg"])

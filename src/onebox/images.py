@@ -23,6 +23,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from onebox import jpegs
 from onebox.errors import PictureError
+from onebox.files import is_empty
 from onebox.structures import Rendered
 
 MAX_PIXELS = 178_956_970
@@ -37,6 +38,7 @@ Decoded = Image.Image | Pixels
 
 _REASONS: dict[type[Exception], str] = {
     FileNotFoundError: "there is no such file. Correct the path.",
+    NotADirectoryError: "there is no such file: it is looked for below a file. Correct the path.",
     IsADirectoryError: "is a folder, not a picture. Name the pictures in it.",
     PermissionError: "may not be read. Change its permissions.",
     MemoryError: "takes more memory to decode than there is. Shrink it or remove it.",
@@ -222,11 +224,7 @@ def _reason(source: str | os.PathLike[str] | bytes | Image.Image, error: Excepti
     for kind, sentence in _REASONS.items():
         if isinstance(error, kind):
             return sentence
-    if isinstance(source, bytes | Image.Image):
-        is_empty = source == b""
-    else:
-        is_empty = Path(source).stat().st_size == 0
-    if is_empty:
+    if source == b"" if isinstance(source, bytes | Image.Image) else is_empty(Path(source)):
         return "is empty (0 bytes). Replace or remove it."
     if isinstance(error, UnidentifiedImageError):
         return "is not a picture in a format that can be read. Save it as JPEG or PNG."

@@ -14,12 +14,13 @@ from itertools import chain
 from pathlib import Path
 
 from onebox import images, videos
-from onebox.errors import DataError, SettingError
+from onebox.errors import DataError, SettingError, shorten
 
 LIST = "-"
 """The word that stands for a list of names."""
 
 _CAMERA = re.compile(r"camera:(\d+)")
+_NUL = "\0"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +54,7 @@ class Problem:
 
 
 Found = Item | Problem
-_Place = Path | str  # a file, or the name of a camera or a URL
+_Place = Path | str | Problem  # a file, the name of a camera or a URL, what cannot be opened
 
 
 def find(words: Sequence[str], listed: Iterable[str] = ()) -> Iterator[Found]:
@@ -117,26 +118,35 @@ def _by_word(words: Iterable[str], listed: Iterable[str]) -> Iterator[tuple[str,
 
 def _matches(word: str) -> list[str]:
     """The names that a glob stands for; any other word for itself."""
-    if not glob.has_magic(word) or _is_url(word) or Path(word).exists():
+    # By os.path: pathlib raises where a name is too long, or a folder may not be entered.
+    if not glob.has_magic(word) or _is_url(word) or os.path.exists(word):  # noqa: PTH110
         return [word]
     return sorted(glob.glob(word, recursive=True))  # noqa: PTH207
 
 
 def _places(name: str) -> Iterator[_Place]:
     """What is to be opened: the pictures below a folder, or the one thing that is named."""
-    path = Path(name)
-    if _is_url(name) or _camera(name) is not None:
+    if _NUL in name:
+        yield Problem(
+            f"{shorten(name.split(_NUL))}: names are parted by NUL characters. Put each on a line "
+            "of its own, as find does without -print0."
+        )
+    elif _is_url(name) or _camera(name) is not None:
         yield name
-    elif path.is_dir():
-        yield from _below(path)
+    elif os.path.isdir(name):  # noqa: PTH112
+        yield from _below(Path(name))
     else:
-        yield path
+        yield Path(name)
 
 
-def _below(folder: Path) -> Iterator[Path]:
+def _below(folder: Path) -> Iterator[Path | Problem]:
     """The pictures below a folder, in the order of their names; links to folders are left out."""
-    with os.scandir(folder) as opened:
-        entries = sorted(opened, key=lambda entry: entry.name)
+    try:
+        with os.scandir(folder) as opened:
+            entries = sorted(opened, key=lambda entry: entry.name)
+    except OSError as error:
+        yield Problem(f"{folder}: cannot be listed ({error.strerror}). Change its permissions.")
+        return
     for entry in entries:
         path = folder / entry.name
         if entry.is_dir(follow_symlinks=False):
@@ -146,13 +156,16 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def _opened(place: _Place) -> Iterator[Found]:
+    if isinstance(place, Problem):
+        yield place
+        return
     try:
         yield from _items(place)
     except DataError as error:
         yield Problem(str(error))
 
 
-def _items(place: _Place) -> Iterator[Item]:
+def _items(place: Path | str) -> Iterator[Item]:
     if isinstance(place, Path):
         yield from (
             _frames(place, place) if _is_video(place) else [Item(str(place), place, path=place)]
@@ -165,7 +178,7 @@ def _items(place: _Place) -> Iterator[Item]:
         yield Item(place, downloads.fetch(place))
 
 
-def _frames(place: _Place, source: Path | int) -> Iterator[Item]:
+def _frames(place: Path | str, source: Path | int) -> Iterator[Item]:
     path = place if isinstance(place, Path) else None
     for frame in videos.frames(source):
         yield Item(str(place), frame.pixels, frame.number, frame.time_s, path)
