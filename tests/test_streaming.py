@@ -165,6 +165,18 @@ def test_a_source_that_cannot_be_read_has_an_answer_and_stops_no_other(batch):
         answers[1].unwrap()
 
 
+@pytest.mark.parametrize("batch", [2, 3, 8])
+def test_an_error_of_the_source_comes_behind_the_answers_of_a_batch_that_is_not_full(batch):
+    def broken():
+        yield from [b"a", b"b", b"c"]
+        raise OSError("the list ends here")
+
+    answers = streaming.predict_batches(bytes, together, broken(), threads=2, batch=batch)
+    assert [next(answers).source for _ in range(3)] == [b"a", b"b", b"c"]
+    with pytest.raises(OSError, match="the list ends here"):
+        next(answers)
+
+
 @pytest.mark.parametrize(("batch", "sizes"), [(2, [1, 2, 1]), (4, [3, 1]), (9, [4])])
 def test_batches_are_of_sources_in_a_row_less_those_that_cannot_be_read(batch, sizes):
     log.clear()

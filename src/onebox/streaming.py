@@ -99,7 +99,7 @@ def predict_batches(
     work = partial(_attempt, load)
     with closing(in_order(sources, work, threads=threads, ahead=ahead)) as loaded:
         places = count()
-        while group := list(islice(loaded, batch)):
+        for group in _groups(loaded, batch):
             read = [one for _, one in group if not isinstance(one, PictureError)]
             predictions = iter(predict(read))
             for source, one in group:
@@ -189,6 +189,27 @@ class _Drawing(threading.Thread, Generic[Item, Result]):
             self._is_stopped = True
         self._room.release()
         self.join(_PARTING_S)
+
+
+def _groups(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
+    """Items by so many in a row; an error comes behind those that were before it.
+
+    Raises:
+        Exception: What ``items`` raises.
+    """
+    is_more = True
+    while is_more:
+        group: list[Item] = []
+        problem = None
+        try:
+            group.extend(islice(items, size))  # keeps those before an error
+        except Exception as error:  # noqa: BLE001 - raised again below
+            problem = error
+        if group:
+            yield group
+        if problem is not None:
+            raise problem
+        is_more = len(group) == size
 
 
 def _attempt(work: Callable[[Source], Result], source: Source) -> Result | PictureError:
