@@ -222,6 +222,34 @@ def test_a_table_of_other_columns_is_not_gone_on_with(file):
     assert record("parquet", file, NAMES, goes_on=True) == []  # nothing wrong was left beside it
 
 
+@pytest.mark.parametrize("content", [b"", b"PAR1 and no more", b"PAR1" * 9])
+def test_a_table_that_is_cut_short_is_not_gone_on_with_and_stays(content, file):
+    pytest.importorskip("pyarrow")
+    file.write_bytes(content)
+    with pytest.raises(SettingError, match="is no line of results"):
+        Recorder(KINDS["parquet"], file, LAYOUT, goes_on=True)
+    assert file.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("layout", "said"),
+    [
+        (Layout(("cat", "dog")), "is a frame of a video, and these answers have no column"),
+        (Layout(("dog", "cat"), has_frames=True), "has other classes than the model"),
+    ],
+)
+def test_lines_that_a_table_has_no_room_for_are_not_gone_on_with(layout, said, file):
+    pytest.importorskip("pyarrow")
+    with_frames = Layout(("cat", "dog"), has_frames=True)
+    with Recorder(KINDS["parquet"], file, with_frames) as recorder:
+        recorder.write(Row("clip.mp4", answer(0.5), 0, 0.0))
+    part = part_of(KINDS["parquet"], file)
+    before = part.read_bytes()
+    with pytest.raises(SettingError, match=said):
+        Recorder(KINDS["parquet"], file, layout, goes_on=True)
+    assert part.read_bytes() == before
+
+
 def test_a_frame_needs_columns(kind, file):
     frame = Row("clip.mp4", answer(0.5), 3, 0.12)
     with Recorder(KINDS[kind], file, LAYOUT) as recorder:

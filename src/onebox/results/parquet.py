@@ -15,7 +15,7 @@ from typing import Any
 from onebox.errors import OneboxError
 from onebox.results import json_lines
 from onebox.results.csv import COLUMNS, columns
-from onebox.results.lines import Kind, Whole
+from onebox.results.lines import Held, Kind, Whole
 from onebox.results.rows import Layout
 
 ROWS_A_GROUP = 10_000
@@ -55,12 +55,30 @@ def _pack(lines: Iterator[str], layout: Layout, path: Path) -> None:
 
 
 def _unpack(path: Path, layout: Layout) -> Iterator[str]:
-    file = _imported("pyarrow.parquet").ParquetFile(path)
-    if file.schema_arrow.names != [*columns(layout), _PROBABILITIES]:
+    try:
+        file = _imported("pyarrow.parquet").ParquetFile(path)
+    except ValueError:  # Arrow's own are of that kind: empty, cut short, of another format
+        file = None
+    if file is None or file.schema_arrow.names != [*columns(layout), _PROBABILITIES]:
         yield "null\n"  # refused as a line, with its place
         return
     for batch in file.iter_batches(ROWS_A_GROUP):
         yield from _as_lines(batch.to_pylist(), layout)
+
+
+def _held(lines: Iterator[str], layout: Layout) -> Iterator[Held]:
+    """What the lines hold.
+
+    Raises:
+        ValueError: If a line is none of ours, or has what the columns have no room for.
+    """
+    for line in lines:
+        row = json_lines.object_in(line, "image", _PROBABILITIES)
+        if row.get("frame") is not None and not layout.has_frames:
+            raise ValueError("is a frame of a video, and these answers have no column for that")
+        if tuple(row[_PROBABILITIES]) != layout.classes:
+            raise ValueError("has other classes than the model")
+        yield Held(row["image"], row.get("frame"))
 
 
 def _schema(arrow: Any, layout: Layout) -> Any:  # noqa: ANN401 - imported by name
@@ -111,7 +129,7 @@ def _as_lines(rows: Iterable[dict[str, Any]], layout: Layout) -> Iterator[str]:
 PARQUET = Kind(
     b"PAR1",
     line=json_lines.JSON_LINES.line,
-    held=json_lines.held,
+    held=_held,
     whole=Whole(_pack, _unpack, check=_check),
     has_columns=True,
 )
