@@ -95,6 +95,16 @@ def test_options_become_the_recipe_and_the_arguments(run, asked):
     assert options["resume"] is None
 
 
+def test_a_resumed_run_reads_its_labels_by_the_classes_of_its_own_recipe(run, asked):
+    run("synth", "blobs", "discs", "--count", 4, "--size", 32)
+    Path("r").mkdir()
+    Path("r/recipe.toml").write_text("[data]\nclasses = ['disc', 'ball']\n")
+    assert run("train", "discs", "--resume", "r")[0] == 0
+    [(data, recipe, options)] = asked
+    assert data.classes == recipe.data.classes == ("disc", "ball")
+    assert options["resume"] == Path("r")
+
+
 def test_without_options_the_default_recipe_is_asked_for(run, asked):
     assert run("train", "synth:blobs")[0] == 0
     assert asked[0][1] == read_recipe("default")
@@ -129,7 +139,7 @@ def test_a_stopped_or_collapsed_run_is_told_on_standard_error(run, asked, traine
     monkeypatch.setattr(onebox, "train", lambda *_, **__: stopped)
     code, _, err = run("demo")
     assert code == 0
-    assert "note: training was stopped; the best epoch so far is exported." in err
+    assert "note: training was stopped; the epoch that is kept so far is exported." in err
     assert f"Go on with --resume {trained_run.folder}." in err
     assert "hardly better than with one box" in err
 

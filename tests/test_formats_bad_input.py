@@ -219,7 +219,7 @@ def test_a_label_that_no_training_picture_has_is_told(folder):
     )
     assert problems_of(path) == [
         "labels.csv:4: label 'cta' is not one of cat, dog. Did you mean cat? Correct it, or "
-        "declare the classes: --set data.classes=[...]."
+        "declare the classes: train --set data.classes=[...]."
     ]
 
 
@@ -231,6 +231,16 @@ def test_a_single_label_beside_a_common_close_one_is_told(folder, slip):
         f"labels.csv:7: label {slip!r} is not one of Raccoon. Did you mean Raccoon?"
     )
     assert "data.classes" in problem
+
+
+def test_the_names_of_a_model_are_no_slips(folder):
+    common = [f"{name}.png,car,1,2,3,4,train" for name in "abcde"]
+    rare = ["f.png,cart,1,2,3,4,train", "g.png,cat,1,2,3,4,test"]
+    path = labels(folder, *common, *rare, header=HEADER + ",split")
+    assert len(problems_of(path)) == 2
+    assert read(path, meant=["cart", "cat", "cow"]).classes == ("car", "cart", "cat")
+    with pytest.raises(DataError, match="label 'cat' is not one of car, cart"):
+        read(path, meant=["cart"])
 
 
 @pytest.mark.parametrize("rare", ["f.png,zebra,1,2,3,4", "f.png,cat,1,2,3,4\ng.png,cat,1,2,3,4"])

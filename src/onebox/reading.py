@@ -1,7 +1,7 @@
 """One door to every data set: label files, and the generated ones by name."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from onebox import formats, synthetic
 from onebox.errors import SettingError
@@ -17,6 +17,7 @@ def read(
     on_multiple: str = "error",
     on_bad: str = "error",
     classes: Sequence[str] = (),
+    meant: Collection[str] = (),
 ) -> Dataset:
     """Read a data set.
 
@@ -27,6 +28,7 @@ def read(
             or ``skip`` the picture.
         on_bad: What to do with a row that is wrong: ``error``, or ``skip`` it with a note.
         classes: The names that labels may have; any where empty.
+        meant: Names that are no slips of the pen, as the classes of a model that the data is for.
 
     Returns:
         Samples with boxes in pixels of the upright pictures, each with a split.
@@ -41,5 +43,5 @@ def read(
     if name.startswith(GENERATED):
         return synthetic.dataset(name)
     return formats.read(
-        path, format, on_multiple=on_multiple, on_bad=on_bad, classes=classes or None
+        path, format, on_multiple=on_multiple, on_bad=on_bad, classes=classes or None, meant=meant
     )

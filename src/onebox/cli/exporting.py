@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from onebox import loading
 from onebox.cli.console import counting, note, show_rows
 from onebox.cli.measuring import ModelFile
 from onebox.cli.options import (
@@ -49,7 +50,7 @@ def export(
     """Write a variant of a model for another use."""
     check_choice("--to", to, tuple(VARIANTS))
     place = out or place_of(model, to)
-    samples = _read(data, Reading(format_name, on_multiple, on_bad))
+    samples = _read(data, Reading(format_name, on_multiple, on_bad), model)
     if out is not None:
         prepare_folder("--out", out.parent)
     comparison = make(model, to, place, samples, stage=counting)
@@ -61,10 +62,10 @@ def export(
         show_rows(str(place), _rows(comparison), sides="<>>>>")
 
 
-def _read(data: str | None, how: Reading) -> Dataset | None:
+def _read(data: str | None, how: Reading, model: Path) -> Dataset | None:
     if data is None:
         return None
-    samples = read_labels(data, how)
+    samples = read_labels(data, how, meant=loading.load(model).classes)
     for sentence in samples.notes:
         note(sentence)
     return samples

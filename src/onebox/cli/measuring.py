@@ -60,7 +60,8 @@ def evaluate(
     localizer = loading.load(model, threads=threads)
     if report is not None:
         prepare_file("--report", report, _HTML)
-    everything = read_labels(data, Reading(format_name, on_multiple, on_bad))
+    how = Reading(format_name, on_multiple, on_bad)
+    everything = read_labels(data, how, meant=localizer.classes)
     for sentence in everything.notes:
         note(sentence)
     samples = _part(everything, split)

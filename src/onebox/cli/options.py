@@ -75,7 +75,9 @@ class Reading:
     on_bad: str = "error"
 
 
-def read_labels(data: str, how: Reading, *, classes: Sequence[str] = ()) -> Dataset:
+def read_labels(
+    data: str, how: Reading, *, classes: Sequence[str] = (), meant: Sequence[str] = ()
+) -> Dataset:
     """Read the data set that a command line names.
 
     Raises:
@@ -87,5 +89,10 @@ def read_labels(data: str, how: Reading, *, classes: Sequence[str] = ()) -> Data
     if how.format is not None:
         check_choice("--format", how.format, tuple(FORMATS))
     return reading.read(
-        data, how.format, on_multiple=how.on_multiple, on_bad=how.on_bad, classes=classes
+        data,
+        how.format,
+        on_multiple=how.on_multiple,
+        on_bad=how.on_bad,
+        classes=classes,
+        meant=meant,
     )

@@ -72,7 +72,8 @@ def train(
         raise SettingError("--weights and --no-pretrained exclude each other; leave one out.")
     asked = [*(changes or []), *(["model.pretrained=false"] if no_pretrained else [])]
     asked += [] if minutes is None else [f"train.minutes={minutes}"]
-    chosen = onebox.read_recipe("default" if recipe is None else recipe, asked)
+    name = _recipe_of(resume) or ("default" if recipe is None else recipe)
+    chosen = onebox.read_recipe(name, asked)
     chosen = chosen if seed is None else chosen.with_seed(seed)
     how = Reading(format_name, on_multiple, on_bad)
     samples = read_labels(data, how, classes=chosen.data.classes)
@@ -88,7 +89,7 @@ def demo(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train on generated discs, from no weights, in a minute."""
+    """Train on generated discs, from no weights, in a minute and a half."""
     import onebox
 
     with TrainingBar() as bar:
@@ -109,10 +110,16 @@ def _check_options(resume: Path | None, given: list[str]) -> None:
         )
 
 
+def _recipe_of(resume: Path | None) -> Path | None:
+    """The recipe of a run to go on with, whose classes may be declared in it."""
+    file = None if resume is None else resume / "recipe.toml"
+    return file if file is not None and file.is_file() else None
+
+
 def _print_run(run: "Run", *, as_json: bool) -> None:
     if run.is_interrupted:
         note(
-            "training was stopped; the best epoch so far is exported. "
+            "training was stopped; the epoch that is kept so far is exported. "
             f"Go on with --resume {run.folder}."
         )
     if any(figures["is_collapsed"] for figures in run.figures.values()):

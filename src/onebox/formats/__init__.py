@@ -5,7 +5,7 @@ rows are checked against their pictures, several boxes become one, pictures get 
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -54,6 +54,7 @@ def read(
     on_multiple: str = "error",
     on_bad: str = "error",
     classes: Sequence[str] | None = None,
+    meant: Collection[str] = (),
 ) -> Dataset:
     """Read label files and check them against their pictures.
 
@@ -67,6 +68,8 @@ def read(
             note that says how many and names the first).
         classes: The names that labels may have, in the order a model numbers them; those that the
             format declares, or else those in use, where it is None.
+        meant: Names that are no slips of the pen, as those of a model; others are searched for
+            slips where nothing declares the classes.
 
     Returns:
         One sample for each picture, with its box in pixels of the upright picture. Where the files
@@ -92,7 +95,9 @@ def read(
             f"{error.filename or path}: cannot be read ({error.strerror}). Check its permissions."
         ) from error
     skips_bad = on_bad == "skip"
-    return assemble(labels, policy, classes=classes, skips_bad=skips_bad, name=str(path))
+    return assemble(
+        labels, policy, classes=classes, meant=meant, skips_bad=skips_bad, name=str(path)
+    )
 
 
 def write(

@@ -1,6 +1,6 @@
 """Rows of label files, and the pictures they speak of → a data set, or all that is wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,7 @@ def assemble(
     policy: Policy,
     *,
     classes: Sequence[str] | None = None,
+    meant: Collection[str] = (),
     skips_bad: bool = False,
     name: str = "",
 ) -> Dataset:
@@ -44,6 +45,7 @@ def assemble(
         labels: As the label files state them.
         policy: For pictures with several boxes.
         classes: The names that labels may have, in order, where the user declares them.
+        meant: Names that are no slips of the pen, where nothing declares the classes.
         skips_bad: Whether a row that is wrong is left out, with a note, and the rest is kept.
         name: What the user asked to read.
 
@@ -59,7 +61,7 @@ def assemble(
     problems = [
         *(() if skips_bad else bad),
         *chosen.problems,
-        *_class_problems(chosen.rows, classes, labels.classes),
+        *_class_problems(chosen.rows, classes, labels.classes, meant),
         *unsplit(chosen.rows),
     ]
     if problems:
@@ -92,11 +94,14 @@ def _look_through(rows: Sequence[Row]) -> _Seen:
 
 
 def _class_problems(
-    rows: Sequence[Row], classes: Sequence[str] | None, declared: Sequence[str] | None
+    rows: Sequence[Row],
+    classes: Sequence[str] | None,
+    declared: Sequence[str] | None,
+    meant: Collection[str],
 ) -> list[str]:
     if classes is not None:
         return declared_problems(rows, classes)
-    return [] if declared is not None else undeclared_problems(rows)
+    return [] if declared is not None else undeclared_problems(rows, meant)
 
 
 def _samples(rows: Sequence[Row], looks: dict[Path, Look]) -> tuple[Sample, ...]:

@@ -2,7 +2,7 @@
 
 import difflib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from onebox.errors import shorten, suggest
 from onebox.formats.rows import Row
@@ -10,7 +10,7 @@ from onebox.formats.rows import Row
 COMMON = 5
 """A name of as many pictures is taken for meant; one of a single picture beside it for a typo."""
 
-_DECLARE = " Correct it, or declare the classes: --set data.classes=[...]."
+_DECLARE = " Correct it, or declare the classes: train --set data.classes=[...]."
 
 
 def declared_problems(rows: Sequence[Row], classes: Sequence[str]) -> list[str]:
@@ -20,16 +20,16 @@ def declared_problems(rows: Sequence[Row], classes: Sequence[str]) -> list[str]:
     ]
 
 
-def undeclared_problems(rows: Sequence[Row]) -> list[str]:
+def undeclared_problems(rows: Sequence[Row], meant: Collection[str] = ()) -> list[str]:
     """Say which rows have a label that looks mistaken, where nothing declares the classes.
 
     Suspect is a label that no training picture has, where training pictures are named, and a
-    label of one picture alone that is close to a common one.
+    label of one picture alone that is close to a common one; but none of those that are ``meant``.
     """
     counts = Counter(row.label for row in rows if row.label is not None)
     learned = {row.label for row in rows if row.split in {None, "train"} and row.label is not None}
-    slips = {label for label in counts if _is_slip(label, counts)}
-    known = sorted((learned or set(counts)) - slips)
+    slips = {label for label in counts if _is_slip(label, counts)} - {*meant}
+    known = sorted(((learned or set(counts)) - slips) | ({*meant} & set(counts)))
     suspects = set(counts) - set(known)
     return [_problem(row, known) + _DECLARE for row in rows if row.label in suspects]
 
