@@ -206,10 +206,19 @@ def test_what_is_quantised_begins_with_the_backbones_fourth_layer_and_ends_with_
     assert int8.backbone_nodes(graph) == ["fourth", "sum"]
 
 
-def test_without_onnx_the_error_says_how_to_get_it(model_file, discs, tmp_path, monkeypatch):
+def test_without_onnx_the_error_says_how_to_get_it_before_the_work(
+    model_file, discs, tmp_path, monkeypatch
+):
     monkeypatch.setitem(sys.modules, "onnx", None)
+    begun = []
+
+    def stage(name):
+        begun.append(name)
+        return making._unseen(name)
+
     with pytest.raises(OneboxError, match=r"pip install 'onebox\[int8\]'"):
-        make(model_file, "int8", tmp_path / "model.int8.onnx", discs)
+        make(model_file, "int8", tmp_path / "model.int8.onnx", discs, stage=stage)
+    assert begun == []
     assert list(tmp_path.iterdir()) == []
 
 

@@ -52,6 +52,7 @@ class Variant:
         load: Makes what answers from it.
         check: Raises where it does not hold.
         package: What makes it, for its provenance; empty for nothing.
+        needs: A module that may not be installed, asked for before the work; empty for none.
         sign: Writes facts into it once its own figures are known; None where the figures of the
             model hold for it too, and no pictures are needed to make it.
     """
@@ -61,14 +62,30 @@ class Variant:
     load: Callable[[Path], Localizer]
     check: Callable[[Comparison], None]
     package: str = ""
+    needs: str = ""
     sign: Callable[[Path, ModelFacts], None] | None = None
 
 
 VARIANTS: Mapping[str, Variant] = MappingProxyType(
     {
         "fp32": Variant(".onnx", _copy, runtime.load, check_parity),
-        "int8": Variant(".onnx", int8.write, runtime.load, check_loss, "onnxruntime", int8.sign),
-        "openvino": Variant(".xml", openvino_ir.write, openvino_ir.load, check_parity, "openvino"),
+        "int8": Variant(
+            ".onnx",
+            int8.write,
+            runtime.load,
+            check_loss,
+            package="onnxruntime",
+            needs="onnx",
+            sign=int8.sign,
+        ),
+        "openvino": Variant(
+            ".xml",
+            openvino_ir.write,
+            openvino_ir.load,
+            check_parity,
+            package="openvino",
+            needs="openvino",
+        ),
     }
 )
 """Every variant by its name."""
@@ -114,6 +131,8 @@ def make(
     variant = _variant(name)
     localizer = _network(model)
     _check_place(out, model, variant)
+    if variant.needs:
+        imported(variant.needs)
     samples = _validation(data, name, is_needed=variant.sign is not None)
     given = Candidate(localizer, (model,), _figures(localizer, samples, stage, "the model"))
     return _written(_Job(name, variant, given, samples, out, stage))
