@@ -340,6 +340,13 @@ def test_frames_have_their_number_and_time_in_every_file(run, bright_file, place
     assert [float(one["score"]) for one in frames] == pytest.approx([0, 0.2, 0.4])
 
 
+def test_drawn_frames_of_a_camera_are_named_by_it(run, bright_file, place, videos):
+    run("predict", bright_file, "camera:0", "--draw", "drawn")
+    assert sorted(path.name for path in Path("drawn").iterdir()) == [
+        f"camera-0-00000{number}.png" for number in range(3)
+    ]
+
+
 def test_frames_are_printed_with_their_number_and_time(run, bright_file, place, videos):
     _, out, _ = run("predict", bright_file, "clip.mp4")
     assert [line.split("\t")[0] for line in out.splitlines()] == [

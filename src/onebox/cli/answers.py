@@ -207,6 +207,7 @@ def _draw(item: Item, prediction: Prediction, joints: Joints | None, folder: Pat
 
 
 def _stem(item: Item) -> str:
-    path = Path(urlsplit(item.name).path.replace(":", "-")) if item.path is None else item.path
-    stem = path.stem or "picture"
+    # A camera's name would be read as a URL of the scheme "camera".
+    named = urlsplit(item.name).path if "://" in item.name else item.name
+    stem = (item.path or Path(named.replace(":", "-"))).stem or "picture"
     return stem if item.frame is None else f"{stem}-{item.frame:06d}"
