@@ -64,7 +64,9 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         "model.size": options.size,
         "train.batch_size": options.batch_size,
         "train.epochs": options.epochs,
-        "train.first_size": 1,  # the bare loop sees whole pictures, and so must fit
+        # The bare loop sees whole pictures and goes back through all stages, and so must fit.
+        "train.first_size": 1,
+        "train.frozen_stages": 0,
     }
     return read_recipe("default", [f"{name}={value}" for name, value in settings.items()])
 
@@ -106,7 +108,7 @@ def _bare_seconds(recipe: Recipe, steps: int) -> float:
 
     def step() -> None:
         optimizer.zero_grad()
-        total_loss(network(pictures), batch, recipe.loss).backward()
+        total_loss(network(pictures), batch, recipe.loss, recipe.model.layout).backward()
         optimizer.step()
 
     for _ in range(3):
@@ -122,7 +124,8 @@ def _constant_batch(recipe: Recipe) -> tuple[Tensor, Batch]:
     pictures = torch.rand(count, 3, size, size).contiguous(memory_format=torch.channels_last)
     boxes = torch.tensor([0.2, 0.3, 0.7, 0.8]).repeat(count, 1)
     has_box = torch.ones(count, dtype=torch.bool)
-    return pictures, Batch(pictures, boxes, has_box, torch.zeros(count, dtype=torch.int64))
+    labels = torch.zeros(count, dtype=torch.int64)
+    return pictures, Batch(pictures, boxes, has_box, labels, torch.zeros(count, 0, 3))
 
 
 def _memory_rows(options: argparse.Namespace) -> Iterator[Mapping[str, str | float]]:
