@@ -85,12 +85,16 @@ class Settings:
 # The tutorials' own number of epochs makes way for the budget.
 _WHOLE_BUDGET = {"train.epochs": 100_000, "train.keep_every_epoch": "false"}
 _DETECTORS, _YOLO = "torchvision_detectors.py", "ultralytics_yolo.py"
+_FCOS_RATE = 0.01  # the reference's own, which the smaller batch would divide by four
 PEERS: dict[str, Recipe | Worker] = {
     OURS: Recipe("default"),
     "tutorial: resnet50-gap-mse": Recipe("resnet50-gap-mse", _WHOLE_BUDGET),
     "tutorial: vgg16-sigmoid-bce": Recipe("vgg16-sigmoid-bce", _WHOLE_BUDGET),
     "torchvision FCOS, 224": Worker("torchvision", _DETECTORS, {"detector": "fcos", "size": 224}),
     "torchvision FCOS, 320": Worker("torchvision", _DETECTORS, {"detector": "fcos", "size": 320}),
+    "torchvision FCOS, 224, rate 0.01": Worker(
+        "torchvision", _DETECTORS, {"detector": "fcos", "size": 224, "rate": _FCOS_RATE}
+    ),
     "torchvision SSDlite, 320": Worker(
         "torchvision", _DETECTORS, {"detector": "ssdlite", "size": 320}
     ),

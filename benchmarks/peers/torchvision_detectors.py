@@ -2,7 +2,7 @@
 
 What the scripts count in epochs of COCO is counted in shares of the budget here: the milestones of
 FCOS (16 and 22 of 26 epochs) and the cosine of SSDlite. Rates follow from theirs by the size of
-the batch. Top-scoring box of any class.
+the batch, where the job names none. Top-scoring box of any class.
 
 References:
     ``references/detection`` of pytorch/vision: ``train.py``, ``engine.py``, ``presets.py``.
@@ -115,7 +115,7 @@ def main() -> None:
 def _train(network: nn.Module, way: Way, job: Job, budget: Budget) -> int:
     """Step until the budget is spent, less what a step takes; returns the number of steps."""
     groups = [each for each in network.parameters() if each.requires_grad]
-    rate = way.rate * way.batch / way.reference_batch
+    rate = job.options.get("rate", way.rate * way.batch / way.reference_batch)
     optimizer = torch.optim.SGD(groups, lr=rate, momentum=0.9, weight_decay=way.weight_decay)
     network.train()
     batches = _batches(job, way)
