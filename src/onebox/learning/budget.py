@@ -37,7 +37,7 @@ class Work:
 
     Attributes:
         train: Pictures to train on.
-        val: Pictures to validate on, after each epoch.
+        val: Pictures to validate on, at each validation.
         measured: Pictures that the exported file is measured on, each as often as that is done.
     """
 

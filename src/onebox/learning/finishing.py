@@ -1,4 +1,4 @@
-"""The end of a run: the best weights exported, measured as they will be used, and shown.
+"""The end of a run: the kept weights exported, measured as they will be used, and shown.
 
 `provenance`, `write_recipe`, `measure`, `summary` and `write_results` serve runs of every system.
 """

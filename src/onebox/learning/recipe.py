@@ -90,7 +90,7 @@ class ModelSettings(_Section):
         bins_per_cell: Bins of the marginal head in a cell of its map.
         second_look: Whether the part around the first answer is looked at again: ``never``,
             ``always``, or ``auto``, where that is better on the validation pictures.
-        joints: Whether joints are found too, by a head of the box head's kind.
+        joints: Whether joints are found too: by heat maps on a pyramid, else directly.
         anchors: Of the anchor head.
     """
 
