@@ -36,7 +36,7 @@ def test_epochs_fill_the_time(network, costs):
     # 0.9 * 16 min = 864 s, less 20 s around and 100 pictures at 15 ms: 842.5 s.
     # An epoch: 10 steps of 1.1 s, and every other one 3 batches of a third of a second: 11.5 s, so
     # that 73 fit, and the validations end with the 72nd.
-    planned = plan(recipe_of(minutes=16), network, Work(train=100, val=30, measured=100))
+    planned, _ = plan(recipe_of(minutes=16), network, Work(train=100, val=30, measured=100))
     assert planned.train.epochs == 72
     assert planned.model.size == 128
 
@@ -44,15 +44,15 @@ def test_epochs_fill_the_time(network, costs):
 def test_where_steps_would_be_few_the_size_gives_way(network, costs):
     # 0.9 * 4 min = 216 s, less 20 s: 196 s are 178 steps at 128 px, and 316 at 96 px, of
     # which 300 end with a validation.
-    planned = plan(recipe_of(minutes=4), network, Work(train=100, val=0, measured=0))
+    planned, _ = plan(recipe_of(minutes=4), network, Work(train=100, val=0, measured=0))
     assert planned.model.size == 96
     assert planned.train.epochs == 30  # of 10 * 1.1 * 0.5625 s
 
 
 def test_pictures_that_start_small_cost_less(network, costs):
     work = Work(train=100, val=0, measured=0)
-    whole = plan(recipe_of(minutes=8), network, work).train.epochs
-    grown = plan(recipe_of(minutes=8, first_size=0.5), network, work).train.epochs
+    whole = plan(recipe_of(minutes=8), network, work)[0].train.epochs
+    grown = plan(recipe_of(minutes=8, first_size=0.5), network, work)[0].train.epochs
     assert whole < grown < 4 * whole
 
 
@@ -60,19 +60,36 @@ def test_steps_in_which_the_backbone_rests_cost_less(network, costs):
     # 0.9 * 13 min = 702 s, less 21.5 s: 680.5 s. Half of the 10 steps of 1.1 s cost 0.3 of it,
     # and half a validation half a second: 7.65 s an epoch, and 88 fit.
     work = Work(train=100, val=30, measured=100)
-    assert plan(recipe_of(minutes=13, head_first=0.5), network, work).train.epochs == 88
+    assert plan(recipe_of(minutes=13, head_first=0.5), network, work)[0].train.epochs == 88
 
 
 def test_the_epochs_of_the_recipe_are_the_most(network, costs):
     work = Work(train=100, val=0, measured=0)
-    assert plan(recipe_of(minutes=600, epochs=7), network, work).train.epochs == 7
+    assert plan(recipe_of(minutes=600, epochs=7), network, work)[0].train.epochs == 7
     # 30 steps an epoch for 10 pictures each, of which a plan without a budget makes 300 steps.
-    assert plan(recipe_of(minutes=600), network, work).train.epochs == 3 * 30
+    assert plan(recipe_of(minutes=600), network, work)[0].train.epochs == 3 * 30
+
+
+def test_the_deadline_is_what_was_asked_for_and_the_costs_those_of_the_plan(
+    network, costs, monkeypatch
+):
+    monkeypatch.setattr(budget.time, "monotonic", lambda: 1000.0)
+    recipe = recipe_of(minutes=16, first_size=0.5)
+    _, deadline = plan(recipe, network, Work(train=100, val=30, measured=100))
+    assert deadline.ends_at == 1000 + 16 * 60 - 8  # of which 8 s were spent before
+    assert deadline.after_s == pytest.approx(12 + 1.5)
+    # A step at half the side costs a quarter of a second, and a tenth beside; a batch of validation
+    # a third of the whole side's.
+    assert deadline.step_s(0.0) == pytest.approx(1.1 / 4)
+    assert deadline.step_s(1.0) == pytest.approx(1.1)
+    assert deadline.validation_s == pytest.approx(1.0)
 
 
 def test_without_minutes_nothing_is_planned(network):
     recipe = recipe_of()
-    assert plan(recipe, network, Work(train=100, val=0, measured=0)) is recipe
+    planned, deadline = plan(recipe, network, Work(train=100, val=0, measured=0))
+    assert planned is recipe
+    assert deadline is None
 
 
 def test_too_little_time_says_how_much_it_takes(network, costs):
@@ -98,7 +115,7 @@ def test_a_run_follows_its_plan(discs, tiny_recipe, monkeypatch, tmp_path):
             measured=4 * len(discs.part("val")) + len(discs.part("test")),
         )
         train = recipe.train.model_copy(update={"epochs": 1})
-        return recipe.model_copy(update={"train": train})
+        return recipe.model_copy(update={"train": train}), None
 
     monkeypatch.setattr(budget, "plan", planned)
     assert onebox.train(discs, tiny_recipe, out=tmp_path / "run").epochs == 1

@@ -6,6 +6,7 @@ from torch import nn
 
 from onebox.learning.backbones import Backbone
 from onebox.learning.network import Network
+from onebox.learning.pace import Pace
 from onebox.learning.rates import (
     exponential,
     one_cycle,
@@ -147,7 +148,7 @@ def scheduled(settings, total):
     optimizer = torch.optim.AdamW(groups)
     return [
         [rate(step) for step in range(total)]
-        for rate in rates_of_groups(optimizer, backbone, settings, total)
+        for rate in rates_of_groups(optimizer, backbone, settings, Pace(1, total))
     ]
 
 
@@ -171,6 +172,18 @@ def test_an_exponential_schedule_also_begins_after_the_rest():
 def test_without_rest_all_groups_follow_one_schedule():
     of_head, of_backbone = scheduled(TrainSettings(), 20)
     assert of_backbone == of_head == [one_cycle(TrainSettings(), 20)(step) for step in range(20)]
+
+
+def test_a_shortened_schedule_skips_evenly_and_ends_where_it_would_have():
+    settings = TrainSettings(head_first=0.4)
+    head, backbone = nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False)
+    groups = parameter_groups(list(head.parameters()), backbone, settings)
+    pace = Pace(1, 20)
+    rates = rates_of_groups(torch.optim.AdamW(groups), backbone, settings, pace)
+    whole = [[rate(step) for step in range(21)] for rate in rates]
+    pace.end_after(4, 4)
+    shortened = [[rate(step) for step in range(9)] for rate in rates]
+    assert [each[4:] for each in shortened] == [each[4::4] for each in whole]
 
 
 @pytest.mark.parametrize(("share", "steps"), [(0.0, 0), (0.3, 3), (0.26, 3), (0.99, 10)])

@@ -354,7 +354,7 @@ def started(monkeypatch):
     """The networks that runs start with; nothing is trained."""
     networks = []
 
-    def keep(network, recipe, decoded, folder, listener, *, resume=None):
+    def keep(network, recipe, decoded, folder, listener, bounds):
         networks.append((network, recipe))
         raise OneboxError("enough seen")
 

@@ -12,22 +12,20 @@ from torch.testing import assert_close
 from onebox.learning import training
 from onebox.learning.batches import RowsInOrder, batches
 from onebox.learning.cache import decode
+from onebox.learning.callbacks import warm_average
 from onebox.learning.checkpoints import load_checkpoint
 from onebox.learning.losses import paired_iou
 from onebox.learning.network import Network
+from onebox.learning.pace import Deadline, Pace
 from onebox.learning.progress import Silent
-from onebox.learning.training import (
-    Training,
-    fit,
-    warm_average,
-)
+from onebox.learning.training import Bounds, Training, fit
 
 
 class Diary(Silent):
     """Keeps the epochs, and can stop the run at one of them or at a step."""
 
     def __init__(self, stop_at_epoch=0, stop_at_step=0, stop=None):
-        self.epochs, self.steps = [], []
+        self.epochs, self.steps, self.notes = [], [], []
         self._stop_at_epoch, self._stop_at_step = stop_at_epoch, stop_at_step
         self._stop = stop or interrupt
 
@@ -35,6 +33,9 @@ class Diary(Silent):
         self.steps.append((done, total))
         if done == self._stop_at_step:
             self._stop()
+
+    def note(self, sentence):
+        self.notes.append(sentence)
 
     def epoch(self, figures):
         self.epochs.append(dataclasses.replace(figures, seconds=0.0))
@@ -67,10 +68,11 @@ def with_train(recipe, **changes):
     return recipe.model_copy(update={"train": train})
 
 
-def run(recipe, decoded, folder, diary=None, resume=None):
+def run(recipe, decoded, folder, diary=None, resume=None, deadline=None):
     torch.manual_seed(recipe.train.seed)
     network = Network(recipe, classes=1)
-    return fit(network, recipe, decoded, folder, diary or Diary(), resume=resume)
+    diary = diary or Diary()
+    return fit(network, recipe, decoded, folder, diary, Bounds(resume, deadline))
 
 
 def trained(folder):
@@ -110,7 +112,7 @@ def test_the_optimizer_and_the_schedule_are_those_of_the_recipe(recipe, optimize
     slowing = with_train(
         recipe, optimizer=optimizer, schedule="exponential", decay=0.5, decay_steps=2
     )
-    module = Training(Network(slowing, classes=1), slowing, total_steps=9)
+    module = Training(Network(slowing, classes=1), slowing, pace=Pace(1, 9))
     [made], [schedule] = module.configure_optimizers()
     assert type(made) is kind
     assert {group["weight_decay"] for group in made.param_groups} == {0.0, 0.05}
@@ -161,7 +163,7 @@ def test_the_figure_of_an_epoch_is_that_of_the_averaged_weights_that_are_kept(
     last = load_checkpoint(folder / "last.safetensors")
 
     def figure(state):
-        module = Training(Network(recipe, classes=1), recipe, total_steps=1)
+        module = Training(Network(recipe, classes=1), recipe, pace=Pace(1, 1))
         module.load_state_dict(state)
         module.eval()
         module.log = lambda name, value, **_: found.append(float(value))
@@ -179,7 +181,7 @@ def test_the_figure_of_an_epoch_is_that_of_the_averaged_weights_that_are_kept(
 
 
 def test_validation_measures_the_mean_overlap_of_the_pictures_with_a_box(recipe, decoded):
-    module = Training(Network(recipe, classes=1), recipe, total_steps=1).eval()
+    module = Training(Network(recipe, classes=1), recipe, pace=Pace(1, 1)).eval()
     told = []
     module.log = lambda name, value, **_: told.append((name, value))
     rows = decoded["val"]
@@ -433,6 +435,57 @@ def test_a_run_resumed_at_rest_or_after_it_ends_with_the_numbers_of_an_unbroken_
     assert_same_numbers(tmp_path / "broken", tmp_path / "whole")
 
 
+# --- a deadline --------------------------------------------------------------------------------
+
+# Training is late from the start: one round more than the first, and no other.
+LATE = Deadline(ends_at=-1e9, after_s=0.0, step_s=lambda _: 1.0, validation_s=0.0)
+EARLY = dataclasses.replace(LATE, ends_at=1e9)
+
+
+def test_a_late_run_is_shortened_and_ends_with_the_last_rate_and_the_whole_size(
+    unbroken, recipe, decoded, tmp_path, monkeypatch
+):
+    sizes = []
+    vary = training.augment
+    monkeypatch.setattr(
+        training,
+        "augment",
+        lambda *_, size, **more: sizes.append(size) or vary(*_, size=size, **more),
+    )
+    _, whole = unbroken
+    diary = Diary()
+    grown = with_train(recipe, first_size=0.5)
+    fitted = run(grown, decoded, tmp_path, diary, deadline=LATE)
+    assert (fitted.epochs, fitted.is_interrupted) == (2, False)
+    assert [(one.epoch, one.epochs) for one in diary.epochs] == [(1, 2), (2, 2)]
+    assert diary.steps == [(1, 12), (2, 12), (3, 12), (4, 6), (5, 6), (6, 6)]
+    assert diary.epochs[-1].learning_rate == whole.epochs[-1].learning_rate
+    assert (sizes[0], sizes[-1]) == (32, 64)
+    assert [sentence[:42] for sentence in diary.notes] == [
+        "the machine was slower than when the time "
+    ]
+
+
+def test_a_run_that_is_in_time_has_the_numbers_of_one_without_a_deadline(
+    unbroken, recipe, decoded, tmp_path
+):
+    folder, whole = unbroken
+    diary = Diary()
+    run(recipe, decoded, tmp_path, diary, deadline=EARLY)
+    assert (diary.epochs, diary.steps, diary.notes) == (whole.epochs, whole.steps, [])
+    assert_same_numbers(tmp_path, folder)
+
+
+def test_a_shortened_run_that_was_broken_off_goes_on_at_its_pace(recipe, decoded, tmp_path):
+    run(recipe, decoded, tmp_path / "whole", deadline=LATE)
+    run(recipe, decoded, tmp_path / "broken", Diary(stop_at_step=5), deadline=LATE)
+    rest = Diary()
+    last = tmp_path / "broken" / "last.safetensors"
+    assert run(recipe, decoded, tmp_path / "broken", rest, resume=last).epochs == 2
+    assert rest.steps == [(4, 6), (5, 6), (6, 6)]
+    assert_same_numbers(tmp_path / "broken", tmp_path / "whole")
+
+
 # --- joints in a batch -------------------------------------------------------------------------
 
 
@@ -444,7 +497,7 @@ def test_a_training_step_varies_joints_with_their_picture(recipe, decoded, monke
     )
     augmentation = recipe.augment.model_copy(update={"geometry": 1.0, "flip": 1.0, "cut": 0.0})
     varied = recipe.model_copy(update={"augment": augmentation})
-    module = Training(Network(varied, classes=1), varied, total_steps=1, flip_pairs=((0, 1),))
+    module = Training(Network(varied, classes=1), varied, pace=Pace(1, 1), flip_pairs=((0, 1),))
     module.log = lambda *_, **__: None
     (batch,) = batches(decoded["val"], RowsInOrder(12, 12))
     corners = batch.boxes.unflatten(1, (2, 2))

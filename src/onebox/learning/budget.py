@@ -13,6 +13,7 @@ import torch
 
 from onebox.errors import SettingError
 from onebox.learning.network import Network
+from onebox.learning.pace import Deadline
 from onebox.learning.rates import rest
 from onebox.learning.recipe import Recipe
 from onebox.learning.steps import planned_epochs, sensible_passes, size_at, steps_a_pass
@@ -25,7 +26,8 @@ _TIMED, _WARM_UP = 2, 1  # steps
 _POINTS = 20  # of the growing size, at which the cost of a step is asked
 _BESIDE = 1.1  # of a step's own time: batches, augmentation, moving average
 _RESTING = 0.3  # of a step's cost, while the backbone rests and is not gone back through
-_AROUND = 20.0  # seconds for decoding, the export and what is written
+_BEFORE, _AFTER = 8.0, 12.0  # seconds: imports and labels; decoding, the export, what is written
+_AROUND = _BEFORE + _AFTER
 _MARGIN = 0.9  # of the budget is planned; machines have other work
 _MEASURED = 0.015  # seconds to measure a picture from its file
 _MOST_PASSES = 3  # times the epochs that a recipe leaves to be planned
@@ -46,7 +48,7 @@ class Work:
     measured: int
 
 
-def plan(recipe: Recipe, network: Network, work: Work) -> Recipe:
+def plan(recipe: Recipe, network: Network, work: Work) -> tuple[Recipe, Deadline | None]:
     """The recipe with as many epochs as end in time, at the largest size that leaves enough steps.
 
     Args:
@@ -55,12 +57,17 @@ def plan(recipe: Recipe, network: Network, work: Work) -> Recipe:
         network: Steps are timed on it; its weights stay as they are.
         work: The pictures.
 
+    Returns:
+        The recipe, and the deadline that training must keep though the machine grows slower; None
+        where nothing is planned.
+
     Raises:
         SettingError: If not even one epoch at the smallest size fits.
     """
     minutes = recipe.train.minutes
     if minutes is None:
-        return recipe
+        return recipe, None
+    ends_at = time.monotonic() + minutes * 60 - _BEFORE
     seconds = _MARGIN * minutes * 60 - _AROUND - _MEASURED * work.measured
     cost = _cost_of_step(recipe, network)
     plans = [_at_size(recipe, work, share, cost, seconds) for share in _sizes(recipe)]
@@ -73,7 +80,16 @@ def plan(recipe: Recipe, network: Network, work: Work) -> Recipe:
             f"--minutes {minutes:g}: one epoch over {work.train} pictures at {chosen.model.size} "
             f"px takes longer. Give it {least} minutes, fewer pictures, or a smaller backbone."
         )
-    return chosen
+    return chosen, _deadline(chosen, work, cost, ends_at)
+
+
+def _deadline(recipe: Recipe, work: Work, cost: Callable[[int], float], ends_at: float) -> Deadline:
+    return Deadline(
+        ends_at=ends_at,
+        after_s=_AFTER + _MEASURED * work.measured,
+        step_s=lambda done: _BESIDE * _step_seconds(done, recipe, cost),
+        validation_s=_validation_seconds(recipe, work, cost),
+    )
 
 
 def _sizes(recipe: Recipe) -> tuple[float, ...]:
@@ -106,9 +122,13 @@ def _epoch_seconds(recipe: Recipe, work: Work, cost: Callable[[int], float]) -> 
     steps = steps_a_pass(work.train, recipe)
     points = [(point + 0.5) / _POINTS for point in range(_POINTS)]
     step = _BESIDE * sum(_step_seconds(done, recipe, cost) for done in points) / _POINTS
-    # A picture is validated with about a third of a step's arithmetic.
-    validation = work.val / recipe.train.batch_size * cost(recipe.model.size) / 3
+    validation = _validation_seconds(recipe, work, cost)
     return steps * step + validation / sensible_passes(work.train, recipe)
+
+
+def _validation_seconds(recipe: Recipe, work: Work, cost: Callable[[int], float]) -> float:
+    """Seconds of a validation: a picture takes about a third of a step's arithmetic."""
+    return work.val / recipe.train.batch_size * cost(recipe.model.size) / 3
 
 
 def _step_seconds(done: float, recipe: Recipe, cost: Callable[[int], float]) -> float:

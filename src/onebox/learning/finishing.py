@@ -26,6 +26,7 @@ from onebox.learning.checkpoints import RECIPE_KEY, load_checkpoint, save_weight
 from onebox.learning.export import PARITY_PICTURES, export, write_facts
 from onebox.learning.looking import choose_look
 from onebox.learning.network import Network
+from onebox.learning.pace import Deadline
 from onebox.learning.planning import mean_box
 from onebox.learning.progress import Listener
 from onebox.learning.recipe import Recipe
@@ -56,6 +57,7 @@ class Plan:
         network: As it starts.
         weights: Name of the file its backbone came from, or ``none``.
         resume: The checkpoint to go on from.
+        deadline: That training keeps.
     """
 
     folder: Path
@@ -63,6 +65,7 @@ class Plan:
     network: Network
     weights: str
     resume: Path | None = None
+    deadline: Deadline | None = None
 
     @property
     def checkpoints(self) -> Path:

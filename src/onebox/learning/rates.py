@@ -10,10 +10,11 @@ from torch import nn
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
+from onebox.learning.pace import Pace
 from onebox.learning.recipe import TrainSettings
 
-Rate = Callable[[int], float]
-"""A step → a share of a group's highest rate."""
+Rate = Callable[[int | float], float]
+"""A step, or a schedule's place in steps → a share of a group's highest rate."""
 
 _LAST_RATE = 0.01  # of the highest, at the end of the cycle
 _BACKBONE_RATE = 0.5  # of the heads', so that what it knows is not forgotten
@@ -28,7 +29,7 @@ def one_cycle(settings: TrainSettings, total: int) -> Rate:
     """
     warmup = max(1, round(settings.warmup * total))
 
-    def share(step: int) -> float:
+    def share(step: int | float) -> float:
         if step < warmup:
             return (step + 1) / warmup
         done = min(1.0, (step - warmup) / max(1, total - warmup))
@@ -54,19 +55,24 @@ def resting_steps(settings: TrainSettings, total: int) -> int:
 
 
 def rates_of_groups(
-    optimizer: Optimizer, backbone: nn.Module, settings: TrainSettings, total: int
-) -> list[Rate]:
-    """How the rate of each of an optimizer's groups goes with the steps.
+    optimizer: Optimizer, backbone: nn.Module, settings: TrainSettings, pace: Pace
+) -> list[Callable[[int], float]]:
+    """How the rate of each of an optimizer's groups goes with the steps, at a pace.
 
     The backbone's schedule begins when its rest ends, and ends with that of the heads.
     """
+    total = pace.planned
     first = resting_steps(settings, total)
     make = SCHEDULES[settings.schedule]
-    of_heads, after_rest = make(settings, total), make(settings, total - first)
+    whole, after_rest = make(settings, total), make(settings, total - first)
     late = {id(parameter) for parameter in backbone.parameters()}
 
+    def of_heads(step: int) -> float:
+        return whole(pace.at(step))
+
     def of_backbone(step: int) -> float:
-        return 0.0 if step < first else after_rest(step - first)
+        place = pace.at(step)
+        return 0.0 if place < first else after_rest(place - first)
 
     is_late = [id(group["params"][0]) in late for group in optimizer.param_groups]
     return [of_backbone if each else of_heads for each in is_late]

@@ -26,7 +26,7 @@ from onebox.learning.recipe import Recipe
 from onebox.learning.recipe_files import read_recipe
 from onebox.learning.starts import find_start
 from onebox.learning.storage import check_space
-from onebox.learning.training import Fitted, fit
+from onebox.learning.training import Bounds, Fitted, fit
 from onebox.structures import SPLITS, Dataset
 
 _BYTES_A_WEIGHT = 4
@@ -130,7 +130,8 @@ def _new_plan(
     start = find_start(settle(settings, data), None if weights is None else Path(weights))
     presence = learns_presence(start.recipe, data)
     network = start.network(len(data.classes), _joint_count(data), presence=presence)
-    return Plan(folder, budget.plan(start.recipe, network, _work(data)), network, start.name)
+    settled, deadline = budget.plan(start.recipe, network, _work(data))
+    return Plan(folder, settled, network, start.name, deadline=deadline)
 
 
 def _work(data: Dataset) -> budget.Work:
@@ -229,7 +230,14 @@ def _fit(plan: Plan, decoded: Mapping[str, Decoded], listener: Listener) -> Fitt
     """
     listener.stage("Training")
     history = History(plan.folder / "history.csv", listener, is_resumed=plan.resume is not None)
-    fitted = fit(plan.network, plan.recipe, decoded, plan.checkpoints, history, resume=plan.resume)
+    fitted = fit(
+        plan.network,
+        plan.recipe,
+        decoded,
+        plan.checkpoints,
+        history,
+        Bounds(plan.resume, plan.deadline),
+    )
     if fitted.kept is None:
         raise OneboxError(
             f"{plan.folder}: training was stopped before its first epoch ended; there is nothing "

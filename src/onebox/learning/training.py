@@ -6,11 +6,9 @@ so a resumed run goes on with the numbers that an unbroken one would have had.
 
 import ctypes
 import logging
-import math
 import platform
-import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +22,14 @@ from torch import Tensor
 from onebox.learning.augmentation import Targets, augment, show
 from onebox.learning.batches import Batch, RowsInOrder, ShuffledRows, batches
 from onebox.learning.cache import Decoded
+from onebox.learning.callbacks import Pacing, Resting, Speaker, warm_average
 from onebox.learning.checkpoints import SafetensorsCheckpoints
 from onebox.learning.keeping import VAL_FIGURE, checkpoints, which_is_kept
 from onebox.learning.losses import paired_iou
 from onebox.learning.network import Network, total_loss
-from onebox.learning.progress import EpochFigures, Listener
-from onebox.learning.rates import rates_of_groups, rest, resting_steps
+from onebox.learning.pace import Deadline, Pace
+from onebox.learning.progress import Listener
+from onebox.learning.rates import rates_of_groups
 from onebox.learning.recipe import Recipe
 from onebox.learning.steps import passes_between, planned_epochs, size_at
 
@@ -52,6 +52,19 @@ class Fitted:
     is_interrupted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Where a training begins, and by when it must end.
+
+    Attributes:
+        resume: A checkpoint to go on from; None for the network as it is.
+        deadline: Fewer epochs are trained where it would not be kept; None for no such thing.
+    """
+
+    resume: Path | None = None
+    deadline: Deadline | None = None
+
+
 class Training(lightning.LightningModule):
     """A network under training."""
 
@@ -60,17 +73,17 @@ class Training(lightning.LightningModule):
         network: Network,
         recipe: Recipe,
         *,
-        total_steps: int,
+        pace: Pace,
         flip_pairs: Sequence[tuple[int, int]] = (),
     ) -> None:
-        """Train ``network`` as the recipe says, for ``total_steps``.
+        """Train ``network`` as the recipe says, at a pace.
 
         ``flip_pairs`` are the joints that a mirrored picture swaps.
         """
         super().__init__()
         self.network = network
         self.recipe = recipe
-        self.total_steps = total_steps
+        self.pace = pace
         self.flip_pairs = flip_pairs
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:  # noqa: ARG002
@@ -81,7 +94,7 @@ class Training(lightning.LightningModule):
             _planes(batch.pixels),
             Targets(batch.boxes.cpu(), batch.joints.cpu()),
             self.recipe.augment,
-            size=size_at(self.global_step / self.total_steps, self.recipe),
+            size=size_at(self.pace.share(self.global_step), self.recipe),
             flip_pairs=self.flip_pairs,
             generator=generator,
         )
@@ -108,7 +121,7 @@ class Training(lightning.LightningModule):
         optimizer = OPTIMIZERS[settings.optimizer](
             self.network.parameter_groups(self.recipe), fused=True
         )
-        rates = rates_of_groups(optimizer, self.network.backbone, settings, self.total_steps)
+        rates = rates_of_groups(optimizer, self.network.backbone, settings, self.pace)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rates)
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
@@ -125,8 +138,7 @@ def fit(
     decoded: Mapping[str, Decoded],
     folder: Path,
     listener: Listener,
-    *,
-    resume: Path | None = None,
+    bounds: Bounds = Bounds(),
 ) -> Fitted:
     """Train a network on the ``train`` rows, and validate it on the ``val`` rows.
 
@@ -136,7 +148,7 @@ def fit(
         decoded: Rows of ``train`` and ``val``.
         folder: Takes ``best.safetensors`` and ``last.safetensors``.
         listener: Hears of each step and epoch.
-        resume: A checkpoint to go on from.
+        bounds: Where it begins, and by when it must end.
 
     Returns:
         Where the checkpoint that is kept lies, also where the user pressed Ctrl-C.
@@ -145,20 +157,21 @@ def fit(
     epochs = planned_epochs(pictures, recipe)
     passes = passes_between(epochs, pictures, recipe)
     order = ShuffledRows(pictures, recipe.train.batch_size, recipe.train.seed, passes)
+    pace = Pace(len(order), rounds=epochs // passes)
     module = Training(
         network.to(memory_format=torch.channels_last),
         recipe,
-        total_steps=epochs // passes * len(order),
+        pace=pace,
         flip_pairs=decoded["train"].flip_pairs,
     )
-    speaker = _Speaker(listener, epochs, passes)
-    callbacks = [*_callbacks(recipe), speaker, *checkpoints(recipe, folder)]
+    spoken = [Pacing(pace, listener, bounds.deadline), Speaker(listener, pace, passes)]
+    callbacks = [*_callbacks(module), *spoken, *checkpoints(recipe, folder)]
     rows = batches(decoded["train"], order)
     val_rows = batches(decoded["val"], RowsInOrder(len(decoded["val"]), recipe.train.batch_size))
     keep_freed_memory()
     with _quiet():
-        trainer = _trainer(epochs // passes, recipe.train.clip_norm, callbacks)
-        is_interrupted = _run(trainer, module, [rows, val_rows], resume)
+        trainer = _trainer(pace.rounds, recipe.train.clip_norm, callbacks)
+        is_interrupted = _run(trainer, module, [rows, val_rows], bounds.resume)
     kept = folder / f"{which_is_kept(recipe, decoded['val'])}.safetensors"
     ended = trainer.current_epoch * passes
     return Fitted(kept if kept.is_file() else None, ended, is_interrupted)
@@ -192,82 +205,16 @@ def _run(
     return trainer.interrupted
 
 
-def _callbacks(recipe: Recipe) -> list[Callback]:
+def _callbacks(module: Training) -> list[Callback]:
+    recipe = module.recipe
     chosen: list[Callback] = []
     if recipe.train.ema_decay:
         chosen.append(WeightAveraging(multi_avg_fn=warm_average(recipe.train.ema_decay)))
     if recipe.train.patience:
         chosen.append(EarlyStopping(VAL_FIGURE, mode="max", patience=recipe.train.patience))
     if recipe.train.head_first or recipe.train.frozen_stages:
-        chosen.append(_Resting())
+        chosen.append(Resting(module.network.backbone, recipe.train, module.pace))
     return chosen
-
-
-def warm_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor], None]:
-    """A moving average that forgets its start: the decay rises to its value with the steps."""
-
-    def update(averaged: Sequence[Tensor], current: Sequence[Tensor], count: Tensor) -> None:
-        steps = float(count)
-        share = 1 - min(decay, (1 + steps) / (10 + steps))
-        if averaged[0].is_floating_point():
-            torch._foreach_lerp_(list(averaged), list(current), share)
-        else:
-            torch._foreach_copy_(list(averaged), list(current))
-
-    return update
-
-
-class _Resting(Callback):
-    """Lets the backbone rest in the first steps, and its first stages in all.
-
-    Asked at every step: a resumed run begins anywhere, and a validation sets modes of its own.
-    """
-
-    def on_train_batch_start(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        *_: object,
-    ) -> None:
-        """Have the backbone rest or learn in this step."""
-        if isinstance(pl_module, Training):
-            settings = pl_module.recipe.train
-            first = resting_steps(settings, pl_module.total_steps)
-            rest(
-                pl_module.network.backbone,
-                is_resting=trainer.global_step < first,
-                frozen_stages=settings.frozen_stages,
-            )
-
-
-class _Speaker(Callback):
-    """Tells the listener of steps and epochs."""
-
-    def __init__(self, listener: Listener, epochs: int, passes: int) -> None:
-        self._listener, self._epochs, self._passes = listener, epochs, passes
-        self._started = time.monotonic()
-
-    def on_train_batch_end(self, trainer: lightning.Trainer, *_: object) -> None:
-        """Tell of the step."""
-        self._listener.advance(trainer.global_step, int(trainer.estimated_stepping_batches))
-
-    def on_train_epoch_end(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,  # noqa: ARG002
-    ) -> None:
-        """Tell of the epochs since the last time; the trainer counts them as one."""
-        figures = trainer.callback_metrics
-        self._listener.epoch(
-            EpochFigures(
-                epoch=(trainer.current_epoch + 1) * self._passes,
-                epochs=self._epochs,
-                loss=float(figures["loss"]),
-                val_mean_iou=float(figures.get(VAL_FIGURE, math.nan)),
-                learning_rate=float(trainer.optimizers[0].param_groups[0]["lr"]),
-                seconds=time.monotonic() - self._started,
-            )
-        )
 
 
 def _planes(pixels: Tensor) -> Tensor:
