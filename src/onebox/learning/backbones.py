@@ -55,9 +55,11 @@ class Backbone(nn.Module):
         self.register_buffer("std", torch.tensor(settings.std or own.std).view(1, 3, 1, 1))
         self.shapes = self._shapes(settings)
 
-    def forward(self, pictures: Float[Tensor, "n 3 height width"]) -> list[Tensor]:
-        """Feature maps of pictures in [0, 1], the finer first."""
-        maps: list[Tensor] = self.features((pictures - self.mean) / self.std)
+    def forward(
+        self, pictures: Float[Tensor, "n 3 height width"], white: float = 1.0
+    ) -> list[Tensor]:
+        """Feature maps of pictures from 0 to ``white``, the finer first."""
+        maps: list[Tensor] = self.features((pictures - white * self.mean) / (white * self.std))
         return [each.permute(0, 3, 1, 2) for each in maps] if self.has_channels_last else maps
 
     def _shapes(self, settings: ModelSettings) -> list[Shape]:

@@ -21,6 +21,9 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+_ROWS, _COLUMNS = 2, 3  # axes of a map
+
+
 class DirectBox(nn.Module):
     """Fully connected layers → four numbers in the recipe's layout."""
 
@@ -106,12 +109,11 @@ class _Axes(nn.Module):
         rows, columns = cells.shape[2:]
         x = bin_places(columns, self.bins_per_cell).to(cells)
         y = bin_places(rows, self.bins_per_cell).to(cells)
-        # A map with its axes swapped has the rows along the line.
-        return Bins(self.along_x(cells), x), Bins(self.along_y(cells.transpose(2, 3)), y)
+        return Bins(self.along_x(cells, _ROWS), x), Bins(self.along_y(cells, _COLUMNS), y)
 
 
 class _Line(nn.Module):
-    """A map → rows of logits along its last axis."""
+    """A map → rows of logits along one of its axes, the other being pooled."""
 
     def __init__(self, channels: int, outputs: int, bins_per_cell: int) -> None:
         super().__init__()
@@ -120,9 +122,9 @@ class _Line(nn.Module):
         self.widen = nn.Conv1d(channels, channels, 3, padding=2)
         self.bins = nn.Conv1d(channels, outputs * bins_per_cell, 1)
 
-    def forward(self, cells: Tensor) -> Float[Tensor, "n outputs bins"]:
-        """Pool the rows of each column by attention, then classify along the columns."""
-        line = (self.attention(cells).softmax(dim=2) * cells).sum(dim=2)
+    def forward(self, cells: Tensor, pooled: int) -> Float[Tensor, "n outputs bins"]:
+        """Pool an axis by attention, then classify along the other."""
+        line = (self.attention(cells).softmax(dim=pooled) * cells).sum(dim=pooled)
         logits = self.bins(self.widen(line).relu())
         return logits.unflatten(1, (self.outputs, -1)).transpose(2, 3).flatten(2)
 

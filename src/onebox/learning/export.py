@@ -34,6 +34,7 @@ PARITY_PX = 0.1
 """Largest difference of a box edge that export accepts, in pixels of the training size."""
 
 PARITY_PICTURES = 32
+_WHITE = 255.0  # of uint8: one pass over the pixels less than to divide by it first
 _OPSET = 18
 # What is compared → shares of the picture's width and height.
 _SHARES: dict[str, Callable[[ndarray, ndarray], ndarray]] = {
@@ -64,7 +65,7 @@ class Deployed(nn.Module):
         pictures = functional.interpolate(
             planes, size=(self.size, self.size), mode="bilinear", align_corners=False
         )
-        outputs = self.network(pictures / 255)
+        outputs = self.network(pictures, _WHITE)
         edges = outputs.box.boxes.clamp(0, 1)
         low = torch.minimum(edges[:, :2], edges[:, 2:])
         high = torch.maximum(edges[:, :2], edges[:, 2:])

@@ -92,13 +92,13 @@ class Network(nn.Module):
         # After it for the same reason; it teaches, and no model file holds it.
         self.scale_head = ScaleHead(sizes) if recipe.loss.box.get("laplace") else None
 
-    def forward(self, pictures: Float[Tensor, "n 3 height width"]) -> Outputs:
-        """Answer for pictures in [0, 1].
+    def forward(self, pictures: Float[Tensor, "n 3 height width"], white: float = 1.0) -> Outputs:
+        """Answer for pictures from 0 to ``white``.
 
         Raises:
             ValueError: If the box is the joints' hull, and the data has no joints.
         """
-        vector, cells = self.vectorizer(self.backbone(pictures))
+        vector, cells = self.vectorizer(self.backbone(pictures, white))
         features = Features(self.shared(vector), cells)
         joints = None if self.joint_head is None else self.joint_head(features)
         overlap = None if self.overlap_head is None else self.overlap_head(features)
