@@ -89,7 +89,7 @@ def demo(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train on generated discs, from no weights, in a minute and a half."""
+    """Train on generated discs, from no weights, in 90 seconds."""
     import onebox
 
     with TrainingBar() as bar:
