@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageOps
@@ -58,7 +58,6 @@ def test_a_box_30_wide_and_40_high_at_10_20_is_written_in_each_layout(layout, nu
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@settings(deadline=None)
 @given(boxes=whole_boxes(3))
 def test_layouts_agree_with_torchvision_both_ways(layout, boxes):
     theirs = box_convert(torch.from_numpy(boxes), "xyxy", layout).numpy()
@@ -111,7 +110,6 @@ def test_iou_of_boxes_without_area_is_zero_not_nan():
     assert paired_iou(NONE, NONE).shape == (0,)
 
 
-@settings(deadline=None)
 @given(left=whole_boxes(4), right=whole_boxes(4))
 def test_iou_is_the_diagonal_of_torchvisions_and_symmetric(left, right):
     theirs = box_iou(torch.from_numpy(left), torch.from_numpy(right)).diagonal().numpy()
@@ -119,7 +117,6 @@ def test_iou_is_the_diagonal_of_torchvisions_and_symmetric(left, right):
     np.testing.assert_array_equal(paired_iou(left, right), paired_iou(right, left))
 
 
-@settings(deadline=None)
 @given(boxes=whole_boxes(3), scale=st.integers(1, 9), shift=st.integers(-30, 30))
 def test_iou_does_not_change_when_both_boxes_are_scaled_and_moved(boxes, scale, shift):
     other = boxes + np.array([1.0, 0.0, 3.0, 2.0])
@@ -150,7 +147,6 @@ def test_no_boxes_turn_into_no_boxes(orientation):
     assert turn_boxes_upright(NONE, orientation, (31, 17)).shape == (0, 4)
 
 
-@settings(deadline=None)
 @given(boxes=whole_boxes(3), orientation=st.sampled_from(ORIENTATIONS))
 def test_turning_keeps_area_and_overlap(boxes, orientation):
     other = boxes + np.array([1.0, 0.0, 3.0, 2.0])
