@@ -77,6 +77,7 @@ def fewer(labels: Path, count: int, seed: int, file: Path) -> Path:
     trained_on = [row for row in rows if row["split"] == "train"]
     kept = random.Random(seed).sample(trained_on, count)
     kept += [row for row in rows if row["split"] == "test"]
+    file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("w", newline="", encoding="utf-8") as opened:
         writer = csv.DictWriter(opened, rows[0].keys())
         writer.writeheader()

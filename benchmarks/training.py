@@ -125,7 +125,8 @@ def _constant_batch(recipe: Recipe) -> tuple[Tensor, Batch]:
     boxes = torch.tensor([0.2, 0.3, 0.7, 0.8]).repeat(count, 1)
     has_box = torch.ones(count, dtype=torch.bool)
     labels = torch.zeros(count, dtype=torch.int64)
-    return pictures, Batch(pictures, boxes, has_box, labels, torch.zeros(count, 0, 3))
+    no_joints = torch.zeros(count, 0, 3)
+    return pictures, Batch(pictures, boxes, has_box, labels, no_joints, torch.arange(count))
 
 
 def _memory_rows(options: argparse.Namespace) -> Iterator[Mapping[str, str | float]]:

@@ -62,6 +62,7 @@ def tiny_recipe():
             "batch_size": 8,
             "learning_rate": 8e-3,
             "backbone_rate": 1.0,
+            "head_first": 0.0,
             "ema_decay": 0.9,
             "validate_every": 1,
             "keep": "best",

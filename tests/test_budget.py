@@ -60,7 +60,19 @@ def test_steps_in_which_the_backbone_rests_cost_less(network, costs):
     # 0.9 * 13 min = 702 s, less 21.5 s: 680.5 s. Half of the 10 steps of 1.1 s cost 0.3 of it,
     # and half a validation half a second: 7.65 s an epoch, and 88 fit.
     work = Work(train=100, val=30, measured=100)
-    assert plan(recipe_of(minutes=13, head_first=0.5), network, work)[0].train.epochs == 88
+    recipe = recipe_of(minutes=13, head_first=0.5, head_views=0)
+    assert plan(recipe, network, work)[0].train.epochs == 88
+
+
+@pytest.mark.parametrize(("views", "epochs"), [(4, 84), (100, 70)])
+def test_views_that_are_kept_cost_a_look_each_and_their_steps_little(network, costs, views, epochs):
+    # 0.9 * 11 min = 594 s, less 21.5 s: 572.5 s. Half of the 10 steps of 1.1 s cost 0.1 of it, and
+    # half a validation half a second: 6.55 s an epoch. A look takes 10 times 0.3 s. After four,
+    # 85.6 epochs fit, of which 84 end with a validation; with one in each pass of the first half,
+    # 71.1.
+    work = Work(train=100, val=30, measured=100)
+    recipe = recipe_of(minutes=11, head_first=0.5, head_views=views)
+    assert plan(recipe, network, work)[0].train.epochs == epochs
 
 
 def test_the_epochs_of_the_recipe_are_the_most(network, costs):

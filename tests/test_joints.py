@@ -121,7 +121,9 @@ def loss_of(points, visible=VISIBLE, *, weights, confidence=None, bins=None, has
     said = torch.zeros(2, 3) if confidence is None else confidence
     outputs = Outputs(BoxOutput(BOXES), torch.zeros(2, 1), None, JointOutput(points, said, bins))
     truth = torch.cat([TRUE_POINTS, visible[..., None]], dim=2)
-    batch = Batch(torch.zeros(2), BOXES, torch.tensor(has_box), torch.tensor([0, 0]), truth)
+    batch = Batch(
+        torch.zeros(2), BOXES, torch.tensor(has_box), torch.tensor([0, 0]), truth, torch.arange(2)
+    )
     return total_loss(outputs, batch, LossSettings(box={}, joints=weights), "xyxy")
 
 
@@ -284,7 +286,12 @@ def test_four_faces_can_be_learned_by_heart(vectorizer):
     boxes = torch.cat([points.amin(dim=1), points.amax(dim=1)], dim=1)
     truth = torch.cat([points, torch.full((4, 3, 1), 2.0)], dim=2)
     batch = Batch(
-        torch.zeros(4), boxes, torch.ones(4, dtype=torch.bool), torch.zeros(4).long(), truth
+        torch.zeros(4),
+        boxes,
+        torch.ones(4, dtype=torch.bool),
+        torch.zeros(4).long(),
+        truth,
+        torch.arange(4),
     )
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
     for _ in range(200):

@@ -111,7 +111,8 @@ def four_pictures():
         picture[:, box[1] : box[3], box[0] : box[2]] = 1
     labels = torch.tensor([0, 1, 2, 0])
     has_box = torch.ones(4, dtype=torch.bool)
-    return pictures, Batch(torch.zeros(4), boxes, has_box, labels, torch.zeros(4, 0, 3))
+    no_joints = torch.zeros(4, 0, 3)
+    return pictures, Batch(torch.zeros(4), boxes, has_box, labels, no_joints, torch.arange(4))
 
 
 def loss_of(outputs, batch, recipe):
@@ -435,7 +436,9 @@ def answered(**changes):
 
 def batch_of(has_box, labels):
     no_joints = torch.zeros(3, 0, 3)
-    return Batch(torch.zeros(3), TRUTH, torch.tensor(has_box), torch.tensor(labels), no_joints)
+    labels = torch.tensor(labels)
+    pixels, rows = torch.zeros(3), torch.arange(3)
+    return Batch(pixels, TRUTH, torch.tensor(has_box), labels, no_joints, rows)
 
 
 def test_the_total_is_the_weighted_sum_of_means_over_the_pictures_that_can_tell():

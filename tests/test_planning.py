@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from onebox.errors import DataError, SettingError
-from onebox.learning.planning import check_data, choose_folder, mean_box, settle
+from onebox.learning.planning import check_data, choose_folder, mean_box, settle, with_rest
 from onebox.learning.recipe_files import check_recipe, read_recipe
 from onebox.structures import Dataset, Joints, Sample
 
@@ -188,6 +188,31 @@ def test_a_declared_class_that_no_training_picture_shows_is_refused():
     with pytest.raises(SettingError, match=r"'owl', and no training picture of labels\.csv shows"):
         settle(recipe, data)
     assert settle(read_recipe("default", ["data.classes=['cat']"]), data)
+
+
+# --- the backbone's rest -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("pictures", "share"), [(2, 0.3), (60, 0.3), (61, 0.0), (50_000, 0.0)])
+def test_the_backbone_rests_at_first_where_pictures_are_few(pictures, share):
+    assert with_rest(read_recipe("default"), pictures).train.head_first == share
+
+
+@pytest.mark.parametrize("given", [0.0, 0.5])
+def test_a_rest_that_is_given_stays(given):
+    recipe = read_recipe("default", [f"train.head_first={given}"])
+    assert with_rest(recipe, 30) is recipe
+
+
+CLASSIC = [
+    "alexnet-softmax-l2", "anchors", "linear128-smoothl1", "pose", "resnet50-gap-mse",
+    "vgg16-sigmoid-bce",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CLASSIC)
+def test_classic_systems_learn_as_a_whole_from_the_first_step(name):
+    assert with_rest(read_recipe(name), 2).train.head_first == 0.0
 
 
 # --- folder ------------------------------------------------------------------------------------

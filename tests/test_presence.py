@@ -103,7 +103,8 @@ def batch_of(has_box, labels, joints=0):
     has_box = torch.tensor(has_box)
     boxes = torch.tensor([0.25, 0.25, 0.75, 0.75]) * has_box[:, None]
     marked = torch.tensor([0.5, 0.5, 2.0]).expand(len(boxes), joints, 3) * has_box[:, None, None]
-    return Batch(torch.zeros(len(boxes)), boxes, has_box, torch.tensor(labels), marked)
+    pixels, rows = torch.zeros(len(boxes)), torch.arange(len(boxes))
+    return Batch(pixels, boxes, has_box, torch.tensor(labels), marked, rows)
 
 
 def test_presence_is_the_mean_cross_entropy_over_all_pictures_times_its_weight(recipe):

@@ -376,6 +376,7 @@ def test_the_weights_of_an_earlier_run_are_taken_over_to_the_last_tensor(
         assert torch.equal(state[name], tensor), name
     assert recipe.model.backbone == "test_byobnet"
     assert recipe.model.width == tiny_recipe.model.width
+    assert recipe.train.head_first == 0.3  # twenty pictures are few
     assert recipe.model.size == read_recipe("default").model.size
 
 

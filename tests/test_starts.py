@@ -19,6 +19,13 @@ def test_from_no_weights_no_stage_is_frozen(frozen):
     assert start.recipe.train.frozen_stages == 0
 
 
+@pytest.mark.parametrize(("given", "share"), [(None, 0.0), (0.25, 0.25)])
+def test_from_no_weights_the_backbone_does_not_rest_unless_told(tiny_recipe, given, share):
+    train = tiny_recipe.train.model_copy(update={"head_first": given})
+    start = find_start(tiny_recipe.model_copy(update={"train": train}), None)
+    assert start.recipe.train.head_first == share
+
+
 @pytest.mark.parametrize(("given", "rate"), [(None, 1.0), (0.25, 0.25)])
 def test_from_no_weights_the_backbone_learns_as_fast_as_the_heads_unless_told(
     tiny_recipe, given, rate

@@ -446,10 +446,10 @@ def test_a_late_run_is_shortened_and_ends_with_the_last_rate_and_the_whole_size(
     unbroken, recipe, decoded, tmp_path, monkeypatch
 ):
     sizes = []
-    vary = training.augment
+    vary = training.vary
     monkeypatch.setattr(
         training,
-        "augment",
+        "vary",
         lambda *_, size, **more: sizes.append(size) or vary(*_, size=size, **more),
     )
     _, whole = unbroken

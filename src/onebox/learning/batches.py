@@ -21,6 +21,7 @@ class Batch(NamedTuple):
         has_box: Whether the picture has a subject with a box, of shape (n,).
         labels: Index of the class, or ``cache.NO_LABEL``, of shape (n,).
         joints: ``(x, y, visibility)`` in shares of the sides, of shape (n, joints, 3).
+        rows: Which rows of `Decoded` they are, of shape (n,).
     """
 
     pixels: Tensor
@@ -28,6 +29,7 @@ class Batch(NamedTuple):
     has_box: Tensor
     labels: Tensor
     joints: Tensor
+    rows: Tensor
 
 
 class DecodedRows(Dataset[Batch]):
@@ -45,6 +47,7 @@ class DecodedRows(Dataset[Batch]):
             torch.from_numpy(chosen.has_box[rows]),
             torch.from_numpy(chosen.labels[rows]),
             torch.from_numpy(chosen.joints[rows]),
+            torch.tensor(rows),
         )
 
 

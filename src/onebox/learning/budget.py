@@ -26,6 +26,7 @@ _TIMED, _WARM_UP = 2, 1  # steps
 _POINTS = 20  # of the growing size, at which the cost of a step is asked
 _BESIDE = 1.1  # of a step's own time: batches, augmentation, moving average
 _RESTING = 0.3  # of a step's cost, while the backbone rests and is not gone back through
+_HEADS = 0.1  # of it, where the backbone's maps are kept
 _BEFORE, _AFTER = 8.0, 12.0  # seconds: imports and labels; decoding, the export, what is written
 _AROUND = _BEFORE + _AFTER
 _MARGIN = 0.9  # of the budget is planned; machines have other work
@@ -102,13 +103,23 @@ def _at_size(
     """The recipe at a share of its size, with the epochs that fit, and none more than planned."""
     size = max(_MULTIPLE, math.floor(recipe.model.size * share / _MULTIPLE) * _MULTIPLE)
     smaller = recipe.model_copy(update={"model": recipe.model.model_copy(update={"size": size})})
-    epochs = math.floor(seconds / _epoch_seconds(smaller, work, cost))
+    epochs = _fitting_epochs(smaller, work, cost, seconds)
     passes = sensible_passes(work.train, recipe)
     if epochs > passes:
         epochs -= epochs % passes  # so that a validation ends the last
     fewer = max(0, min(epochs, _most_epochs(recipe, work)))
     train = smaller.train.model_copy(update={"epochs": fewer})
     return smaller.model_copy(update={"train": train})
+
+
+def _fitting_epochs(
+    recipe: Recipe, work: Work, cost: Callable[[int], float], seconds: float
+) -> int:
+    """Each pass in which the backbone rests has a view of its own, until there are no more."""
+    epoch, pass_at_rest = _epoch_seconds(recipe, work, cost), _look_seconds(recipe, work, cost)
+    with_all = (seconds - recipe.train.head_views * pass_at_rest) / epoch
+    with_own = seconds / (epoch + (recipe.train.head_first or 0.0) * pass_at_rest)
+    return math.floor(max(with_all, with_own))
 
 
 def _most_epochs(recipe: Recipe, work: Work) -> int:
@@ -131,14 +142,24 @@ def _validation_seconds(recipe: Recipe, work: Work, cost: Callable[[int], float]
     return work.val / recipe.train.batch_size * cost(recipe.model.size) / 3
 
 
+def _look_seconds(recipe: Recipe, work: Work, cost: Callable[[int], float]) -> float:
+    """Seconds in which a backbone at rest looks at all pictures once; 0 where none are kept."""
+    if not recipe.train.head_first or not recipe.train.head_views:
+        return 0.0
+    return steps_a_pass(work.train, recipe) * _RESTING * cost(size_at(0.0, recipe))
+
+
 def _step_seconds(done: float, recipe: Recipe, cost: Callable[[int], float]) -> float:
     """Seconds of the step at a share ``done`` of them."""
     whole = cost(size_at(done, recipe))
-    return _RESTING * whole if done < recipe.train.head_first else whole
+    if done >= (recipe.train.head_first or 0.0):
+        return whole
+    return (_HEADS if recipe.train.head_views else _RESTING) * whole
 
 
 def _least_minutes(recipe: Recipe, work: Work, cost: Callable[[int], float]) -> int:
-    seconds = _epoch_seconds(recipe, work, cost) + _AROUND + _MEASURED * work.measured
+    epoch = _epoch_seconds(recipe, work, cost) + _look_seconds(recipe, work, cost)
+    seconds = epoch + _AROUND + _MEASURED * work.measured
     return math.ceil(seconds / _MARGIN / 60)
 
 

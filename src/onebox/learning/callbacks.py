@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from onebox.learning.keeping import VAL_FIGURE
 from onebox.learning.pace import Deadline, Pace, Timekeeper
 from onebox.learning.progress import EpochFigures, Listener
-from onebox.learning.rates import rest, resting_steps
+from onebox.learning.rates import is_at_rest, rest
 from onebox.learning.recipe import TrainSettings
 
 _PLACE = ("rounds", "step", "place", "stride")
@@ -50,10 +50,9 @@ class Resting(Callback):
         *_: object,
     ) -> None:
         """Have the backbone rest or learn in this step."""
-        first = resting_steps(self._settings, self._pace.planned)
         rest(
             self._backbone,
-            is_resting=self._pace.at(trainer.global_step) < first,
+            is_resting=is_at_rest(self._settings, self._pace, trainer.global_step),
             frozen_stages=self._settings.frozen_stages,
         )
 
@@ -65,10 +64,14 @@ class Pacing(Callback):
     """
 
     def __init__(self, pace: Pace, listener: Listener, deadline: Deadline | None) -> None:
-        """The clock runs from now."""
-        self._pace, self._listener = pace, listener
-        self._keeper = None if deadline is None else Timekeeper(pace, deadline)
+        self._pace, self._listener, self._deadline = pace, listener, deadline
+        self._keeper: Timekeeper | None = None
         self._planned_rounds = pace.rounds
+
+    def on_train_batch_start(self, *_: object) -> None:
+        """The clock runs from the first step."""
+        if self._keeper is None and self._deadline is not None:
+            self._keeper = Timekeeper(self._pace, self._deadline)
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: object) -> None:
         """Count the step."""

@@ -1,5 +1,6 @@
 """Backbone → vectorizer → shared layers → heads, and the loss of what they answer."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -98,7 +99,15 @@ class Network(nn.Module):
         Raises:
             ValueError: If the box is the joints' hull, and the data has no joints.
         """
-        vector, cells = self.vectorizer(self.backbone(pictures, white))
+        return self.answer(self.backbone(pictures, white))
+
+    def answer(self, maps: Sequence[Tensor]) -> Outputs:
+        """Answer for the backbone's maps.
+
+        Raises:
+            ValueError: If the box is the joints' hull, and the data has no joints.
+        """
+        vector, cells = self.vectorizer(maps)
         features = Features(self.shared(vector), cells)
         joints = None if self.joint_head is None else self.joint_head(features)
         overlap = None if self.overlap_head is None else self.overlap_head(features)

@@ -51,7 +51,12 @@ SCHEDULES: dict[str, Callable[[TrainSettings, int], Rate]] = {
 
 def resting_steps(settings: TrainSettings, total: int) -> int:
     """The first steps, in which the heads alone learn."""
-    return round(settings.head_first * total)
+    return round((settings.head_first or 0.0) * total)
+
+
+def is_at_rest(settings: TrainSettings, pace: Pace, step: int) -> bool:
+    """Whether the backbone rests in the step after so many."""
+    return pace.at(step) < resting_steps(settings, pace.planned)
 
 
 def rates_of_groups(

@@ -168,7 +168,11 @@ class TrainSettings(_Section):
             and 1 from none.
         layer_decay: The backbone's rate falls by this factor from each stage to the one before it.
         head_first: Share of the steps in which the backbone rests: neither its weights nor its
-            batch statistics move; its schedule begins after them.
+            batch statistics move; its schedule begins after them. Where absent 0.3 from weights
+            with 60 pictures or fewer, and otherwise none.
+        head_views: In those steps, so many ways to show each picture, at the first size; the
+            backbone looks at each once. 0 for a new one each step, as where their maps do not
+            find room in a gigabyte.
         frozen_stages: So many of a pretrained backbone's first stages, its stem the first of them,
             never learn: neither their weights nor their batch statistics move. From no weights,
             all learn.
@@ -196,7 +200,8 @@ class TrainSettings(_Section):
     learning_rate: Positive = 2e-3
     backbone_rate: Weight | None = None
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
-    head_first: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    head_first: Annotated[float, Field(ge=0, lt=1)] | None = None
+    head_views: Annotated[int, Field(ge=0)] = 20
     frozen_stages: Annotated[int, Field(ge=0)] = 0
     weight_decay: Weight = 0.05
     warmup: Share = 0.1

@@ -20,7 +20,13 @@ from onebox.learning.cache import Decoded, decode
 from onebox.learning.finishing import Plan, Run, finish, write_recipe
 from onebox.learning.history import History
 from onebox.learning.network import Network
-from onebox.learning.planning import check_data, choose_folder, learns_presence, settle
+from onebox.learning.planning import (
+    check_data,
+    choose_folder,
+    learns_presence,
+    settle,
+    with_rest,
+)
 from onebox.learning.progress import Listener, Silent
 from onebox.learning.recipe import Recipe
 from onebox.learning.recipe_files import read_recipe
@@ -130,7 +136,8 @@ def _new_plan(
     start = find_start(settle(settings, data), None if weights is None else Path(weights))
     presence = learns_presence(start.recipe, data)
     network = start.network(len(data.classes), _joint_count(data), presence=presence)
-    settled, deadline = budget.plan(start.recipe, network, _work(data))
+    rested = with_rest(start.recipe, len(data.part("train")))
+    settled, deadline = budget.plan(rested, network, _work(data))
     return Plan(folder, settled, network, start.name, deadline=deadline)
 
 

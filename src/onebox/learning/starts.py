@@ -79,9 +79,11 @@ def find_start(recipe: Recipe, weights: Path | None) -> Start:
 
 
 def _from_none(settings: TrainSettings) -> TrainSettings:
-    """A backbone that knows nothing learns in all its stages, and as fast as the heads."""
+    """A backbone that knows nothing learns in all its stages, as fast as the heads and as soon."""
     rate = 1.0 if settings.backbone_rate is None else settings.backbone_rate
-    return settings.model_copy(update={"frozen_stages": 0, "backbone_rate": rate})
+    first = settings.head_first or 0.0
+    changes = {"frozen_stages": 0, "backbone_rate": rate, "head_first": first}
+    return settings.model_copy(update=changes)
 
 
 def _recipe_of(path: Path) -> Recipe | None:

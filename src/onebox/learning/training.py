@@ -6,11 +6,13 @@ so a resumed run goes on with the numbers that an unbroken one would have had.
 
 import ctypes
 import logging
+import math
 import platform
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, WeightAveraging
 from torch import Tensor
 
-from onebox.learning.augmentation import Targets, augment, show
+from onebox.learning.augmentation import show
 from onebox.learning.batches import Batch, RowsInOrder, ShuffledRows, batches
 from onebox.learning.cache import Decoded
 from onebox.learning.callbacks import Pacing, Resting, Speaker, warm_average
@@ -29,9 +31,18 @@ from onebox.learning.losses import paired_iou
 from onebox.learning.network import Network, total_loss
 from onebox.learning.pace import Deadline, Pace
 from onebox.learning.progress import Listener
-from onebox.learning.rates import rates_of_groups
+from onebox.learning.rates import is_at_rest, rates_of_groups, rest, resting_steps
 from onebox.learning.recipe import Recipe
-from onebox.learning.steps import passes_between, planned_epochs, size_at
+from onebox.learning.steps import passes_between, planned_epochs, size_at, steps_a_pass
+from onebox.learning.views import (
+    KeptView,
+    View,
+    find_room,
+    keep_views,
+    planes,
+    recall,
+    vary,
+)
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 _SEED_STRIDE = 1_000_003  # keeps the steps of neighbouring seeds apart
@@ -75,41 +86,83 @@ class Training(lightning.LightningModule):
         *,
         pace: Pace,
         flip_pairs: Sequence[tuple[int, int]] = (),
+        pictures: Decoded | None = None,
     ) -> None:
         """Train ``network`` as the recipe says, at a pace.
 
-        ``flip_pairs`` are the joints that a mirrored picture swaps.
+        ``flip_pairs`` are the joints that a mirrored picture swaps, and ``pictures`` all those that
+        are trained on, where views of them are kept.
         """
         super().__init__()
         self.network = network
         self.recipe = recipe
         self.pace = pace
         self.flip_pairs = flip_pairs
+        self._pictures = pictures
+        self._kept: list[KeptView] = []
+
+    def on_train_start(self) -> None:
+        """Have a backbone that rests look once at what the heads will learn from."""
+        if self._pictures is None or not self._is_at_rest():
+            return
+        settings, backbone = self.recipe.train, self.network.backbone
+        count = len(self._pictures)
+        passes = resting_steps(settings, self.pace.planned) / steps_a_pass(count, self.recipe)
+        views = min(settings.head_views, math.ceil(passes))
+        if not find_room(backbone, views * count):
+            return
+        size = size_at(0.0, self.recipe)
+        ways = [
+            partial(self._shown, size=size, generator=self._generator(-1 - number))
+            for number in range(views)
+        ]
+        rows = batches(self._pictures, RowsInOrder(count, settings.batch_size))
+        rest(backbone, is_resting=True)
+        self._kept = keep_views(backbone, rows, ways)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:  # noqa: ARG002
-        """Vary the pictures, and weigh what the network answers."""
-        seed = self.recipe.train.seed * _SEED_STRIDE + self.global_step
-        generator = torch.Generator().manual_seed(seed)
-        pictures, targets = augment(
-            _planes(batch.pixels),
-            Targets(batch.boxes.cpu(), batch.joints.cpu()),
+        """Show the pictures, and weigh what the network answers."""
+        if not self._is_at_rest():
+            self._kept = []
+        if self._kept:
+            maps, truth = recall(self._kept_view(), batch)
+            outputs = self.network.answer(maps)
+        else:
+            size = size_at(self.pace.share(self.global_step), self.recipe)
+            generator = self._generator(self.global_step)
+            pictures, truth = self._shown(batch, size=size, generator=generator)
+            outputs = self.network(pictures)
+        loss = total_loss(outputs, truth, self.recipe.loss, self.recipe.model.layout)
+        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(truth.boxes))
+        return loss
+
+    def _is_at_rest(self) -> bool:
+        return is_at_rest(self.recipe.train, self.pace, self.global_step)
+
+    def _kept_view(self) -> KeptView:
+        """Each pass over the pictures has the next one."""
+        done = self.global_step // steps_a_pass(len(self._kept[0].boxes), self.recipe)
+        return self._kept[done % len(self._kept)]
+
+    def _generator(self, number: int) -> torch.Generator:
+        """Of the step of that number; views that are kept have numbers below zero."""
+        return torch.Generator().manual_seed(self.recipe.train.seed * _SEED_STRIDE + number)
+
+    def _shown(self, batch: Batch, *, size: int, generator: torch.Generator) -> View:
+        on_device = Batch(*(each.to(self.device) for each in batch))
+        return vary(
+            on_device,
             self.recipe.augment,
-            size=size_at(self.pace.share(self.global_step), self.recipe),
+            size=size,
             flip_pairs=self.flip_pairs,
             generator=generator,
         )
-        device = batch.boxes.device
-        varied = batch._replace(boxes=targets.boxes.to(device), joints=targets.joints.to(device))
-        outputs = self.network(pictures.contiguous(memory_format=torch.channels_last))
-        loss = total_loss(outputs, varied, self.recipe.loss, self.recipe.model.layout)
-        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(pictures))
-        return loss
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:  # noqa: ARG002
         """Measure the overlap on pictures as they are."""
         whole = torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(len(batch.boxes), 4)
         unflipped = torch.zeros(len(batch.boxes), dtype=torch.bool)
-        pictures = show(_planes(batch.pixels), whole, unflipped, self.recipe.model.size)
+        pictures = show(planes(batch.pixels), whole, unflipped, self.recipe.model.size)
         outputs = self.network(pictures.contiguous(memory_format=torch.channels_last))
         overlap = paired_iou(outputs.box.boxes, batch.boxes)[batch.has_box]
         if len(overlap):
@@ -163,6 +216,7 @@ def fit(
         recipe,
         pace=pace,
         flip_pairs=decoded["train"].flip_pairs,
+        pictures=decoded["train"],
     )
     spoken = [Pacing(pace, listener, bounds.deadline), Speaker(listener, pace, passes)]
     callbacks = [*_callbacks(module), *spoken, *checkpoints(recipe, folder)]
@@ -215,11 +269,6 @@ def _callbacks(module: Training) -> list[Callback]:
     if recipe.train.head_first or recipe.train.frozen_stages:
         chosen.append(Resting(module.network.backbone, recipe.train, module.pace))
     return chosen
-
-
-def _planes(pixels: Tensor) -> Tensor:
-    """uint8 rows of pixels → planes in [0, 1]."""
-    return pixels.permute(0, 3, 1, 2).float() / 255
 
 
 def keep_freed_memory() -> None:
