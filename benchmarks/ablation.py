@@ -27,6 +27,7 @@ _FEW = "raccoon-30"  # 30 of its training pictures, drawn by the seed, and none 
 _SEEDS = (0, 1, 2)
 _DRAWS = 10_000  # of the bootstrap
 _DEFAULT = "default"
+_LARGER = "128 px"  # where the default's first size is smaller, as it is not at 96 px
 _DIRECT = {
     "model.box_head": "direct",
     "model.hidden": "[512]",
@@ -45,7 +46,10 @@ _VARIANTS: dict[str, Mapping[str, object]] = {
     "backbone frozen": {"train.backbone_rate": 0.0},
     "backbone at full rate": {"train.backbone_rate": 1.0},
     "backbone at a fifth": {"train.backbone_rate": 0.2},
-    "head first": {"train.head_first": 0.3},
+    "heads and backbone together": {"train.head_first": 0.0},
+    "head first": {"train.head_first": 0.3, "train.head_views": 0},
+    "head first, 20 views": {"train.head_first": 0.3},
+    "head first 0.5, 20 views": {"train.head_first": 0.5},
     "layer decay 0.8": {"train.layer_decay": 0.8},
     "head: gap, direct": {**_DIRECT, "model.vectorizer": "gap"},
     "head: flatten, direct": {**_DIRECT, "model.vectorizer": "flatten"},
@@ -64,8 +68,9 @@ _VARIANTS: dict[str, Mapping[str, object]] = {
     "loss: no overlap estimate": {"loss.overlap": 0.0},
     "no moving average": {"train.ema_decay": 0.0},
     "best epoch kept": {"train.keep": "best", "train.validate_every": 1},
-    "whole size from the start": {"train.first_size": 1.0},
-    "half size at first": {"train.first_size": 0.5},
+    "64 px at first": {"train.first_size": 0.5},
+    _LARGER: {"model.size": 128},
+    f"{_LARGER}, whole size from the start": {"model.size": 128, "train.first_size": 1.0},
     "no crops and zooms": {"augment.geometry": 0.0},
     "no mirroring": {"augment.flip": 0.0},
     "no colours": {
@@ -93,6 +98,9 @@ class Mirrored:
         x_min, y_min, x_max, y_max = np.mean([first.box, back], axis=0).tolist()
         return dataclasses.replace(first, box=(x_min, y_min, x_max, y_max))
 
+
+# What a variant is held against, where that is not the default.
+_AGAINST = {f"{_LARGER}, whole size from the start": _LARGER}
 
 # Another way to ask the models of the default.
 _ASKED: dict[str, Callable[[onebox.Localizer], Predictor]] = {
@@ -196,11 +204,13 @@ def _table(options: argparse.Namespace) -> None:
 
 
 def _line(variant: str, rows: list[dict[str, Any]]) -> str:
+    other = _AGAINST.get(variant, _DEFAULT)
     mine = {row["seed"]: row for row in rows if row["variant"] == variant}
-    theirs = {row["seed"]: row for row in rows if row["variant"] == _DEFAULT}
+    theirs = {row["seed"]: row for row in rows if row["variant"] == other}
     seeds = sorted(mine.keys() & theirs.keys())
     test = np.array([mine[seed]["ious"]["test"] for seed in seeds])
-    val, against = ("", "") if variant == _DEFAULT else _gains(mine, theirs, seeds)
+    is_start = variant in (_DEFAULT, *_AGAINST.values())
+    val, against = ("", "") if is_start else _gains(mine, theirs, seeds)
     seconds = np.median([mine[seed]["train_seconds"] for seed in seeds])
     figures = f"{test.mean():.3f} | {(test >= 0.9).mean():.3f} | {against} | {seconds:.0f}"
     return f"| {variant} | {len(seeds)} | {val} | {figures} |"
@@ -209,13 +219,13 @@ def _line(variant: str, rows: list[dict[str, Any]]) -> str:
 def _gains(
     mine: Mapping[int, dict[str, Any]], theirs: Mapping[int, dict[str, Any]], seeds: Sequence[int]
 ) -> list[str]:
-    """By split: the mean gain of paired pictures, and its interval."""
+    """By split: the mean gain of paired pictures, and its interval; nothing without pictures."""
     said = []
     for split in ("val", "test"):
-        pairs = [
-            (mine[seed]["ious"].get(split, [0]), theirs[seed]["ious"].get(split, [0]))
-            for seed in seeds
-        ]
+        if split not in mine[seeds[0]]["ious"]:
+            said.append("")
+            continue
+        pairs = [(mine[seed]["ious"][split], theirs[seed]["ious"][split]) for seed in seeds]
         gain = np.mean([np.subtract(*pair) for pair in pairs], axis=0)
         low, high = _interval(gain)
         said.append(f"{gain.mean():+.3f} ({low:+.3f} to {high:+.3f})")
