@@ -13,10 +13,10 @@ from onebox.learning.rates import (
     parameter_groups,
     rates_of_groups,
     rest,
-    resting_steps,
     stages_of,
 )
 from onebox.learning.recipe import ModelSettings, TrainSettings
+from onebox.learning.steps import resting_steps
 
 
 def counts(stages):

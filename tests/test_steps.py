@@ -2,7 +2,13 @@
 
 import pytest
 
-from onebox.learning.steps import passes_between, planned_epochs, sensible_passes, size_at
+from onebox.learning.steps import (
+    kept_views,
+    passes_between,
+    planned_epochs,
+    sensible_passes,
+    size_at,
+)
 
 
 def with_train(recipe, **changes):
@@ -62,3 +68,26 @@ def test_who_asks_for_each_epoch_gets_each(tiny_recipe, changes):
 
 def test_the_recipes_own_validations_count(tiny_recipe):
     assert sensible_passes(30, with_train(tiny_recipe, batch_size=32, validate_every=7)) == 7
+
+
+@pytest.mark.parametrize(
+    ("pictures", "steps", "views"),
+    [
+        (27, 300, 20),  # 90 passes at rest, of a step each
+        (60, 300, 20),  # 45 passes, and 1200 looks: the most that are kept
+        (61, 300, 0),
+        (27, 70, 20),  # 21 passes
+        (27, 66, 0),  # 20 passes: each has a view of its own
+    ],
+)
+def test_views_are_kept_where_passes_share_them_and_they_are_few(
+    tiny_recipe, pictures, steps, views
+):
+    recipe = with_train(tiny_recipe, batch_size=32, head_first=0.3, head_views=20)
+    assert kept_views(steps, pictures, recipe) == views
+
+
+@pytest.mark.parametrize("changes", [{"head_first": None}, {"head_first": 0.0}, {"head_views": 0}])
+def test_no_views_are_kept_where_nothing_rests_or_none_are_asked_for(tiny_recipe, changes):
+    settings = {"batch_size": 32, "head_first": 0.3, "head_views": 20, **changes}
+    assert kept_views(300, 27, with_train(tiny_recipe, **settings)) == 0

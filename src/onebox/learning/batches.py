@@ -38,6 +38,10 @@ class DecodedRows(Dataset[Batch]):
     def __init__(self, decoded: Decoded) -> None:
         self._decoded = decoded
 
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return len(self._decoded)
+
     def __getitem__(self, rows: list[int]) -> Batch:
         """The chosen rows as one batch."""
         chosen = self._decoded

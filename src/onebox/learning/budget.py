@@ -16,7 +16,7 @@ from onebox.learning.network import Network
 from onebox.learning.pace import Deadline
 from onebox.learning.rates import rest
 from onebox.learning.recipe import Recipe
-from onebox.learning.steps import planned_epochs, sensible_passes, size_at, steps_a_pass
+from onebox.learning.steps import kept_views, planned_epochs, sensible_passes, size_at, steps_a_pass
 from onebox.learning.training import OPTIMIZERS, keep_freed_memory
 
 _FEWEST_STEPS = 200  # below it, smaller pictures teach more than fewer steps
@@ -26,7 +26,7 @@ _TIMED, _WARM_UP = 2, 1  # steps
 _POINTS = 20  # of the growing size, at which the cost of a step is asked
 _BESIDE = 1.1  # of a step's own time: batches, augmentation, moving average
 _RESTING = 0.3  # of a step's cost, while the backbone rests and is not gone back through
-_HEADS = 0.1  # of it, where the backbone's maps are kept
+_HEADS = 0.15  # of it, where the backbone's maps are kept
 _BEFORE, _AFTER = 8.0, 12.0  # seconds: imports and labels; decoding, the export, what is written
 _AROUND = _BEFORE + _AFTER
 _MARGIN = 0.9  # of the budget is planned; machines have other work
@@ -85,10 +85,11 @@ def plan(recipe: Recipe, network: Network, work: Work) -> tuple[Recipe, Deadline
 
 
 def _deadline(recipe: Recipe, work: Work, cost: Callable[[int], float], ends_at: float) -> Deadline:
+    resting = _HEADS if _keeps_views(recipe.train.epochs or 0, recipe, work) else _RESTING
     return Deadline(
         ends_at=ends_at,
         after_s=_AFTER + _MEASURED * work.measured,
-        step_s=lambda done: _BESIDE * _step_seconds(done, recipe, cost),
+        step_s=lambda done: _BESIDE * _step_seconds(done, recipe, cost, resting),
         validation_s=_validation_seconds(recipe, work, cost),
     )
 
@@ -115,11 +116,17 @@ def _at_size(
 def _fitting_epochs(
     recipe: Recipe, work: Work, cost: Callable[[int], float], seconds: float
 ) -> int:
-    """Each pass in which the backbone rests has a view of its own, until there are no more."""
-    epoch, pass_at_rest = _epoch_seconds(recipe, work, cost), _look_seconds(recipe, work, cost)
-    with_all = (seconds - recipe.train.head_views * pass_at_rest) / epoch
-    with_own = seconds / (epoch + (recipe.train.head_first or 0.0) * pass_at_rest)
-    return math.floor(max(with_all, with_own))
+    """As many as fit, where so many have the maps of a resting backbone kept, and where not."""
+    look = _look_seconds(recipe, work, cost)
+    left = seconds - recipe.train.head_views * look
+    kept = math.floor(left / _epoch_seconds(recipe, work, cost, _HEADS))
+    if _keeps_views(min(kept, _most_epochs(recipe, work)), recipe, work):
+        return kept
+    return math.floor(seconds / _epoch_seconds(recipe, work, cost, _RESTING))
+
+
+def _keeps_views(epochs: int, recipe: Recipe, work: Work) -> bool:
+    return kept_views(epochs * steps_a_pass(work.train, recipe), work.train, recipe) > 0
 
 
 def _most_epochs(recipe: Recipe, work: Work) -> int:
@@ -128,11 +135,13 @@ def _most_epochs(recipe: Recipe, work: Work) -> int:
     return planned if recipe.train.epochs is not None else _MOST_PASSES * planned
 
 
-def _epoch_seconds(recipe: Recipe, work: Work, cost: Callable[[int], float]) -> float:
+def _epoch_seconds(
+    recipe: Recipe, work: Work, cost: Callable[[int], float], resting: float
+) -> float:
     """Seconds of a mean epoch: its steps at the sizes they grow through, and the validation."""
     steps = steps_a_pass(work.train, recipe)
     points = [(point + 0.5) / _POINTS for point in range(_POINTS)]
-    step = _BESIDE * sum(_step_seconds(done, recipe, cost) for done in points) / _POINTS
+    step = _BESIDE * sum(_step_seconds(done, recipe, cost, resting) for done in points) / _POINTS
     validation = _validation_seconds(recipe, work, cost)
     return steps * step + validation / sensible_passes(work.train, recipe)
 
@@ -143,22 +152,20 @@ def _validation_seconds(recipe: Recipe, work: Work, cost: Callable[[int], float]
 
 
 def _look_seconds(recipe: Recipe, work: Work, cost: Callable[[int], float]) -> float:
-    """Seconds in which a backbone at rest looks at all pictures once; 0 where none are kept."""
-    if not recipe.train.head_first or not recipe.train.head_views:
-        return 0.0
+    """Seconds in which a backbone at rest looks at all pictures once."""
     return steps_a_pass(work.train, recipe) * _RESTING * cost(size_at(0.0, recipe))
 
 
-def _step_seconds(done: float, recipe: Recipe, cost: Callable[[int], float]) -> float:
-    """Seconds of the step at a share ``done`` of them."""
+def _step_seconds(
+    done: float, recipe: Recipe, cost: Callable[[int], float], resting: float
+) -> float:
+    """Seconds of the step at a share ``done`` of them; ``resting`` is that of a step at rest."""
     whole = cost(size_at(done, recipe))
-    if done >= (recipe.train.head_first or 0.0):
-        return whole
-    return (_HEADS if recipe.train.head_views else _RESTING) * whole
+    return resting * whole if done < (recipe.train.head_first or 0.0) else whole
 
 
 def _least_minutes(recipe: Recipe, work: Work, cost: Callable[[int], float]) -> int:
-    epoch = _epoch_seconds(recipe, work, cost) + _look_seconds(recipe, work, cost)
+    epoch = _epoch_seconds(recipe, work, cost, _RESTING)
     seconds = epoch + _AROUND + _MEASURED * work.measured
     return math.ceil(seconds / _MARGIN / 60)
 

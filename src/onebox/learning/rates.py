@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from onebox.learning.pace import Pace
 from onebox.learning.recipe import TrainSettings
+from onebox.learning.steps import resting_steps
 
 Rate = Callable[[int | float], float]
 """A step, or a schedule's place in steps → a share of a group's highest rate."""
@@ -47,11 +48,6 @@ SCHEDULES: dict[str, Callable[[TrainSettings, int], Rate]] = {
     "one_cycle": one_cycle,
     "exponential": exponential,
 }
-
-
-def resting_steps(settings: TrainSettings, total: int) -> int:
-    """The first steps, in which the heads alone learn."""
-    return round((settings.head_first or 0.0) * total)
 
 
 def is_at_rest(settings: TrainSettings, pace: Pace, step: int) -> bool:

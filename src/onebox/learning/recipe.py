@@ -171,8 +171,8 @@ class TrainSettings(_Section):
             batch statistics move; its schedule begins after them. Where absent 0.3 from weights
             with 60 pictures or fewer, and otherwise none.
         head_views: In those steps, so many ways to show each picture, at the first size; the
-            backbone looks at each once. 0 for a new one each step, as where their maps do not
-            find room in a gigabyte.
+            backbone looks at each once. 0 for a new one each step, as where there are more than
+            1200 in all, or as many as passes.
         frozen_stages: So many of a pretrained backbone's first stages, its stem the first of them,
             never learn: neither their weights nor their batch statistics move. From no weights,
             all learn.

@@ -2,12 +2,13 @@
 
 import math
 
-from onebox.learning.recipe import Recipe
+from onebox.learning.recipe import Recipe, TrainSettings
 
 _PLANNED_STEPS = (300, 20_000)  # fewest and most
 _PLANNED_PASSES = 30
 _FEWEST_BETWEEN = 20  # steps between two validations; each costs a checkpoint, too
 _GROWS_FROM, _GROWS_UNTIL = 0.5, 0.8  # shares of the steps
+_MOST_LOOKS = 1200  # that are kept: a fifth of a gigabyte where the backbone is a small one
 _SIZE_STEP = 32  # pixels; the deepest map of most backbones has a cell for so many
 
 
@@ -41,6 +42,22 @@ def passes_between(epochs: int, pictures: int, recipe: Recipe) -> int:
     """As many of them as divide the epochs, so that a validation ends the last."""
     most = min(epochs, sensible_passes(pictures, recipe))
     return next(passes for passes in range(most, 0, -1) if epochs % passes == 0)
+
+
+def resting_steps(settings: TrainSettings, total: int) -> int:
+    """The first of so many steps, in which the heads alone learn."""
+    return round((settings.head_first or 0.0) * total)
+
+
+def kept_views(total: int, pictures: int, recipe: Recipe) -> int:
+    """Views of each picture whose maps are kept while the backbone rests, of so many steps.
+
+    0 where each step shows its pictures anew: where there would be a view for each pass, or too
+    many maps.
+    """
+    views = recipe.train.head_views
+    passes = resting_steps(recipe.train, total) / steps_a_pass(pictures, recipe)
+    return views if passes > views and views * pictures <= _MOST_LOOKS else 0
 
 
 def size_at(done: float, recipe: Recipe) -> int:

@@ -6,7 +6,6 @@ so a resumed run goes on with the numbers that an unbroken one would have had.
 
 import ctypes
 import logging
-import math
 import platform
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +21,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, WeightAveraging
 from torch import Tensor
 
 from onebox.learning.augmentation import show
-from onebox.learning.batches import Batch, RowsInOrder, ShuffledRows, batches
+from onebox.learning.batches import Batch, DecodedRows, RowsInOrder, ShuffledRows, batches
 from onebox.learning.cache import Decoded
 from onebox.learning.callbacks import Pacing, Resting, Speaker, warm_average
 from onebox.learning.checkpoints import SafetensorsCheckpoints
@@ -31,18 +30,16 @@ from onebox.learning.losses import paired_iou
 from onebox.learning.network import Network, total_loss
 from onebox.learning.pace import Deadline, Pace
 from onebox.learning.progress import Listener
-from onebox.learning.rates import is_at_rest, rates_of_groups, rest, resting_steps
+from onebox.learning.rates import is_at_rest, rates_of_groups, rest
 from onebox.learning.recipe import Recipe
-from onebox.learning.steps import passes_between, planned_epochs, size_at, steps_a_pass
-from onebox.learning.views import (
-    KeptView,
-    View,
-    find_room,
-    keep_views,
-    planes,
-    recall,
-    vary,
+from onebox.learning.steps import (
+    kept_views,
+    passes_between,
+    planned_epochs,
+    size_at,
+    steps_a_pass,
 )
+from onebox.learning.views import KeptViews, View, keep_views, planes, recall, vary
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 _SEED_STRIDE = 1_000_003  # keeps the steps of neighbouring seeds apart
@@ -86,46 +83,41 @@ class Training(lightning.LightningModule):
         *,
         pace: Pace,
         flip_pairs: Sequence[tuple[int, int]] = (),
-        pictures: Decoded | None = None,
     ) -> None:
         """Train ``network`` as the recipe says, at a pace.
 
-        ``flip_pairs`` are the joints that a mirrored picture swaps, and ``pictures`` all those that
-        are trained on, where views of them are kept.
+        ``flip_pairs`` are the joints that a mirrored picture swaps.
         """
         super().__init__()
         self.network = network
         self.recipe = recipe
         self.pace = pace
         self.flip_pairs = flip_pairs
-        self._pictures = pictures
-        self._kept: list[KeptView] = []
+        self._kept: KeptViews | None = None
 
     def on_train_start(self) -> None:
         """Have a backbone that rests look once at what the heads will learn from."""
-        if self._pictures is None or not self._is_at_rest():
-            return
-        settings, backbone = self.recipe.train, self.network.backbone
-        count = len(self._pictures)
-        passes = resting_steps(settings, self.pace.planned) / steps_a_pass(count, self.recipe)
-        views = min(settings.head_views, math.ceil(passes))
-        if not find_room(backbone, views * count):
+        loader: Any = self.trainer.train_dataloader
+        pictures: DecodedRows = loader.dataset
+        views = kept_views(self.pace.planned, len(pictures), self.recipe)
+        if not views or not self._is_at_rest():
             return
         size = size_at(0.0, self.recipe)
         ways = [
             partial(self._shown, size=size, generator=self._generator(-1 - number))
             for number in range(views)
         ]
-        rows = batches(self._pictures, RowsInOrder(count, settings.batch_size))
-        rest(backbone, is_resting=True)
-        self._kept = keep_views(backbone, rows, ways)
+        order = RowsInOrder(len(pictures), self.recipe.train.batch_size)
+        rest(self.network.backbone, is_resting=True)
+        self._kept = keep_views(self.network.backbone, map(pictures.__getitem__, order), ways)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:  # noqa: ARG002
         """Show the pictures, and weigh what the network answers."""
         if not self._is_at_rest():
-            self._kept = []
-        if self._kept:
-            maps, truth = recall(self._kept_view(), batch)
+            self._kept = None
+        if self._kept is not None:
+            number = self.global_step // steps_a_pass(self._kept.boxes.shape[1], self.recipe)
+            maps, truth = recall(self._kept, batch, number)
             outputs = self.network.answer(maps)
         else:
             size = size_at(self.pace.share(self.global_step), self.recipe)
@@ -138,11 +130,6 @@ class Training(lightning.LightningModule):
 
     def _is_at_rest(self) -> bool:
         return is_at_rest(self.recipe.train, self.pace, self.global_step)
-
-    def _kept_view(self) -> KeptView:
-        """Each pass over the pictures has the next one."""
-        done = self.global_step // steps_a_pass(len(self._kept[0].boxes), self.recipe)
-        return self._kept[done % len(self._kept)]
 
     def _generator(self, number: int) -> torch.Generator:
         """Of the step of that number; views that are kept have numbers below zero."""
@@ -216,7 +203,6 @@ def fit(
         recipe,
         pace=pace,
         flip_pairs=decoded["train"].flip_pairs,
-        pictures=decoded["train"],
     )
     spoken = [Pacing(pace, listener, bounds.deadline), Speaker(listener, pace, passes)]
     callbacks = [*_callbacks(module), *spoken, *checkpoints(recipe, folder)]

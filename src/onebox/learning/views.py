@@ -17,9 +17,6 @@ from onebox.learning.backbones import Backbone
 from onebox.learning.batches import Batch
 from onebox.learning.recipe import AugmentSettings
 
-_MOST_BYTES = 2**30
-_BYTES_A_NUMBER = 4
-
 
 class View(NamedTuple):
     """A batch as it is shown.
@@ -33,18 +30,18 @@ class View(NamedTuple):
     truth: Batch
 
 
-class KeptView(NamedTuple):
-    """All training pictures shown in one way, row by row, as a resting backbone sees them.
+class KeptViews(NamedTuple):
+    """All training pictures shown in some ways, way by way and row by row.
 
     Attributes:
-        maps: The backbone's.
-        boxes: As in `Batch`, where the view has them.
+        maps: A resting backbone's, the finer first.
+        boxes: As in `Batch`, where the views have them.
         joints: Likewise.
     """
 
-    maps: list[Tensor]
-    boxes: Float[Tensor, "n 4"]
-    joints: Float[Tensor, "n joints 3"]
+    maps: list[Float[Tensor, "views rows channels height width"]]
+    boxes: Float[Tensor, "views rows 4"]
+    joints: Float[Tensor, "views rows joints 3"]
 
 
 def planes(pixels: Tensor) -> Tensor:
@@ -75,38 +72,45 @@ def vary(
     return View(pictures.contiguous(memory_format=torch.channels_last), truth)
 
 
-def find_room(backbone: Backbone, looks: int) -> bool:
-    """Whether the maps of so many looks at pictures, at the whole size, find room in a gigabyte."""
-    numbers = sum(channels * rows * columns for channels, rows, columns in backbone.shapes)
-    return looks * numbers * _BYTES_A_NUMBER <= _MOST_BYTES
-
-
 def keep_views(
     backbone: Backbone, batches: Iterable[Batch], show: Sequence[Callable[[Batch], View]]
-) -> list[KeptView]:
+) -> KeptViews:
     """Have a backbone at rest look at all training pictures, shown in each of some ways.
 
     Args:
         backbone: In the modes of `rates.rest`; it stays as it is.
-        batches: All training pictures, in the order of their rows, on the backbone's device.
-        show: The ways; each is asked for every batch once, in their order.
+        batches: All training pictures, in the order of their rows.
+        show: The ways; each is asked for every batch once, in their order, and has the pictures on
+            the backbone's device.
     """
-    return [_keep(backbone, map(way, batches)) for way in show]
+    rows = list(batches)
+    views = [_look(backbone, map(way, rows)) for way in show]
+    maps, boxes, joints = zip(*views, strict=True)
+    stacked = [torch.stack(each) for each in zip(*maps, strict=True)]
+    return KeptViews(stacked, torch.stack(boxes), torch.stack(joints))
 
 
-def _keep(backbone: Backbone, views: Iterable[View]) -> KeptView:
+def _look(backbone: Backbone, views: Iterable[View]) -> tuple[list[Tensor], Tensor, Tensor]:
+    """Maps, boxes and joints of all rows in one view."""
     with torch.no_grad():
-        parts = [
-            KeptView(backbone(view.pictures), view.truth.boxes, view.truth.joints) for view in views
-        ]
+        parts = [(backbone(view.pictures), view.truth.boxes, view.truth.joints) for view in views]
     maps, boxes, joints = zip(*parts, strict=True)
-    return KeptView(
-        [torch.cat(each) for each in zip(*maps, strict=True)], torch.cat(boxes), torch.cat(joints)
-    )
+    rows = [torch.cat(each) for each in zip(*maps, strict=True)]
+    return rows, torch.cat(boxes), torch.cat(joints)
 
 
-def recall(kept: KeptView, batch: Batch) -> tuple[list[Tensor], Batch]:
-    """The backbone's maps of a batch in a kept view, and what is true of it there."""
-    maps = [each[batch.rows] for each in kept.maps]
-    truth = batch._replace(boxes=kept.boxes[batch.rows], joints=kept.joints[batch.rows])
+def recall(kept: KeptViews, batch: Batch, number: int) -> tuple[list[Tensor], Batch]:
+    """The backbone's maps of a batch, and what is true of it, in the views of a pass.
+
+    Args:
+        kept: All views.
+        batch: Its rows in rising order. One that comes again, as where the pictures do not fill a
+            batch, comes in the next view.
+        number: Of the pass.
+    """
+    rows = batch.rows
+    again = torch.arange(len(rows), device=rows.device) - torch.searchsorted(rows, rows)
+    view = (number + again) % len(kept.boxes)
+    maps = [each[view, rows] for each in kept.maps]
+    truth = batch._replace(boxes=kept.boxes[view, rows], joints=kept.joints[view, rows])
     return [each.contiguous(memory_format=torch.channels_last) for each in maps], truth
