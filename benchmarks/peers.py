@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--seed", action="append", type=int, help="repeatable")
     parser.add_argument("--minutes", type=float, default=4.0, help="the same budget for all")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="where the plot goes")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     needed = _NEEDED[options.verb]
     missing = [name for name in needed if getattr(options, name) is None]
     if missing:

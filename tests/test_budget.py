@@ -139,3 +139,24 @@ def test_a_run_follows_its_plan(discs, tiny_recipe, monkeypatch, tmp_path):
 
     monkeypatch.setattr(budget, "plan", planned)
     assert onebox.train(discs, tiny_recipe, out=tmp_path / "run").epochs == 1
+
+
+@pytest.mark.parametrize(
+    ("times", "least", "taken"),
+    [
+        ([1.0, 1.05], 1.0, 2),  # a quiet machine
+        ([2.0, 0.4, 1.0, 0.42], 0.4, 4),  # a busy moment, and then two alike
+        ([0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.052], 0.05, 10),
+        ([3.0, 1.5, 1.0], 1.0, 3),  # no two alike: over five seconds, nothing more is timed
+    ],
+)
+def test_steps_are_timed_until_the_two_fastest_agree(times, least, taken):
+    given = iter([*times, *[0.001] * 9])
+    heard = []
+
+    def step():
+        heard.append(next(given))
+        return heard[-1]
+
+    assert budget._undisturbed(step) == least
+    assert len(heard) == taken
