@@ -106,7 +106,8 @@ def with_rest(recipe: Recipe, pictures: int) -> Recipe:
     """A recipe that starts from weights, with the backbone's rest where it leaves that open.
 
     With few pictures to train on, the heads learn alone at first, from maps that are kept: as good
-    as learning together, in two thirds of the time (docs/accuracy.md). With more, it is worse.
+    as learning together, in two thirds of the time. With more, small subjects lose by it
+    (docs/accuracy.md).
     """
     if recipe.train.head_first is not None:
         return recipe
