@@ -211,10 +211,11 @@ def _line(variant: str, rows: list[dict[str, Any]]) -> str:
     other = _AGAINST.get(variant, _DEFAULT)
     mine = {row["seed"]: row for row in rows if row["variant"] == variant}
     theirs = {row["seed"]: row for row in rows if row["variant"] == other}
-    seeds = sorted(mine.keys() & theirs.keys())
+    shared = sorted(mine.keys() & theirs.keys())
+    seeds = shared or sorted(mine)
     test = np.array([mine[seed]["ious"]["test"] for seed in seeds])
-    is_start = variant in (_DEFAULT, *_AGAINST.values())
-    val, against = ("", "") if is_start else _gains(mine, theirs, seeds)
+    is_compared = shared and variant not in (_DEFAULT, *_AGAINST.values())
+    val, against = _gains(mine, theirs, shared) if is_compared else ("", "")
     seconds = np.median([mine[seed]["train_seconds"] for seed in seeds])
     figures = f"{test.mean():.3f} | {(test >= 0.9).mean():.3f} | {against} | {seconds:.0f}"
     return f"| {variant} | {len(seeds)} | {val} | {figures} |"
