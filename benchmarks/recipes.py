@@ -17,8 +17,8 @@ import runs
 from machine import facts, percentiles
 
 import onebox
-from onebox.learning.recipe import Recipe
-from onebox.learning.recipe_files import read_recipe, recipe_names
+from onebox.recipes.loading import read_recipe, recipe_names
+from onebox.recipes.schema import Recipe
 
 _SIZES = {True: 96, False: 128}  # of generated pictures, of real ones
 _SEEN = 6000  # training pictures that are seen, whatever their number

@@ -21,13 +21,13 @@ from machine import arguments, publish
 from torch import Tensor
 
 from onebox import synthetic
-from onebox.learning.batches import Batch
-from onebox.learning.cache import Decoded, decode
-from onebox.learning.network import Network, total_loss
-from onebox.learning.progress import Silent
-from onebox.learning.recipe import Recipe
-from onebox.learning.recipe_files import read_recipe
-from onebox.learning.training import fit, keep_freed_memory
+from onebox.learning.data.dataloader import Batch
+from onebox.learning.data.decoded_cache import Decoded, decode
+from onebox.learning.fitting.module import fit, keep_freed_memory
+from onebox.learning.networks.network import Network, total_loss
+from onebox.progress import Silent
+from onebox.recipes.loading import read_recipe
+from onebox.recipes.schema import Recipe
 
 _VAL_SHARE = 8  # training pictures to one validation picture, as in the generated data sets
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from onebox.learning.export import PARITY_PICTURES, export
-from onebox.learning.network import Network
-from onebox.learning.recipe_files import read_recipe
+from onebox.learning.exporting.onnx_export import PARITY_PICTURES, export
+from onebox.learning.networks.network import Network
+from onebox.recipes.loading import read_recipe
 from onebox.runtime import ModelFacts
 
 

@@ -46,7 +46,7 @@ def heeded_interrupt():
 @pytest.fixture(scope="session")
 def tiny_recipe():
     """The default's kind of network, as small as timm has them, from no weights."""
-    from onebox.learning.recipe_files import check_recipe
+    from onebox.recipes.loading import check_recipe
 
     settings = {
         "model": {

@@ -19,13 +19,14 @@ from pydantic import BaseModel
 from typer.testing import CliRunner
 
 import onebox
-from onebox import results, synthetic
+from onebox import synthetic
 from onebox.classic.haar import Annotation
-from onebox.cli import annotation, app
+from onebox.cli import annotate, app
 from onebox.evaluation import summarize
-from onebox.learning.recipe import Recipe
-from onebox.learning.recipe_files import recipe_names
 from onebox.metrics import compare
+from onebox.prediction import writers
+from onebox.recipes.loading import recipe_names
+from onebox.recipes.schema import Recipe
 from onebox.structures import Joints, Prediction, Sample
 
 ROOT = Path(__file__).parents[1]
@@ -238,8 +239,8 @@ def test_a_line_of_predict_has_the_keys_that_are_documented(said):
 
 def test_a_line_of_a_frame_has_the_keys_that_are_documented():
     answer = Prediction("cat", 0.5, (1.0, 2.0, 3.0, 4.0), (0.5, 0.5))
-    row = results.Row("clip.mp4", answer, frame=10, time_s=0.4)
-    line = json.loads(results.as_json_line(row, results.Layout(("cat", "dog"))))
+    row = writers.Row("clip.mp4", answer, frame=10, time_s=0.4)
+    line = json.loads(writers.as_json_line(row, writers.Layout(("cat", "dog"))))
     assert list(line) == list(schema("frame"))
 
 
@@ -248,14 +249,14 @@ POSED = Prediction("person", 0.5, (1.0, 2.0, 3.0, 4.0), (1.0,), ((1.0, 2.0, 0.5)
 
 
 def test_joints_in_results_have_the_shape_that_is_documented():
-    layout, row = results.Layout(("person",), JOINTS), results.Row("a.jpg", POSED)
-    line = json.loads(results.as_json_line(row, layout))
+    layout, row = writers.Layout(("person",), JOINTS), writers.Row("a.jpg", POSED)
+    line = json.loads(writers.as_json_line(row, layout))
     assert same_shape(schema("joints"), line)
     assert all(len(point) == 3 for point in schema("joints")["keypoints"].values())
-    listed = [json.loads(results.KINDS["coco"].line(row, layout, 1))]
+    listed = [json.loads(writers.KINDS["coco"].line(row, layout, 1))]
     assert same_shape(schema("coco joints"), listed)
     assert len(schema("coco joints")[0]["keypoints"]) == len(listed[0]["keypoints"])
-    header = results.KINDS["csv"].header(layout).strip()
+    header = writers.KINDS["csv"].header(layout).strip()
     shown = re.search(r"as `(head_x[^`]*)`", text_of("docs/command-line.md"))
     assert shown[1] in header
 
@@ -273,8 +274,8 @@ def test_the_figures_of_joints_have_the_keys_that_are_documented():
 
 def test_presence_in_results_and_figures_has_the_keys_that_are_documented():
     answer = Prediction("cat", 0.5, (1.0, 2.0, 3.0, 4.0), (1.0,), present=0.5)
-    layout = results.Layout(("cat",), has_presence=True)
-    line = json.loads(results.as_json_line(results.Row("a.jpg", answer), layout))
+    layout = writers.Layout(("cat",), has_presence=True)
+    line = json.loads(writers.as_json_line(writers.Row("a.jpg", answer), layout))
     assert list(line) == list(schema("presence"))
     outcome = compare(Sample(Path("a.jpg")), answer, size_wh=(8, 8), mean_box=None)
     told = summarize([outcome], ("cat",)).as_json()
@@ -285,7 +286,7 @@ def test_presence_in_results_and_figures_has_the_keys_that_are_documented():
 
 def test_annotate_prints_the_keys_that_are_documented(capsys):
     found = Annotation((), "face", without=(Path("c.jpg"),))
-    annotation._print_written(Path("faces.csv"), found, as_json=True)
+    annotate._print_written(Path("faces.csv"), found, as_json=True)
     assert same_shape(schema("annotate"), json.loads(capsys.readouterr().out))
 
 

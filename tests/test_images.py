@@ -243,11 +243,11 @@ def test_a_rectangle_is_found_at_its_box_over_the_scale(kind, at_least):
     box = (211, 390, 702, 655)
     image.paste("white", box)
     source = np.asarray(image) if kind == "array" else encoded(image, kind)
-    picture = load(source, at_least=at_least)
-    expected = np.array(box) / [*picture.scale_xy, *picture.scale_xy]
-    assert np.abs(bright_box(picture.pixels) - expected).max() <= 1
-    assert picture.size_wh == (1001, 777)
-    assert min(picture.pixels.shape[:2]) >= min(at_least, 777)
+    loaded = load(source, at_least=at_least)
+    expected = np.array(box) / [*loaded.scale_xy, *loaded.scale_xy]
+    assert np.abs(bright_box(loaded.pixels) - expected).max() <= 1
+    assert loaded.size_wh == (1001, 777)
+    assert min(loaded.pixels.shape[:2]) >= min(at_least, 777)
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)

@@ -7,13 +7,13 @@ import pytest
 
 import onebox
 from onebox import evaluation, loading, synthetic, threads
-from onebox.classic.localizer import HogLocalizer
+from onebox.classic.hog_localizer import HogLocalizer
 from onebox.classic.settings import HogSettings
 
 pytest.importorskip("skimage")
 pytest.importorskip("sklearn")
 
-from onebox.classic import storage, training
+from onebox.classic import hog_training, model_file
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def windows_file(tmp_path_factory):
     """HOG windows that learned a few discs."""
     discs = synthetic.dataset("synth:blobs", size=32, counts={"train": 6, "val": 1, "test": 0})
     file = tmp_path_factory.mktemp("windows") / "model.npz"
-    storage.save(training.train(discs, HogSettings(window=4, scales=1)), file)
+    model_file.save(hog_training.train(discs, HogSettings(window=4, scales=1)), file)
     return file
 
 

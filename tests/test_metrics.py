@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pycocotools import mask
 from sklearn.metrics import roc_auc_score
 
-from onebox.metrics import auroc, compare, figures, share_at, spread, stretch
+from onebox.metrics import auroc, compare, compute_metrics, share_at, spread, stretch
 from onebox.structures import Box, Joints, Prediction, Sample
 
 TRUTH = (0.0, 0.0, 10.0, 10.0)
@@ -40,7 +40,7 @@ def four_with_a_box_and_one_without():
 
 
 def test_figures_of_five_pictures_are_those_worked_by_hand():
-    found = figures(four_with_a_box_and_one_without())
+    found = compute_metrics(four_with_a_box_and_one_without())
     assert (found.images, found.images_with_box) == (5, 4)
     assert found.mean_iou == pytest.approx(0.575)  # (1 + .5 + .8 + 0) / 4
     assert found.iou_at == {0.5: 0.75, 0.75: 0.5, 0.9: 0.25}
@@ -53,7 +53,7 @@ def test_figures_of_five_pictures_are_those_worked_by_hand():
 
 
 def test_no_pictures_have_no_figures_but_their_number():
-    found = figures([])
+    found = compute_metrics([])
     assert (found.images, found.images_with_box) == (0, 0)
     assert set(found.iou_at.values()) == {None}
     assert {found.mean_iou, found.class_accuracy, found.top1_loc, found.gt_known_loc} == {None}
@@ -61,13 +61,13 @@ def test_no_pictures_have_no_figures_but_their_number():
 
 
 def test_pictures_without_a_box_count_as_pictures_only():
-    found = figures([outcome(TRUTH, truth=None)])
+    found = compute_metrics([outcome(TRUTH, truth=None)])
     assert (found.images, found.images_with_box) == (1, 0)
     assert {found.mean_iou, found.class_accuracy, found.mean_box_iou} == {None}
 
 
 def test_a_perfect_predictor_scores_one_everywhere():
-    found = figures([outcome(TRUTH), outcome((3.0, 4.0, 5.0, 6.0), truth=(3.0, 4.0, 5.0, 6.0))])
+    found = compute_metrics([outcome(TRUTH), outcome((3.0, 4.0, 5.0, 6.0), truth=(3.0, 4.0, 5.0, 6.0))])
     assert set(found.iou_at.values()) == {1.0}
     assert {found.mean_iou, found.class_accuracy, found.top1_loc} == {1.0}
     assert {found.gt_known_loc, found.max_box_acc_v2} == {1.0}
@@ -84,13 +84,13 @@ def test_the_mean_box_is_stretched_to_each_picture():
 
 
 def test_max_box_acc_v2_is_the_mean_of_the_shares_at_three_overlaps():
-    found = figures([outcome((0.0, 0.0, 10.0, rows)) for rows in (2.0, 4.0, 6.0, 7.2)])
+    found = compute_metrics([outcome((0.0, 0.0, 10.0, rows)) for rows in (2.0, 4.0, 6.0, 7.2)])
     # three of four reach 0.3, two reach 0.5, one reaches 0.7
     assert found.max_box_acc_v2 == pytest.approx((3 / 4 + 2 / 4 + 1 / 4) / 3)
 
 
 def test_an_unknown_mean_box_has_no_figure():
-    assert figures([outcome(TRUTH, mean_box=None)]).mean_box_iou is None
+    assert compute_metrics([outcome(TRUTH, mean_box=None)]).mean_box_iou is None
 
 
 def test_a_threshold_counts_the_boxes_that_just_reach_it():
@@ -120,7 +120,7 @@ def test_iou_of_an_outcome_is_the_one_of_pycocotools(predicted, truth):
 
 @given(st.lists(st.tuples(boxes(), boxes(), st.sampled_from(["cat", "dog"])), min_size=1))
 def test_a_stricter_figure_is_never_larger(rows):
-    found = figures([outcome(box, truth=truth, label=label) for box, truth, label in rows])
+    found = compute_metrics([outcome(box, truth=truth, label=label) for box, truth, label in rows])
     shares = list(found.iou_at.values())
     assert shares == sorted(shares, reverse=True)
     assert found.top1_loc <= min(found.gt_known_loc, found.class_accuracy)
@@ -129,7 +129,7 @@ def test_a_stricter_figure_is_never_larger(rows):
 
 
 def test_figures_as_json_hold_null_and_never_nan():
-    text = json.dumps(figures([]).as_json(), allow_nan=False)
+    text = json.dumps(compute_metrics([]).as_json(), allow_nan=False)
     assert json.loads(text)["iou_at"] == {"0.5": None, "0.75": None, "0.9": None}
 
 
@@ -141,19 +141,19 @@ FACE = Joints(("left_eye", "right_eye", "nose"))
 TRUE_BODY = ((0.0, 0.0, 2), (6.0, 8.0, 1), (20.0, 20.0, 2))
 
 
-def posed(found, *, true=TRUE_BODY, joints=BODY, box=(0.0, 0.0, 40.0, 20.0)):
+def posed(found, *, true=TRUE_BODY, keypoint_set=BODY, box=(0.0, 0.0, 40.0, 20.0)):
     """What comes of predicted ``(x, y)`` joints."""
     keypoints = tuple((x, y, 0.5) for x, y in found)
     prediction = Prediction("man", 1.0, (0.0, 0.0, 1.0, 1.0), (1.0,), keypoints)
     sample = Sample(Path("a.jpg"), "man", box, keypoints=true)
-    return compare(sample, prediction, size_wh=(99, 99), mean_box=None, joints=joints)
+    return compare(sample, prediction, size_wh=(99, 99), mean_box=None, joints=keypoint_set)
 
 
 def test_joints_are_found_within_a_fifth_of_the_torso_the_fifth_itself_included():
     # 2 px, 3 px and 1 px off, of 10
     one = posed([(2.0, 0.0), (6.0, 11.0), (20.0, 21.0)])
     assert one.joint_errors == pytest.approx((0.2, 0.3, 0.1))
-    found = figures([one])
+    found = compute_metrics([one])
     assert found.pck == pytest.approx(2 / 3)
     assert found.joint_pck == (1.0, 0.0, 1.0)
     assert found.joint_error == pytest.approx((0.2, 0.3, 0.1))
@@ -161,12 +161,12 @@ def test_joints_are_found_within_a_fifth_of_the_torso_the_fifth_itself_included(
 
 
 def test_a_joint_a_little_further_than_a_fifth_is_not_found():
-    assert figures([posed([(2.001, 0.0), (6.0, 8.0), (20.0, 20.0)])]).pck == pytest.approx(2 / 3)
+    assert compute_metrics([posed([(2.001, 0.0), (6.0, 8.0), (20.0, 20.0)])]).pck == pytest.approx(2 / 3)
 
 
 def test_unlabelled_joints_are_left_out_of_every_figure():
     headless = (*TRUE_BODY[:2], (0.0, 0.0, 0))
-    found = figures(
+    found = compute_metrics(
         [
             posed([(0.0, 0.0), (6.0, 8.0), (20.0, 20.0)]),
             posed([(5.0, 0.0), (6.0, 8.0), (77.0, 77.0)], true=headless),
@@ -182,19 +182,19 @@ def test_a_picture_whose_torso_is_not_labelled_measures_no_joint():
     hipless = ((0.0, 0.0, 0), *TRUE_BODY[1:])
     one = posed([(0.0, 0.0), (6.0, 8.0), (20.0, 20.0)], true=hipless)
     assert one.joint_errors == (None, None, None)
-    found = figures([one])
+    found = compute_metrics([one])
     assert found.pck is None
     assert found.joint_pck == (None, None, None)
 
 
 def test_joints_that_name_no_torso_are_measured_by_the_longer_side_of_the_box():
-    one = posed([(8.0, 0.0), (6.0, 8.0), (20.0, 20.0)], joints=FACE)
+    one = posed([(8.0, 0.0), (6.0, 8.0), (20.0, 20.0)], keypoint_set=FACE)
     # 8 of 40 px
     assert one.joint_errors == pytest.approx((0.2, 0.0, 0.0))
 
 
 def test_without_joints_there_is_no_such_figure():
-    found = figures([posed([(0.0, 0.0)] * 3, joints=None)])
+    found = compute_metrics([posed([(0.0, 0.0)] * 3, keypoint_set=None)])
     assert found.pck is None
     assert "pck_0.2" not in found.as_json()
 
@@ -214,7 +214,7 @@ def empty(present):
 
 
 def test_figures_of_presence_are_those_worked_by_hand():
-    found = figures([judged(0.9), judged(0.4), judged(0.2), empty(0.5), empty(0.2)])
+    found = compute_metrics([judged(0.9), judged(0.4), judged(0.2), empty(0.5), empty(0.2)])
     # of 3 x 2 pairs: 0.9 beats both, 0.4 beats 0.2, and 0.2 ties with 0.2
     assert found.presence_auroc == pytest.approx(3.5 / 6)
     assert found.false_box_rate == 0.5  # one half is there already
@@ -223,25 +223,25 @@ def test_figures_of_presence_are_those_worked_by_hand():
 
 
 def test_a_label_without_a_box_is_a_subject_to_be_found():
-    found = figures([judged(0.3, truth=None), judged(0.8, label=None), empty(0.5)])
+    found = compute_metrics([judged(0.3, truth=None), judged(0.8, label=None), empty(0.5)])
     assert (found.presence_auroc, found.missed_rate, found.false_box_rate) == (0.5, 0.5, 1.0)
 
 
 def test_pictures_that_all_show_the_subject_say_only_how_many_are_missed():
-    found = figures([judged(0.3), judged(0.8)])
+    found = compute_metrics([judged(0.3), judged(0.8)])
     assert (found.presence_auroc, found.false_box_rate, found.missed_rate) == (None, None, 0.5)
     keys = {"presence_auroc": None, "false_box_rate": None, "missed_rate": 0.5}
     assert keys.items() <= found.as_json().items()
 
 
 def test_pictures_that_all_lack_the_subject_miss_none():
-    found = figures([empty(0.7), empty(0.1)])
+    found = compute_metrics([empty(0.7), empty(0.1)])
     assert (found.presence_auroc, found.false_box_rate, found.missed_rate) == (None, 0.5, None)
     assert found.as_json()["missed_rate"] is None
 
 
 def test_a_model_that_says_nothing_of_presence_has_no_such_figure():
-    found = figures([judged(None), empty(None)])
+    found = compute_metrics([judged(None), empty(None)])
     assert {found.presence_auroc, found.false_box_rate, found.missed_rate} == {None}
     assert not found.as_json().keys() & {"presence_auroc", "false_box_rate", "missed_rate"}
 

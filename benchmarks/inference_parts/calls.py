@@ -1,6 +1,7 @@
 """`predict` on an array above a bare `session.run`: what `prediction.py` times."""
 
 from inference_parts.claims import THREADS, Claim, Place, Shown
+
 from prediction import timed
 
 _MOST_MS = 0.15

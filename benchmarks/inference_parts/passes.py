@@ -34,9 +34,9 @@ def main() -> None:
     one_pass = _KINDS[options.what](options.model, options.threads)
     for line in sys.stdin:
         start = time.perf_counter()
-        pictures = one_pass(images.find_pictures(Path(line.rstrip("\n"))))
+        count = one_pass(images.find_pictures(Path(line.rstrip("\n"))))
         spent = time.perf_counter() - start
-        print(json.dumps({"pictures": pictures, "seconds": spent}), flush=True)
+        print(json.dumps({"pictures": count, "seconds": spent}), flush=True)
 
 
 def _predicting(model: Path, threads: int) -> Pass:

@@ -13,7 +13,7 @@ import photographs
 from inference_parts.claims import Claim, Place, Row, Shown
 
 from onebox import images
-from onebox.results import KINDS, part_of
+from onebox.prediction.writers import KINDS, part_of
 
 _SIZE_WH = (320, 240)
 _PATIENCE_S = 120.0

@@ -21,10 +21,10 @@ from onebox.runtime import Localizer
 from onebox.structures import Dataset, Prediction, Sample
 
 if TYPE_CHECKING:
-    from onebox.learning.finishing import Run
-    from onebox.learning.recipe import Recipe
-    from onebox.learning.recipe_files import read_recipe
-    from onebox.learning.runs import train
+    from onebox.learning.runs.artifacts import Run
+    from onebox.learning.runs.run import train
+    from onebox.recipes.loading import read_recipe
+    from onebox.recipes.schema import Recipe
 
 __version__ = "0.1.0"
 
@@ -51,10 +51,10 @@ __all__ = [
 
 # What needs PyTorch, or settings that only training needs, is imported when it is first asked for.
 _LATER = {
-    "Recipe": "onebox.learning.recipe",
-    "Run": "onebox.learning.finishing",
-    "read_recipe": "onebox.learning.recipe_files",
-    "train": "onebox.learning.runs",
+    "Recipe": "onebox.recipes.schema",
+    "Run": "onebox.learning.runs.artifacts",
+    "read_recipe": "onebox.recipes.loading",
+    "train": "onebox.learning.runs.run",
 }
 
 

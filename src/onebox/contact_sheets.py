@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw
 
-from onebox import lettering
+from onebox import fonts
 
 _WHITE = (255, 255, 255)
 _SHEET = (96, 96, 96)
@@ -59,7 +59,7 @@ def _paste(sheet: Image.Image, tile: Image.Image, corner: tuple[int, int], side:
 
 
 def _write_caption(sheet: Image.Image, caption: str, corner: tuple[int, int], width: int) -> None:
-    font = lettering.font(_CAPTION_PX)
-    text = lettering.cut(" ".join(caption.split()), font, width)
+    font = fonts.font(_CAPTION_PX)
+    text = fonts.cut(" ".join(caption.split()), font, width)
     left = corner[0] + (width - round(font.getlength(text))) // 2
     ImageDraw.Draw(sheet).text((left, corner[1] + 4), text, fill=_WHITE, font=font)

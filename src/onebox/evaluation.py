@@ -17,7 +17,7 @@ from numpy import ndarray
 
 from onebox.errors import DataError, PictureError, shorten, suggest
 from onebox.images import read_header
-from onebox.metrics import Figures, Outcome, compare, figures, known, share_at, spread
+from onebox.metrics import Figures, Outcome, compare, compute_metrics, known, share_at, spread
 from onebox.structures import SPLITS, Box, Dataset, Joints, Prediction, Sample
 
 SCHEMA_VERSION = 1
@@ -176,8 +176,8 @@ def summarize(
             of_class[outcome.sample.label].append(outcome)
             confusion[number[outcome.sample.label], number[outcome.prediction.label]] += 1
     return Report(
-        overall=figures(outcomes),
-        per_class={name: figures(part) for name, part in of_class.items() if part},
+        overall=compute_metrics(outcomes),
+        per_class={name: compute_metrics(part) for name, part in of_class.items() if part},
         outcomes=tuple(outcomes),
         classes=classes,
         confusion=confusion,

@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 from numpy import ndarray
 
-from onebox.second_look import Part, part_around
+from onebox.refinement import Part, part_around
 from onebox.structures import PRESENT
 
 INPUT = "image"

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from onebox import runtime
-from onebox.classic import storage
-from onebox.classic.localizer import HogLocalizer
+from onebox.classic import model_file
+from onebox.classic.hog_localizer import HogLocalizer
 from onebox.errors import ModelError, SettingError
 from onebox.runtime import Localizer
 from onebox.sessions import CPU, Provider
@@ -51,4 +51,4 @@ def load(
         return runtime.load(file, threads=threads, providers=chosen)
     if providers is not None:
         raise SettingError(f"{file}: HOG windows have no providers to choose from. Leave them out.")
-    return storage.load(file).with_threads(checked(threads))
+    return model_file.load(file).with_threads(checked(threads))

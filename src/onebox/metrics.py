@@ -164,7 +164,7 @@ def compare(
     )
 
 
-def figures(outcomes: Iterable[Outcome]) -> Figures:
+def compute_metrics(outcomes: Iterable[Outcome]) -> Figures:
     """Add up outcomes.
 
     Args:

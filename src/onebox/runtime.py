@@ -29,7 +29,7 @@ from onebox.inference import (
     Looks,
     outputs_of,
 )
-from onebox.second_look import FINER
+from onebox.refinement import FINER
 from onebox.sessions import CPU, Provider, Sessions
 from onebox.streaming import Answer
 from onebox.structures import Box, Joints, Prediction

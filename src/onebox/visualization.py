@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from onebox import lettering
+from onebox import fonts
 from onebox.images import Picture, Pixels
 from onebox.structures import Box, Joints, Prediction, Sample
 
@@ -114,8 +114,8 @@ def fit(picture: Picture, side: int) -> Picture:
         min(picture.size_wh[0] / picture.scale_xy[0], stored_width),
         min(picture.size_wh[1] / picture.scale_xy[1], stored_height),
     )
-    image = Image.fromarray(picture.pixels)
-    scaled = image.resize((width, height), Image.Resampling.BICUBIC, box=(0, 0, *shown))
+    whole = Image.fromarray(picture.pixels)
+    scaled = whole.resize((width, height), Image.Resampling.BICUBIC, box=(0, 0, *shown))
     scale_xy = (picture.size_wh[0] / width, picture.size_wh[1] / height)
     return Picture(np.asarray(scaled), picture.size_wh, scale_xy)
 
@@ -219,10 +219,10 @@ def _dashes(span: Span, length: int) -> Iterator[Span]:
 
 def _draw_plate(canvas: ImageDraw.ImageDraw, mark: _Mark, pen: _Pen) -> None:
     """Write a mark's words beside its box: above for a prediction, below for the truth."""
-    font, pad = lettering.font(pen.text), 1 + pen.text // 6
+    font, pad = fonts.font(pen.text), 1 + pen.text // 6
     frame_wh: tuple[int, int] = canvas.im.size
-    height = lettering.height(font) + 2 * pad
-    text = lettering.cut(" ".join(mark.text.split()), font, frame_wh[0] - 2 * pad)
+    height = fonts.height(font) + 2 * pad
+    text = fonts.cut(" ".join(mark.text.split()), font, frame_wh[0] - 2 * pad)
     if not text or height > frame_wh[1]:
         return
     width = round(font.getlength(text)) + 2 * pad

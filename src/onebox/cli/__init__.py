@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from onebox.cli import annotation, data, exporting, measuring, prediction, recipes, training
+from onebox.cli import annotate, convert, evaluate, export, predict, recipes, train
 from onebox.cli.console import complain
 from onebox.errors import OneboxError
 
@@ -41,16 +41,16 @@ def onebox(
     """One picture, one subject: what it is, where it is, and how sure."""
 
 
-app.command()(training.train)
-app.command()(prediction.predict)
-app.command()(measuring.evaluate)
-app.command()(exporting.export)
-app.command()(data.convert)
-app.command()(data.synth)
+app.command()(train.train)
+app.command()(predict.predict)
+app.command()(evaluate.evaluate)
+app.command()(export.export)
+app.command()(convert.convert)
+app.command()(convert.synth)
 app.command()(recipes.recipes)
-app.command()(measuring.info)
-app.command()(training.demo)
-app.add_typer(annotation.app, name="annotate")
+app.command()(evaluate.info)
+app.command()(train.demo)
+app.add_typer(annotate.app, name="annotate")
 
 
 def main() -> None:

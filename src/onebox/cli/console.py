@@ -20,7 +20,7 @@ from rich.progress import (
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from onebox.learning.progress import EpochFigures
+    from onebox.progress import EpochFigures
 
 
 def aside() -> Console:

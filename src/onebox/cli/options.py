@@ -9,7 +9,7 @@ import typer
 from onebox import reading
 from onebox.errors import SettingError, suggest
 from onebox.formats import FORMATS, ON_BAD
-from onebox.formats.subjects import POLICIES
+from onebox.formats.multiple_boxes import POLICIES
 from onebox.structures import Dataset
 
 DataName = Annotated[

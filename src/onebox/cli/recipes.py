@@ -30,7 +30,7 @@ def recipes(
 
 
 def _list(*, as_json: bool) -> None:
-    from onebox.learning.recipe_files import read_recipe, recipe_names
+    from onebox.recipes.loading import read_recipe, recipe_names
 
     sources = {name: read_recipe(name).source for name in recipe_names()}
     if as_json:
@@ -41,7 +41,7 @@ def _list(*, as_json: bool) -> None:
 
 def _show(name: str, *, as_json: bool) -> None:
     """Print a recipe's file; as JSON all its settings, those that the file leaves out too."""
-    from onebox.learning.recipe_files import read_recipe, recipe_text
+    from onebox.recipes.loading import read_recipe, recipe_text
 
     text = recipe_text(name)
     if as_json:

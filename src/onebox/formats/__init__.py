@@ -11,10 +11,10 @@ from pathlib import Path
 
 from onebox.errors import DataError, SettingError, suggest
 from onebox.formats import coco, csv, voc, yolo, yolo_writing
-from onebox.formats.assembling import assemble
-from onebox.formats.detection import Source, find_sources
+from onebox.formats.assembly import assemble
+from onebox.formats.discovery import Source, find_sources
+from onebox.formats.multiple_boxes import policy_of
 from onebox.formats.rows import Labels, merged
-from onebox.formats.subjects import policy_of
 from onebox.formats.writing import picture_of
 from onebox.structures import Dataset
 

@@ -19,9 +19,9 @@ from typing import Any
 
 from onebox.errors import DataError
 from onebox.formats.coco_records import CocoAnnotation, CocoCategory, CocoFile, CocoImage, load
-from onebox.formats.jointed import make_keypoints
-from onebox.formats.locating import PictureFinder
-from onebox.formats.looking import upright_size
+from onebox.formats.image_headers import upright_size
+from onebox.formats.image_lookup import PictureFinder
+from onebox.formats.keypoints import make_keypoints
 from onebox.formats.rows import Labels, Problems, Row, counted
 from onebox.formats.splitting import named_split
 from onebox.formats.writing import path_text, picture_of, replacing

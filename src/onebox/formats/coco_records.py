@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from onebox.errors import DataError
-from onebox.formats.jointed import make_joints
+from onebox.formats.keypoints import make_keypoint_set
 from onebox.formats.rows import Problems
 from onebox.structures import Joints
 
@@ -161,7 +161,7 @@ def _check_references(
 def _joints(categories: Sequence[CocoCategory]) -> Joints | None:
     named = [category for category in categories if category.keypoints]
     made = [
-        make_joints(
+        make_keypoint_set(
             one.keypoints,
             _from_zero(one.skeleton),
             None if one.flip_pairs is None else _from_zero(one.flip_pairs),

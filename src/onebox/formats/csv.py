@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from onebox.errors import DataError, shorten, suggest
-from onebox.formats.locating import PictureFinder
+from onebox.formats.image_lookup import PictureFinder
 from onebox.formats.rows import Labels, Problems, Row, counted
 from onebox.formats.splitting import named_split
 from onebox.formats.writing import number_text, path_text, picture_of, replacing

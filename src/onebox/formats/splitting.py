@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from onebox.errors import DataError, suggest
-from onebox.formats.looking import THREADS
+from onebox.formats.image_headers import THREADS
 from onebox.formats.rows import Row
 from onebox.structures import Split
 

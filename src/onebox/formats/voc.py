@@ -16,8 +16,8 @@ from xml.etree.ElementTree import Element, ElementTree, ParseError, SubElement, 
 from xml.parsers import expat
 
 from onebox.errors import DataError
-from onebox.formats.locating import LABEL_FOLDERS, PictureFinder
-from onebox.formats.looking import upright_size
+from onebox.formats.image_headers import upright_size
+from onebox.formats.image_lookup import LABEL_FOLDERS, PictureFinder
 from onebox.formats.rows import Labels, Problems, Row, counted
 from onebox.formats.writing import number_text, path_text, picture_of, replacing, unique_stems
 from onebox.images import SUFFIXES

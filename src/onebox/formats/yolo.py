@@ -16,7 +16,7 @@ import numpy as np
 
 from onebox.boxes import to_xyxy
 from onebox.errors import DataError, shorten
-from onebox.formats.jointed import make_keypoints
+from onebox.formats.keypoints import make_keypoints
 from onebox.formats.rows import Labels, Problems, Row
 from onebox.formats.splitting import SPLIT_NAMES
 from onebox.formats.yolo_config import Config, read_folder, read_yaml
@@ -114,15 +114,15 @@ def _listed(file: Path, root: Path) -> list[Path]:
 def _rows_of(picture: Path, split: Split | None, config: Config, problems: Problems) -> list[Row]:
     file = label_file_of(picture)
     lines = _lines(file, config, problems)
-    image = picture.parent.resolve() / picture.name
+    resolved = picture.parent.resolve() / picture.name
     if not lines:
-        return [Row(_place(picture, config.root), image, split=split)]
+        return [Row(_place(picture, config.root), resolved, split=split)]
     rows = []
     for number, words in lines:
         origin = f"{_place(file, config.root)}:{number}"
         with problems.at(origin):
             label, box, keypoints = _parsed(words, config)
-            rows.append(Row(origin, image, label, box, keypoints, "share", split))
+            rows.append(Row(origin, resolved, label, box, keypoints, "share", split))
     return rows
 
 
@@ -145,9 +145,9 @@ def _parsed(words: Sequence[str], config: Config) -> tuple[str, Box, Keypoints |
     values = [_number(word) for word in words]
     most = _BOX_VALUES + config.values_per_row
     if len(values) not in {_BOX_VALUES, most}:
-        joints = f", or {most} with the joints of kpt_shape" if config.joints else ""
+        also = f", or {most} with the joints of kpt_shape" if config.joints else ""
         raise DataError(
-            f"has {len(values)} values; a box has {_BOX_VALUES} (class cx cy width height){joints}."
+            f"has {len(values)} values; a box has {_BOX_VALUES} (class cx cy width height){also}."
             " Polygons and rotated boxes are not read: write their upright box."
         )
     label = _label(values[0], config.names)

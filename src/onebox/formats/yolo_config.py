@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from onebox.errors import DataError
-from onebox.formats.jointed import VISIBILITIES, make_joints
+from onebox.formats.keypoints import VISIBILITIES, make_keypoint_set
 from onebox.formats.splitting import SPLIT_NAMES
 from onebox.structures import SPLITS, Joints, Split
 
@@ -182,7 +182,7 @@ def _joints(content: _Yaml, name: str) -> Joints | None:
         raise DataError(
             f"{name}: kpt_shape says {count} joints, kpt_names {len(names)}. Correct it."
         )
-    return make_joints(names, content.skeleton, _pairs(content.flip_idx, count, name))
+    return make_keypoint_set(names, content.skeleton, _pairs(content.flip_idx, count, name))
 
 
 def _pairs(

@@ -9,7 +9,7 @@ import yaml
 
 from onebox.boxes import from_xyxy
 from onebox.errors import SettingError
-from onebox.formats.looking import upright_size
+from onebox.formats.image_headers import upright_size
 from onebox.formats.writing import number_text, picture_of, replacing, unique_stems
 from onebox.images import SUFFIXES
 from onebox.structures import SPLITS, Dataset, Joints, Keypoints, Sample
@@ -67,9 +67,9 @@ def _row(sample: Sample, dataset: Dataset) -> str:
     return " ".join(map(number_text, values)) + "\n"
 
 
-def _shares(keypoints: Keypoints | None, joints: Joints, size_wh: list[float]) -> list[float]:
+def _shares(keypoints: Keypoints | None, keypoint_set: Joints, size_wh: list[float]) -> list[float]:
     width, height = size_wh
-    marked = keypoints or ((0.0, 0.0, 0),) * len(joints.names)
+    marked = keypoints or ((0.0, 0.0, 0),) * len(keypoint_set.names)
     return [value for x, y, seen in marked for value in (x / width, y / height, float(seen))]
 
 

@@ -1,7 +1,7 @@
 """What a variant must hold to be kept; each gate raises with its numbers where it does not."""
 
 from onebox.errors import DataError, ModelError
-from onebox.variants.measuring import Comparison
+from onebox.variants.comparison import Comparison
 
 PARITY_PX = 0.1
 """Largest difference of answers where both forms compute in fp32, in px of the training size."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onebox.runtime import ModelFacts
-from onebox.variants.shown import Shown
+from onebox.variants.inputs import Shown
 
 
 @dataclass(frozen=True, slots=True)

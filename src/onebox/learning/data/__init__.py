@@ -1,0 +1,1 @@
+"""Training data: images decoded once, batches of tensors, augmentation."""

@@ -1,0 +1,207 @@
+"""A data set decoded once: one memory-mapped array of equal squares, and the targets beside it.
+
+Training reads every picture many times, and decoding costs as much as a training step. So all
+pictures are stretched to one square a little larger than training needs (crops then keep their
+detail), written to a file, and mapped. The file is named by a digest of every picture's bytes,
+every label and every setting that its pixels depend on: whatever changes makes a new one.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+from jaxtyping import Bool, Float32, Int64, UInt8
+from numpy import ndarray
+from PIL import Image
+
+from onebox import images
+from onebox.disk import check_space
+from onebox.errors import DataError
+from onebox.structures import Dataset, Sample
+
+OVERSIZE = 1.25
+"""Side of the cached squares over the side that is trained on."""
+
+NO_LABEL = -1
+_VERSION = 2
+_KEPT = 8  # caches of other data sets that stay on disk
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoded:
+    """Pictures and targets, row by row.
+
+    Attributes:
+        pixels: Squares, mapped from disk.
+        boxes: ``xyxy`` as shares of width and height; zeros where there is no subject.
+        has_box: Whether the picture has a subject with a box.
+        labels: Index of the class; ``NO_LABEL`` where the picture has none.
+        joints: ``(x, y, visibility)`` as shares of width and height; visibility 0 where a joint
+            is not labelled.
+        flip_pairs: Joints that a mirrored picture swaps.
+        digest: Of the pictures' bytes, the labels and the settings.
+    """
+
+    pixels: UInt8[ndarray, "n side side 3"]
+    boxes: Float32[ndarray, "n 4"]
+    has_box: Bool[ndarray, " n"]
+    labels: Int64[ndarray, " n"]
+    joints: Float32[ndarray, "n joints 3"]
+    flip_pairs: tuple[tuple[int, int], ...]
+    digest: str
+
+    def __len__(self) -> int:
+        """The number of pictures."""
+        return len(self.labels)
+
+
+def cache_folder() -> Path:
+    """Where decoded data sets are kept: ``ONEBOX_CACHE``, or the user's cache folder."""
+    return Path(os.environ.get("ONEBOX_CACHE") or platformdirs.user_cache_dir("onebox"))
+
+
+def decode(data: Dataset, size: int, *, progress: Progress | None = None) -> Decoded:
+    """Decode a data set for training at ``size``, or map what an earlier run decoded.
+
+    Args:
+        data: The pictures; none may be larger than memory.
+        size: Side of the square that is trained on, in pixels.
+        progress: Called with the number of pictures decoded and their total.
+
+    Returns:
+        Squares of ``OVERSIZE`` times the size, and the targets.
+
+    Raises:
+        DataError: If pictures cannot be decoded; it names all of them.
+    """
+    side = round(size * OVERSIZE)
+    digest = _digest(data, side)
+    path = cache_folder() / f"{digest}.npy"
+    if not path.exists():
+        check_space(
+            path.parent,
+            len(data) * side * side * 3,
+            what="the decoded pictures",
+            repair="set ONEBOX_CACHE to a folder on another disk",
+        )
+        _write(data.samples, side, path, progress)
+    path.touch()
+    _forget_oldest(path.parent)
+    pixels = np.load(path, mmap_mode="r")
+    flip_pairs = () if data.joints is None else data.joints.flip_pairs
+    return Decoded(pixels, *_targets(data), flip_pairs, digest)
+
+
+def _digest(data: Dataset, side: int) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(json.dumps([_VERSION, side, data.classes]).encode())
+    with ThreadPoolExecutor() as pool:
+        for sample, content in zip(data, pool.map(_content, data), strict=True):
+            digest.update(content)
+            facts = [sample.label, sample.box, sample.keypoints, sample.split]
+            digest.update(json.dumps(facts).encode())
+    return digest.hexdigest()
+
+
+def _content(sample: Sample) -> bytes:
+    if not isinstance(sample.image, Path):
+        return repr(sample.image).encode()
+    try:
+        with sample.image.open("rb") as file:
+            return hashlib.file_digest(file, "blake2b").digest()
+    except OSError:
+        return b""  # decoding says what is wrong with it, and what else is
+
+
+def _write(samples: Sequence[Sample], side: int, path: Path, progress: Progress | None) -> None:
+    """Decode beside the cache's place, then rename: a broken run leaves no half cache.
+
+    Raises:
+        DataError: If pictures cannot be decoded.
+    """
+    beside = path.with_suffix(f".{os.getpid()}.part")
+    try:
+        shape = (len(samples), side, side, 3)
+        squares = np.lib.format.open_memmap(beside, mode="w+", dtype=np.uint8, shape=shape)
+        problems: list[str] = []
+        for row, outcome in enumerate(_decoded(samples, side)):
+            if isinstance(outcome, DataError):
+                problems += outcome.problems
+            else:
+                squares[row] = outcome
+            if progress is not None:
+                progress(row + 1, len(samples))
+        if problems:
+            raise DataError(*problems)
+        squares.flush()
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _decoded(samples: Sequence[Sample], side: int) -> Iterator[ndarray | DataError]:
+    """Each sample's square, in order, decoded on all cores with few waiting at a time."""
+
+    def decode_one(sample: Sample) -> ndarray | DataError:
+        try:
+            return _square(sample, side)
+        except DataError as error:
+            where = f"{sample.origin}: " if sample.origin else ""
+            return DataError(*(f"{where}{problem}" for problem in error.problems))
+
+    chunk = 256
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(samples), chunk):
+            yield from pool.map(decode_one, samples[start : start + chunk])
+
+
+def _square(sample: Sample, side: int) -> ndarray:
+    loaded = images.load(sample.image, at_least=side)
+    # The last column may stand for less than a whole one: cut the stretch at the true edge.
+    width, height = loaded.size_wh
+    true_edge = (0, 0, width / loaded.scale_xy[0], height / loaded.scale_xy[1])
+    image = Image.fromarray(loaded.pixels)
+    return np.asarray(image.resize((side, side), Image.Resampling.BILINEAR, box=true_edge))
+
+
+def _targets(data: Dataset) -> tuple[ndarray, ndarray, ndarray, ndarray]:
+    rows = [_target(sample) for sample in data]
+    index = {name: row for row, name in enumerate(data.classes)}
+    return (
+        np.array([row or (0, 0, 0, 0) for row in rows], np.float32).reshape(-1, 4),
+        np.array([row is not None for row in rows], bool),
+        np.array([index.get(s.label or "", NO_LABEL) for s in data], np.int64),
+        _joints(data),
+    )
+
+
+def _joints(data: Dataset) -> Float32[ndarray, "n joints 3"]:
+    """Joints as shares of the pictures' sides; a picture without joints has none labelled."""
+    count = 0 if data.joints is None else len(data.joints.names)
+    joints = np.zeros((len(data), count, 3), np.float32)
+    for row, sample in enumerate(data):
+        if sample.keypoints is not None and sample.size_wh is not None and count:
+            joints[row] = np.array(sample.keypoints) / np.array([*sample.size_wh, 1])
+    return joints
+
+
+def _target(sample: Sample) -> tuple[float, ...] | None:
+    """A box as shares of the picture's sides."""
+    if sample.box is None or sample.size_wh is None:
+        return None
+    sides = (*sample.size_wh, *sample.size_wh)
+    return tuple(edge / side for edge, side in zip(sample.box, sides, strict=True))
+
+
+def _forget_oldest(folder: Path) -> None:
+    caches = sorted(folder.glob("*.npy"), key=lambda file: file.stat().st_mtime, reverse=True)
+    for file in caches[_KEPT:]:
+        file.unlink(missing_ok=True)

@@ -1,0 +1,212 @@
+"""Network → ``model.onnx``: pixels of any size in, boxes in those pixels out.
+
+The exported graph resizes, normalises, runs the network and decodes the box. It is written only
+where ONNX Runtime gives the boxes that PyTorch gives.
+"""
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from jaxtyping import UInt8
+from numpy import ndarray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from onebox.errors import ModelError
+from onebox.learning.networks.network import Network
+from onebox.runtime import (
+    INPUT,
+    JOINTS_OUTPUT,
+    METADATA_KEY,
+    PRESENCE_OUTPUT,
+    ModelFacts,
+    outputs_of,
+)
+
+PARITY_PX = 0.1
+"""Largest difference of a box edge that export accepts, in pixels of the training size."""
+
+PARITY_PICTURES = 32
+_WHITE = 255.0  # of uint8: one pass over the pixels less than to divide by it first
+_OPSET = 18
+# What is compared → shares of the picture's width and height.
+_SHARES: dict[str, Callable[[ndarray, ndarray], ndarray]] = {
+    "box": lambda boxes, sides_wh: boxes.reshape(-1, 2) / sides_wh,
+    JOINTS_OUTPUT: lambda joints, sides_wh: joints[..., :2] / sides_wh,
+    PRESENCE_OUTPUT: lambda presence, _: presence,
+}
+
+
+class Deployed(nn.Module):
+    """The network as it is shipped, with the way in and the way out."""
+
+    def __init__(self, network: Network, size: int) -> None:
+        super().__init__()
+        self.network = network
+        self.size = size
+
+    def forward(self, image: UInt8[Tensor, "n height width 3"]) -> tuple[Tensor, ...]:
+        """Find the subjects.
+
+        Returns:
+            ``xyxy`` boxes (n, 4) in pixels of the pictures, class probabilities (n, classes),
+            scores (n,) and, where the network has them, joints as ``(x, y, confidence)``
+            (n, joints, 3) and probabilities (n,) that the subject is there.
+        """
+        height, width = image.shape[1], image.shape[2]
+        planes = image.permute(0, 3, 1, 2).float()
+        pictures = functional.interpolate(
+            planes, size=(self.size, self.size), mode="bilinear", align_corners=False
+        )
+        outputs = self.network(pictures, _WHITE)
+        edges = outputs.box.boxes.clamp(0, 1)
+        low = torch.minimum(edges[:, :2], edges[:, 2:])
+        high = torch.maximum(edges[:, :2], edges[:, 2:])
+        one = torch.ones_like(low[:, :1])
+        sides = torch.cat([one * width, one * height], dim=1)
+        boxes = torch.cat([low * sides, high * sides], dim=1)
+        probability = outputs.class_logits.softmax(dim=1)
+        score = probability.amax(dim=1)
+        if outputs.overlap_logit is not None:
+            score = score * outputs.overlap_logit.sigmoid()
+        more = []
+        if outputs.joints is not None:
+            points = outputs.joints.points.clamp(0, 1) * sides[:, None]
+            confidence = outputs.joints.confidence.sigmoid()[..., None]
+            more.append(torch.cat([points, confidence], dim=2))
+        if outputs.presence_logit is not None:
+            more.append(outputs.presence_logit.sigmoid())
+            score = score * more[-1]
+        return boxes, probability, score, *more
+
+    @property
+    def output_names(self) -> list[str]:
+        """What the outputs are called in the file."""
+        heads = self.network.joint_head, self.network.presence_head
+        joints, presence = (head is not None for head in heads)
+        return list(outputs_of(joints=joints, presence=presence))
+
+
+def export(
+    network: Network, facts: ModelFacts, path: Path, pictures: Sequence[UInt8[ndarray, "_ _ 3"]]
+) -> float:
+    """Write ``model.onnx``, if it answers as the network does.
+
+    Args:
+        network: On any device.
+        facts: Written into the file's metadata.
+        path: Written beside, then renamed.
+        pictures: At least ``PARITY_PICTURES``, to compare the two on.
+
+    Returns:
+        The largest difference of a box edge, in pixels of the training size.
+
+    Raises:
+        ModelError: If the two differ by more than ``PARITY_PX``.
+        ValueError: If there are too few pictures to compare.
+    """
+    if len(pictures) < PARITY_PICTURES:
+        raise ValueError(f"parity needs {PARITY_PICTURES} pictures, got {len(pictures)}.")
+    deployed = Deployed(network.cpu().eval(), facts.size).eval()
+    beside = path.with_suffix(".part")
+    try:
+        _to_onnx(deployed, beside)
+        difference = parity(deployed, beside, pictures)
+        check_parity(difference, PARITY_PX)
+        write_facts(beside, facts)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return difference
+
+
+def parity(deployed: Deployed, file: Path, pictures: Sequence[ndarray]) -> float:
+    """The largest difference of a box edge, a joint or a presence between PyTorch and ONNX Runtime.
+
+    A presence, which has no pixels, counts as an edge does: its whole range is a side.
+
+    Returns:
+        Pixels of the training size; no number where either has no number.
+    """
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    names = deployed.output_names
+    differences = [0.0]
+    for picture in pictures:
+        sides_wh = np.array(picture.shape[1::-1])
+        with torch.inference_mode():
+            eager = deployed(torch.from_numpy(picture[None].copy()))
+        exported = session.run(names, {INPUT: picture[None]})
+        differences += [
+            np.abs(_SHARES[name](ours.numpy() - theirs, sides_wh)).max()
+            for name, ours, theirs in zip(names, eager, exported, strict=False)
+            if name in _SHARES
+        ]
+    return float(np.max(differences)) * deployed.size
+
+
+def check_parity(difference: float, limit: float) -> None:
+    """See that an export holds.
+
+    Args:
+        difference: What `parity` found, in pixels of the training size.
+        limit: The largest difference accepted.
+
+    Raises:
+        ModelError: If the difference is larger, or not a number; the message has both numbers.
+    """
+    if not difference <= limit:
+        raise ModelError(
+            f"the exported model's answers differ from the network's by {difference:.3f} px, more "
+            f"than the {limit:.3f} px allowed; nothing was written. Keep the checkpoint and report "
+            "the recipe."
+        )
+
+
+def write_facts(path: Path, facts: ModelFacts) -> None:
+    """Put facts into an ONNX file's metadata, in place of what stood there."""
+    model = onnx.load(path)
+    onnx.helper.set_model_props(model, {METADATA_KEY: facts.as_json()})
+    for entity in (*model.graph.node, *model.graph.value_info, *model.graph.input):
+        del entity.metadata_props[:]  # the exporter's call stacks, with the machine's paths
+        entity.doc_string = ""
+    beside = path.with_suffix(".facts")
+    onnx.save(model, beside)
+    beside.replace(path)
+
+
+def _to_onnx(deployed: Deployed, path: Path) -> None:
+    example = torch.zeros(2, deployed.size, deployed.size + 8, 3, dtype=torch.uint8)
+    with _quiet(), torch.no_grad():
+        torch.onnx.export(
+            deployed,
+            (example,),
+            path,
+            input_names=[INPUT],
+            output_names=deployed.output_names,
+            dynamic_shapes=({0: "n", 1: "height", 2: "width"},),
+            opset_version=_OPSET,
+            external_data=False,
+            dynamo=True,
+            verbose=False,
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter reports its steps as log lines and its dependencies' ageing as warnings."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

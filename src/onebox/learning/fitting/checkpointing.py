@@ -1,0 +1,70 @@
+"""Which weights of a training are kept: checkpoints of the best and the last epoch, or of all."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+
+from onebox.learning.data.decoded_cache import Decoded
+from onebox.recipes.schema import Recipe
+
+VAL_FIGURE = "val_mean_iou"
+_ENOUGH_TO_CHOOSE = 50  # validation pictures with a box
+
+
+def which_is_kept(recipe: Recipe, val: Decoded) -> str:
+    """``best`` or ``last``: a handful of pictures picks an epoch by chance, not by merit."""
+    if recipe.train.keep != "auto":
+        return recipe.train.keep
+    return "best" if np.count_nonzero(val.has_box) >= _ENOUGH_TO_CHOOSE else "last"
+
+
+def checkpoints(recipe: Recipe, folder: Path) -> list[Callback]:
+    """What writes ``best.safetensors``, ``last.safetensors`` and, where asked, each epoch's."""
+    names = {"best": VAL_FIGURE, "last": None}
+    kept: list[Callback] = [_every_epoch(folder)] if recipe.train.keep_every_epoch else []
+    return kept + [
+        _Checkpoints(
+            folder,
+            filename=name,
+            monitor=monitor,
+            mode="max",
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )
+        for name, monitor in names.items()
+    ]
+
+
+class _Checkpoints(ModelCheckpoint):
+    """Files of our kind; after a move of the run's folder they are looked for where it is now."""
+
+    FILE_EXTENSION = ".safetensors"
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from the state of a checkpoint, wherever it was written."""
+        scores = state_dict["best_k_models"]
+        paths = {
+            name: self._here(state_dict[name])
+            for name in ("best_model_path", "kth_best_model_path", "last_model_path")
+        }
+        moved = {
+            "dirpath": self.dirpath,
+            "best_k_models": {self._here(path): score for path, score in scores.items()},
+        }
+        super().load_state_dict({**state_dict, **paths, **moved})
+
+    def _here(self, path: str) -> str:
+        return str(Path(str(self.dirpath)) / Path(path).name) if path else ""
+
+
+def _every_epoch(folder: Path) -> ModelCheckpoint:
+    return _Checkpoints(
+        folder,
+        filename="epoch-{epoch:03d}",
+        auto_insert_metric_name=False,
+        save_top_k=-1,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )

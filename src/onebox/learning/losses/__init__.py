@@ -1,0 +1,1 @@
+"""Losses: one value a row, and their weighted sum."""

@@ -1,0 +1,287 @@
+"""Feature extractors behind one shape: pictures in [0, 1] → the two deepest feature maps.
+
+Every backbone is timm's, by name. Its weights come from a safetensors file: one that the user
+names, or the one that timm's hub keeps; nothing that could execute is loaded.
+"""
+
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+import timm
+import torch
+import torchvision
+from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
+from huggingface_hub.errors import HfHubHTTPError
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from timm.layers import Format
+from torch import Tensor, nn
+
+from onebox.errors import OneboxError, SettingError, suggest
+from onebox.recipes.schema import ModelSettings
+
+_FILE = "model.safetensors"
+_CONNECT_S = 5.0
+
+
+Shape = tuple[int, int, int]
+"""Channels, rows and columns of a feature map."""
+
+
+class Backbone(nn.Module):
+    """A network without its classifier.
+
+    Attributes:
+        shapes: Of its maps for a picture of the settings' size, the finer first.
+        has_channels_last: Whether timm's own maps have their channels in the last place.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, settings: ModelSettings, weights: Path | None) -> None:
+        """Make the network of the settings, with the weights of a file or from none."""
+        super().__init__()
+        self.features = _features(settings, weights)
+        self.has_channels_last = getattr(self.features, "output_fmt", None) == Format.NHWC
+        own = _own_settings(settings.backbone) or timm.models.PretrainedCfg()
+        self.register_buffer("mean", torch.tensor(settings.mean or own.mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(settings.std or own.std).view(1, 3, 1, 1))
+        self.shapes = self._shapes(settings)
+
+    def forward(
+        self, pictures: Float[Tensor, "n 3 height width"], white: float = 1.0
+    ) -> list[Tensor]:
+        """Feature maps of pictures from 0 to ``white``, the finer first."""
+        maps: list[Tensor] = self.features((pictures - white * self.mean) / (white * self.std))
+        return [each.permute(0, 3, 1, 2) for each in maps] if self.has_channels_last else maps
+
+    def _shapes(self, settings: ModelSettings) -> list[Shape]:
+        """Shapes of the maps, found by looking at one empty picture.
+
+        Raises:
+            SettingError: If the picture is too small to leave a cell.
+        """
+        self.eval()
+        try:
+            with torch.no_grad():
+                maps = self(torch.zeros(1, 3, settings.size, settings.size))
+        except RuntimeError as error:
+            raise SettingError(too_small(settings)) from error
+        self.train()
+        shapes: list[Shape] = [tuple(each.shape[1:]) for each in maps]
+        if 0 in shapes[-1]:
+            raise SettingError(too_small(settings))
+        return shapes
+
+
+class AlexNetFeatures(nn.Module):
+    """torchvision's AlexNet up to its last pooling: one map.
+
+    References:
+        Krizhevsky, arXiv:1404.5997 (the variant of torchvision).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features: nn.Module = torchvision.models.alexnet(weights=None).features
+
+    def forward(self, pictures: Tensor) -> list[Tensor]:
+        """The one map, in a list."""
+        return [self.features(pictures)]
+
+
+# What timm does not have, by name.
+_OTHERS: dict[str, Callable[[], nn.Module]] = {"alexnet": AlexNetFeatures}
+
+
+def too_small(settings: ModelSettings) -> str:
+    """What to say where no cell of the deepest map is left."""
+    return (
+        f"model.size {settings.size} is too small for backbone '{settings.backbone}'"
+        f"{' and its neck' if settings.neck else ''}: no cell is left of its deepest map. Set a "
+        "larger size, as --set model.size=224."
+    )
+
+
+def find_weights(settings: ModelSettings) -> Path:
+    """The hub's weights of the settings' backbone, from the disk or over the network.
+
+    Raises:
+        OneboxError: If they are on neither; the message names the two ways on.
+    """
+    check_name(settings.backbone)
+    own = _own_settings(settings.backbone)
+    repository = own.hf_hub_id if own is not None else None
+    if not repository:
+        raise OneboxError(_ways_on(settings.backbone, "timm's hub keeps none"))
+    cached = try_to_load_from_cache(repository, _FILE)
+    if isinstance(cached, str):
+        return Path(cached)
+    if not _is_reachable(constants.ENDPOINT):
+        raise OneboxError(_ways_on(settings.backbone, f"{constants.ENDPOINT} cannot be reached"))
+    try:
+        return Path(hf_hub_download(repository, _FILE))
+    except (OSError, HfHubHTTPError) as error:
+        raise OneboxError(_ways_on(settings.backbone, str(error).splitlines()[0])) from error
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsFile:
+    """What a safetensors file of a backbone says of itself."""
+
+    backbone: str
+    options: Mapping[str, str]
+    mean: tuple[float, float, float] | None
+    std: tuple[float, float, float] | None
+
+    def applied_to(self, settings: ModelSettings) -> ModelSettings:
+        """The settings with the file's backbone and preprocessing in their place."""
+        return settings.model_copy(
+            update={
+                "backbone": self.backbone,
+                "backbone_options": {**settings.backbone_options, **self.options},
+                "mean": self.mean or settings.mean,
+                "std": self.std or settings.std,
+            }
+        )
+
+
+def read_weights_file(path: Path, settings: ModelSettings) -> WeightsFile:
+    """Read which backbone a safetensors file is for, and what pictures it expects.
+
+    A file that does not say is taken for the settings' own backbone.
+
+    Raises:
+        SettingError: If the file is missing, no safetensors file, or does not fit its backbone.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            facts: dict[str, str] = file.metadata() or {}
+            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise SettingError(
+            f"{path}: cannot be read as safetensors ({error}). Other formats can hold code that "
+            "runs when they are loaded; save the weights with safetensors."
+        ) from error
+    found = WeightsFile(
+        facts.get("architecture", settings.backbone),
+        {key: facts[key] for key in ("pad_type",) if key in facts},
+        _triple(path, facts, "mean"),
+        _triple(path, facts, "std"),
+    )
+    _check_fit(path, found.applied_to(settings), shapes)
+    return found
+
+
+def check_name(backbone: str) -> None:
+    """See that timm knows a backbone.
+
+    Raises:
+        SettingError: If not; the message suggests the closest name.
+    """
+    architecture = backbone.partition(".")[0]
+    if architecture not in _OTHERS and not timm.is_model(architecture):
+        hint = suggest(architecture, [*timm.list_models(), *_OTHERS])
+        raise SettingError(f"model.backbone '{backbone}' is not a network of timm.{hint}")
+
+
+def _own_settings(backbone: str) -> Any:  # noqa: ANN401
+    """What timm knows of a network: its weights and preprocessing; None where it has none."""
+    return None if backbone in _OTHERS else timm.get_pretrained_cfg(backbone)
+
+
+def _features(settings: ModelSettings, weights: Path | None) -> nn.Module:
+    """The two deepest maps of a network; one, where it has no more."""
+    check_name(settings.backbone)
+    if settings.backbone not in _OTHERS:
+        return _create(settings, weights, features_only=True, out_indices=(-2, -1))
+    features = _OTHERS[settings.backbone]()
+    if weights is not None:
+        features.load_state_dict(load_file(weights), strict=False)  # what is left over classifies
+    return features
+
+
+def _create(settings: ModelSettings, weights: Path | None, **options: Any) -> nn.Module:  # noqa: ANN401
+    overlay = {} if weights is None else {"pretrained_cfg_overlay": {"file": str(weights)}}
+    try:
+        return timm.create_model(
+            settings.backbone,
+            pretrained=weights is not None,
+            **overlay,
+            **settings.backbone_options,
+            **options,
+        )
+    except (TypeError, RuntimeError, AttributeError) as error:
+        raise SettingError(
+            f"model.backbone '{settings.backbone}' cannot be made with the options "
+            f"{dict(settings.backbone_options)}: {error}"
+        ) from error
+
+
+def _check_fit(path: Path, settings: ModelSettings, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Compare names and shapes before any tensor is copied; classifiers may differ.
+
+    Raises:
+        SettingError: If a tensor of the backbone is missing or of another shape.
+    """
+    check_name(settings.backbone)
+    with torch.device("meta"):
+        if settings.backbone in _OTHERS:
+            network = _OTHERS[settings.backbone]()
+        else:
+            network = _create(settings, None, num_classes=0)
+    wanted = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
+    unfit = [key for key, shape in wanted.items() if shapes.get(key, shape) != shape]
+    missing = [key for key in wanted if key not in shapes]
+    if unfit or missing:
+        first = (unfit or missing)[0]
+        raise SettingError(
+            f"{path}: does not fit backbone '{settings.backbone}': {len(missing)} of "
+            f"{len(wanted)} tensors are missing and {len(unfit)} have another shape, first "
+            f"'{first}'. Name the file's own network with --set model.backbone=NAME."
+        )
+
+
+def _triple(path: Path, facts: Mapping[str, str], name: str) -> tuple[float, float, float] | None:
+    """Three numbers of a file's metadata.
+
+    Raises:
+        SettingError: If there is something else in their place.
+    """
+    if name not in facts:
+        return None
+    try:
+        first, second, third = (float(part) for part in facts[name].split(","))
+    except ValueError as error:
+        raise SettingError(
+            f"{path}: its metadata has {name} '{facts[name]}' in the place of three numbers, as "
+            "0.5,0.5,0.5. Save it anew."
+        ) from error
+    return first, second, third
+
+
+def _is_reachable(address: str) -> bool:
+    """Whether a connection can be opened at all; the hub's own client would retry for a minute."""
+    if getproxies():
+        return True
+    parts = urlsplit(address)
+    port = parts.port or (80 if parts.scheme == "http" else 443)
+    try:
+        socket.create_connection((parts.hostname or "", port), timeout=_CONNECT_S).close()
+    except OSError:
+        return False
+    return True
+
+
+def _ways_on(backbone: str, reason: str) -> str:
+    return (
+        f"No pretrained weights for '{backbone}': {reason}. Name a safetensors file with "
+        "--weights FILE, or start from none with --no-pretrained."
+    )

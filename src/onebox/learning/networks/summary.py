@@ -1,0 +1,78 @@
+"""What a network is made of: parts, shapes, parameters and multiply-adds, counted by PyTorch."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from onebox.learning.networks.network import Network
+from onebox.runtime import Part
+
+# Those that a model file holds: the scales of the sides teach, and are not shipped.
+_PARTS = (
+    "backbone",
+    "vectorizer",
+    "shared",
+    "box_head",
+    "joint_head",
+    "class_head",
+    "overlap_head",
+    "presence_head",
+)
+
+
+def summarize(network: Network, size: int) -> tuple[Part, ...]:
+    """Run one empty picture through a network and note what each part makes of it.
+
+    Args:
+        network: In the state it is exported in.
+        size: Side of the picture, in pixels.
+
+    Returns:
+        The parts in the order in which data flows; those that the recipe leaves out are not there.
+    """
+    shapes: dict[str, tuple[tuple[int, ...], ...]] = {}
+
+    def note(name: str) -> Any:  # noqa: ANN401
+        def hook(_: nn.Module, __: Any, output: Any) -> None:  # noqa: ANN401
+            shapes[name] = tuple(_shapes(output))
+
+        return hook
+
+    parts = {name: module for name, module in network.named_children() if name in _PARTS}
+    hooks = [module.register_forward_hook(note(name)) for name, module in parts.items()]
+    counter = FlopCounterMode(display=False)
+    try:
+        with counter, torch.no_grad():
+            network(torch.zeros(1, 3, size, size))
+    finally:
+        for handle in hooks:
+            handle.remove()
+    operations = counter.get_flop_counts()
+    return tuple(
+        Part(
+            name=name,
+            kind=_kind(network, name),
+            layers=sum(1 for module in parts[name].modules() if not list(module.children())),
+            parameters=sum(weight.numel() for weight in parts[name].parameters()),
+            multiply_adds=sum(operations.get(f"Network.{name}", {}).values()) // 2,
+            shapes=shapes[name],
+        )
+        for name in _PARTS
+        if name in parts and name in shapes and list(parts[name].modules())[1:]
+    )
+
+
+def _shapes(output: Any) -> list[tuple[int, ...]]:  # noqa: ANN401
+    """Shapes of the tensors of one picture in a nest, without the batch."""
+    if isinstance(output, Tensor):
+        return [tuple(output.shape[1:])] if output.ndim > 1 else [(1,)]
+    if isinstance(output, list | tuple):
+        return [shape for part in output[:2] for shape in _shapes(part)]
+    return []
+
+
+def _kind(network: Network, name: str) -> str:
+    module = getattr(network, name)
+    return network.backbone_name if name == "backbone" else type(module).__name__

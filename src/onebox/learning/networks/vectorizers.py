@@ -1,0 +1,159 @@
+"""Feature maps → what the heads read: a vector, and where it is kept, a map.
+
+``gap`` averages the deepest map away, so that any picture size fits and position is lost.
+``flatten`` keeps the position of every cell in a vector of one fixed length.
+``pyramid`` lays the deepest map over the finer one and keeps the map.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from onebox.errors import SettingError
+from onebox.learning.networks.backbones import Shape, too_small
+from onebox.recipes.schema import ModelSettings
+
+
+class Features(NamedTuple):
+    """What heads read.
+
+    Attributes:
+        vector: One row a picture.
+        map: Channels over a grid of cells; None where the vectorizer kept no position.
+    """
+
+    vector: Float[Tensor, "n channels"]
+    map: Float[Tensor, "n width rows columns"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What a head must know of what it reads.
+
+    Attributes:
+        vector: Channels of the vector.
+        map: Channels of the map; 0 where there is none.
+    """
+
+    vector: int
+    map: int = 0
+
+
+class GlobalAveragePool(nn.Module):
+    """The mean of the deepest map over its cells."""
+
+    def __init__(self, shapes: Sequence[Shape], settings: ModelSettings) -> None:
+        super().__init__()
+        self.neck, (channels, _, _) = _neck(shapes[-1], settings)
+        self.sizes = Sizes(channels)
+
+    def forward(self, maps: Sequence[Tensor]) -> Features:
+        """Average over rows and columns."""
+        return Features(self.neck(maps[-1]).mean(dim=(2, 3)), None)
+
+
+class Flatten(nn.Module):
+    """The deepest map, narrowed to ``width`` channels, as one long vector."""
+
+    def __init__(self, shapes: Sequence[Shape], settings: ModelSettings) -> None:
+        super().__init__()
+        self.neck, (channels, rows, columns) = _neck(shapes[-1], settings)
+        width = settings.width or channels
+        self.narrow = _conv(channels, width, activate=True) if settings.width else nn.Identity()
+        self.sizes = Sizes(width * rows * columns)
+
+    def forward(self, maps: Sequence[Tensor]) -> Features:
+        """Narrow, then lay out."""
+        return Features(self.narrow(self.neck(maps[-1])).flatten(1), None)
+
+
+class Pyramid(nn.Module):
+    """Both maps fused at the finer stride; the vector is the mean of the deepest one.
+
+    References:
+        Lin et al., arXiv:1612.03144, section 3 (top-down pathway and lateral connections).
+    """
+
+    def __init__(self, shapes: Sequence[Shape], settings: ModelSettings) -> None:
+        """Make the layers.
+
+        Raises:
+            SettingError: If the backbone has one map alone.
+        """
+        super().__init__()
+        if len(shapes) < 2:  # noqa: PLR2004
+            raise SettingError(
+                f"model.vectorizer 'pyramid' lays one map over another, and backbone "
+                f"'{settings.backbone}' has one alone; use vectorizer 'gap' or 'flatten'."
+            )
+        (fine, _, _), (deep, _, _) = shapes
+        width = settings.width
+        self.fine, self.deep = _conv(fine, width), _conv(deep, width)
+        self.smooth = nn.Sequential(depthwise(width), depthwise(width))
+        self.sizes = Sizes(deep, width)
+
+    def forward(self, maps: Sequence[Tensor]) -> Features:
+        """Lay the deepest map over the finer one."""
+        fine, deep = maps
+        over = functional.interpolate(self.deep(deep), size=fine.shape[2:], mode="nearest")
+        return Features(deep.mean(dim=(2, 3)), self.smooth(self.fine(fine) + over))
+
+
+def map_of(features: Features) -> Float[Tensor, "n width rows columns"]:
+    """The map, for a head that reads one.
+
+    Raises:
+        ValueError: If the vectorizer kept none.
+    """
+    if features.map is None:
+        raise ValueError("this head reads a map, and its vectorizer keeps none.")
+    return features.map
+
+
+Vectorizer = GlobalAveragePool | Flatten | Pyramid
+VECTORIZERS: dict[str, type[Vectorizer]] = {
+    "gap": GlobalAveragePool,
+    "flatten": Flatten,
+    "pyramid": Pyramid,
+}
+
+
+def _neck(shape: Shape, settings: ModelSettings) -> tuple[nn.Module, Shape]:
+    """A 3 x 3 convolution of stride 2 without padding, and the shape that it leaves.
+
+    Raises:
+        SettingError: If the map has fewer than three cells a side.
+    """
+    channels, rows, columns = shape
+    if not settings.neck:
+        return nn.Identity(), shape
+    if min(rows, columns) < 3:  # noqa: PLR2004
+        raise SettingError(too_small(settings))
+    layer = nn.Sequential(nn.Conv2d(channels, settings.neck, 3, stride=2), nn.ReLU(inplace=True))
+    return layer, (settings.neck, (rows - 1) // 2, (columns - 1) // 2)
+
+
+def _conv(channels: int, width: int, *, activate: bool = False) -> nn.Sequential:
+    layers = [nn.Conv2d(channels, width, 1, bias=False), nn.BatchNorm2d(width)]
+    return nn.Sequential(*layers, *([nn.ReLU(inplace=True)] if activate else []))
+
+
+def depthwise(width: int) -> nn.Sequential:
+    """A 3 x 3 look around within each channel, then a mix of the channels."""
+    return nn.Sequential(
+        nn.Conv2d(width, width, 3, padding=1, groups=width, bias=False),
+        nn.BatchNorm2d(width),
+        nn.Conv2d(width, width, 1, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(inplace=True),
+    )
+
+
+def doubled(width: int) -> nn.Sequential:
+    """A map at half its stride, looked around in twice."""
+    larger = nn.Upsample(scale_factor=2, mode="bilinear")
+    return nn.Sequential(larger, depthwise(width), depthwise(width))

@@ -1,0 +1,1 @@
+"""One training run, from data and recipe to a folder of results."""

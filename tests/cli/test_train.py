@@ -1,0 +1,261 @@
+"""`onebox train`, `onebox demo` and `onebox recipes`."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import onebox
+from onebox.recipes.loading import read_recipe, recipe_names, recipe_text
+from onebox.recipes.schema import Recipe
+
+TINY = [
+    "--no-pretrained",
+    *("--set", "model.backbone=test_byobnet", "--set", "model.size=32", "--set", "model.width=8"),
+    *("--set", "train.epochs=1", "--set", "train.batch_size=8"),
+]
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    """An empty folder, and the working one."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def asked(monkeypatch, trained_run):
+    """What training was called with, in place of training: it answers with a finished run."""
+    calls = []
+
+    def train(data, recipe, **options):
+        calls.append((data, recipe, options))
+        return trained_run
+
+    monkeypatch.setattr(onebox, "train", train)
+    return calls
+
+
+# --- a whole run
+
+
+def test_a_run_leaves_a_model_that_predicts_and_prints_where_it_is(run):
+    run("synth", "blobs", "discs", "--count", 20, "--size", 32)
+    code, out, err = run(
+        "train", "discs/labels.csv", *TINY, "--seed", 3, "--out", "a/run", "--json"
+    )
+    said = json.loads(out)
+    assert code == 0
+    assert (said["model"], said["report"]) == ("a/run/model.onnx", "a/run/report.html")
+    assert (said["folder"], said["epochs"], list(said["figures"])) == ("a/run", 1, ["val", "test"])
+    assert "epoch   1/1" in err
+    assert Path("a/run/report.html").is_file()
+    assert onebox.load("a/run/model.onnx").facts.recipe["train"]["seed"] == 3
+    code, out, _ = run("predict", "a/run/model.onnx", "discs", "--json")
+    assert (code, len(out.splitlines())) == (0, 20)
+    before = Path("a/run/model.onnx").read_bytes()
+    code, out, err = run("train", "discs/labels.csv", *TINY, "--out", "a/run")
+    assert (code, out) == (2, "")
+    assert "go on with what is there by --resume a/run" in err
+    assert Path("a/run/model.onnx").read_bytes() == before
+
+
+def test_hog_windows_leave_a_model_that_predicts_and_is_measured(run):
+    pytest.importorskip("skimage")
+    run("synth", "blobs", "discs", "--count", 20, "--size", 32)
+    windows = ["--recipe", "hog-svm", "--set", "hog.window=4", "--set", "hog.scales=1"]
+    code, out, err = run("train", "discs", *windows, "--seed", 3, "--out", "run", "--json")
+    said = json.loads(out)
+    assert (code, said["model"], said["epochs"]) == (0, "run/model.npz", 0)
+    assert err.splitlines()[:2] == ["Loading PyTorch", "Training"]
+    assert json.loads(Path("run/metrics.json").read_text()) == said["figures"]
+    code, out, _ = run("info", "run/model.npz", "--json")
+    assert (code, json.loads(out)["recipe"]["hog"]["seed"]) == (0, 3)
+    code, out, _ = run("predict", "run/model.npz", "discs", "--json")
+    assert (code, len(out.splitlines())) == (0, 20)
+    code, out, _ = run("evaluate", "run/model.npz", "discs", "--split", "val", "--json")
+    figures = json.loads(out)
+    assert (code, figures["mean_iou"]) == (0, said["figures"]["val"]["mean_iou"])
+    assert figures["mean_iou"] > figures["mean_box_iou"]
+
+
+# --- what is asked for
+
+
+def test_options_become_the_recipe_and_the_arguments(run, asked):
+    run("synth", "blobs", "discs", "--count", 4, "--size", 32)
+    words = ["--set", "train.epochs=20", "--set", "data.classes=['disc','ball']", "--seed", 9]
+    places = ["--weights", "w.safetensors", "--out", "here"]
+    assert run("train", "discs", "--recipe", "demo", *words, *places)[0] == 0
+    [(data, recipe, options)] = asked
+    assert (recipe.train.epochs, recipe.train.seed, recipe.model.size) == (20, 9, 96)
+    assert data.classes == ("disc", "ball")
+    assert (options["weights"], options["out"]) == (Path("w.safetensors"), Path("here"))
+    assert options["resume"] is None
+
+
+def test_a_resumed_run_reads_its_labels_by_the_classes_of_its_own_recipe(run, asked):
+    run("synth", "blobs", "discs", "--count", 4, "--size", 32)
+    Path("r").mkdir()
+    Path("r/recipe.toml").write_text("[data]\nclasses = ['disc', 'ball']\n")
+    assert run("train", "discs", "--resume", "r")[0] == 0
+    [(data, recipe, options)] = asked
+    assert data.classes == recipe.data.classes == ("disc", "ball")
+    assert options["resume"] == Path("r")
+
+
+def test_without_options_the_default_recipe_is_asked_for(run, asked):
+    assert run("train", "synth:blobs")[0] == 0
+    assert asked[0][1] == read_recipe("default")
+
+
+def test_no_pretrained_is_a_setting_of_the_recipe(run, asked):
+    assert run("train", "synth:blobs", "--no-pretrained")[0] == 0
+    assert asked[0][1].model.pretrained is False
+
+
+def test_the_demo_trains_its_own_recipe_on_generated_discs(run, asked):
+    code, out, _ = run("demo", "--out", "here")
+    [(data, recipe, options)] = asked
+    assert (code, data.name, recipe, options["out"]) == (0, "synth:blobs", "demo", Path("here"))
+    assert "report.html" in out
+
+
+def test_a_finished_run_prints_its_figures_and_files_on_standard_output(run, asked, trained_run):
+    _, out, err = run("demo")
+    lines = out.splitlines()
+    mean_iou = trained_run.figures["test"]["mean_iou"]
+    after = lines[lines.index("test pictures") :]
+    assert after[2].split() == ["mean_iou", f"{mean_iou:.4g}"]
+    assert f"  model   {trained_run.model}" in lines
+    assert f"  report  {trained_run.report}" in lines
+    assert err == "Loading PyTorch\n"
+
+
+def test_a_stopped_or_collapsed_run_is_told_on_standard_error(run, asked, trained_run, monkeypatch):
+    figures = {"val": {**trained_run.figures["val"], "is_collapsed": True}}
+    stopped = replace(trained_run, figures=figures, is_interrupted=True)
+    monkeypatch.setattr(onebox, "train", lambda *_, **__: stopped)
+    code, _, err = run("demo")
+    assert code == 0
+    assert "note: training was stopped; the epoch that is kept so far is exported." in err
+    assert f"Go on with --resume {trained_run.folder}." in err
+    assert "hardly better than with one box" in err
+
+
+# --- what is refused
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--recipe", "defualt"], "recipe 'defualt' is not one of"),
+        (["--recipe", "defualt"], "Did you mean default?"),
+        (["--recipe", ""], "recipe '' is not one of"),
+        (["--recipe", "mine.toml"], "mine.toml: cannot be read"),
+        (["--set", "train.epoch=3"], "[train] has no setting 'epoch'. Did you mean epochs?"),
+        (["--set", "trian.epochs=3"], "the recipe has no setting 'trian'. Did you mean train?"),
+        (["--set", "train.epochs=many"], "train.epochs: "),
+        (["--set", "train.epochs"], "is not of the form key=value"),
+        (["--set", "model.vectorizer=gpa"], "'gap'"),
+        (["--on-multiple", "larges"], "Did you mean largest?"),
+        (["--format", "vco"], "Did you mean voc?"),
+        (["--weights", "w", "--no-pretrained"], "exclude each other"),
+        (["--resume", "r", "--seed", "0"], "leave out --seed."),
+        (["--resume", "r", "--set", "train.epochs=3", "--out", "o"], "leave out --set, --out."),
+        (["--resume", "r", "--no-pretrained"], "leave out --no-pretrained."),
+        (["--resume", "r", "--recipe", "demo"], "leave out --recipe."),
+        (["--resume", "r", "--weights", "w"], "leave out --weights."),
+        (["--recipe", "hog-svm", "--set", "hog.cel=4"], "Did you mean cell?"),
+        (
+            ["--recipe", "hog-svm", "--no-pretrained"],
+            "does not read model.pretrained; leave it out",
+        ),
+        (["--recipe", "hog-svm", "--set", "train.epochs=3"], "does not read train.epochs"),
+    ],
+)
+def test_wrong_settings_end_with_2_before_anything_is_made(words, said, run, asked):
+    code, out, err = run("train", "synth:blobs", *words)
+    assert (code, out, asked) == (2, "", [])
+    assert said in err
+    assert list(Path().iterdir()) == []
+
+
+def test_every_bad_row_is_listed_at_once_before_anything_is_made(run, asked):
+    Image.new("RGB", (100, 80)).save("a.png")
+    rows = ["a.png,60,10,20,40,cat", "b.png,1,2,3,4,cat", "c.png,1,2,x,4,cat"]
+    Path("labels.csv").write_text("\n".join(rows) + "\n")
+    code, out, err = run("train", "labels.csv")
+    lines = sorted(line.removeprefix("error: ") for line in err.splitlines())
+    assert (code, out, asked) == (3, "", [])
+    assert [line.split(": ")[0] for line in lines] == [f"labels.csv:{row}" for row in (1, 2, 3)]
+    assert sorted(path.name for path in Path().iterdir()) == ["a.png", "labels.csv"]
+
+
+def test_a_label_that_the_recipe_does_not_declare_brings_the_right_one_to_mind(run, asked):
+    Image.new("RGB", (100, 80)).save("a.png")
+    Path("labels.csv").write_text("a.png,10,10,20,20,cta\n")
+    code, _, err = run("train", "labels.csv", "--set", "data.classes=['cat', 'dog']")
+    assert (code, asked) == (3, [])
+    assert "labels.csv:1: label 'cta' is not one of cat, dog. Did you mean cat?" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--resume", "nowhere"], 2, "--resume nowhere: holds no checkpoints"),
+        ([*TINY, "--out", "labels.csv"], 2, "--out labels.csv: exists"),
+        ([*TINY, "--out", "labels.csv/run"], 1, "labels.csv/run: cannot be written"),
+        (["--weights", "labels.csv"], 2, "labels.csv: cannot be read as safetensors"),
+        (["--weights", "nowhere"], 2, "nowhere: "),
+    ],
+)
+def test_places_that_cannot_be_used_are_found_before_training(words, code, said, run):
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (100, 80)).save(name)
+    labels = "image,label,x_min,y_min,x_max,y_max,split\n"
+    labels += "a.png,cat,10,10,20,20,train\nb.png,cat,10,10,20,20,val\n"
+    Path("labels.csv").write_text(labels)
+    ended, out, err = run("train", "labels.csv", *words)
+    assert (ended, out) == (code, "")
+    assert said in err
+    assert "epoch" not in err
+    assert Path("labels.csv").read_text() == labels
+
+
+# --- recipes
+
+
+def test_recipes_lists_each_with_its_sentence(run):
+    code, out, err = run("recipes")
+    title, *lines = out.splitlines()
+    assert (code, title, err) == (0, "recipes", "")
+    assert dict(line.split(maxsplit=1) for line in lines) == {
+        name: read_recipe(name).source for name in recipe_names()
+    }
+    assert json.loads(run("recipes", "--json")[1]) == {
+        name: read_recipe(name).source for name in recipe_names()
+    }
+
+
+def test_a_shown_recipe_is_its_file_to_the_letter(run):
+    assert run("recipes", "show", "demo") == (0, recipe_text("demo"), "")
+
+
+def test_a_shown_recipe_can_be_trained_with(run):
+    Path("mine.toml").write_text(run("recipes", "show", "default")[1])
+    assert read_recipe("mine.toml") == read_recipe("default")
+
+
+@pytest.mark.parametrize("words", [["show", "demo", "--json"], ["--json", "show", "demo"]])
+def test_a_recipe_as_json_has_every_setting(words, run):
+    settings = json.loads(run("recipes", *words)[1])
+    assert list(settings) == [name for name in Recipe.model_fields if name != "hog"]
+    assert Recipe.model_validate(settings) == read_recipe("demo")
+
+
+def test_a_recipe_that_is_none_brings_the_right_one_to_mind(run):
+    code, out, err = run("recipes", "show", "defualt")
+    assert (code, out) == (2, "")
+    assert "Did you mean default?" in err

@@ -1,0 +1,141 @@
+"""Pascal VOC: XML files, where their pictures are, and lists of splits."""
+
+import pytest
+from PIL import Image
+
+from onebox.errors import DataError
+from onebox.formats import read, write
+from onebox.structures import Dataset, Sample
+
+OBJECT = (
+    "<object><name>{label}</name><part><name>head</name><bndbox><xmin>0</xmin></bndbox></part>"
+    "<bndbox><xmin>{0}</xmin><ymin>{1}</ymin><xmax>{2}</xmax><ymax>{3}</ymax></bndbox></object>"
+)
+
+
+def one(label, *box):
+    return OBJECT.format(*box, label=label)
+
+
+def save(folder, name, *objects, filename=None, more=""):
+    folder.mkdir(parents=True, exist_ok=True)
+    text = f"<annotation><filename>{filename or name + '.jpg'}</filename>{more}{''.join(objects)}"
+    (folder / f"{name}.xml").write_text(text + "</annotation>")
+
+
+def write_image(path, shade=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (40, 30), (shade, 0, 0)).save(path)
+    return path
+
+
+def problems_of(path, **settings):
+    with pytest.raises(DataError) as caught:
+        read(path, **settings)
+    return list(caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("xml", "pictures", "asked"),
+    [
+        ("", "", ""),
+        ("annotations", "images", "annotations"),
+        ("Annotations", "JPEGImages", ""),
+        ("annotations/xmls", "images", ""),
+        ("labels", "images", "labels/a.xml"),
+    ],
+)
+def test_pictures_are_found_in_every_usual_layout(tmp_path, xml, pictures, asked):
+    image = write_image(tmp_path / pictures / "a.jpg")
+    save(tmp_path / xml, "a", one("cat", 1, 2, 11, 22))
+    (sample,) = read(tmp_path / asked)
+    assert (sample.image, sample.label, sample.box) == (image, "cat", (1, 2, 11, 22))
+    assert sample.origin == "a.xml"
+
+
+def test_xml_without_an_object_is_a_picture_without_the_subject(tmp_path):
+    write_image(tmp_path / "a.jpg")
+    save(tmp_path, "a")
+    (sample,) = read(tmp_path)
+    assert (sample.label, sample.box) == (None, None)
+
+
+def test_objects_are_told_apart_by_number(tmp_path):
+    write_image(tmp_path / "a.jpg")
+    bad = "<object><name>cat</name><bndbox><xmin>x</xmin></bndbox></object>"
+    save(tmp_path, "a", one("cat", 1, 2, 3, 4), bad, "<object><name>cat</name></object>")
+    assert problems_of(tmp_path) == [
+        "a.xml: object 2: xmin is 'x', which is not a number. Correct it, or remove the object.",
+        "a.xml: object 3: xmin is missing. Correct it, or remove the object.",
+    ]
+
+
+def test_the_path_of_the_machine_that_drew_the_box_comes_last(tmp_path):
+    elsewhere = write_image(tmp_path / "elsewhere/a.jpg", 1)
+    save(tmp_path / "set", "a", one("cat", 1, 2, 3, 4), more=f"<path>{elsewhere}</path>")
+    assert read(tmp_path / "set").samples[0].image == elsewhere
+    here = write_image(tmp_path / "set/a.jpg", 2)
+    assert read(tmp_path / "set").samples[0].image == here
+
+
+def test_a_picture_that_is_nowhere_is_told_with_a_close_one(tmp_path):
+    write_image(tmp_path / "bat.jpg")
+    save(tmp_path, "a", one("cat", 1, 2, 3, 4), filename="cat.jpg")
+    assert problems_of(tmp_path) == [
+        f"a.xml: picture {tmp_path / 'cat.jpg'} does not exist. Did you mean bat.jpg? Correct the "
+        "path or remove the label."
+    ]
+
+
+def test_without_a_filename_the_picture_is_called_like_its_xml(tmp_path):
+    image = write_image(tmp_path / "images/a.png")
+    (tmp_path / "a.xml").write_text(f"<annotation>{one('cat', 1, 2, 3, 4)}</annotation>")
+    assert read(tmp_path).samples[0].image == image
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("<annotation>", "a.xml: is not XML (no element found"),
+        ("", "a.xml: is not XML (no element found"),
+        ("<html></html>", "a.xml: begins with <html> where VOC has <annotation>"),
+        (
+            '<!DOCTYPE a [<!ENTITY b "c">]><annotation><filename>&b;</filename></annotation>',
+            "a.xml: declares a document type (DTD), which is not read",
+        ),
+    ],
+)
+def test_what_is_not_plain_voc_is_refused(tmp_path, text, sentence):
+    (tmp_path / "a.xml").write_text(text)
+    (problem,) = problems_of(tmp_path)
+    assert sentence in problem
+
+
+def test_lists_name_the_splits_and_what_none_names_is_left_out(tmp_path):
+    for name in ("a", "b 1", "c"):
+        write_image(tmp_path / f"JPEGImages/{name}.jpg", ord(name[0]))
+        save(tmp_path / "Annotations", name, one("cat", 1, 2, 3, 4))
+    lists = tmp_path / "ImageSets/Main"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text("a  1\n")  # lists of one class have a flag
+    (lists / "val.txt").write_text("b 1\n")  # here it belongs to the name
+    data = read(tmp_path)
+    assert [(s.image.stem, s.split) for s in data] == [("a", "train"), ("b 1", "val")]
+    assert data.notes == ("1 picture left out, named by no list in ImageSets/Main.",)
+
+
+def test_pictures_of_one_name_get_xml_of_different_names(tmp_path):
+    red, blue = (write_image(tmp_path / f"images/{name}/1.jpg", len(name)) for name in ("red", "blue"))
+    data = Dataset(
+        (
+            Sample(red, "cat", (1.0, 2.0, 3.0, 4.0), "train", size_wh=(40, 30)),
+            Sample(blue, None, None, "test", size_wh=(40, 30)),
+        ),
+        ("cat",),
+    )
+    write(data, tmp_path / "out", "voc")
+    assert sorted(path.name for path in (tmp_path / "out/Annotations").iterdir()) == [
+        "1.xml",
+        "1_2.xml",
+    ]
+    assert read(tmp_path / "out").samples == data.samples

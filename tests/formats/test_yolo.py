@@ -1,0 +1,187 @@
+"""YOLO: shares of the picture, joints, and the places where pictures and labels lie."""
+
+import pytest
+from PIL import Image
+
+from onebox.errors import DataError
+from onebox.formats import read, write
+from onebox.structures import Dataset, Joints, Sample
+
+
+def write_image(folder, place, labels=None):
+    image = folder / f"{place}.png"
+    image.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (40, 20), (len(place), 0, 0)).save(image)
+    if labels is not None:
+        file = folder / f"{place.replace('images', 'labels')}.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(labels)
+    return image
+
+
+def config(folder, *lines):
+    path = folder / "data.yaml"
+    path.write_text("\n".join(["names: [cat, dog]", *lines, ""]))
+    return path
+
+
+def problems_of(path, **settings):
+    with pytest.raises(DataError) as caught:
+        read(path, **settings)
+    return list(caught.value.problems)
+
+
+def test_shares_become_pixels_and_missing_or_empty_labels_no_subject(tmp_path):
+    write_image(tmp_path, "images/train/a", "1 0.5 0.5 0.25 0.5\n\n")
+    write_image(tmp_path, "images/train/b", "")
+    write_image(tmp_path, "images/val/c")
+    data = read(config(tmp_path, "train: images/train", "val: images/val"))
+    # centre 20, 10 of 40 x 20; 10 wide, 10 high
+    assert [(s.image.stem, s.label, s.box, s.split) for s in data] == [
+        ("a", "dog", (15, 5, 25, 15), "train"),
+        ("b", None, None, "train"),
+        ("c", None, None, "val"),
+    ]
+    assert data.classes == ("cat", "dog")
+    assert data.samples[0].origin == "labels/train/a.txt:1"
+
+
+def test_shares_are_of_the_upright_picture(tmp_path):
+    image = write_image(tmp_path, "images/a", "0 0.5 0.25 0.5 0.1\n")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (40, 20)).save(image, exif=exif)
+    (sample,) = read(config(tmp_path, "train: images"))
+    # upright 20 x 40: centre 10, 10, size 10 x 4
+    assert (sample.size_wh, sample.box) == ((20, 40), (5, 8, 15, 12))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("path: set", "train: images/train"),
+        ("path: nowhere/else", "train: ../set/images/train"),
+        ("train: [set/images/train]",),
+        ("train: ../set/images/train",),  # as Roboflow writes it
+        ("train: list.txt",),
+    ],
+)
+def test_data_yaml_names_its_pictures_in_many_ways(tmp_path, lines):
+    image = write_image(tmp_path, "set/images/train/a", "0 0.5 0.5 0.5 0.5\n")
+    (tmp_path / "list.txt").write_text("./set/images/train/a.png\n\n")
+    (sample,) = read(config(tmp_path, *lines))
+    assert (sample.image, sample.split, sample.label) == (image, "train", "cat")
+
+
+def test_names_may_be_numbered(tmp_path):
+    write_image(tmp_path, "images/a", "5 0.5 0.5 0.5 0.5\n")
+    (tmp_path / "data.yaml").write_text("train: images\nnames: {5: bird, 2: ant}\n")
+    data = read(tmp_path)
+    assert (data.samples[0].label, data.classes) == ("bird", ("ant", "bird"))
+
+
+@pytest.mark.parametrize(
+    ("place", "split"), [("images/val/a", "val"), ("valid/images/a", "val"), ("images/a", None)]
+)
+def test_a_folder_of_images_and_labels_needs_no_yaml(tmp_path, place, split):
+    write_image(tmp_path, place, "1 0.5 0.5 0.5 0.5\n")
+    data = read(tmp_path)
+    assert data.samples[0].label == "1"
+    assert split in {None, data.samples[0].split}
+    assert "classes are called by number" in data.notes[0]
+    (tmp_path / "classes.txt").write_text("cat\ndog\n")
+    assert (read(tmp_path).samples[0].label, read(tmp_path).notes) == ("dog", ())
+
+
+def test_keypoints_have_two_or_three_values_each(tmp_path):
+    write_image(tmp_path, "images/a", "0 0.5 0.5 0.5 0.5 0.25 0.5 0.75 0.1\n")
+    two = config(tmp_path, "train: images", "kpt_shape: [2, 2]", "flip_idx: [1, 0]")
+    data = read(two)
+    assert data.joints == Joints(("joint_0", "joint_1"), flip_pairs=((0, 1),))
+    assert data.samples[0].keypoints == ((10, 10, 2), (30, 2, 2))
+    (tmp_path / "labels/a.txt").write_text("0 0.5 0.5 0.5 0.5 0.25 0.5 1 0 0 0\n")
+    three = config(tmp_path, "train: images", "kpt_shape: [2, 3]")
+    assert read(three).samples[0].keypoints == ((10, 10, 1), (0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        ("0 0.5 0.5", "has 3 values; a box has 5 (class cx cy width height)."),
+        ("0 0.1 0.1 0.2 0.1 0.2 0.2 0.1 0.2", "has 9 values; a box has 5"),
+        ("7 0.5 0.5 0.5 0.5", "class 7 is not one of 0 (cat), 1 (dog)."),
+        ("0.5 0.5 0.5 0.5 0.5", "class 0.5 is not a whole number from 0."),
+        ("cat 0.5 0.5 0.5 0.5", "'cat' is not a number."),
+        ("0 20 10 10 10", "box 20 10 10 10 is in pixels where shares (0 to 1) are meant."),
+        ("0 0.5 0.5 -0.5 0.5", "is -20 x 10 pixels; both sides must be positive."),
+        ("0 nan 0.5 0.5 0.5", "is not made of finite numbers."),
+        ("0 1 0.5 0.5 0.5", "passes the frame of 40 x 20 pixels by 10."),
+    ],
+)
+def test_a_bad_row_is_told_with_file_and_line(tmp_path, row, sentence):
+    write_image(tmp_path, "images/a", f"\n{row}\n")
+    (problem,) = problems_of(config(tmp_path, "train: images"))
+    assert problem.startswith("labels/a.txt:2: ")
+    assert sentence in problem
+
+
+def test_a_label_without_its_picture_is_told(tmp_path):
+    write_image(tmp_path, "images/train/a", "0 0.5 0.5 0.5 0.5\n")
+    (tmp_path / "labels/train/b.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    (tmp_path / "labels/train/classes.txt").write_text("cat\n")
+    assert problems_of(config(tmp_path, "train: images/train")) == [
+        "labels/train/b.txt: there is no picture of that name. Add it, or remove the label."
+    ]
+
+
+def test_training_pictures_named_again_as_val_stay_training_pictures(tmp_path):
+    write_image(tmp_path, "images/a", "0 0.5 0.5 0.5 0.5\n")
+    data = read(config(tmp_path, "train: images", "val: images"))
+    assert [s.split for s in data] == ["train"]
+    assert data.notes == ("data.yaml: val names the same pictures as train; not used.",)
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        (("train: nowhere",), "data.yaml: nowhere is not there; tried"),
+        ((), "data.yaml: names no pictures. Add train:"),
+        (("train: images", "kpt_shape: [2, 4]"), "kpt_shape ends in 4; it must be 2 or 3."),
+        (("train: images", "kpt_shape: [2, 3]", "flip_idx: [1, 1]"), "flip_idx must swap joints"),
+        (("train: images", "kpt_shape: [3, 3]", "kpt_names: [a]"), "3 joints, kpt_names 1"),
+        (("train: {",), "data.yaml: is not YAML"),
+        (("train: 5.5",), "data.yaml: 5.5 is not there"),
+    ],
+)
+def test_a_data_yaml_that_cannot_be_used_says_why(tmp_path, lines, sentence):
+    write_image(tmp_path, "images/a", "0 0.5 0.5 0.5 0.5\n")
+    (problem,) = problems_of(config(tmp_path, *lines))
+    assert sentence in problem
+
+
+def test_pictures_come_along_and_names_stay_apart(tmp_path):
+    red, blue = write_image(tmp_path, "red/1"), write_image(tmp_path, "blue/1")
+    data = Dataset(
+        (
+            Sample(red, "cat", (1.0, 2.0, 3.0, 4.0), "train", size_wh=(40, 20)),
+            Sample(blue, None, None, "train", size_wh=(40, 20)),
+        ),
+        ("dog", "cat"),
+    )
+    write(data, tmp_path / "out", "yolo")
+    back = read(tmp_path / "out")
+    assert back.classes == ("dog", "cat")
+    assert [(s.image.name, s.label, s.box) for s in back] == [
+        ("1.png", "cat", (1, 2, 3, 4)),
+        ("1_2.png", None, None),
+    ]
+    assert back.samples[0].image.read_bytes() == red.read_bytes()
+    assert back.samples[1].image.read_bytes() == blue.read_bytes()
+
+
+def test_pictures_without_one_label_file_are_refused_with_the_place_that_was_tried(tmp_path):
+    write_image(tmp_path, "images/a")
+    write_image(tmp_path, "images/b")
+    (problem,) = problems_of(config(tmp_path, "train: images"))
+    assert "none of its 2 pictures has a label file" in problem
+    assert str(tmp_path / "labels" / "a.txt") in problem

@@ -1,0 +1,247 @@
+"""A data set is decoded once, anew after any change, and never by half."""
+
+import dataclasses
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from onebox import images
+from onebox.errors import DataError, OneboxError
+from onebox.learning.data import decoded_cache
+from onebox.learning.data.decoded_cache import NO_LABEL, decode
+from onebox.structures import Dataset, Sample
+
+CLASSES = ("cat", "dog")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """A cache of each test's own."""
+    place = tmp_path / "cache"
+    monkeypatch.setenv("ONEBOX_CACHE", str(place))
+    return place
+
+
+def draw(path, colour, size_wh=(50, 40), **options):
+    Image.new("RGB", size_wh, colour).save(path, **options)
+    return path
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Two labelled pictures and one without a subject."""
+    return Dataset(
+        (
+            Sample(
+                draw(tmp_path / "red.png", "red"), "dog", (5.0, 10.0, 25.0, 40.0), size_wh=(50, 40)
+            ),
+            Sample(
+                draw(tmp_path / "blue.png", "blue"), "cat", (0.0, 0.0, 50.0, 40.0), size_wh=(50, 40)
+            ),
+            Sample(draw(tmp_path / "black.png", "black"), size_wh=(50, 40)),
+        ),
+        CLASSES,
+        name="labels.csv",
+    )
+
+
+def changed(data, row, **changes):
+    samples = list(data.samples)
+    samples[row] = dataclasses.replace(samples[row], **changes)
+    return dataclasses.replace(data, samples=tuple(samples))
+
+
+def files(folder):
+    return sorted(folder.iterdir()) if folder.exists() else []
+
+
+# --- what is decoded ---------------------------------------------------------------------------
+
+
+def test_pictures_come_as_squares_a_quarter_larger_than_asked_for(data):
+    decoded = decode(data, 32)
+    assert decoded.pixels.shape == (3, 40, 40, 3)
+    np.testing.assert_array_equal(decoded.pixels[0, 0, 0], (255, 0, 0))
+    np.testing.assert_array_equal(decoded.pixels[1, 39, 39], (0, 0, 255))
+    assert not decoded.pixels[2].any()
+
+
+def test_targets_are_shares_of_the_sides_and_places_among_the_classes(data):
+    decoded = decode(data, 32)
+    np.testing.assert_allclose(
+        decoded.boxes, [[5 / 50, 10 / 40, 25 / 50, 1], [0, 0, 1, 1], [0, 0, 0, 0]], rtol=1e-6
+    )
+    assert decoded.has_box.tolist() == [True, True, False]
+    assert decoded.labels.tolist() == [1, 0, NO_LABEL]
+    assert len(decoded) == 3
+
+
+def test_a_picture_turned_by_exif_is_decoded_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored on its side: the stored left column is the upright top row
+    stored = Image.new("RGB", (60, 40), "black")
+    stored.paste("white", (0, 0, 30, 40))
+    stored.save(tmp_path / "turned.png", exif=exif)
+    sample = Sample(tmp_path / "turned.png", "cat", (0.0, 0.0, 40.0, 30.0), size_wh=(40, 60))
+    decoded = decode(Dataset((sample,), CLASSES), 32)
+    np.testing.assert_allclose(decoded.boxes, [[0, 0, 1, 0.5]])
+    assert decoded.pixels[0, :18].min() == 255
+    assert decoded.pixels[0, 22:].max() == 0
+
+
+def test_a_picture_shrunk_by_whole_blocks_is_stretched_from_its_true_edge(tmp_path):
+    # 401 columns are averaged by tens: the last of 41 stands for one column only.
+    ramp = np.broadcast_to(np.linspace(0, 255, 401)[None, :, None], (401, 401, 3))
+    Image.fromarray(np.rint(ramp).astype(np.uint8)).save(tmp_path / "ramp.png")
+    decoded = decode(Dataset((Sample(tmp_path / "ramp.png", size_wh=(401, 401)),), CLASSES), 32)
+    middles = (np.arange(40) + 0.5) / 40 * 255
+    np.testing.assert_allclose(decoded.pixels[0, 20, :, 0], middles, atol=3)
+
+
+def test_generated_pictures_are_decoded_like_files(discs):
+    data = dataclasses.replace(discs, samples=discs.samples[:4])
+    decoded = decode(data, 64)
+    for sample, square, box in zip(data, decoded.pixels, decoded.boxes, strict=True):
+        rows, columns = np.nonzero(square[:, :, 0] > 127)
+        found = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        np.testing.assert_allclose(found, box * 80, atol=1.0)
+        np.testing.assert_allclose(box * 64, sample.box, rtol=1e-6)
+
+
+# --- decoded once, and anew after a change -----------------------------------------------------
+
+
+def test_an_unchanged_data_set_is_not_decoded_again(data, monkeypatch):
+    first = decode(data, 32)
+
+    def refuse(source, **options):
+        raise AssertionError("decoded again")
+
+    monkeypatch.setattr(images, "load", refuse)
+    again = decode(data, 32)
+    assert again.digest == first.digest
+    np.testing.assert_array_equal(again.pixels, first.pixels)
+
+
+def test_the_same_pictures_in_another_folder_are_not_decoded_again(data, tmp_path, folder):
+    decode(data, 32)
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    copies = tuple(
+        dataclasses.replace(one, image=shutil.copy(one.image, moved / one.image.name))
+        for one in data
+    )
+    decode(dataclasses.replace(data, samples=copies), 32)
+    assert len(files(folder)) == 1
+
+
+CHANGES = {
+    "label": lambda data: changed(data, 0, label="cat"),
+    "box": lambda data: changed(data, 0, box=(5.0, 10.0, 25.0, 39.0)),
+    "no box": lambda data: changed(data, 0, box=None),
+    "classes": lambda data: dataclasses.replace(data, classes=("cat", "dog", "owl")),
+    "order": lambda data: dataclasses.replace(data, samples=data.samples[::-1]),
+    "one less": lambda data: dataclasses.replace(data, samples=data.samples[:2]),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_a_change_of_the_labels_makes_a_new_file(data, folder, change):
+    before = decode(data, 32)
+    after = decode(change(data), 32)
+    assert after.digest != before.digest
+    assert len(files(folder)) == 2
+
+
+def test_a_change_of_one_pictures_bytes_makes_a_new_file(data, folder):
+    before = decode(data, 32)
+    draw(data.samples[0].image, "lime")
+    after = decode(data, 32)
+    assert after.digest != before.digest
+    np.testing.assert_array_equal(before.pixels[0, 0, 0], (255, 0, 0))
+    np.testing.assert_array_equal(after.pixels[0, 0, 0], (0, 255, 0))
+
+
+def test_another_size_makes_a_new_file(data, folder):
+    assert decode(data, 32).digest != decode(data, 64).digest
+    assert len(files(folder)) == 2
+
+
+def test_only_the_latest_eight_data_sets_stay_on_disk(data, folder):
+    for number in range(10):
+        decode(changed(data, 0, box=(0.0, 0.0, 1.0 + number, 1.0)), 32)
+    assert len(files(folder)) == 8
+    assert (
+        folder / f"{decode(changed(data, 0, box=(0.0, 0.0, 10.0, 1.0)), 32).digest}.npy"
+        in files(folder)
+    )
+
+
+def test_progress_counts_every_picture(data):
+    heard = []
+    decode(data, 32, progress=lambda done, total: heard.append((done, total)))
+    assert heard == [(1, 3), (2, 3), (3, 3)]
+
+
+# --- what goes wrong ---------------------------------------------------------------------------
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:60])
+
+
+def test_all_pictures_that_cannot_be_decoded_are_named_and_no_half_cache_is_left(data, folder):
+    truncate(data.samples[0].image)
+    data.samples[2].image.write_text("no picture")
+    data = changed(changed(data, 0, origin="labels.csv:2"), 2, origin="labels.csv:4")
+    with pytest.raises(DataError) as caught:
+        decode(data, 32)
+    assert len(caught.value.problems) == 2
+    assert caught.value.problems[0].startswith("labels.csv:2: ")
+    assert "red.png: cannot be decoded" in caught.value.problems[0]
+    assert caught.value.problems[1].startswith("labels.csv:4: ")
+    assert "black.png: is not a picture" in caught.value.problems[1]
+    assert files(folder) == []
+
+
+def test_a_picture_that_vanished_since_it_was_read_is_named(data, folder):
+    data.samples[1].image.unlink()
+    data = changed(data, 1, origin="labels.csv:3")
+    with pytest.raises(DataError, match=r"labels\.csv:3: .*blue\.png: there is no such file"):
+        decode(data, 32)
+    assert files(folder) == []
+
+
+def test_an_interrupted_decoding_leaves_no_half_cache(data, folder):
+    def interrupt(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        decode(data, 32, progress=interrupt)
+    assert files(folder) == []
+
+
+def test_a_full_disk_is_found_before_anything_is_decoded(data, folder, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=2**20))
+    heard = []
+    with pytest.raises(OneboxError) as caught:
+        decode(data, 32, progress=lambda done, total: heard.append(done))
+    # 3 pictures of 40 x 40 x 3 bytes are far below a MiB; 64 MiB stay free beside them
+    assert "the decoded pictures need 64 MiB and 1 MiB are free" in str(caught.value)
+    assert "ONEBOX_CACHE" in str(caught.value)
+    assert heard == []
+    assert files(folder) == []
+
+
+def test_a_folder_that_cannot_be_written_is_named(data, folder):
+    folder.write_text("a file stands in the folder's place")
+    with pytest.raises(OneboxError, match=r"cache: cannot be written"):
+        decode(data, 32)
+
+
+def test_without_a_folder_of_ones_own_the_users_cache_is_taken(monkeypatch):
+    monkeypatch.delenv("ONEBOX_CACHE")
+    assert decoded_cache.cache_folder().name == "onebox"

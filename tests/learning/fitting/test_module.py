@@ -1,0 +1,514 @@
+"""fit: the same numbers for the same seed, broken off or not."""
+
+import dataclasses
+import math
+import shutil
+import signal
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from onebox.learning.data.dataloader import RowsInOrder, batches
+from onebox.learning.data.decoded_cache import decode
+from onebox.learning.fitting import module
+from onebox.learning.fitting.callbacks import warm_average
+from onebox.learning.fitting.checkpoint_io import load_checkpoint
+from onebox.learning.fitting.deadline import Deadline, Pace
+from onebox.learning.fitting.module import Bounds, Training, fit
+from onebox.learning.losses.primitives import paired_iou
+from onebox.learning.networks.network import Network
+from onebox.progress import Silent
+
+
+class Diary(Silent):
+    """Keeps the epochs, and can stop the run at one of them or at a step."""
+
+    def __init__(self, stop_at_epoch=0, stop_at_step=0, stop=None):
+        self.epochs, self.steps, self.notes = [], [], []
+        self._stop_at_epoch, self._stop_at_step = stop_at_epoch, stop_at_step
+        self._stop = stop or interrupt
+
+    def advance(self, done, total):
+        self.steps.append((done, total))
+        if done == self._stop_at_step:
+            self._stop()
+
+    def note(self, sentence):
+        self.notes.append(sentence)
+
+    def epoch(self, figures):
+        self.epochs.append(dataclasses.replace(figures, seconds=0.0))
+        if figures.epoch == self._stop_at_epoch:
+            self._stop()
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+def press_ctrl_c():
+    signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture(scope="module")
+def decoded(discs):
+    rows = {split: discs.part(split) for split in ("train", "val")}
+    few = dataclasses.replace(rows["train"], samples=rows["train"].samples[:20])
+    return {"train": decode(few, 64), "val": decode(rows["val"], 64)}
+
+
+@pytest.fixture(scope="module")
+def recipe(tiny_recipe):
+    return with_train(tiny_recipe, epochs=4, batch_size=8, validate_every=1, keep="best")
+
+
+def with_train(recipe, **changes):
+    train = recipe.train.model_copy(update=changes)
+    return recipe.model_copy(update={"train": train})
+
+
+def run(recipe, decoded, folder, diary=None, resume=None, deadline=None):
+    torch.manual_seed(recipe.train.seed)
+    network = Network(recipe, classes=1)
+    diary = diary or Diary()
+    return fit(network, recipe, decoded, folder, diary, Bounds(resume, deadline))
+
+
+def trained(folder):
+    """Everything that two runs of the same numbers share."""
+    last, best = (load_checkpoint(folder / f"{name}.safetensors") for name in ("last", "best"))
+    return last, best
+
+
+def assert_same_numbers(folder, other):
+    for ours, theirs in zip(trained(folder), trained(other), strict=True):
+        assert ours["global_step"] == theirs["global_step"]
+        for part in ("state_dict", "current_model_state", "averaging_state"):
+            assert ours[part].keys() == theirs[part].keys()
+            for name, tensor in ours[part].items():
+                assert torch.equal(tensor, theirs[part][name]), f"{part} {name}"
+        assert repr(ours["optimizer_states"]) == repr(theirs["optimizer_states"])
+
+
+@pytest.fixture(scope="module")
+def unbroken(recipe, decoded, tmp_path_factory):
+    """The folder and the epochs of one whole run."""
+    folder, diary = tmp_path_factory.mktemp("unbroken"), Diary()
+    fitted = run(recipe, decoded, folder, diary)
+    assert fitted.kept == folder / "best.safetensors"
+    assert fitted.epochs == 4
+    assert not fitted.is_interrupted
+    return folder, diary
+
+
+# --- plans worked by hand ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "kind"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)]
+)
+def test_the_optimizer_and_the_schedule_are_those_of_the_recipe(recipe, optimizer, kind):
+    slowing = with_train(
+        recipe, optimizer=optimizer, schedule="exponential", decay=0.5, decay_steps=2
+    )
+    module = Training(Network(slowing, classes=1), slowing, pace=Pace(1, 9))
+    [made], [schedule] = module.configure_optimizers()
+    assert type(made) is kind
+    assert {group["weight_decay"] for group in made.param_groups} == {0.0, 0.05}
+    made.step()
+    schedule["scheduler"].step()
+    # half every second step
+    expected = recipe.train.learning_rate * 0.5**0.5
+    assert made.param_groups[0]["lr"] == pytest.approx(expected)
+    assert schedule["interval"] == "step"
+
+
+def test_the_first_steps_of_an_average_weigh_the_latest_and_later_ones_the_past():
+    averaged, current = torch.tensor([1.0]), torch.tensor([2.0])
+    update = warm_average(0.99)
+    update([averaged], [current], torch.tensor(0))
+    # decay 1/10: nine tenths of the way to the latest
+    assert_close(averaged, torch.tensor([1.9]))
+    update([averaged], [current], torch.tensor(90))
+    # decay 91/100
+    assert_close(averaged, torch.tensor([1.909]))
+    update([averaged], [current], torch.tensor(10_000))
+    assert_close(averaged, torch.tensor([1.909 + 0.01 * 0.091]))
+
+
+def test_counters_are_copied_and_not_averaged():
+    averaged = torch.tensor([3])
+    warm_average(0.99)([averaged], [torch.tensor([8])], torch.tensor(50))
+    assert averaged.tolist() == [8]
+
+
+# --- what a run says ---------------------------------------------------------------------------
+
+
+def test_a_run_tells_of_every_step_and_epoch(unbroken):
+    _, diary = unbroken
+    # 20 pictures in batches of 8: three steps an epoch
+    assert diary.steps == [(step, 12) for step in range(1, 13)]
+    assert [(one.epoch, one.epochs) for one in diary.epochs] == [(k, 4) for k in (1, 2, 3, 4)]
+    assert all(math.isfinite(one.loss) and one.loss > 0 for one in diary.epochs)
+    assert all(0 <= one.val_mean_iou <= 1 for one in diary.epochs)
+    assert diary.epochs[-1].loss < diary.epochs[0].loss
+
+
+def test_the_figure_of_an_epoch_is_that_of_the_averaged_weights_that_are_kept(
+    unbroken, recipe, decoded
+):
+    folder, diary = unbroken
+    last = load_checkpoint(folder / "last.safetensors")
+
+    def figure(state):
+        module = Training(Network(recipe, classes=1), recipe, pace=Pace(1, 1))
+        module.load_state_dict(state)
+        module.eval()
+        module.log = lambda name, value, **_: found.append(float(value))
+        found = []
+        rows = decoded["val"]
+        with torch.no_grad():
+            for batch in batches(rows, RowsInOrder(len(rows), len(rows))):
+                module.validation_step(batch, 0)
+        return found[0]
+
+    assert figure(last["state_dict"]) == pytest.approx(diary.epochs[-1].val_mean_iou, abs=1e-4)
+    assert figure(last["current_model_state"]) != pytest.approx(
+        diary.epochs[-1].val_mean_iou, abs=1e-4
+    )
+
+
+def test_validation_measures_the_mean_overlap_of_the_pictures_with_a_box(recipe, decoded):
+    module = Training(Network(recipe, classes=1), recipe, pace=Pace(1, 1)).eval()
+    told = []
+    module.log = lambda name, value, **_: told.append((name, value))
+    rows = decoded["val"]
+    (batch,) = batches(rows, RowsInOrder(len(rows), len(rows)))
+    batch = batch._replace(has_box=torch.arange(len(rows)) < 3)
+    pixels = batch.pixels.permute(0, 3, 1, 2).float() / 255
+    small = torch.nn.functional.interpolate(pixels, (64, 64), mode="bilinear")
+    with torch.no_grad():
+        module.validation_step(batch, 0)
+        boxes = module.network(small).box.boxes
+    [(name, value)] = told
+    assert name == "val_mean_iou"
+    assert_close(value, paired_iou(boxes, batch.boxes)[:3].mean(), atol=1e-4, rtol=0)
+
+
+# --- the same numbers --------------------------------------------------------------------------
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(
+    unbroken, recipe, decoded, tmp_path
+):
+    folder, diary = unbroken
+    again = Diary()
+    torch.rand(7)  # whatever was drawn before has no say
+    run(recipe, decoded, tmp_path / "again", again)
+    assert_same_numbers(tmp_path / "again", folder)
+    assert again.epochs == diary.epochs
+    other = Diary()
+    run(with_train(recipe, seed=1), decoded, tmp_path / "other", other)
+    assert [one.loss for one in other.epochs] != [one.loss for one in diary.epochs]
+
+
+def test_the_seed_also_chooses_the_order_and_the_variations(unbroken, recipe, decoded, tmp_path):
+    _, diary = unbroken
+    other = Diary()
+    torch.manual_seed(recipe.train.seed)  # the same network to start with
+    network = Network(recipe, classes=1)
+    fit(network, with_train(recipe, seed=1, epochs=1), decoded, tmp_path, other)
+    assert other.epochs[0].loss != diary.epochs[0].loss
+
+
+@pytest.mark.parametrize("stop_at_epoch", [2, 4])
+def test_a_resumed_run_ends_with_the_numbers_of_an_unbroken_one(
+    unbroken, recipe, decoded, tmp_path, stop_at_epoch
+):
+    folder, diary = unbroken
+    broken, rest = Diary(stop_at_epoch=stop_at_epoch), Diary()
+    fitted = run(recipe, decoded, tmp_path, broken)
+    assert fitted.is_interrupted
+    # The epoch that was stopped while it was told of had not been kept yet.
+    assert fitted.epochs == stop_at_epoch - 1
+    fitted = run(recipe, decoded, tmp_path, rest, resume=tmp_path / "last.safetensors")
+    assert not fitted.is_interrupted
+    assert fitted.epochs == 4
+    assert rest.epochs == diary.epochs[stop_at_epoch - 1 :]
+    assert_same_numbers(tmp_path, folder)
+
+
+def test_a_run_stopped_amid_an_epoch_goes_on_from_the_last_whole_one(
+    unbroken, recipe, decoded, tmp_path
+):
+    folder, diary = unbroken
+    rest = Diary()
+    assert run(recipe, decoded, tmp_path, Diary(stop_at_step=8)).epochs == 2
+    run(recipe, decoded, tmp_path, rest, resume=tmp_path / "last.safetensors")
+    assert rest.epochs == diary.epochs[2:]
+    assert_same_numbers(tmp_path, folder)
+
+
+def test_a_run_can_also_go_on_from_its_best_epoch(recipe, decoded, tmp_path):
+    run(with_train(recipe, patience=1), decoded, tmp_path, Diary(stop_at_epoch=3))
+    diary = Diary()
+    run(recipe, decoded, tmp_path, diary, resume=tmp_path / "best.safetensors")
+    assert [one.epoch for one in diary.epochs][-1] == 4
+    assert trained(tmp_path)[0]["epoch"] == 3
+
+
+def test_a_run_whose_folder_was_moved_goes_on_the_same(unbroken, recipe, decoded, tmp_path):
+    folder, _ = unbroken
+    run(recipe, decoded, tmp_path / "here", Diary(stop_at_epoch=4))
+    (tmp_path / "here").rename(tmp_path / "there")
+    fitted = run(
+        recipe, decoded, tmp_path / "there", resume=tmp_path / "there" / "last.safetensors"
+    )
+    assert fitted.kept == tmp_path / "there" / "best.safetensors"
+    assert_same_numbers(tmp_path / "there", folder)
+    assert not (tmp_path / "here").exists()
+
+
+def test_a_moved_run_remembers_how_good_its_best_was(recipe, decoded, tmp_path, monkeypatch):
+    figures = iter([0.2, 0.6, 0.4, 0.5])
+
+    def made_up(module, batch, batch_index):
+        module.log("val_mean_iou", next(figures), on_epoch=True, batch_size=12)
+
+    monkeypatch.setattr(Training, "validation_step", made_up)
+    changed = with_train(recipe, batch_size=20)
+    run(changed, decoded, tmp_path, Diary(stop_at_epoch=4))
+    assert trained(tmp_path)[1]["epoch"] == 1
+    moved = tmp_path.with_name("moved")
+    tmp_path.rename(moved)
+    figures = iter([0.5])
+    run(changed, decoded, moved, resume=moved / "last.safetensors")
+    last, best = trained(moved)
+    assert (last["epoch"], best["epoch"]) == (3, 1)
+
+
+def test_the_last_epoch_is_kept_though_an_earlier_one_was_better(
+    recipe, decoded, tmp_path, monkeypatch
+):
+    figures = iter([0.5, 0.9, 0.3, 0.2])
+
+    def made_up(module, batch, batch_index):
+        module.log("val_mean_iou", next(figures), on_epoch=True, batch_size=12)
+
+    monkeypatch.setattr(Training, "validation_step", made_up)
+    run(with_train(recipe, batch_size=20), decoded, tmp_path)
+    last, best = trained(tmp_path)
+    assert (last["epoch"], best["epoch"]) == (3, 1)
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        "best.safetensors",
+        "last.safetensors",
+    ]
+
+
+def test_a_run_that_had_ended_is_left_as_it_is_when_resumed(recipe, decoded, tmp_path):
+    run(recipe, decoded, tmp_path / "first")
+    shutil.copytree(tmp_path / "first", tmp_path / "again")
+    diary = Diary()
+    last = tmp_path / "again" / "last.safetensors"
+    fitted = run(recipe, decoded, tmp_path / "again", diary, resume=last)
+    assert (fitted.epochs, fitted.is_interrupted, diary.epochs) == (4, False, [])
+    assert_same_numbers(tmp_path / "again", tmp_path / "first")
+
+
+# --- stopping ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stop", [interrupt, press_ctrl_c])
+def test_ctrl_c_ends_a_run_and_leaves_the_signal_as_it_was(recipe, decoded, tmp_path, stop):
+    before = signal.getsignal(signal.SIGINT)
+    fitted = run(recipe, decoded, tmp_path, Diary(stop_at_step=4, stop=stop))
+    assert signal.getsignal(signal.SIGINT) is before
+    assert fitted.is_interrupted
+    assert fitted.epochs == 1
+    assert fitted.kept == tmp_path / "best.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        press_ctrl_c()
+
+
+def test_a_run_stopped_before_its_first_epoch_has_no_best(recipe, decoded, tmp_path):
+    fitted = run(recipe, decoded, tmp_path, Diary(stop_at_step=1))
+    assert fitted.is_interrupted
+    assert fitted.kept is None
+    assert fitted.epochs == 0
+
+
+def test_an_error_of_the_listener_is_not_taken_for_ctrl_c(recipe, decoded, tmp_path):
+    def fail():
+        raise RuntimeError("the bar broke")
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(RuntimeError, match="the bar broke"):
+        run(recipe, decoded, tmp_path, Diary(stop_at_step=1, stop=fail))
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_run_ends_early_when_the_figure_stays_the_same(recipe, decoded, tmp_path):
+    still = with_train(recipe, epochs=9, patience=2, learning_rate=1e-12, batch_size=20)
+    diary = Diary()
+    fitted = run(still, decoded, tmp_path, diary)
+    # The first epoch sets the figure, two more do not better it.
+    assert fitted.epochs == len(diary.epochs) == 3
+    assert not fitted.is_interrupted
+
+
+def test_without_an_average_the_latest_weights_are_kept(recipe, decoded, tmp_path):
+    run(with_train(recipe, ema_decay=0.0, epochs=1), decoded, tmp_path)
+    assert "current_model_state" not in load_checkpoint(tmp_path / "last.safetensors")
+
+
+def test_every_epochs_checkpoint_stays_where_the_recipe_says_so(recipe, decoded, tmp_path):
+    run(with_train(recipe, keep_every_epoch=True, epochs=3), decoded, tmp_path)
+    kept = sorted(tmp_path.glob("epoch-*.safetensors"))
+    assert [load_checkpoint(file)["epoch"] for file in kept] == [0, 1, 2]
+
+
+# --- the heads first ---------------------------------------------------------------------------
+
+
+class Watcher(Silent):
+    """Keeps a copy of the network after each step."""
+
+    def __init__(self, network):
+        self._network, self.seen = network, []
+        self.advance(0, 0)
+
+    def advance(self, done, total):
+        state = self._network.state_dict()
+        self.seen.append({name: tensor.clone() for name, tensor in state.items()})
+
+    def changed(self, step):
+        """Names of what the step has changed."""
+        before, after = self.seen[step - 1], self.seen[step]
+        return {name for name in before if not torch.equal(before[name], after[name])}
+
+
+def test_the_backbone_rests_in_the_first_share_of_the_steps_and_learns_in_the_others(
+    recipe, decoded, tmp_path
+):
+    changed = with_train(recipe, head_first=0.5, epochs=2, ema_decay=0.0)
+    torch.manual_seed(0)
+    network = Network(changed, classes=1)
+    watcher = Watcher(network)
+    fit(network, changed, decoded, tmp_path, watcher)
+    # three steps an epoch, and a validation after the third, which ends the rest
+    for step in (1, 2, 3):
+        names = watcher.changed(step)
+        assert not any(name.startswith("backbone.") for name in names)
+        assert {"box_head.axes.along_x.bins.weight", "vectorizer.fine.1.running_mean"} <= names
+    assert "backbone.features.stem.conv.weight" in watcher.changed(4)
+    # Branches that end in a factor of zero learn a step later.
+    learned = watcher.changed(4) | watcher.changed(5) | watcher.changed(6)
+    assert {f"backbone.{name}" for name, _ in network.backbone.named_parameters()} <= learned
+    assert {name for name in watcher.seen[0] if name.endswith("running_mean")} <= learned
+
+
+def test_frozen_stages_never_learn_and_those_after_them_do(recipe, decoded, tmp_path):
+    changed = with_train(recipe, frozen_stages=2, epochs=2, ema_decay=0.0)
+    torch.manual_seed(0)
+    network = Network(changed, classes=1)
+    watcher = Watcher(network)
+    fit(network, changed, decoded, tmp_path, watcher)
+    names = set().union(*(watcher.changed(step) for step in range(1, 7)))
+    # the stem is the first stage
+    frozen = ("backbone.features.stem", "backbone.features.stages_0")
+    assert not [name for name in names if name.startswith(frozen)]
+    assert any(name.startswith("backbone.features.stages_1") for name in names)
+
+
+@pytest.mark.parametrize("head_first", [0.2, 0.7])
+def test_a_run_resumed_at_rest_or_after_it_ends_with_the_numbers_of_an_unbroken_one(
+    recipe, decoded, tmp_path, head_first
+):
+    # Of six steps, one or four; the run is broken off in the second epoch, after the third.
+    changed = with_train(recipe, head_first=head_first, epochs=2)
+    run(changed, decoded, tmp_path / "whole")
+    run(changed, decoded, tmp_path / "broken", Diary(stop_at_step=4))
+    last = tmp_path / "broken" / "last.safetensors"
+    run(changed, decoded, tmp_path / "broken", resume=last)
+    assert_same_numbers(tmp_path / "broken", tmp_path / "whole")
+
+
+# --- a deadline --------------------------------------------------------------------------------
+
+# Training is late from the start: one round more than the first, and no other.
+LATE = Deadline(ends_at=-1e9, after_s=0.0, step_s=lambda _: 1.0, validation_s=0.0)
+EARLY = dataclasses.replace(LATE, ends_at=1e9)
+
+
+def test_a_late_run_is_shortened_and_ends_with_the_last_rate_and_the_whole_size(
+    unbroken, recipe, decoded, tmp_path, monkeypatch
+):
+    sizes = []
+    vary = module.vary
+    monkeypatch.setattr(
+        module,
+        "vary",
+        lambda *_, size, **more: sizes.append(size) or vary(*_, size=size, **more),
+    )
+    _, whole = unbroken
+    diary = Diary()
+    grown = with_train(recipe, first_size=0.5)
+    fitted = run(grown, decoded, tmp_path, diary, deadline=LATE)
+    assert (fitted.epochs, fitted.is_interrupted) == (2, False)
+    assert [(one.epoch, one.epochs) for one in diary.epochs] == [(1, 2), (2, 2)]
+    assert diary.steps == [(1, 12), (2, 12), (3, 12), (4, 6), (5, 6), (6, 6)]
+    assert diary.epochs[-1].learning_rate == whole.epochs[-1].learning_rate
+    assert (sizes[0], sizes[-1]) == (32, 64)
+    assert [sentence[:42] for sentence in diary.notes] == [
+        "the machine was slower than when the time "
+    ]
+
+
+def test_a_run_that_is_in_time_has_the_numbers_of_one_without_a_deadline(
+    unbroken, recipe, decoded, tmp_path
+):
+    folder, whole = unbroken
+    diary = Diary()
+    run(recipe, decoded, tmp_path, diary, deadline=EARLY)
+    assert (diary.epochs, diary.steps, diary.notes) == (whole.epochs, whole.steps, [])
+    assert_same_numbers(tmp_path, folder)
+
+
+def test_a_shortened_run_that_was_broken_off_goes_on_at_its_pace(recipe, decoded, tmp_path):
+    run(recipe, decoded, tmp_path / "whole", deadline=LATE)
+    run(recipe, decoded, tmp_path / "broken", Diary(stop_at_step=5), deadline=LATE)
+    rest = Diary()
+    last = tmp_path / "broken" / "last.safetensors"
+    assert run(recipe, decoded, tmp_path / "broken", rest, resume=last).epochs == 2
+    assert rest.steps == [(4, 6), (5, 6), (6, 6)]
+    assert_same_numbers(tmp_path / "broken", tmp_path / "whole")
+
+
+# --- joints in a batch -------------------------------------------------------------------------
+
+
+def test_a_training_step_varies_joints_with_their_picture(recipe, decoded, monkeypatch):
+    """The joints that the loss is told are the corners of the box that it is told."""
+    told = []
+    monkeypatch.setattr(
+        module, "total_loss", lambda outputs, batch, *_: told.append(batch) or outputs[0][0].sum()
+    )
+    augmentation = recipe.augment.model_copy(update={"geometry": 1.0, "flip": 1.0, "cut": 0.0})
+    varied = recipe.model_copy(update={"augment": augmentation})
+    module = Training(Network(varied, classes=1), varied, pace=Pace(1, 1), flip_pairs=((0, 1),))
+    module.log = lambda *_, **__: None
+    (batch,) = batches(decoded["val"], RowsInOrder(12, 12))
+    corners = batch.boxes.unflatten(1, (2, 2))
+    visible = torch.tensor([1.0, 2.0]).expand(12, 2)[..., None]
+    module.training_step(batch._replace(joints=torch.cat([corners, visible], dim=2)), 0)
+    [seen] = told
+    # A mirror takes the left corner to the right; its joint is then the other of the pair.
+    joints, boxes = seen.joints, seen.boxes
+    is_inside = (joints[..., 2] > 0).all(dim=1)
+    assert is_inside.sum() > 6
+    assert_close(joints[is_inside, 0, 0], boxes[is_inside, 0], atol=1e-5, rtol=0)
+    assert_close(joints[is_inside, 1, 0], boxes[is_inside, 2], atol=1e-5, rtol=0)
+    assert joints[is_inside, 0, 2].unique().tolist() == [2.0]
+    assert not torch.allclose(boxes, batch.boxes, atol=0.05)

@@ -1,0 +1,419 @@
+"""Addresses: what is fetched, and the limits that end a fetch."""
+
+import http.server
+import os
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from onebox.errors import PictureError
+from onebox.prediction import downloads
+from onebox.prediction.downloads import fetch, is_url
+
+PICTURE = bytes(range(256)) * 40  # 10,240 bytes
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    """The server is on this machine, whatever the environment says of others."""
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """A server that answers each path as the table below says, and counts the calls."""
+
+    daemon_threads = True
+    block_on_close = False  # a slow answer is not waited for
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.calls = []
+        self.is_ended = threading.Event()
+
+    def url(self, path):
+        return f"http://127.0.0.1:{self.server_port}{path}"
+
+    def handle_error(self, request, client_address):
+        """A client that hangs up is what is tested."""
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers by the first word of the path."""
+
+    def do_GET(self):
+        self.server.calls.append((self.path, dict(self.headers)))
+        ANSWERS[self.path.split("/")[1].partition("?")[0]](self)
+
+    def log_message(self, *words):
+        """Nothing on standard error."""
+
+    def begin(self, status=200, **headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), str(value))
+        self.end_headers()
+
+    def drip(self, piece):
+        """Send it again and again, until the client has gone."""
+        while not self.server.is_ended.wait(0.02):
+            self.wfile.write(piece)
+            self.wfile.flush()
+
+
+def whole(handler):
+    handler.begin(Content_Type="image/jpeg", Content_Length=len(PICTURE))
+    handler.wfile.write(PICTURE)
+
+
+def unsized(handler):
+    handler.begin(Content_Type="image/jpeg")
+    handler.wfile.write(PICTURE)
+
+
+def chunked(handler):
+    handler.protocol_version = "HTTP/1.1"
+    handler.begin(Transfer_Encoding="chunked")
+    for start in (0, 5000):
+        piece = PICTURE[start : start + 5000] if start == 0 else PICTURE[5000:]
+        handler.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+    handler.wfile.write(b"0\r\n\r\n")
+
+
+def states_too_much(handler):
+    handler.begin(Content_Length=len(PICTURE) + 1)
+    handler.wfile.write(PICTURE)
+
+
+def states_too_little(handler):
+    handler.begin(Content_Length=100)
+    handler.wfile.write(PICTURE)
+
+
+def states_nonsense(handler):
+    handler.begin(Content_Length="many")
+    handler.wfile.write(PICTURE)
+
+
+def endless(handler):
+    handler.begin()
+    handler.drip(PICTURE)
+
+
+def huge(handler):
+    handler.begin(Content_Length=10**15)
+    handler.drip(b"x")
+
+
+def slow_body(handler):
+    handler.begin(Content_Length=10**6)
+    handler.drip(b"x")
+
+
+def slow_header(handler):
+    handler.wfile.write(b"HTTP/1.0 200 OK\r\nX-Long: ")
+    handler.drip(b"x")
+
+
+def slow_chunk(handler):
+    handler.protocol_version = "HTTP/1.1"
+    handler.begin(Transfer_Encoding="chunked")
+    handler.drip(b"0")
+
+
+def silent(handler):
+    handler.server.is_ended.wait(20)
+
+
+def page(handler):
+    handler.begin(Content_Type="text/html; charset=utf-8")
+    handler.wfile.write(b"<html>")
+
+
+def hangs_up(handler):
+    handler.connection.shutdown(socket.SHUT_RDWR)
+
+
+def no_http(handler):
+    handler.wfile.write(b"220 mail.example.org ready\r\n")
+
+
+def chain(handler):
+    """/chain/3 redirects to /chain/2, and so on to /whole."""
+    left = int(handler.path.split("/")[2])
+    handler.begin(302, Location=f"/chain/{left - 1}" if left > 1 else "../whole")
+
+
+REDIRECTS = {
+    "file": "file:///etc/passwd",
+    "ftp": "ftp://127.0.0.1/a.jpg",
+    "data": "data:image/png;base64,AAAA",
+    "loop": "/loop",
+    "spaced": "/echo/a b",
+    "empty-redirect": "",
+}
+
+
+def redirect(handler):
+    handler.begin(302, Location=REDIRECTS[handler.path.strip("/")])
+
+
+def echo(handler):
+    text = handler.path.encode()
+    handler.begin(Content_Length=len(text))
+    handler.wfile.write(text)
+
+
+def status(handler):
+    handler.begin(int(handler.path.split("/")[2]))
+
+
+ANSWERS = {
+    "": whole,  # what a proxy is asked for: a path that is an address
+    **dict.fromkeys(REDIRECTS, redirect),
+    "chain": chain,
+    "chunked": chunked,
+    "echo": echo,
+    "endless": endless,
+    "hangs-up": hangs_up,
+    "huge": huge,
+    "no-http": no_http,
+    "page": page,
+    "silent": silent,
+    "slow-body": slow_body,
+    "slow-chunk": slow_chunk,
+    "slow-header": slow_header,
+    "states-nonsense": states_nonsense,
+    "states-too-little": states_too_little,
+    "states-too-much": states_too_much,
+    "status": status,
+    "unsized": unsized,
+    "whole": whole,
+}
+
+
+@pytest.fixture
+def server():
+    with Server() as running:
+        threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
+        yield running
+        running.is_ended.set()
+        running.shutdown()
+
+
+def refused(url, **limits):
+    """The message of the error that a fetch ends with."""
+    with pytest.raises(PictureError) as caught:
+        fetch(url, **limits)
+    message = str(caught.value)
+    assert message.startswith(f"{url}: ")
+    assert caught.value.problems == (message,)
+    return message.removeprefix(f"{url}: ")
+
+
+# --- what is fetched -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "word", ["http://a/b.jpg", "https://a/b.jpg", "HTTPS://a", "http://[::1]/a"]
+)
+def test_http_and_https_are_addresses(word):
+    assert is_url(word)
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["a.jpg", "", "http", "http:/a", "httpd://a", "ftp://a/b", "file:///a", " http://a", "-"],
+)
+def test_anything_else_is_none(word):
+    assert not is_url(word)
+
+
+@pytest.mark.parametrize(
+    "path", ["/whole", "/unsized", "/chunked", "/states-nonsense", "/whole?a=1#b"]
+)
+def test_the_content_comes_as_it_was_sent(server, path):
+    assert fetch(server.url(path)) == PICTURE
+
+
+def test_one_request_is_made_and_it_says_who_asks(server):
+    fetch(server.url("/whole"))
+    ((path, headers),) = server.calls
+    assert path == "/whole"
+    assert headers["User-Agent"] == "onebox"
+    assert not {"Cookie", "Authorization"} & headers.keys()
+
+
+def test_the_proxy_of_the_environment_is_asked(server, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url(""))
+    assert fetch("http://nowhere.invalid/cat.jpg") == PICTURE
+    assert [path for path, _ in server.calls] == ["http://nowhere.invalid/cat.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("/echo/a b.jpg", "/echo/a%20b.jpg"),
+        ("/echo/katze-übt.jpg", "/echo/katze-%C3%BCbt.jpg"),
+        ("/echo/a%20b.jpg?x=1&y=%2F", "/echo/a%20b.jpg?x=1&y=%2F"),
+        ("/echo/a\nX-Smuggled: 1", "/echo/a%0AX-Smuggled:%201"),
+    ],
+)
+def test_an_address_is_encoded_once(server, written, sent):
+    assert fetch(server.url(written)).decode() == sent
+
+
+# --- size ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/whole", "/unsized", "/chunked"])
+def test_the_largest_size_is_fetched_and_one_byte_more_is_refused(server, path):
+    size = len(PICTURE)
+    assert len(fetch(server.url(path), most_bytes=size)) == size
+    message = refused(server.url(path), most_bytes=size - 1)
+    assert f"at most {size - 1} bytes are fetched. Fetch it yourself" in message
+
+
+def test_a_size_that_is_stated_is_refused_before_anything_is_read(server):
+    # A byte comes every 20 ms: reading even a part of 10^15 would end by the time.
+    message = refused(server.url("/huge"), most_bytes=10**6, timeout_s=20.0)
+    assert message.startswith(f"has {10**15} bytes; at most 1000000 bytes are fetched.")
+
+
+def test_an_answer_without_end_is_refused_when_it_is_too_large(server):
+    assert refused(server.url("/endless"), most_bytes=50_000).startswith("has more; at most 50000")
+
+
+def test_an_answer_that_ends_before_its_stated_size_is_refused(server):
+    assert refused(server.url("/states-too-much")) == "ends after 10240 of 10241 bytes. Try again."
+
+
+def test_of_an_answer_that_states_too_little_no_more_is_read(server):
+    assert fetch(server.url("/states-too-little")) == PICTURE[:100]
+
+
+# --- time ----------------------------------------------------------------------------------
+
+
+SLOW = ["/slow-body", "/slow-header", "/slow-chunk", "/silent"]
+
+
+@pytest.mark.parametrize("path", SLOW)
+def test_the_time_limit_is_that_of_the_whole(server, path):
+    # Each byte comes within the limit; all of them never.
+    message = refused(server.url(path), timeout_s=0.3)
+    assert message.startswith("takes longer than 0.3 s. Try again")
+    assert until(lambda: not any(one.name.startswith("fetch") for one in threading.enumerate()))
+
+
+@pytest.mark.parametrize("path", SLOW)
+def test_a_fetch_that_is_given_up_ends_while_the_server_goes_on(server, path):
+    job = downloads._Job(server.url(path), 10**6, 60.0)
+    future = downloads._started(job)
+    assert until(lambda: job.sockets)
+    assert not future.done()
+    job.give_up()
+    assert until(future.done)
+
+
+def until(is_so, *, patience_s=10.0):
+    end = time.monotonic() + patience_s
+    while not is_so() and time.monotonic() < end:
+        time.sleep(0.01)
+    return is_so()
+
+
+def test_a_fetch_that_is_given_up_before_its_connection_stands_ends_then(server):
+    job = downloads._Job(server.url("/slow-header"), 10**6, 5.0)
+    job.give_up()
+    with pytest.raises(PictureError, match="takes longer than 5 s"):
+        downloads._started(job).result(10.0)
+
+
+@pytest.mark.parametrize(
+    "limits", [{"most_bytes": 0}, {"timeout_s": 0.0}, {"timeout_s": float("nan")}]
+)
+def test_a_limit_that_is_not_positive_is_a_wrong_call(server, limits):
+    with pytest.raises(ValueError, match="limits must be positive"):
+        fetch(server.url("/whole"), **limits)
+    assert server.calls == []
+
+
+def test_the_page_of_sources_states_the_limits():
+    page = (Path(__file__).parents[2] / "docs/sources.md").read_text("utf-8")
+    assert f"({downloads.MOST_BYTES:,} bytes)" in page
+    assert f"| time | {downloads.TIMEOUT_S:g} s for everything" in page
+    assert f"| redirects | {downloads.MOST_REDIRECTS}," in page
+
+
+# --- redirects -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("length", [1, downloads.MOST_REDIRECTS])
+def test_redirects_are_followed(server, length):
+    assert fetch(server.url(f"/chain/{length}")) == PICTURE
+    assert len(server.calls) == length + 1
+
+
+def test_a_redirect_with_a_space_is_encoded(server):
+    assert fetch(server.url("/spaced")) == b"/echo/a%20b"
+
+
+@pytest.mark.parametrize("path", [f"/chain/{downloads.MOST_REDIRECTS + 1}", "/loop"])
+def test_too_many_redirects_are_refused(server, path):
+    message = refused(server.url(path))
+    assert message == "redirects more than 5 times. Name the address that it leads to."
+    assert len(server.calls) == 6
+
+
+@pytest.mark.parametrize("kind", ["file", "ftp", "data"])
+def test_a_redirect_to_another_kind_of_address_is_refused(server, kind):
+    message = refused(server.url(f"/{kind}"))
+    assert message.startswith(f"redirects to {REDIRECTS[kind]}, which is no http or https address.")
+
+
+# --- what cannot be had --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/status/404", "the server answers 404 (Not Found). Correct the address"),
+        ("/status/401", "the server answers 401 (Unauthorized). Correct the address, or fetch"),
+        ("/status/503", "the server answers 503 (Service Unavailable). Try again later."),
+        ("/empty-redirect", "the server answers 302 (Found). Correct the address."),
+        ("/page", "is a web page, not a picture. Name the address of the picture on it."),
+        ("/hangs-up", "cannot be fetched (Remote end closed connection without response)."),
+        ("/no-http", "cannot be fetched (220 mail.example.org ready"),
+    ],
+)
+def test_what_the_server_says_is_passed_on_with_a_repair(server, path, words):
+    assert refused(server.url(path)).startswith(words)
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://a/b.jpg", "a.jpg", ""])
+def test_other_addresses_are_refused(url):
+    assert refused(url) == "is no http or https address. Correct it, or name a file."
+
+
+@pytest.mark.parametrize("url", ["http://", "http://[::1/a", "http://a:port/b", "http://a:1:2/"])
+def test_a_broken_address_is_an_error_that_names_it(url):
+    assert refused(url).startswith("cannot be fetched (")
+
+
+def test_a_server_that_is_not_there_is_named():
+    with socket.socket() as reserved:  # bound and not listening: nobody answers
+        reserved.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{reserved.getsockname()[1]}/a.jpg"
+        assert refused(url).startswith("cannot be fetched (")
+
+
+def test_a_server_without_encryption_is_no_https(server):
+    message = refused(server.url("/whole").replace("http:", "https:"))
+    assert message.startswith("cannot be fetched (")
+    assert "SSL" in message
+    assert server.calls == []

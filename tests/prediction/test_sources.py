@@ -1,0 +1,303 @@
+"""What the words of a command line mean: which pictures, in which order, and when they are read."""
+
+import os
+from itertools import count, islice
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from onebox.errors import DataError, OneboxError, PictureError, SettingError
+from onebox.prediction import sources
+from onebox.prediction.sources import Item, Problem, find
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """An empty folder, and the working one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def touch(*names):
+    for name in names:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+
+
+def names(words, listed=()):
+    return [one.name if isinstance(one, Item) else one.sentence for one in find(words, listed)]
+
+
+class Videos:
+    """Stands for the room of videos: each has three frames, 25 a second."""
+
+    def __init__(self):
+        self.opened = []
+
+    def is_video(self, path):
+        return path.suffix == ".mp4"
+
+    def frames(self, source):
+        self.opened.append(source)
+        for number in count() if isinstance(source, int) else range(3):
+            if source == Path("damaged.mp4") and number == 2:
+                raise PictureError("damaged.mp4: breaks off. Replace it.")
+            pixels = np.full((4, 6, 3), number, np.uint8)
+            yield SimpleNamespace(number=number, time_s=number / 25, pixels=pixels)
+
+
+@pytest.fixture
+def videos(monkeypatch):
+    stand_in = Videos()
+    monkeypatch.setattr(sources, "videos", stand_in)
+    return stand_in
+
+
+@pytest.fixture
+def network(monkeypatch):
+    """What can be had by URL; counts what was asked for."""
+    asked = []
+
+    def fetch(url):
+        asked.append(url)
+        if url.endswith("missing.jpg"):
+            raise PictureError(f"{url}: the server answered 404. Correct the address.")
+        return b"content"
+
+    fake = SimpleNamespace(is_url=lambda word: word.startswith("http"), fetch=fetch, asked=asked)
+    monkeypatch.setattr("onebox.prediction.downloads", fake, raising=False)
+    monkeypatch.setitem(__import__("sys").modules, "onebox.prediction.downloads", fake)
+    return fake
+
+
+# --- pictures
+
+
+def test_a_picture_is_its_own_source(place):
+    [item] = find(["a.png"])
+    assert (item.name, item.source, item.path) == ("a.png", Path("a.png"), Path("a.png"))
+    assert (item.frame, item.time_s) == (None, None)
+
+
+def test_a_folder_is_walked_to_the_bottom_in_the_order_of_names(place):
+    touch("in/b.PNG", "in/deep/c.jpg", "in/notes.txt", "in/a.webp", "in/z/y/x.tif", "in/deep.png")
+    assert names(["in"]) == [
+        "in/a.webp",
+        "in/b.PNG",
+        "in/deep/c.jpg",
+        "in/deep.png",
+        "in/z/y/x.tif",
+    ]
+    assert names(["in"]) == [str(path) for path in sorted(map(Path, names(["in"])))]
+
+
+def test_a_link_to_a_folder_is_not_followed_and_one_to_a_picture_is(place):
+    touch("in/a.png", "other/b.png")
+    Path("in/round").symlink_to(place / "in")
+    Path("in/link.png").symlink_to(place / "other/b.png")
+    assert names(["in"]) == ["in/a.png", "in/link.png"]
+
+
+def test_a_folder_is_read_no_further_than_needed(place, monkeypatch):
+    touch("in/a/1.png", "in/b/2.png")
+    scanned = []
+    scan = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: scanned.append(str(path)) or scan(path))
+    assert next(find(["in"])).name == "in/a/1.png"
+    assert scanned == ["in", "in/a"]
+
+
+def test_each_picture_comes_once_whatever_names_it(place):
+    touch("in/a.png", "in/b.png")
+    words = ["in/b.png", "in", "./in/a.png", "in/*.png", "-"]
+    assert names(words, ["in/a.png", "c.png", "c.png"]) == ["in/b.png", "in/a.png", "c.png"]
+
+
+def test_a_pattern_is_none_where_its_name_exists(place):
+    touch("a[1].png", "a1.png")
+    assert names(["a[1].png"]) == ["a[1].png"]
+    assert names(["a[0-9].png"]) == ["a1.png"]
+
+
+def test_a_folder_that_may_not_be_listed_stops_no_other(place, monkeypatch):
+    touch("in/a.png", "in/closed/b.png", "in/z.png")
+    scan = os.scandir
+
+    def refused(path):
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    assert names(["in"]) == [
+        "in/a.png",
+        "in/closed: cannot be listed (Permission denied). Change its permissions.",
+        "in/z.png",
+    ]
+
+
+def test_a_name_that_cannot_be_asked_for_is_taken_for_a_picture(place):
+    name = f"{'a' * 300}.png"
+    assert names([name, "-"], [name[1:]]) == [name, name[1:]]
+    [problem] = find([f"{'a' * 300}[1].png"])
+    assert "holds no picture" in problem.sentence
+
+
+def test_names_parted_by_nul_are_told_once(place):
+    [problem] = find(["-"], ["in/a.png\0in/b.png\0"])
+    assert problem.sentence.startswith("in/a.png, in/b.png, : names are parted by NUL characters.")
+    assert "without -print0" in problem.sentence
+
+
+def test_what_holds_no_picture_is_a_problem_in_its_place(place):
+    touch("a.png", "empty/notes.txt")
+    first, second, third = find(["empty", "a.png", "*.jpg"])
+    assert isinstance(first, Problem)
+    assert first.sentence.startswith("empty: holds no picture (files that end in .bmp, ")
+    assert second.name == "a.png"
+    assert third.sentence.startswith("*.jpg: holds no picture")
+
+
+def test_an_empty_word_is_refused():
+    sources.check(["a.png"])
+    with pytest.raises(SettingError, match="SOURCE is empty"):
+        sources.check(["a.png", ""])
+
+
+# --- lists
+
+
+def test_a_list_names_anything_but_patterns(place, videos, network):
+    touch("in/a.png", "b[1].png", "b1.png")
+    listed = ["in", "b[1].png", "*.png", "clip.mp4", "https://example.org/c.jpg"]
+    assert names(["-"], listed) == [
+        *("in/a.png", "b[1].png", "*.png"),
+        *["clip.mp4"] * 3,
+        "https://example.org/c.jpg",
+    ]
+
+
+def test_a_list_without_end_is_read_no_further_than_needed(place):
+    asked = []
+
+    def listed():
+        for number in count():
+            asked.append(number)
+            yield f"{number}.png"
+
+    assert [one.name for one in islice(find(["-"], listed()), 3)] == ["0.png", "1.png", "2.png"]
+    assert asked == [0, 1, 2]
+
+
+# --- videos and cameras
+
+
+def test_frames_have_the_name_of_their_video_with_number_and_time(place, videos):
+    first, _, last = find(["clip.mp4"])
+    assert (first.name, first.frame, first.time_s) == ("clip.mp4", 0, 0)
+    assert (last.name, last.frame, last.time_s) == ("clip.mp4", 2, 0.08)  # 2 / 25
+    assert last.path == Path("clip.mp4")
+    assert (last.source == 2).all()
+
+
+def test_a_video_is_opened_once_and_only_when_it_is_its_turn(place, videos):
+    found = find(["one.mp4", "two.mp4", "./one.mp4"])
+    next(found)
+    assert videos.opened == [Path("one.mp4")]
+    assert len(list(found)) == 5
+    assert videos.opened == [Path("one.mp4"), Path("two.mp4")]
+
+
+def test_a_folder_s_videos_are_left_out(place, videos):
+    touch("in/a.png", "in/clip.mp4")
+    assert names(["in"]) == ["in/a.png"]
+    assert names(["in/*"]) == ["in/a.png", *["in/clip.mp4"] * 3]
+
+
+def test_a_damaged_video_gives_the_frames_before_the_damage_and_stops_no_other(place, videos):
+    assert names(["damaged.mp4", "a.png"]) == [
+        *("damaged.mp4", "damaged.mp4"),
+        "damaged.mp4: breaks off. Replace it.",
+        "a.png",
+    ]
+
+
+def test_a_camera_has_a_number_and_no_end(place, videos):
+    frames = list(islice(find(["camera:1"]), 50))
+    assert videos.opened == [1]
+    assert {frame.name for frame in frames} == {"camera:1"}
+    assert (frames[-1].frame, frames[-1].path) == (49, None)
+
+
+def test_a_number_alone_or_a_file_called_so_is_no_camera(place, videos):
+    touch("camera:0")
+    assert names(["0", "camera:0", "camera:x"]) == ["0", "camera:0", "camera:x"]
+    assert videos.opened == []
+
+
+def test_a_package_that_is_missing_is_no_unreadable_source(place, videos, monkeypatch):
+    def frames(source):
+        raise OneboxError("pip install 'onebox[video]'")
+
+    monkeypatch.setattr(videos, "frames", frames)
+    with pytest.raises(OneboxError, match="pip install"):
+        list(find(["clip.mp4"]))
+
+
+# --- URLs
+
+
+def test_a_url_is_fetched_when_it_is_its_turn(place, network):
+    found = find(["a.png", "https://example.org/b.jpg?size=[1]", "https://example.org/missing.jpg"])
+    next(found)
+    assert network.asked == []
+    item = next(found)
+    assert (item.name, item.source, item.path) == (
+        "https://example.org/b.jpg?size=[1]",
+        b"content",
+        None,
+    )
+    assert next(found).sentence.startswith("https://example.org/missing.jpg: the server answered")
+
+
+def test_what_is_no_url_asks_no_network(place, network):
+    touch("in/a.png")
+    assert names(["in", "b.png"]) == ["in/a.png", "b.png"]
+    assert network.asked == []
+
+
+# --- what can be told beforehand
+
+
+def test_pictures_are_counted_without_being_opened(place, videos, network):
+    touch("in/a.png", "in/deep/b.png", "c.png")
+    assert sources.count(["in", "*.png", "missing.png", "https://example.org/d.jpg"]) == 5
+    assert sources.count(["in", "-"]) is None
+    assert sources.count(["in", "clip.mp4"]) is None
+    assert sources.count(["camera:0"]) is None
+    assert network.asked == videos.opened == []
+
+
+def test_words_that_name_frames_are_told_beforehand(place, videos):
+    touch("in/clip.mp4")
+    assert sources.has_frames(["a.png", "clip.mp4"])
+    assert sources.has_frames(["in/*"])
+    assert sources.has_frames(["camera:0"])
+    assert not sources.has_frames(["a.png", "in", "-"])
+
+
+def test_what_goes_wrong_with_data_is_a_problem_and_wrong_calls_are_not(place, videos, monkeypatch):
+    def wrong(error):
+        def frames(source):
+            raise error
+            yield
+
+        monkeypatch.setattr(videos, "frames", frames)
+        return list(find(["clip.mp4"]))
+
+    [problem] = wrong(DataError("clip.mp4: has no pictures."))
+    assert problem.sentence == "clip.mp4: has no pictures."
+    with pytest.raises(TypeError):
+        wrong(TypeError("wrong call"))
