@@ -1,4 +1,4 @@
-"""What each part of the default recipe is worth: variants against it on paired pictures.
+"""What each part of the default recipe is worth: variants against it on paired images.
 
     python benchmarks/ablation.py train --shared DIR --keep DIR results.json
     python benchmarks/ablation.py table results.json
@@ -23,7 +23,7 @@ from onebox import images
 from onebox.evaluation import Predictor
 
 _DATA = ("raccoon", "pets", "caltech3")
-_FEW = "raccoon-30"  # 30 of its training pictures, drawn by the seed, and none to validate
+_FEW = "raccoon-30"  # 30 of its training images, drawn by the seed, and none to validate
 _SEEDS = (0, 1, 2)
 _DRAWS = 10_000  # of the bootstrap
 _DEFAULT = "default"
@@ -33,11 +33,11 @@ _DIRECT = {
     "model.box_head": "direct",
     "model.hidden": "[512]",
     "loss.box": "{ l1 = 5.0, giou = 2.0 }",
-    "train.first_size": 1.0,
+    "train.initial_scale": 1.0,
 }
-# Of all runs: small pictures and few steps, so that there can be many; one look, since a second
+# Of all runs: small images and few steps, so that there can be many; one look, since a second
 # one is measured on the models of the default.
-_ALL = {"model.size": 96, "model.second_look": "never"}
+_ALL = {"model.size": 96, "model.refinement": "never"}
 _EPOCHS = {"raccoon": 40, "pets": 29, "caltech3": 4, _FEW: 200}  # about 200 steps each
 _FEWER_EPOCHS = {"raccoon": 28, "pets": 19, "caltech3": 3, _FEW: 140}  # of the whole size
 # One thing changed at a time.
@@ -45,13 +45,13 @@ _VARIANTS: dict[str, Mapping[str, object]] = {
     _DEFAULT: {},
     "no frozen stages": {"train.frozen_stages": 0},
     "4 frozen stages": {"train.frozen_stages": 4},
-    "backbone frozen": {"train.backbone_rate": 0.0},
-    "backbone at full rate": {"train.backbone_rate": 1.0},
-    "backbone at a fifth": {"train.backbone_rate": 0.2},
-    "heads and backbone together": {"train.head_first": 0.0},
-    "head first": {"train.head_first": 0.3, "train.head_views": 0},
-    "head first, 20 views": {"train.head_first": 0.3},
-    "head first 0.5, 20 views": {"train.head_first": 0.5},
+    "backbone frozen": {"train.backbone_lr_scale": 0.0},
+    "backbone at full rate": {"train.backbone_lr_scale": 1.0},
+    "backbone at a fifth": {"train.backbone_lr_scale": 0.2},
+    "heads and backbone together": {"train.freeze_backbone_fraction": 0.0},
+    "head first": {"train.freeze_backbone_fraction": 0.3, "train.feature_cache_views": 0},
+    "head first, 20 views": {"train.freeze_backbone_fraction": 0.3},
+    "head first 0.5, 20 views": {"train.freeze_backbone_fraction": 0.5},
     "layer decay 0.8": {"train.layer_decay": 0.8},
     "head: gap, direct": {**_DIRECT, "model.vectorizer": "gap"},
     "head: flatten, direct": {**_DIRECT, "model.vectorizer": "flatten"},
@@ -67,14 +67,14 @@ _VARIANTS: dict[str, Mapping[str, object]] = {
     "loss: distribution alone": {"loss.box": "{ distribution = 1.0 }"},
     "loss: no giou": {"loss.box.giou": 0.0},
     "loss: ciou for giou": {"loss.box": "{ l1 = 5.0, ciou = 2.0, distribution = 0.5 }"},
-    "loss: no overlap estimate": {"loss.overlap": 0.0},
+    "loss: no overlap estimate": {"loss.iou": 0.0},
     "no moving average": {"train.ema_decay": 0.0},
-    "best epoch kept": {"train.keep": "best", "train.validate_every": 1},
-    "64 px at first": {"train.first_size": 0.5},
+    "best epoch kept": {"train.checkpoint": "best", "train.validate_every": 1},
+    "64 px at first": {"train.initial_scale": 0.5},
     _LARGER: {"model.size": 128},
-    _WHOLE: {"model.size": 128, "train.first_size": 1.0},
-    _AS_LONG: {"model.size": 128, "train.first_size": 1.0},
-    "no crops and zooms": {"augment.geometry": 0.0},
+    _WHOLE: {"model.size": 128, "train.initial_scale": 1.0},
+    _AS_LONG: {"model.size": 128, "train.initial_scale": 1.0},
+    "no crops and zooms": {"augment.geometric_probability": 0.0},
     "no mirroring": {"augment.flip": 0.0},
     "no colours": {
         f"augment.{name}": 0.0 for name in ("brightness", "contrast", "saturation", "grey")
@@ -83,19 +83,19 @@ _VARIANTS: dict[str, Mapping[str, object]] = {
 
 
 class Mirrored:
-    """A localizer that also looks at the mirrored picture, and takes the mean of both boxes."""
+    """A localizer that also looks at the mirrored image, and takes the mean of both boxes."""
 
     def __init__(self, localizer: onebox.Localizer) -> None:
         self._localizer = localizer
         self.classes, self.mean_box = localizer.classes, localizer.mean_box
-        self.joints = localizer.joints
+        self.keypoints = localizer.keypoints
 
     def predict(self, source: Path | ndarray) -> onebox.Prediction:
-        """The answer for the picture, with the mean of both boxes."""
-        picture = images.load(source, at_least=self._localizer.facts.size)
+        """The answer for the image, with the mean of both boxes."""
+        image = images.load(source, at_least=self._localizer.facts.size)
         first = self._localizer.predict(source)
-        again = self._localizer.predict(np.ascontiguousarray(picture.pixels[:, ::-1]))
-        (across, down), width = picture.scale_xy, picture.size_wh[0]
+        again = self._localizer.predict(np.ascontiguousarray(image.pixels[:, ::-1]))
+        (across, down), width = image.scale_xy, image.size_wh[0]
         left, top, right, bottom = again.box
         back = (width - right * across, top * down, width - left * across, bottom * down)
         x_min, y_min, x_max, y_max = np.mean([first.box, back], axis=0).tolist()
@@ -107,8 +107,8 @@ _AGAINST = {_WHOLE: _LARGER, _AS_LONG: _LARGER}
 
 # Another way to ask the models of the default.
 _ASKED: dict[str, Callable[[onebox.Localizer], Predictor]] = {
-    "second look, 1.4": lambda localizer: localizer.with_second_look(1.4),
-    "second look, 1.7": lambda localizer: localizer.with_second_look(1.7),
+    "second look, 1.4": lambda localizer: localizer.with_refinement(1.4),
+    "second look, 1.7": lambda localizer: localizer.with_refinement(1.7),
     "mirrored too": Mirrored,
 }
 
@@ -184,7 +184,7 @@ def _source(data: str, seed: int, options: argparse.Namespace) -> str | Path:
 
 
 def _overlaps(predictor: Predictor, source: str | Path) -> dict[str, list[float]]:
-    """One for each picture of a split with a box, in the order of the label file."""
+    """One for each image of a split with a box, in the order of the label file."""
     data = onebox.read(source, on_bad="skip")
     parts = {split: data.part(split) for split in ("val", "test")}
     outcomes = {
@@ -217,14 +217,14 @@ def _line(variant: str, rows: list[dict[str, Any]]) -> str:
     is_compared = shared and variant not in (_DEFAULT, *_AGAINST.values())
     val, against = _gains(mine, theirs, shared) if is_compared else ("", "")
     seconds = np.median([mine[seed]["train_seconds"] for seed in seeds])
-    figures = f"{test.mean():.3f} | {(test >= 0.9).mean():.3f} | {against} | {seconds:.0f}"
-    return f"| {variant} | {len(seeds)} | {val} | {figures} |"
+    metrics = f"{test.mean():.3f} | {(test >= 0.9).mean():.3f} | {against} | {seconds:.0f}"
+    return f"| {variant} | {len(seeds)} | {val} | {metrics} |"
 
 
 def _gains(
     mine: Mapping[int, dict[str, Any]], theirs: Mapping[int, dict[str, Any]], seeds: Sequence[int]
 ) -> list[str]:
-    """By split: the mean gain of paired pictures, and its interval; nothing without pictures."""
+    """By split: the mean gain of paired images, and its interval; nothing without images."""
     said = []
     for split in ("val", "test"):
         if split not in mine[seeds[0]]["ious"]:
@@ -238,7 +238,7 @@ def _gains(
 
 
 def _interval(gain: ndarray) -> tuple[float, float]:
-    """Of the mean, by drawing pictures with replacement; the mean over seeds is one value each."""
+    """Of the mean, by drawing images with replacement; the mean over seeds is one value each."""
     random = np.random.default_rng(0)
     draws = gain[random.integers(0, len(gain), (_DRAWS, len(gain)))].mean(axis=1)
     low, high = np.percentile(draws, [2.5, 97.5]).tolist()

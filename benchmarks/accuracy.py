@@ -1,4 +1,4 @@
-"""The figures of docs/accuracy.md: the default within a budget, over seeds. README.md says how.
+"""The metrics of docs/accuracy.md: the default within a budget, over seeds. README.md says how.
 
 python benchmarks/accuracy.py train --shared DIR --keep DIR results.json
 python benchmarks/accuracy.py table results.json
@@ -30,14 +30,14 @@ class Case:
     Attributes:
         data: A folder of the shared data, or ``cats`` (generated).
         minutes: Of the whole command.
-        pictures: So many of the training pictures, drawn by the seed, and none named for
+        images: So many of the training images, drawn by the seed, and none named for
             validation; None for all.
         is_pretrained: Whether from the shared weights, or from none.
     """
 
     data: str
     minutes: float
-    pictures: int | None = None
+    images: int | None = None
     is_pretrained: bool = True
 
 
@@ -45,9 +45,9 @@ _CASES = {
     "raccoon": Case("raccoon", 4),
     "pets": Case("pets", 4),
     "caltech3": Case("caltech3", 8),
-    "raccoon, 30 pictures": Case("raccoon", 2, 30),
-    "raccoon, 60 pictures": Case("raccoon", 2, 60),
-    "raccoon, 120 pictures": Case("raccoon", 2, 120),
+    "raccoon, 30 images": Case("raccoon", 2, 30),
+    "raccoon, 60 images": Case("raccoon", 2, 60),
+    "raccoon, 120 images": Case("raccoon", 2, 120),
     "cats, 15 % absent": Case("cats", 6, is_pretrained=False),
 }
 _CATS = ("--count", "3000", "--absent", "0.15", "--size", "224", "--seed", "0")
@@ -96,23 +96,23 @@ def _measured(name: str, seed: int, options: argparse.Namespace) -> dict[str, An
         "seed": seed,
         "seconds": done.seconds,
         "train_seconds": done.train_seconds,
-        **{split: _figures(scores[split]) for split in _SPLITS},
+        **{split: _metrics(scores[split]) for split in _SPLITS},
         "machine": machine,
     }
 
 
-def _figures(scores: dict[str, Any]) -> dict[str, float]:
+def _metrics(scores: dict[str, Any]) -> dict[str, float]:
     shares = {f"iou_at_{level}": share for level, share in scores["iou_at"].items()}
     return {**{name: scores[name] for name in _FIGURES if name in scores}, **shares}
 
 
 def _source(case: Case, seed: int, folder: Path, shared: Path) -> Path:
     if case.data == "cats":
-        return _cats(folder / "pictures")
+        return _cats(folder / "images")
     labels = shared / "data" / case.data / "labels.csv"
-    if case.pictures is None:
+    if case.images is None:
         return labels
-    return runs.fewer(labels, case.pictures, seed, folder / f"labels-{seed}.csv")
+    return runs.fewer(labels, case.images, seed, folder / f"labels-{seed}.csv")
 
 
 def _cats(folder: Path) -> Path:

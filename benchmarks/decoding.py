@@ -16,7 +16,7 @@ import numpy as np
 import simplejpeg
 from machine import arguments, percentiles, publish
 from numpy import ndarray
-from photographs import PICTURES, write
+from photographs import IMAGES, write
 from PIL import Image
 
 from onebox import images, jpegs
@@ -52,8 +52,8 @@ def main() -> None:
 
 def _files(folder: Path, size_wh: tuple[int, int]) -> list[Path]:
     """Photographs enlarged, with a camera's grain: quality 90, 4:2:0."""
-    files = [folder / f"{name}-{size_wh[0]}.jpg" for name in PICTURES]
-    for seed, (name, file) in enumerate(zip(PICTURES, files, strict=True)):
+    files = [folder / f"{name}-{size_wh[0]}.jpg" for name in IMAGES]
+    for seed, (name, file) in enumerate(zip(IMAGES, files, strict=True)):
         if not file.exists():
             write(name, size_wh, seed, file)
     return files
@@ -79,7 +79,7 @@ def _rows(
             "what": name,
             "median": median,
             "p95": high,
-            "pictures a second": 1000 / median,
+            "images a second": 1000 / median,
             "of simplejpeg's": bare / median,
             "most off Pillow": off.get(name, "-"),
         }

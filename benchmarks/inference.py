@@ -1,4 +1,4 @@
-"""From a picture file to a box: what the runtime is asked to reach, part by part, in one run.
+"""From an image file to a box: what the runtime is asked to reach, part by part, in one run.
 
     python benchmarks/inference.py all --environments DIR [--json FILE] [--svg FILE]
 
@@ -58,7 +58,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--model", type=Path, help="a model.onnx; an untrained one where absent")
     parser.add_argument("--environments", type=Path, help="the folder that peers.py has too")
     parser.add_argument("--torch-backend", help="uv's, as cpu; PyPI's own build where absent")
-    parser.add_argument("--scratch", type=Path, help="where pictures are made, 2 GB")
+    parser.add_argument("--scratch", type=Path, help="where images are made, 2 GB")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="where the plot of endurance goes")
     parser.add_argument("--small", action="store_true", help="sizes for a trial")
     for field in dataclasses.fields(Sizes):

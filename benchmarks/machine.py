@@ -1,4 +1,4 @@
-"""What every benchmark prints beside its figures: the machine, the versions, medians."""
+"""What every benchmark prints beside its metrics: the machine, the versions, medians."""
 
 import argparse
 import importlib.metadata

@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def _sources() -> list[Source]:
-    """Arrays and encoded pictures of several sizes, as a service would meet them."""
+    """Arrays and encoded images of several sizes, as a service would meet them."""
     random = np.random.default_rng(0)
     shapes = ((224, 224), (480, 640), (600, 400), (97, 331))
     arrays = [random.integers(0, 256, (*shape, 3), dtype=np.uint8) for shape in shapes]

@@ -54,7 +54,7 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a peer answered for the test pictures, and the seconds of training it took."""
+    """What a peer answered for the test images, and the seconds of training it took."""
 
     boxes: Sequence[Box | None]
     seconds: float
@@ -67,7 +67,7 @@ class Settings:
 
     Attributes:
         data: The label file.
-        samples: Its pictures with their boxes.
+        samples: Its images with their boxes.
         minutes: Of training.
         seed: Everything random follows from it.
         shared: The folder of data sets and weights.
@@ -83,7 +83,7 @@ class Settings:
 
 
 # The tutorials' own number of epochs makes way for the budget.
-_WHOLE_BUDGET = {"train.epochs": 100_000, "train.keep_every_epoch": "false"}
+_WHOLE_BUDGET = {"train.epochs": 100_000, "train.save_every_epoch": "false"}
 _DETECTORS, _YOLO = "torchvision_detectors.py", "ultralytics_yolo.py"
 _FCOS_RATE = 0.01  # the reference's own, which the smaller batch would divide by four
 PEERS: dict[str, Recipe | Worker] = {
@@ -107,7 +107,7 @@ PEERS: dict[str, Recipe | Worker] = {
 
 
 def run_peer(peer: str, folder: Path, settings: Settings) -> Outcome:
-    """Train a peer in a fresh folder, and ask it for the test pictures.
+    """Train a peer in a fresh folder, and ask it for the test images.
 
     Raises:
         RuntimeError: If it failed; with what it said.

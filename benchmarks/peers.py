@@ -1,4 +1,4 @@
-"""What a user would pick instead, on the same pictures: overlap against seconds of training.
+"""What a user would pick instead, on the same images: overlap against seconds of training.
 
     python benchmarks/peers.py environments --environments DIR
     python benchmarks/peers.py train --shared DIR --keep DIR --environments DIR results.json
@@ -101,7 +101,7 @@ def _measured(peer: str, data: str, seed: int, options: argparse.Namespace) -> d
 
 
 def _overlaps(boxes: Sequence[Box | None], samples: Sequence[Sample]) -> list[float]:
-    """One for each test picture, in the order of the label file; no answer overlaps nothing."""
+    """One for each test image, in the order of the label file; no answer overlaps nothing."""
     pairs = zip(boxes, [one.box for one in samples if one.split == "test"], strict=True)
     answers, truth = zip(*[(box or (0.0,) * 4, true) for box, true in pairs], strict=True)
     return paired_iou(np.array(answers, dtype=float), np.array(truth, dtype=float)).tolist()
@@ -119,7 +119,7 @@ def _table(options: argparse.Namespace) -> None:
         )
         print("|---" * 9 + "|")
         groups = [_of(peer, rows) for peer in dict.fromkeys(row["peer"] for row in rows)]
-        for group in sorted(groups, key=lambda group: -_by_picture(group).mean()):
+        for group in sorted(groups, key=lambda group: -_by_image(group).mean()):
             print(_line(group, _of(OURS, rows)))
         _note_unanswered(groups)
 
@@ -142,7 +142,7 @@ def _line(group: list[dict[str, Any]], ours: list[dict[str, Any]]) -> str:
 
 
 def _lead(group: list[dict[str, Any]], ours: list[dict[str, Any]]) -> str:
-    """How far onebox is ahead on the same pictures and seeds."""
+    """How far onebox is ahead on the same images and seeds."""
     by_seed = {row["seed"]: row for row in ours}
     pairs = [(by_seed[row["seed"]], row) for row in group if row["seed"] in by_seed]
     if not pairs or group[0]["peer"] == OURS:
@@ -152,7 +152,7 @@ def _lead(group: list[dict[str, Any]], ours: list[dict[str, Any]]) -> str:
 
 
 def _with_interval(values: ndarray, *, digits: int = 3, sign: str = "") -> str:
-    """The mean, and its 95 % interval by drawing pictures with replacement."""
+    """The mean, and its 95 % interval by drawing images with replacement."""
     random = np.random.default_rng(0)
     draws = values[random.integers(0, len(values), (_DRAWS, len(values)))].mean(axis=1)
     low, high = np.percentile(draws, [2.5, 97.5])
@@ -164,7 +164,7 @@ def _note_unanswered(groups: list[list[dict[str, Any]]]) -> None:
     counts = {group[0]["peer"]: sum(row["unanswered"] for row in group) for group in groups}
     said = ", ".join(f"{peer} {number}" for peer, number in counts.items() if number)
     if said:
-        print(f"\nPictures without an answer, in all seeds: {said}.")
+        print(f"\nImages without an answer, in all seeds: {said}.")
 
 
 def _plot(options: argparse.Namespace) -> None:
@@ -174,7 +174,7 @@ def _plot(options: argparse.Namespace) -> None:
     for data, minutes in dict.fromkeys((row["data"], row["minutes"]) for row in known):
         rows = [row for row in known if (row["data"], row["minutes"]) == (data, minutes)]
         panels.setdefault(data, []).extend(
-            Mark(peer, _seconds(_of(peer, rows)), float(_by_picture(_of(peer, rows)).mean()))
+            Mark(peer, _seconds(_of(peer, rows)), float(_by_image(_of(peer, rows)).mean()))
             for peer in dict.fromkeys(row["peer"] for row in rows)
         )
     names = [peer for peer in PEERS if any(row["peer"] == peer for row in known)]
@@ -185,7 +185,7 @@ def _of(peer: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if row["peer"] == peer]
 
 
-def _by_picture(group: list[dict[str, Any]]) -> ndarray:
+def _by_image(group: list[dict[str, Any]]) -> ndarray:
     return np.mean([row["ious"] for row in group], axis=0)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-PICTURES = ("astronaut", "chelsea", "coffee", "motorcycle_left")
+IMAGES = ("astronaut", "chelsea", "coffee", "motorcycle_left")
 GRAIN = 6.0  # standard deviation of the noise: about three bits a pixel, as a camera's JPEGs have
 
 
@@ -19,7 +19,7 @@ def photograph(name: str, size_wh: tuple[int, int], seed: int) -> Image.Image:
     """
     package = importlib.util.find_spec("skimage")
     if package is None or package.origin is None:
-        raise SystemExit("scikit-image, whose pictures are enlarged, is not installed")
+        raise SystemExit("scikit-image, whose images are enlarged, is not installed")
     with Image.open(Path(package.origin).parent / "data" / f"{name}.png") as image:
         enlarged = np.asarray(image.convert("RGB").resize(size_wh, Image.Resampling.BICUBIC))
     grain = np.random.default_rng(seed).normal(0, GRAIN, (*enlarged.shape[:2], 1))
@@ -40,7 +40,7 @@ def fill(folder: Path, size_wh: tuple[int, int], *, count: int, distinct: int) -
     for number in range(count):
         file = folder / f"{number:05}.jpg"
         if number < distinct:
-            write(PICTURES[number % len(PICTURES)], size_wh, number, file)
+            write(IMAGES[number % len(IMAGES)], size_wh, number, file)
         else:
             shutil.copyfile(folder / f"{number % distinct:05}.jpg", file)
     return folder

@@ -37,7 +37,7 @@ def timed(model: Path, threads: int, runs: int) -> Iterator[Row]:
     # One session for all competitors: two would fight for the cores.
     sessions = Sessions(model, threads)
     facts = load(model, threads=threads).facts
-    localizer = Localizer(sessions, facts, str(model)).with_second_look(None)
+    localizer = Localizer(sessions, facts, str(model)).with_refinement(None)
     for height, width in _SHAPES:
         yield from _rows(localizer, sessions, (height, width), runs)
 

@@ -20,8 +20,8 @@ import onebox
 from onebox.recipes.loading import read_recipe, recipe_names
 from onebox.recipes.schema import Recipe
 
-_SIZES = {True: 96, False: 128}  # of generated pictures, of real ones
-_SEEN = 6000  # training pictures that are seen, whatever their number
+_SIZES = {True: 96, False: 128}  # of generated images, of real ones
+_SEEN = 6000  # training images that are seen, whatever their number
 _SYNTHETIC = ("synth:blobs", "synth:cutouts-black", "synth:cutouts")
 _REAL = ("raccoon", "caltech3", "pets")
 _TRAINED_ON = {"raccoon": 129, "caltech3": 1423, "pets": 207}
@@ -59,7 +59,7 @@ def _names() -> list[str]:
     return [
         name
         for name in recipe_names()
-        if name not in _LEFT_OUT and not read_recipe(name).model.joints
+        if name not in _LEFT_OUT and not read_recipe(name).model.keypoints
     ]
 
 
@@ -67,27 +67,27 @@ def _measured(name: str, data: str, options: argparse.Namespace) -> dict[str, An
     folder = options.keep / f"{name}-{data.replace(':', '-')}"
     changes = _changes(read_recipe(name), data, options.shared)
     done = runs.train(runs.source_of(data, options.shared), name, changes, folder)
-    figures = json.loads((folder / "metrics.json").read_text("utf-8"))["test"]
+    metrics = json.loads((folder / "metrics.json").read_text("utf-8"))["test"]
     chosen = ("mean_iou", "iou_at", "class_accuracy", "mean_box_iou", "is_collapsed", "images")
     return {
         "recipe": name,
         "data": data,
         "train_seconds": done.train_seconds,
-        **{key: figures[key] for key in chosen},
+        **{key: metrics[key] for key in chosen},
         "machine": facts(),
     }
 
 
 def _changes(recipe: Recipe, data: str, shared: Path) -> list[str]:
-    """One size, one backbone and as many pictures for all; the rest is the recipe's own."""
+    """One size, one backbone and as many images for all; the rest is the recipe's own."""
     if recipe.hog is not None:
         return []
-    pictures = _TRAINED_ON.get(data, 2000)
-    steps = pictures // recipe.train.batch_size or 1
+    images = _TRAINED_ON.get(data, 2000)
+    steps = images // recipe.train.batch_size or 1
     changes = {
         "model.size": _SIZES[data in _SYNTHETIC],
         "train.epochs": round(_SEEN / (steps * recipe.train.batch_size)),
-        "train.keep_every_epoch": "false",
+        "train.save_every_epoch": "false",
     }
     return [*runs.settings(changes), *runs.pretrained(shared)]
 
@@ -122,7 +122,7 @@ def _table(options: argparse.Namespace) -> None:
         rows = [row for row in known if row["data"] == data]
         for row in sorted(rows, key=lambda row: -row["mean_iou"]):
             print(_line(_cells(row)))
-        print(f"\nMean training box: {rows[0]['mean_box_iou']:.3f}. {rows[0]['images']} pictures.")
+        print(f"\nMean training box: {rows[0]['mean_box_iou']:.3f}. {rows[0]['images']} images.")
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:

@@ -71,7 +71,7 @@ def source_of(data: str, shared: Path) -> str | Path:
 
 
 def fewer(labels: Path, count: int, seed: int, file: Path) -> Path:
-    """A label file with ``count`` of the training pictures and all test pictures, and no others."""
+    """A label file with ``count`` of the training images and all test images, and no others."""
     with labels.open(newline="", encoding="utf-8") as opened:
         rows = list(csv.DictReader(opened))
     trained_on = [row for row in rows if row["split"] == "train"]

@@ -29,7 +29,7 @@ from onebox.progress import Silent
 from onebox.recipes.loading import read_recipe
 from onebox.recipes.schema import Recipe
 
-_VAL_SHARE = 8  # training pictures to one validation picture, as in the generated data sets
+_VAL_SHARE = 8  # training images to one validation image, as in the generated data sets
 
 
 def main() -> None:
@@ -46,9 +46,9 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = arguments(__doc__ or "")
     parser.add_argument("--backbone", default="mobilenetv4_conv_small")
-    parser.add_argument("--size", type=int, default=224, help="side of the pictures, in pixels")
+    parser.add_argument("--size", type=int, default=224, help="side of the images, in pixels")
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--pictures", type=int, default=512, help="training pictures an epoch")
+    parser.add_argument("--images", type=int, default=512, help="training images an epoch")
     parser.add_argument("--epochs", type=int, default=3, help="epochs of each fit")
     parser.add_argument("--repeats", type=int, default=3, help="times that both are measured")
     parser.add_argument("--memory", action="store_true", help="measure freed memory instead")
@@ -64,8 +64,8 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         "model.size": options.size,
         "train.batch_size": options.batch_size,
         "train.epochs": options.epochs,
-        # The bare loop sees whole pictures and goes back through all stages, and so must fit.
-        "train.first_size": 1,
+        # The bare loop sees whole images and goes back through all stages, and so must fit.
+        "train.initial_scale": 1,
         "train.frozen_stages": 0,
     }
     return read_recipe("default", [f"{name}={value}" for name, value in settings.items()])
@@ -73,11 +73,11 @@ def _recipe(options: argparse.Namespace) -> Recipe:
 
 def _throughput_rows(options: argparse.Namespace) -> Iterator[Mapping[str, str | float]]:
     recipe = _recipe(options)
-    counts = {"train": options.pictures, "val": options.pictures // _VAL_SHARE}
+    counts = {"train": options.images, "val": options.images // _VAL_SHARE}
     data = synthetic.dataset("synth:blobs", size=options.size, counts=counts)
-    pictures = options.pictures * options.epochs
-    steps = -(-options.pictures // options.batch_size) * options.epochs
-    bare_pictures = steps * options.batch_size
+    images = options.images * options.epochs
+    steps = -(-options.images // options.batch_size) * options.epochs
+    bare_images = steps * options.batch_size
     ratios = []
     with tempfile.TemporaryDirectory() as folder:
         os.environ["ONEBOX_CACHE"] = folder
@@ -85,8 +85,8 @@ def _throughput_rows(options: argparse.Namespace) -> Iterator[Mapping[str, str |
         decoded["val"] = decode(data.part("val"), recipe.model.size)
         _fit_seconds(recipe, decoded, Path(folder, "warm-up"))
         for repeat in range(options.repeats):
-            fitted = pictures / _fit_seconds(recipe, decoded, Path(folder, str(repeat)))
-            bare = bare_pictures / _bare_seconds(recipe, steps)
+            fitted = images / _fit_seconds(recipe, decoded, Path(folder, str(repeat)))
+            bare = bare_images / _bare_seconds(recipe, steps)
             ratios.append(fitted / bare)
             yield {"run": repeat, "fit 1/s": fitted, "bare 1/s": bare, "ratio": ratios[-1]}
     yield {"run": "median", "fit 1/s": "", "bare 1/s": "", "ratio": median(ratios)}
@@ -104,11 +104,11 @@ def _bare_seconds(recipe: Recipe, steps: int) -> float:
     torch.manual_seed(0)
     network = Network(recipe, classes=1).to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(network.parameter_groups(recipe), fused=True)
-    pictures, batch = _constant_batch(recipe)
+    images, batch = _constant_batch(recipe)
 
     def step() -> None:
         optimizer.zero_grad()
-        total_loss(network(pictures), batch, recipe.loss, recipe.model.layout).backward()
+        total_loss(network(images), batch, recipe.loss, recipe.model.layout).backward()
         optimizer.step()
 
     for _ in range(3):
@@ -121,12 +121,12 @@ def _bare_seconds(recipe: Recipe, steps: int) -> float:
 
 def _constant_batch(recipe: Recipe) -> tuple[Tensor, Batch]:
     count, size = recipe.train.batch_size, recipe.model.size
-    pictures = torch.rand(count, 3, size, size).contiguous(memory_format=torch.channels_last)
+    images = torch.rand(count, 3, size, size).contiguous(memory_format=torch.channels_last)
     boxes = torch.tensor([0.2, 0.3, 0.7, 0.8]).repeat(count, 1)
     has_box = torch.ones(count, dtype=torch.bool)
     labels = torch.zeros(count, dtype=torch.int64)
-    no_joints = torch.zeros(count, 0, 3)
-    return pictures, Batch(pictures, boxes, has_box, labels, no_joints, torch.arange(count))
+    no_keypoints = torch.zeros(count, 0, 3)
+    return images, Batch(images, boxes, has_box, labels, no_keypoints, torch.arange(count))
 
 
 def _memory_rows(options: argparse.Namespace) -> Iterator[Mapping[str, str | float]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from onebox.learning.exporting.onnx_export import PARITY_PICTURES, export
+from onebox.learning.exporting.onnx_export import PARITY_IMAGES, export
 from onebox.learning.networks.network import Network
 from onebox.recipes.loading import read_recipe
 from onebox.runtime import ModelFacts
@@ -22,9 +22,9 @@ def main() -> None:
     changes = [] if options.size is None else [f"model.size={options.size}"]
     recipe = read_recipe("default", ["model.pretrained=false", *changes])
     random = np.random.default_rng(0)
-    pictures = random.integers(0, 256, (PARITY_PICTURES, 96, 128, 3), dtype=np.uint8)
+    images = random.integers(0, 256, (PARITY_IMAGES, 96, 128, 3), dtype=np.uint8)
     facts = ModelFacts(classes=("subject",), size=recipe.model.size)
-    export(Network(recipe, classes=1), facts, options.file, list(pictures))
+    export(Network(recipe, classes=1), facts, options.file, list(images))
 
 
 if __name__ == "__main__":

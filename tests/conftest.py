@@ -21,7 +21,7 @@ def pytest_configure(config):
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_folder(tmp_path_factory):
-    """The folder of decoded pictures, apart from the user's."""
+    """The folder of decoded images, apart from the user's."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ONEBOX_CACHE", str(folder))
@@ -55,19 +55,19 @@ def tiny_recipe():
             "size": 64,
             "width": 32,
             "bins_per_cell": 4,
-            "second_look": "never",
+            "refinement": "never",
         },
         "train": {
             "epochs": 12,
             "batch_size": 8,
             "learning_rate": 8e-3,
-            "backbone_rate": 1.0,
-            "head_first": 0.0,
+            "backbone_lr_scale": 1.0,
+            "freeze_backbone_fraction": 0.0,
             "ema_decay": 0.9,
             "validate_every": 1,
-            "keep": "best",
+            "checkpoint": "best",
         },
-        "augment": {"geometry": 0.2},
+        "augment": {"geometric_probability": 0.2},
     }
     return check_recipe(settings, place="tiny_recipe")
 
@@ -90,7 +90,7 @@ def model_file(trained_run):
 def write_bright_model():
     """Write a model without training: its score is the mean brightness, its box a quarter.
 
-    The box is the left upper quarter of the picture, ``(0, 0, width / 2, height / 2)``; the only
+    The box is the left upper quarter of the image, ``(0, 0, width / 2, height / 2)``; the only
     class has probability 1.
     """
     import numpy as np
@@ -124,16 +124,16 @@ def write_bright_model():
         constant("quarter", [0, 0, 0.5, 0.5], np.float32),
     ]
 
-    def write(path, *, pictures="n", **facts):
+    def write(path, *, images="n", **facts):
         number = onnx.TensorProto.FLOAT
         graph = make_graph(
             nodes,
             "brightness",
-            [value("image", onnx.TensorProto.UINT8, [pictures, "height", "width", 3])],
+            [value("image", onnx.TensorProto.UINT8, [images, "height", "width", 3])],
             [
-                value("box", number, [pictures, 4]),
-                value("probability", number, [pictures, 1]),
-                value("score", number, [pictures]),
+                value("box", number, [images, 4]),
+                value("probability", number, [images, 1]),
+                value("score", number, [images]),
             ],
             constants,
         )

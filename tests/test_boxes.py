@@ -38,7 +38,7 @@ def bright_box(image):
 
 
 def upright(image, orientation):
-    """What Pillow makes of a stored picture with this EXIF orientation."""
+    """What Pillow makes of a stored image with this EXIF orientation."""
     image.getexif()[0x0112] = orientation
     return ImageOps.exif_transpose(image)
 

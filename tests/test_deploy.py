@@ -38,7 +38,7 @@ def block(name, language):
     return found[1]
 
 
-# --- models and pictures -----------------------------------------------------------------------
+# --- models and images -----------------------------------------------------------------------
 
 
 def with_presence(model, share):
@@ -80,7 +80,7 @@ def looking_twice(model_file, tmp_path):
         path, known = tmp_path / "model.onnx", onebox.load(model_file).facts
         model = onnx.load(model_file)
         with_presence(model, share)
-        facts = ModelFacts(("ring", "disc"), known.size, presence=True, second_look=1.4)
+        facts = ModelFacts(("ring", "disc"), known.size, presence=True, refinement=1.4)
         onnx.helper.set_model_props(model, {METADATA_KEY: facts.as_json()})
         onnx.save(model, path)
         return path
@@ -100,28 +100,28 @@ def disc(size_wh, box):
     rows, columns = np.ogrid[: size_wh[1], : size_wh[0]]
     across = (columns + 0.5 - (left + right) / 2) / ((right - left) / 2)
     down = (rows + 0.5 - (top + bottom) / 2) / ((bottom - top) / 2)
-    picture = Image.fromarray(np.uint8(255 * (across**2 + down**2 <= 1))).convert("RGB")
-    return picture.filter(ImageFilter.GaussianBlur(1))
+    image = Image.fromarray(np.uint8(255 * (across**2 + down**2 <= 1))).convert("RGB")
+    return image.filter(ImageFilter.GaussianBlur(1))
 
 
 SMALL = disc((96, 70), (50, 20, 80, 50))
 LARGE = disc((424, 304), (200, 60, 300, 160))  # neither side a whole number of blocks
-FILLED = disc((200, 200), (20, 40, 150, 180))  # 1.4 times its sides: 0.9 of the picture's area
+FILLED = disc((200, 200), (20, 40, 150, 180))  # 1.4 times its sides: 0.9 of the image's area
 
-PICTURES = {
+IMAGES = {
     "small": (SMALL, "cat.jpg"),
     "large": (LARGE, "cat.jpg"),
     "large without loss": (LARGE, "cat.png"),
 }
 
 
-def save(picture, path, *, turned=False):
+def save(image, path, *, turned=False):
     """Written by its suffix; turned, on its side, for a viewer to turn back."""
     exif = Image.Exif()
     if turned:
         exif[0x0112] = 6
-        picture = picture.transpose(Image.Transpose.ROTATE_90)
-    picture.save(path, quality=95, exif=exif)
+        image = image.transpose(Image.Transpose.ROTATE_90)
+    image.save(path, quality=95, exif=exif)
 
 
 def parts_of(said):
@@ -177,37 +177,37 @@ def test_the_program_has_ten_lines_and_needs_nothing_of_ours():
     assert imported(whole_program()) == {"json", "numpy", "onnxruntime", "PIL"}
 
 
-def on_picture(program, name):
-    """A program of the document on another picture, changed as the document says."""
+def on_image(program, name):
+    """A program of the document on another image, changed as the document says."""
     if not name.endswith(".jpg"):
         program = re.sub(r"^step = .*$", "step = 1", program, flags=re.MULTILINE)
     return program.replace("cat.jpg", name)
 
 
 @pytest.mark.parametrize("turned", [False, True])
-@pytest.mark.parametrize("kind", sorted(PICTURES))
+@pytest.mark.parametrize("kind", sorted(IMAGES))
 def test_ten_lines_answer_as_predict_does(kind, turned, looking_once, tmp_path):
-    picture, name = PICTURES[kind]
-    save(picture, tmp_path / name, turned=turned)
-    said = run_program(on_picture(block("python", "python"), name), tmp_path)
+    image, name = IMAGES[kind]
+    save(image, tmp_path / name, turned=turned)
+    said = run_program(on_image(block("python", "python"), name), tmp_path)
     agree(said, onebox.load(looking_once).predict(tmp_path / name))
 
 
 @pytest.mark.parametrize(
-    ("picture", "share", "is_seen_twice"),
+    ("image", "share", "is_seen_twice"),
     [
         pytest.param(LARGE, 0.9, True, id="a subject with room around it"),
         pytest.param(FILLED, 0.9, False, id="a subject that nearly fills the frame"),
         pytest.param(LARGE, 0.3, False, id="no subject"),
     ],
 )
-def test_the_second_look_is_that_of_predict(picture, share, is_seen_twice, looking_twice, tmp_path):
-    save(picture, tmp_path / "cat.png")
+def test_the_second_look_is_that_of_predict(image, share, is_seen_twice, looking_twice, tmp_path):
+    save(image, tmp_path / "cat.png")
     prediction = onebox.load(looking_twice(share)).predict(tmp_path / "cat.png")
-    agree(run_program(on_picture(whole_program(), "cat.png"), tmp_path), prediction)
+    agree(run_program(on_image(whole_program(), "cat.png"), tmp_path), prediction)
     assert prediction.label == "disc"
     # Else the test could not tell a second look from none.
-    once = run_program(on_picture(block("python", "python"), "cat.png"), tmp_path)
+    once = run_program(on_image(block("python", "python"), "cat.png"), tmp_path)
     _, _, box = parts_of(once)
     assert (box != pytest.approx(prediction.box, abs=EDGES_PX)) is is_seen_twice
 
@@ -290,7 +290,7 @@ def web_runtime():
 
 @pytest.fixture
 def answer_of_page(browser, web_runtime, tmp_path):
-    """Show the page of the document on a picture that lies beside it, and give what it says."""
+    """Show the page of the document on an image that lies beside it, and give what it says."""
 
     def show(name):
         report = (ROOT / "tests/deploy/report.js").read_text("utf-8")

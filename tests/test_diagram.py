@@ -41,10 +41,10 @@ def test_the_drawing_is_an_svg_of_its_own():
     assert (float(svg.get("width")), float(svg.get("height"))) == (width, height)
 
 
-def test_the_picture_and_every_part_are_named_with_their_shapes_and_counts():
+def test_the_image_and_every_part_are_named_with_their_shapes_and_counts():
     text = words(drawn(FACTS))
     assert "224 x 224 x 3" in text
-    for title in ("picture", "backbone", "vectorizer", "box head", "class head"):
+    for title in ("image", "backbone", "vectorizer", "box head", "class head"):
         assert text.count(title) == 1
     assert "1024 x 14 x 14, 2048 x 7 x 7" in text
     assert "resnet<50>" in text
@@ -72,16 +72,16 @@ def test_every_part_lies_in_a_card_of_its_own_inside_the_drawing():
 
 
 def test_the_trunk_runs_to_the_right_and_the_heads_stand_below_each_other():
-    picture, backbone, vectorizer, box, label = cards(drawn(FACTS))
-    assert picture[0] < backbone[0] < vectorizer[0] < box[0] == label[0]
-    assert picture[1] == backbone[1] == vectorizer[1] == box[1] < label[1]
+    image, backbone, vectorizer, box, label = cards(drawn(FACTS))
+    assert image[0] < backbone[0] < vectorizer[0] < box[0] == label[0]
+    assert image[1] == backbone[1] == vectorizer[1] == box[1] < label[1]
 
 
 def test_an_arrow_leads_from_each_part_to_the_next_and_from_the_trunk_to_each_head():
     svg = drawn(FACTS)
-    picture, backbone, vectorizer, box, label = cards(svg)
+    image, backbone, vectorizer, box, label = cards(svg)
     flows = [one.get("d") for one in svg.iter(f"{SVG}path") if one.get("class") == "flow"]
-    pairs = [(picture, backbone), (backbone, vectorizer), (vectorizer, box), (vectorizer, label)]
+    pairs = [(image, backbone), (backbone, vectorizer), (vectorizer, box), (vectorizer, label)]
     for (x, y, width, height), (x_to, y_to, _, height_to) in pairs:
         begin, turn, end = (
             f"M{x + width:.0f} {y + height // 2:.0f}",

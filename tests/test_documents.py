@@ -27,7 +27,7 @@ from onebox.metrics import compare
 from onebox.prediction import writers
 from onebox.recipes.loading import recipe_names
 from onebox.recipes.schema import Recipe
-from onebox.structures import Joints, Prediction, Sample
+from onebox.structures import KeypointSet, Prediction, Sample
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "benchmarks/README.md"])
@@ -81,15 +81,15 @@ RUNNABLE = [
 
 @pytest.fixture(scope="module")
 def workshop(model_file, tmp_path_factory):
-    """A folder with labels.csv, its pictures, cat.jpg and model.onnx."""
+    """A folder with labels.csv, its images, cat.jpg and model.onnx."""
     folder = tmp_path_factory.mktemp("workshop")
     discs = synthetic.dataset("synth:blobs", size=96, counts={"train": 4, "val": 2, "test": 2})
     saved = synthetic.save(discs, folder / "saved", 8)
     onebox.write(onebox.Dataset(saved, discs.classes), folder / "labels.csv", "csv")
     shutil.copy(model_file, folder / "model.onnx")
     # Larger than the model asks for: what is shrunk must be scaled back.
-    with Image.open(saved[0].image) as picture:
-        picture.resize((200, 150)).save(folder / "cat.jpg", "PNG")
+    with Image.open(saved[0].image) as image:
+        image.resize((200, 150)).save(folder / "cat.jpg", "PNG")
     return folder
 
 
@@ -123,10 +123,10 @@ LABEL_FILES = [
 def test_label_files_in_the_documents_are_read(name, content, tmp_path):
     for folder in ("images", "images/train", "images/val", "labels/train"):
         (tmp_path / folder).mkdir(exist_ok=True, parents=True)
-    pictures = {"a": (120, 240), "b": (64, 80), "c": (120, 240)}
+    images = {"a": (120, 240), "b": (64, 80), "c": (120, 240)}
     for folder, names in {"images": "abc", "images/train": "a", "images/val": "b"}.items():
         for stem in names if name == "data.yaml" or folder == "images" else ():
-            Image.new("RGB", pictures[stem]).save(tmp_path / folder / f"{stem}.jpg")
+            Image.new("RGB", images[stem]).save(tmp_path / folder / f"{stem}.jpg")
     (row,) = blocks(text_of("docs/data.md"), "", "row")
     (tmp_path / "labels/train/a.txt").write_text(row)
     (tmp_path / name).write_text(content)
@@ -244,35 +244,35 @@ def test_a_line_of_a_frame_has_the_keys_that_are_documented():
     assert list(line) == list(schema("frame"))
 
 
-JOINTS = Joints(("head", "left_hip"))
+KEYPOINTS = KeypointSet(("head", "left_hip"))
 POSED = Prediction("person", 0.5, (1.0, 2.0, 3.0, 4.0), (1.0,), ((1.0, 2.0, 0.5),) * 2)
 
 
-def test_joints_in_results_have_the_shape_that_is_documented():
-    layout, row = writers.Layout(("person",), JOINTS), writers.Row("a.jpg", POSED)
+def test_keypoints_in_results_have_the_shape_that_is_documented():
+    layout, row = writers.Layout(("person",), KEYPOINTS), writers.Row("a.jpg", POSED)
     line = json.loads(writers.as_json_line(row, layout))
-    assert same_shape(schema("joints"), line)
-    assert all(len(point) == 3 for point in schema("joints")["keypoints"].values())
+    assert same_shape(schema("keypoints"), line)
+    assert all(len(point) == 3 for point in schema("keypoints")["keypoints"].values())
     listed = [json.loads(writers.KINDS["coco"].line(row, layout, 1))]
-    assert same_shape(schema("coco joints"), listed)
-    assert len(schema("coco joints")[0]["keypoints"]) == len(listed[0]["keypoints"])
+    assert same_shape(schema("coco keypoints"), listed)
+    assert len(schema("coco keypoints")[0]["keypoints"]) == len(listed[0]["keypoints"])
     header = writers.KINDS["csv"].header(layout).strip()
     shown = re.search(r"as `(head_x[^`]*)`", text_of("docs/command-line.md"))
     assert shown[1] in header
 
 
-def test_the_figures_of_joints_have_the_keys_that_are_documented():
+def test_the_metrics_of_keypoints_have_the_keys_that_are_documented():
     marked = ((1.0, 2.0, 2), (1.0, 2.0, 2))
     sample = Sample(Path("a.jpg"), "person", POSED.box, keypoints=marked)
-    outcome = compare(sample, POSED, size_wh=(8, 8), mean_box=None, joints=JOINTS)
-    told = summarize([outcome], ("person",), joints=JOINTS).as_json()
-    per_joint = schema("per joint")["per_joint"]["head"]
-    assert told["per_joint"]["head"].keys() == per_joint.keys()
-    defined = first_cells(section(text_of("docs/evaluation.md"), "Joints"))
+    outcome = compare(sample, POSED, size_wh=(8, 8), mean_box=None, keypoints=KEYPOINTS)
+    told = summarize([outcome], ("person",), keypoints=KEYPOINTS).as_json()
+    per_keypoint = schema("per keypoint")["per_keypoint"]["head"]
+    assert told["per_keypoint"]["head"].keys() == per_keypoint.keys()
+    defined = first_cells(section(text_of("docs/evaluation.md"), "KeypointSet"))
     assert defined == [name for name in told if name not in schema("evaluate")]
 
 
-def test_presence_in_results_and_figures_has_the_keys_that_are_documented():
+def test_presence_in_results_and_metrics_has_the_keys_that_are_documented():
     answer = Prediction("cat", 0.5, (1.0, 2.0, 3.0, 4.0), (1.0,), present=0.5)
     layout = writers.Layout(("cat",), has_presence=True)
     line = json.loads(writers.as_json_line(writers.Row("a.jpg", answer), layout))
@@ -281,7 +281,7 @@ def test_presence_in_results_and_figures_has_the_keys_that_are_documented():
     told = summarize([outcome], ("cat",)).as_json()
     defined = first_cells(section(text_of("docs/evaluation.md"), "Presence"))
     assert defined == [name for name in told if name not in schema("evaluate")]
-    assert defined == list(schema("presence figures"))
+    assert defined == list(schema("presence metrics"))
 
 
 def test_annotate_prints_the_keys_that_are_documented(capsys):
@@ -301,14 +301,14 @@ def evaluated(said):
     return json.loads(said("evaluate", "model.onnx", "labels.csv", "--json"))
 
 
-def test_the_figures_of_evaluate_have_the_keys_that_are_documented(evaluated):
+def test_the_metrics_of_evaluate_have_the_keys_that_are_documented(evaluated):
     shown = schema("evaluate")
     assert set(shown["per_class"]["cat"]) <= set(evaluated["per_class"]["disc"])
     assert same_shape({**shown, "per_class": {}}, {**evaluated, "per_class": {}})
 
 
 def test_every_figure_is_defined(evaluated):
-    defined = first_cells(section(text_of("docs/evaluation.md"), "Figures"))
+    defined = first_cells(section(text_of("docs/evaluation.md"), "Metrics"))
     assert defined == list(evaluated["per_class"]["disc"])
 
 

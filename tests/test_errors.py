@@ -4,9 +4,9 @@ import pytest
 
 from onebox.errors import (
     DataError,
+    ImageError,
     ModelError,
     OneboxError,
-    PictureError,
     SettingError,
     shorten,
     suggest,
@@ -15,7 +15,7 @@ from onebox.errors import (
 
 @pytest.mark.parametrize(
     ("kind", "exit_code"),
-    [(OneboxError, 1), (SettingError, 2), (DataError, 3), (PictureError, 3), (ModelError, 4)],
+    [(OneboxError, 1), (SettingError, 2), (DataError, 3), (ImageError, 3), (ModelError, 4)],
 )
 def test_each_error_ends_the_program_with_its_code_and_is_caught_as_onebox_error(kind, exit_code):
     with pytest.raises(OneboxError, match=r"^words$") as caught:
@@ -23,8 +23,8 @@ def test_each_error_ends_the_program_with_its_code_and_is_caught_as_onebox_error
     assert caught.value.exit_code == exit_code
 
 
-def test_a_bad_picture_is_caught_as_bad_data_and_a_bad_setting_is_not():
-    assert issubclass(PictureError, DataError)
+def test_a_bad_image_is_caught_as_bad_data_and_a_bad_setting_is_not():
+    assert issubclass(ImageError, DataError)
     assert not issubclass(SettingError, DataError)
 
 

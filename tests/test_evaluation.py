@@ -9,7 +9,7 @@ from PIL import Image
 from onebox.errors import DataError
 from onebox.evaluation import Report, evaluate, summarize
 from onebox.metrics import compare
-from onebox.structures import Box, Dataset, Joints, Prediction, Sample
+from onebox.structures import Box, Dataset, KeypointSet, Prediction, Sample
 
 CLASSES = ("cat", "dog")
 WHOLE = (0.0, 0.0, 1.0, 1.0)
@@ -18,12 +18,12 @@ NAN = float("nan")
 
 @dataclass
 class Told:
-    """A predictor that was told its answers, in the order of its pictures."""
+    """A predictor that was told its answers, in the order of its images."""
 
     answers: list[tuple[str, Box]]
     mean_box: Box | None = WHOLE
     classes: tuple[str, ...] = CLASSES
-    joints: Joints | None = None
+    keypoints: KeypointSet | None = None
     seen: list = field(default_factory=list)
 
     def predict(self, source):
@@ -33,7 +33,7 @@ class Told:
 
 
 class Disc:
-    """A picture that is drawn when it is asked for, and counts how often that is."""
+    """An image that is drawn when it is asked for, and counts how often that is."""
 
     drawn = 0
 
@@ -61,7 +61,7 @@ def report_of(*rows, mean_box=WHOLE, size_wh=(100, 100)) -> Report:
     return summarize(outcomes, CLASSES)
 
 
-def test_every_picture_is_predicted_from_its_file_and_compared(tmp_path):
+def test_every_image_is_predicted_from_its_file_and_compared(tmp_path):
     first, second = saved(tmp_path, "a.png"), saved(tmp_path, "b.png")
     data = Dataset(
         (Sample(first, "cat", (0.0, 0.0, 10.0, 10.0)), Sample(second, "dog", (0.0, 0.0, 4.0, 4.0))),
@@ -78,7 +78,7 @@ def test_every_picture_is_predicted_from_its_file_and_compared(tmp_path):
     np.testing.assert_array_equal(report.confusion, [[1, 0], [1, 0]])
 
 
-def test_a_picture_drawn_when_asked_for_is_drawn_once():
+def test_an_image_drawn_when_asked_for_is_drawn_once():
     disc = Disc()
     data = Dataset((Sample(disc, "cat", (0.0, 0.0, 20.0, 10.0)),), classes=CLASSES)
     report = evaluate(Told([("cat", (0.0, 0.0, 20.0, 10.0))]), data)
@@ -86,7 +86,7 @@ def test_a_picture_drawn_when_asked_for_is_drawn_once():
     assert disc.drawn == 1
 
 
-def test_progress_hears_of_every_picture(tmp_path):
+def test_progress_hears_of_every_image(tmp_path):
     sample = Sample(saved(tmp_path, "a.png"), "cat", (0.0, 0.0, 4.0, 4.0))
     heard = []
     model = Told([("cat", (0.0, 0.0, 4.0, 4.0))] * 3)
@@ -95,7 +95,7 @@ def test_progress_hears_of_every_picture(tmp_path):
     assert heard == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_all_unreadable_pictures_are_named_with_their_rows(tmp_path):
+def test_all_unreadable_images_are_named_with_their_rows(tmp_path):
     (tmp_path / "empty.jpg").touch()
     samples = [
         Sample(tmp_path / "gone.jpg", "cat", (0.0, 0.0, 1.0, 1.0), origin="labels.csv:2"),
@@ -110,7 +110,7 @@ def test_all_unreadable_pictures_are_named_with_their_rows(tmp_path):
     assert empty.startswith(f"labels.csv:4: {tmp_path / 'empty.jpg'}: is empty")
 
 
-def test_all_unknown_labels_are_named_before_any_picture_is_read():
+def test_all_unknown_labels_are_named_before_any_image_is_read():
     samples = (
         Sample(Disc(), "cta", (0.0, 0.0, 1.0, 1.0), origin="labels.csv:2"),
         Sample(Disc(), None, None, origin="labels.csv:3"),
@@ -126,17 +126,17 @@ def test_all_unknown_labels_are_named_before_any_picture_is_read():
     assert model.seen == []
 
 
-def test_no_picture_at_all_is_refused_with_the_splits_to_choose_from():
-    with pytest.raises(DataError, match=r"labels\.csv: there is no picture .*train, val, test"):
+def test_no_image_at_all_is_refused_with_the_splits_to_choose_from():
+    with pytest.raises(DataError, match=r"labels\.csv: there is no image .*train, val, test"):
         evaluate(Told([]), Dataset((), classes=CLASSES, name="labels.csv"))
 
 
-def test_classes_without_pictures_have_no_figures():
+def test_classes_without_images_have_no_metrics():
     box = (0.0, 0.0, 1.0, 1.0)
     assert list(report_of(("dog", box, "dog", box)).per_class) == ["dog"]
 
 
-def test_pictures_without_a_label_are_in_no_class():
+def test_images_without_a_label_are_in_no_class():
     report = report_of((None, None, "cat", (0.0, 0.0, 1.0, 1.0)))
     assert report.overall.images == 1
     assert report.per_class == {}
@@ -151,7 +151,7 @@ def five_of_growing_overlap():
     return report_of(*rows, (None, None, "cat", truth))
 
 
-def test_worst_middle_and_best_are_by_overlap_and_leave_out_pictures_without_a_box():
+def test_worst_middle_and_best_are_by_overlap_and_leave_out_images_without_a_box():
     report = five_of_growing_overlap()
     assert [outcome.iou for outcome in report.worst(2)] == [0.2, 0.4]
     assert [outcome.iou for outcome in report.middle(3)] == [0.4, 0.6, 0.8]
@@ -179,7 +179,7 @@ def corners_answered_by(*answers, mean_box=(0.25, 0.25, 0.75, 0.75)):
     return report_of(*(("cat", truth, "cat", box) for truth, box in pairs), mean_box=mean_box)
 
 
-def test_one_box_for_all_pictures_is_a_collapse():
+def test_one_box_for_all_images_is_a_collapse():
     assert corners_answered_by(*[CENTRE] * 4).is_collapsed
     assert corners_answered_by(*[(0.0, 0.0, 90.0, 90.0)] * 4, mean_box=None).is_collapsed
 
@@ -243,20 +243,20 @@ def test_json_holds_the_keys_of_its_contract_and_is_strict():
     }
 
 
-def test_json_of_pictures_without_boxes_is_strict():
+def test_json_of_images_without_boxes_is_strict():
     told = report_of((None, None, "cat", CENTRE)).as_json()
     assert json.loads(json.dumps(told, allow_nan=False))["mean_iou"] is None
 
 
-BODY = Joints(("left_hip", "right_shoulder", "head"))
+BODY = KeypointSet(("left_hip", "right_shoulder", "head"))
 # The torso reaches from (0, 0) to (6, 8): 10 pixels.
 TRUE_BODY = ((0.0, 0.0, 2), (6.0, 8.0, 1), (20.0, 20.0, 2))
 
 
 class Posed:
-    """A predictor of the same joints for every picture."""
+    """A predictor of the same keypoints for every image."""
 
-    classes, mean_box, joints = ("man",), None, BODY
+    classes, mean_box, keypoints = ("man",), None, BODY
 
     def predict(self, source):
         del source
@@ -264,25 +264,25 @@ class Posed:
         return Prediction("man", 1.0, (0.0, 0.0, 1.0, 1.0), (1.0,), found)
 
 
-def of_bodies(joints):
-    picture = Path("unread.jpg")
-    sample = Sample(picture, "man", (0.0, 0.0, 40.0, 20.0), keypoints=TRUE_BODY, size_wh=(99, 99))
-    return Dataset((sample,), ("man",), joints=joints, name="labels.json")
+def of_bodies(keypoints):
+    image = Path("unread.jpg")
+    sample = Sample(image, "man", (0.0, 0.0, 40.0, 20.0), keypoints=TRUE_BODY, size_wh=(99, 99))
+    return Dataset((sample,), ("man",), keypoints=keypoints, name="labels.json")
 
 
-def test_a_report_tells_pck_and_mean_error_of_each_joint_by_its_name():
+def test_a_report_tells_pck_and_mean_error_of_each_keypoint_by_its_name():
     report = evaluate(Posed(), of_bodies(BODY)).as_json()
     assert report["pck_0.2"] == pytest.approx(2 / 3)
-    assert report["per_joint"] == {
+    assert report["per_keypoint"] == {
         "left_hip": {"pck_0.2": 1.0, "mean_error": pytest.approx(0.2)},
         "right_shoulder": {"pck_0.2": 1.0, "mean_error": 0.0},
         "head": {"pck_0.2": 0.0, "mean_error": pytest.approx(1.0)},
     }
 
 
-def test_joints_of_another_order_are_refused():
-    swapped = Joints(("right_shoulder", "left_hip", "head"))
+def test_keypoints_of_another_order_are_refused():
+    swapped = KeypointSet(("right_shoulder", "left_hip", "head"))
     with pytest.raises(DataError) as caught:
         evaluate(Posed(), of_bodies(swapped))
-    assert "labels.json: its joints are right_shoulder, left_hip, head" in str(caught.value)
+    assert "labels.json: its keypoints are right_shoulder, left_hip, head" in str(caught.value)
     assert "the model's are left_hip, right_shoulder, head" in str(caught.value)

@@ -1,4 +1,4 @@
-"""Any source of a picture comes out as upright RGB, or as an error that names it."""
+"""Any source of an image comes out as upright RGB, or as an error that names it."""
 
 import io
 import struct
@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
 
-from onebox.errors import PictureError
-from onebox.images import MAX_PIXELS, Header, find_pictures, load, read_header
+from onebox.errors import ImageError
+from onebox.images import MAX_PIXELS, Header, find_images, load, read_header
 
 ORIENTATIONS = range(1, 9)
 WIDE = (64, 48)
 
 
 def quarters(size_wh):
-    """A picture that looks different in each of the eight orientations."""
+    """An image that looks different in each of the eight orientations."""
     width, height = size_wh
     image = Image.new("RGB", size_wh, (200, 40, 40))
     image.paste((40, 200, 40), (0, 0, width // 2, height // 2))
@@ -61,27 +61,27 @@ def bright_box(pixels):
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
-def test_a_picture_is_turned_as_pillow_turns_it(tmp_path, orientation, suffix):
+def test_an_image_is_turned_as_pillow_turns_it(tmp_path, orientation, suffix):
     path = save_turned(quarters(WIDE), tmp_path / f"a{suffix}", orientation)
     with Image.open(path) as stored:
         expected = np.asarray(ImageOps.exif_transpose(stored).convert("RGB"))
-    picture = load(path)
-    np.testing.assert_array_equal(picture.pixels, expected)
-    assert picture.size_wh == (expected.shape[1], expected.shape[0])
+    image = load(path)
+    np.testing.assert_array_equal(image.pixels, expected)
+    assert image.size_wh == (expected.shape[1], expected.shape[0])
     assert read_header(path) == Header(WIDE, orientation)
-    assert read_header(path).size_wh == picture.size_wh
+    assert read_header(path).size_wh == image.size_wh
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
-def test_a_picture_shrunk_while_decoding_is_turned_as_the_whole_one(tmp_path, orientation):
+def test_an_image_shrunk_while_decoding_is_turned_as_the_whole_one(tmp_path, orientation):
     path = save_turned(quarters((640, 320)), tmp_path / "a.jpg", orientation, quality=95)
-    picture = load(path, at_least=40)
+    image = load(path, at_least=40)
     with Image.open(path) as stored:
         whole = ImageOps.exif_transpose(stored)
     # 640 / 40 = 16 and 320 / 40 = 8 pixels become one
     scale = (16, 8) if orientation < 5 else (8, 16)
-    assert (picture.size_wh, picture.scale_xy) == (whole.size, scale)
-    np.testing.assert_allclose(picture.pixels, np.asarray(whole.reduce(scale)), atol=20)
+    assert (image.size_wh, image.scale_xy) == (whole.size, scale)
+    np.testing.assert_allclose(image.pixels, np.asarray(whole.reduce(scale)), atol=20)
 
 
 @pytest.mark.parametrize("value", [0, 9, 255])
@@ -126,7 +126,7 @@ def test_each_mode_comes_out_as_the_rgb_that_a_person_sees(mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_pillow_picture_of_each_mode_is_read_like_its_file(mode):
+def test_a_pillow_image_of_each_mode_is_read_like_its_file(mode):
     image, kind, _ = MODES[mode]
     np.testing.assert_array_equal(load(image).pixels, load(encoded(image, kind)).pixels)
 
@@ -173,14 +173,14 @@ def test_the_first_frame_of_an_animation_is_read():
 def test_values_beyond_sixteen_bits_are_refused_not_guessed(tmp_path, image, words):
     path = tmp_path / "depth.tif"
     image.save(path)
-    with pytest.raises(PictureError, match=f"depth.tif: cannot be decoded.*{words}.*8 or 16 bits"):
+    with pytest.raises(ImageError, match=f"depth.tif: cannot be decoded.*{words}.*8 or 16 bits"):
         load(path)
 
 
 # --- sources -------------------------------------------------------------------------------
 
 
-def test_a_path_its_text_its_bytes_and_its_picture_give_the_same_pixels(tmp_path):
+def test_a_path_its_text_its_bytes_and_its_image_give_the_same_pixels(tmp_path):
     path = tmp_path / "a.jpg"
     quarters(WIDE).save(path)
     expected = load(path).pixels
@@ -190,7 +190,7 @@ def test_a_path_its_text_its_bytes_and_its_picture_give_the_same_pixels(tmp_path
 
 
 @pytest.mark.parametrize("at_least", [None, 16, 500])
-def test_the_callers_picture_is_left_as_it_was(tmp_path, at_least):
+def test_the_callers_image_is_left_as_it_was(tmp_path, at_least):
     path = save_turned(quarters((640, 480)), tmp_path / "a.jpg", 6)
     with Image.open(path) as opened:
         before = opened.copy()
@@ -209,10 +209,10 @@ def test_an_array_is_taken_as_it_is_with_transparency_over_white(kind):
         "rgb": (rgba[:, :, :3], [255, 0, 0]),
         "rgba": (rgba, [255, 127, 127]),
     }[kind]
-    picture = load(array)
-    assert (picture.size_wh, picture.scale_xy) == ((4, 3), (1.0, 1.0))
-    assert np.all(picture.pixels == colour)
-    assert picture.pixels.flags.c_contiguous
+    image = load(array)
+    assert (image.size_wh, image.scale_xy) == ((4, 3), (1.0, 1.0))
+    assert np.all(image.pixels == colour)
+    assert image.pixels.flags.c_contiguous
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint16, np.int64, bool])
@@ -267,13 +267,11 @@ def test_a_turned_rectangle_is_found_at_its_box_over_the_scale(tmp_path, orienta
 def test_each_side_stays_long_enough_and_a_file_comes_under_twice_that(width, height, at_least):
     array = np.zeros((height, width, 3), dtype=np.uint8)
     for source in (array, encoded(Image.fromarray(array), "BMP")):
-        picture = load(source, at_least=at_least)
-        small_wh = np.array(picture.pixels.shape[1::-1])
+        image = load(source, at_least=at_least)
+        small_wh = np.array(image.pixels.shape[1::-1])
         assert np.all(small_wh >= np.minimum(at_least, [width, height]))
         # The last pixel may stand for fewer columns, never for none.
-        np.testing.assert_array_equal(
-            small_wh, np.ceil([width, height] / np.array(picture.scale_xy))
-        )
+        np.testing.assert_array_equal(small_wh, np.ceil([width, height] / np.array(image.scale_xy)))
     assert np.all(small_wh <= np.maximum(2 * at_least - 1, 1))
 
 
@@ -285,7 +283,7 @@ def bad_file(folder, what):
     jpeg = encoded(quarters((200, 200)), "JPEG")
     contents = {
         "empty": b"",
-        "text": b"this is no picture\n" * 20,
+        "text": b"this is no image\n" * 20,
         "truncated": jpeg[: len(jpeg) // 2],
         "header-only": jpeg[:20],
         "truncated-png": encoded(Image.effect_noise((90, 90), 60), "PNG")[:3000],
@@ -303,9 +301,9 @@ def bad_file(folder, what):
 
 BAD = {
     "missing": "there is no such file. Correct the path.",
-    "folder": "is a folder, not a picture. Name the pictures in it.",
+    "folder": "is a folder, not an image. Name the images in it.",
     "empty": "is empty (0 bytes). Replace or remove it.",
-    "text": "is not a picture in a format that can be read. Save it as JPEG or PNG.",
+    "text": "is not an image in a format that can be read. Save it as JPEG or PNG.",
     "header-only": "Save it as JPEG or PNG.",
     "truncated": "cannot be decoded (",
     "truncated-png": "cannot be decoded (",
@@ -320,7 +318,7 @@ BAD = {
 @pytest.mark.parametrize("what", BAD)
 def test_a_bad_file_is_named_with_its_rule_and_repair(tmp_path, what, at_least):
     path = bad_file(tmp_path, what)
-    with pytest.raises(PictureError) as caught:
+    with pytest.raises(ImageError) as caught:
         load(path, at_least=at_least)
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
@@ -336,9 +334,9 @@ def test_a_bad_file_is_named_with_its_rule_and_repair(tmp_path, what, at_least):
         (f"{'a' * 300}.jpg", "cannot be decoded ([Errno 36] File name too long"),
     ],
 )
-def test_a_name_that_no_file_can_have_is_an_error_of_the_picture(tmp_path, name, said):
+def test_a_name_that_no_file_can_have_is_an_error_of_the_image(tmp_path, name, said):
     (tmp_path / "a.jpg").write_bytes(b"")
-    with pytest.raises(PictureError) as caught:
+    with pytest.raises(ImageError) as caught:
         load(tmp_path / name)
     assert said in str(caught.value)
 
@@ -346,9 +344,9 @@ def test_a_name_that_no_file_can_have_is_an_error_of_the_picture(tmp_path, name,
 @pytest.mark.parametrize("what", sorted(BAD.keys() - {"truncated", "truncated-png", "ribbon"}))
 def test_a_header_that_cannot_be_read_is_refused_in_the_same_words(tmp_path, what):
     path = bad_file(tmp_path, what)
-    with pytest.raises(PictureError) as from_header:
+    with pytest.raises(ImageError) as from_header:
         read_header(path)
-    with pytest.raises(PictureError) as from_pixels:
+    with pytest.raises(ImageError) as from_pixels:
         load(path)
     assert str(from_header.value) == str(from_pixels.value)
 
@@ -356,22 +354,22 @@ def test_a_header_that_cannot_be_read_is_refused_in_the_same_words(tmp_path, wha
 @pytest.mark.parametrize("what", sorted(BAD.keys() - {"missing", "folder"}))
 def test_bad_bytes_are_refused_by_their_length(tmp_path, what):
     data = bad_file(tmp_path, what).read_bytes()
-    with pytest.raises(PictureError) as caught:
+    with pytest.raises(ImageError) as caught:
         load(data)
-    assert str(caught.value).startswith(f"picture of {len(data)} bytes: ")
+    assert str(caught.value).startswith(f"image of {len(data)} bytes: ")
     assert BAD[what] in str(caught.value)
 
 
-def test_a_truncated_pillow_picture_is_a_picture_error(tmp_path):
+def test_a_truncated_pillow_image_is_an_image_error(tmp_path):
     path = bad_file(tmp_path, "truncated")
     with (
         Image.open(path) as opened,
-        pytest.raises(PictureError, match=r"truncated\.jpg: cannot be decoded"),
+        pytest.raises(ImageError, match=r"truncated\.jpg: cannot be decoded"),
     ):
         load(opened)
 
 
-def test_a_large_picture_below_the_limit_gives_no_warning_and_its_header_is_read_alone(tmp_path):
+def test_a_large_image_below_the_limit_gives_no_warning_and_its_header_is_read_alone(tmp_path):
     # Pillow warns above half of our limit, and pytest would turn that warning into an error. The
     # pixels are not there: whoever decodes them to learn the size fails.
     path = tmp_path / "large.png"
@@ -383,16 +381,16 @@ def test_a_large_picture_below_the_limit_gives_no_warning_and_its_header_is_read
 def test_our_limit_holds_where_a_program_has_lifted_pillows(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     path = bad_file(tmp_path, "small-bomb")
-    with pytest.raises(PictureError, match=f"has more than the {MAX_PIXELS} pixels"):
+    with pytest.raises(ImageError, match=f"has more than the {MAX_PIXELS} pixels"):
         read_header(path)
 
 
 # --- folders -------------------------------------------------------------------------------
 
 
-def test_pictures_are_found_by_suffix_in_sub_folders_in_order(tmp_path):
+def test_images_are_found_by_suffix_in_sub_folders_in_order(tmp_path):
     (tmp_path / "b" / "folder.jpg").mkdir(parents=True)
     for name in ("c.PNG", "a.jpeg", "b/z.webp", "notes.txt", "labels.csv"):
         (tmp_path / name).write_bytes(b"")
-    found = [path.relative_to(tmp_path).as_posix() for path in find_pictures(tmp_path)]
+    found = [path.relative_to(tmp_path).as_posix() for path in find_images(tmp_path)]
     assert found == ["a.jpeg", "b/z.webp", "c.PNG"]

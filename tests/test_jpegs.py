@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from onebox import jpegs
-from onebox.errors import PictureError
+from onebox.errors import ImageError
 from onebox.images import MAX_PIXELS, load
 
 ORIENTATIONS = range(1, 9)
@@ -33,7 +33,7 @@ def textured(size_wh, mode="RGB"):
     """Blurred noise: a pixel's neighbour differs, so that a shift shows.
 
     As a JPEG it is off by 5 to 10 of 255 on average, most of it in colours at half the size;
-    another such picture is off by 60 or more.
+    another such image is off by 60 or more.
     """
     width, height = size_wh
     noise = np.random.default_rng(5).integers(0, 256, (height // 4 + 2, width // 4 + 2, 3))
@@ -54,7 +54,7 @@ def without_simplejpeg(patch):
 
 
 def both_ways(data, monkeypatch, at_least=None):
-    """The picture as it comes here, and as it comes where simplejpeg is not installed."""
+    """The image as it comes here, and as it comes where simplejpeg is not installed."""
     here = load(data, at_least=at_least)
     with monkeypatch.context() as patch:
         without_simplejpeg(patch)
@@ -71,7 +71,7 @@ def assert_alike(here, there):
 
 
 def refusal(data):
-    with pytest.raises(PictureError) as caught:
+    with pytest.raises(ImageError) as caught:
         load(data)
     return str(caught.value)
 
@@ -149,10 +149,10 @@ def test_an_eighth_of_a_jpeg_is_the_mean_of_its_blocks(monkeypatch):
     # Flat blocks of 8 x 8 have one coefficient each, which no rounding of a coarser one spoils.
     greys = np.array([[10, 60, 110], [160, 210, 250]], np.uint8)
     data = jpeg(Image.fromarray(greys.repeat(8, axis=0).repeat(8, axis=1)), quality=100)
-    for picture in both_ways(data, monkeypatch, at_least=2):
-        assert picture.scale_xy == (8, 8)
+    for image in both_ways(data, monkeypatch, at_least=2):
+        assert image.scale_xy == (8, 8)
         for channel in range(3):
-            np.testing.assert_allclose(picture.pixels[:, :, channel], greys, atol=1)
+            np.testing.assert_allclose(image.pixels[:, :, channel], greys, atol=1)
 
 
 # --- both decoders -------------------------------------------------------------------------
@@ -199,7 +199,7 @@ def test_all_kinds_come_out_alike_and_like_what_was_saved(monkeypatch, kind, at_
         assert error.mean() < 15
 
 
-def test_several_pictures_in_one_jpeg_give_the_first(monkeypatch):
+def test_several_images_in_one_jpeg_give_the_first(monkeypatch):
     first, second = textured((64, 48)), Image.new("RGB", (64, 48), "blue")
     stream = io.BytesIO()
     first.save(stream, "MPO", save_all=True, append_images=[second], quality=90)
@@ -263,9 +263,9 @@ def with_frame(data, *, bits=8, height=150, width=200, channels=3):
         ("cut in half", "cannot be decoded (image file is truncated"),
         ("without its end", "cannot be decoded (image file is truncated"),
         ("cut in the header", "cannot be decoded ("),
-        ("twelve bits", "is not a picture in a format that can be read."),
-        ("two channels", "is not a picture in a format that can be read."),
-        ("no rows", "is not a picture in a format that can be read."),
+        ("twelve bits", "is not an image in a format that can be read."),
+        ("two channels", "is not an image in a format that can be read."),
+        ("no rows", "is not an image in a format that can be read."),
     ],
 )
 def test_a_damaged_file_is_refused_in_the_same_words(monkeypatch, what, words):
@@ -276,7 +276,7 @@ def test_a_damaged_file_is_refused_in_the_same_words(monkeypatch, what, words):
     assert words in here
 
 
-def test_a_picture_with_damage_that_pillow_passes_over_is_read_as_pillow_reads_it(monkeypatch):
+def test_an_image_with_damage_that_pillow_passes_over_is_read_as_pillow_reads_it(monkeypatch):
     data = jpeg(textured((200, 150)))
     middle = len(data) // 2
     # The mark of the end, in the middle of the pixels: what follows is never read.

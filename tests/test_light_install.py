@@ -163,7 +163,7 @@ def test_predictions_are_those_of_the_whole_install(ends, folder, model_file):
         assert one["box"] == pytest.approx(prediction.box, abs=1e-3)
 
 
-def test_pictures_are_drawn_and_listed(ends, folder):
+def test_images_are_drawn_and_listed(ends, folder):
     assert ends["predict --draw"] == [0, "", ""]
     assert len(list((folder / "drawn").iterdir())) == 6
     assert len((folder / "p.csv").read_text().splitlines()) == 1 + 6

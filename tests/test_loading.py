@@ -43,7 +43,7 @@ def test_a_file_of_windows_is_told_by_its_name_and_all_else_is_a_network(
 def test_every_model_answers_as_evaluation_and_a_caller_expect(model):
     assert isinstance(model, loading.Model)
     assert isinstance(model, evaluation.Predictor)
-    assert (model.classes, model.joints, model.facts.joints) == (("disc",), None, None)
+    assert (model.classes, model.keypoints, model.facts.keypoints) == (("disc",), None, None)
     assert model.facts.classes == model.classes
     assert model.facts.mean_box == model.mean_box
     assert model.name.endswith(("model.npz", "model.onnx"))
@@ -53,8 +53,8 @@ def test_every_model_answers_as_evaluation_and_a_caller_expect(model):
 
 
 @pytest.mark.parametrize("count", [None, 2])
-def test_every_model_answers_many_pictures_in_order(model, count):
-    sources = [np.zeros((40, 60, 3), np.uint8), b"no picture", np.zeros((60, 40, 3), np.uint8)]
+def test_every_model_answers_many_images_in_order(model, count):
+    sources = [np.zeros((40, 60, 3), np.uint8), b"no image", np.zeros((60, 40, 3), np.uint8)]
     wide, unread, tall = model.predict_many(sources, threads=count)
     assert (wide.prediction, tall.prediction) == (
         model.predict(sources[0]),

@@ -9,7 +9,7 @@ from pycocotools import mask
 from sklearn.metrics import roc_auc_score
 
 from onebox.metrics import auroc, compare, compute_metrics, share_at, spread, stretch
-from onebox.structures import Box, Joints, Prediction, Sample
+from onebox.structures import Box, KeypointSet, Prediction, Sample
 
 TRUTH = (0.0, 0.0, 10.0, 10.0)
 LEFT_HALF = (0.0, 0.0, 0.5, 1.0)
@@ -39,7 +39,7 @@ def four_with_a_box_and_one_without():
     ]
 
 
-def test_figures_of_five_pictures_are_those_worked_by_hand():
+def test_metrics_of_five_images_are_those_worked_by_hand():
     found = compute_metrics(four_with_a_box_and_one_without())
     assert (found.images, found.images_with_box) == (5, 4)
     assert found.mean_iou == pytest.approx(0.575)  # (1 + .5 + .8 + 0) / 4
@@ -52,7 +52,7 @@ def test_figures_of_five_pictures_are_those_worked_by_hand():
     assert found.mean_box_iou == 0.5  # 10 x 20 over the truth's 10 x 10
 
 
-def test_no_pictures_have_no_figures_but_their_number():
+def test_no_images_have_no_metrics_but_their_number():
     found = compute_metrics([])
     assert (found.images, found.images_with_box) == (0, 0)
     assert set(found.iou_at.values()) == {None}
@@ -60,20 +60,22 @@ def test_no_pictures_have_no_figures_but_their_number():
     assert {found.max_box_acc_v2, found.mean_box_iou} == {None}
 
 
-def test_pictures_without_a_box_count_as_pictures_only():
+def test_images_without_a_box_count_as_images_only():
     found = compute_metrics([outcome(TRUTH, truth=None)])
     assert (found.images, found.images_with_box) == (1, 0)
     assert {found.mean_iou, found.class_accuracy, found.mean_box_iou} == {None}
 
 
 def test_a_perfect_predictor_scores_one_everywhere():
-    found = compute_metrics([outcome(TRUTH), outcome((3.0, 4.0, 5.0, 6.0), truth=(3.0, 4.0, 5.0, 6.0))])
+    found = compute_metrics(
+        [outcome(TRUTH), outcome((3.0, 4.0, 5.0, 6.0), truth=(3.0, 4.0, 5.0, 6.0))]
+    )
     assert set(found.iou_at.values()) == {1.0}
     assert {found.mean_iou, found.class_accuracy, found.top1_loc} == {1.0}
     assert {found.gt_known_loc, found.max_box_acc_v2} == {1.0}
 
 
-def test_the_mean_box_is_stretched_to_each_picture():
+def test_the_mean_box_is_stretched_to_each_image():
     sample = Sample(image=Path("a.jpg"), label="cat", box=(10.0, 2.0, 30.0, 8.0))
     prediction = Prediction("cat", 1.0, (0.0, 0.0, 1.0, 1.0), (1.0,))
     # a quarter to three quarters of 40 x 8 is (10, 2, 30, 6): 4 of 6 rows of the truth
@@ -98,7 +100,7 @@ def test_a_threshold_counts_the_boxes_that_just_reach_it():
     assert share_at([], 0.5) is None
 
 
-def test_a_picture_without_a_label_is_neither_right_nor_wrong():
+def test_an_image_without_a_label_is_neither_right_nor_wrong():
     assert outcome(TRUTH).is_label_right is True
     assert outcome(TRUTH, label="dog").is_label_right is False
     assert outcome(TRUTH, truth=None).is_label_right is None
@@ -128,43 +130,45 @@ def test_a_stricter_figure_is_never_larger(rows):
     assert 0 <= found.mean_iou <= 1
 
 
-def test_figures_as_json_hold_null_and_never_nan():
+def test_metrics_as_json_hold_null_and_never_nan():
     text = json.dumps(compute_metrics([]).as_json(), allow_nan=False)
     assert json.loads(text)["iou_at"] == {"0.5": None, "0.75": None, "0.9": None}
 
 
-# --- joints -----------------------------------------------------------------------------------
+# --- keypoints -----------------------------------------------------------------------------------
 
-BODY = Joints(("left_hip", "right_shoulder", "head"))
-FACE = Joints(("left_eye", "right_eye", "nose"))
+BODY = KeypointSet(("left_hip", "right_shoulder", "head"))
+FACE = KeypointSet(("left_eye", "right_eye", "nose"))
 # The torso reaches from (0, 0) to (6, 8): 10 pixels.
 TRUE_BODY = ((0.0, 0.0, 2), (6.0, 8.0, 1), (20.0, 20.0, 2))
 
 
 def posed(found, *, true=TRUE_BODY, keypoint_set=BODY, box=(0.0, 0.0, 40.0, 20.0)):
-    """What comes of predicted ``(x, y)`` joints."""
+    """What comes of predicted ``(x, y)`` keypoints."""
     keypoints = tuple((x, y, 0.5) for x, y in found)
     prediction = Prediction("man", 1.0, (0.0, 0.0, 1.0, 1.0), (1.0,), keypoints)
     sample = Sample(Path("a.jpg"), "man", box, keypoints=true)
-    return compare(sample, prediction, size_wh=(99, 99), mean_box=None, joints=keypoint_set)
+    return compare(sample, prediction, size_wh=(99, 99), mean_box=None, keypoints=keypoint_set)
 
 
-def test_joints_are_found_within_a_fifth_of_the_torso_the_fifth_itself_included():
+def test_keypoints_are_found_within_a_fifth_of_the_torso_the_fifth_itself_included():
     # 2 px, 3 px and 1 px off, of 10
     one = posed([(2.0, 0.0), (6.0, 11.0), (20.0, 21.0)])
-    assert one.joint_errors == pytest.approx((0.2, 0.3, 0.1))
+    assert one.keypoint_errors == pytest.approx((0.2, 0.3, 0.1))
     found = compute_metrics([one])
     assert found.pck == pytest.approx(2 / 3)
-    assert found.joint_pck == (1.0, 0.0, 1.0)
-    assert found.joint_error == pytest.approx((0.2, 0.3, 0.1))
+    assert found.keypoint_pck == (1.0, 0.0, 1.0)
+    assert found.keypoint_error == pytest.approx((0.2, 0.3, 0.1))
     assert found.as_json()["pck_0.2"] == pytest.approx(2 / 3)
 
 
-def test_a_joint_a_little_further_than_a_fifth_is_not_found():
-    assert compute_metrics([posed([(2.001, 0.0), (6.0, 8.0), (20.0, 20.0)])]).pck == pytest.approx(2 / 3)
+def test_a_keypoint_a_little_further_than_a_fifth_is_not_found():
+    assert compute_metrics([posed([(2.001, 0.0), (6.0, 8.0), (20.0, 20.0)])]).pck == pytest.approx(
+        2 / 3
+    )
 
 
-def test_unlabelled_joints_are_left_out_of_every_figure():
+def test_unlabelled_keypoints_are_left_out_of_every_figure():
     headless = (*TRUE_BODY[:2], (0.0, 0.0, 0))
     found = compute_metrics(
         [
@@ -172,28 +176,28 @@ def test_unlabelled_joints_are_left_out_of_every_figure():
             posed([(5.0, 0.0), (6.0, 8.0), (77.0, 77.0)], true=headless),
         ]
     )
-    # three joints of the first picture, two of the second, of which one is 5 of 10 px off
+    # three keypoints of the first image, two of the second, of which one is 5 of 10 px off
     assert found.pck == pytest.approx(4 / 5)
-    assert found.joint_pck == (0.5, 1.0, 1.0)
-    assert found.joint_error == (0.25, 0.0, 0.0)
+    assert found.keypoint_pck == (0.5, 1.0, 1.0)
+    assert found.keypoint_error == (0.25, 0.0, 0.0)
 
 
-def test_a_picture_whose_torso_is_not_labelled_measures_no_joint():
+def test_an_image_whose_torso_is_not_labelled_measures_no_keypoint():
     hipless = ((0.0, 0.0, 0), *TRUE_BODY[1:])
     one = posed([(0.0, 0.0), (6.0, 8.0), (20.0, 20.0)], true=hipless)
-    assert one.joint_errors == (None, None, None)
+    assert one.keypoint_errors == (None, None, None)
     found = compute_metrics([one])
     assert found.pck is None
-    assert found.joint_pck == (None, None, None)
+    assert found.keypoint_pck == (None, None, None)
 
 
-def test_joints_that_name_no_torso_are_measured_by_the_longer_side_of_the_box():
+def test_keypoints_that_name_no_torso_are_measured_by_the_longer_side_of_the_box():
     one = posed([(8.0, 0.0), (6.0, 8.0), (20.0, 20.0)], keypoint_set=FACE)
     # 8 of 40 px
-    assert one.joint_errors == pytest.approx((0.2, 0.0, 0.0))
+    assert one.keypoint_errors == pytest.approx((0.2, 0.0, 0.0))
 
 
-def test_without_joints_there_is_no_such_figure():
+def test_without_keypoints_there_is_no_such_figure():
     found = compute_metrics([posed([(0.0, 0.0)] * 3, keypoint_set=None)])
     assert found.pck is None
     assert "pck_0.2" not in found.as_json()
@@ -203,7 +207,7 @@ def test_without_joints_there_is_no_such_figure():
 
 
 def judged(present, *, label="cat", truth=TRUTH):
-    """What comes of an answer with a presence; no label and no truth is a picture without it."""
+    """What comes of an answer with a presence; no label and no truth is an image without it."""
     prediction = Prediction("cat", 0.5, TRUTH, (1.0,), present=present)
     sample = Sample(Path("a.jpg"), label, truth)
     return compare(sample, prediction, size_wh=(20, 20), mean_box=None)
@@ -213,7 +217,7 @@ def empty(present):
     return judged(present, label=None, truth=None)
 
 
-def test_figures_of_presence_are_those_worked_by_hand():
+def test_metrics_of_presence_are_those_worked_by_hand():
     found = compute_metrics([judged(0.9), judged(0.4), judged(0.2), empty(0.5), empty(0.2)])
     # of 3 x 2 pairs: 0.9 beats both, 0.4 beats 0.2, and 0.2 ties with 0.2
     assert found.presence_auroc == pytest.approx(3.5 / 6)
@@ -227,14 +231,14 @@ def test_a_label_without_a_box_is_a_subject_to_be_found():
     assert (found.presence_auroc, found.missed_rate, found.false_box_rate) == (0.5, 0.5, 1.0)
 
 
-def test_pictures_that_all_show_the_subject_say_only_how_many_are_missed():
+def test_images_that_all_show_the_subject_say_only_how_many_are_missed():
     found = compute_metrics([judged(0.3), judged(0.8)])
     assert (found.presence_auroc, found.false_box_rate, found.missed_rate) == (None, None, 0.5)
     keys = {"presence_auroc": None, "false_box_rate": None, "missed_rate": 0.5}
     assert keys.items() <= found.as_json().items()
 
 
-def test_pictures_that_all_lack_the_subject_miss_none():
+def test_images_that_all_lack_the_subject_miss_none():
     found = compute_metrics([empty(0.7), empty(0.1)])
     assert (found.presence_auroc, found.false_box_rate, found.missed_rate) == (None, 0.5, None)
     assert found.as_json()["missed_rate"] is None

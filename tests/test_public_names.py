@@ -10,7 +10,7 @@ NAMES = [
     "Localizer",
     "ModelError",
     "OneboxError",
-    "PictureError",
+    "ImageError",
     "Prediction",
     "Recipe",
     "Report",

@@ -12,7 +12,7 @@ from onebox.synthetic import NAMES
 
 @pytest.fixture
 def labels(tmp_path):
-    """Two pictures, of which one has two boxes."""
+    """Two images, of which one has two boxes."""
     for name in ("a.png", "b.png"):
         Image.new("RGB", (100, 80)).save(tmp_path / name)
     path = tmp_path / "labels.csv"

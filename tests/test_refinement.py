@@ -1,4 +1,4 @@
-"""The part that is shown again: inside the picture, around the answer, none where it is all."""
+"""The part that is shown again: inside the image, around the answer, none where it is all."""
 
 import pytest
 from hypothesis import given, settings
@@ -36,7 +36,7 @@ shares = st.floats(0.0, 1.0)
 
 @settings(deadline=None)
 @given(sides, sides, st.tuples(shares, shares, shares, shares), st.floats(1.0, 3.0))
-def test_the_part_holds_the_box_and_lies_in_the_picture(width, height, corners, margin):
+def test_the_part_holds_the_box_and_lies_in_the_image(width, height, corners, margin):
     x_min, x_max = sorted(corner * width for corner in corners[:2])
     y_min, y_max = sorted(corner * height for corner in corners[2:])
     part = part_around((x_min, y_min, x_max, y_max), (width, height), margin)

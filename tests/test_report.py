@@ -11,10 +11,10 @@ from PIL import Image
 
 from onebox.errors import OneboxError
 from onebox.evaluation import summarize
-from onebox.images import Picture
+from onebox.images import LoadedImage
 from onebox.metrics import compare
 from onebox.report import histogram, most_confused, write_report, write_samples
-from onebox.structures import Joints, Prediction, Sample
+from onebox.structures import KeypointSet, Prediction, Sample
 from onebox.visualization import PREDICTED, TRUE
 
 VOID = {"meta", "img", "br", "link", "input"}
@@ -64,12 +64,12 @@ def outcome(name="a.jpg", *, label="cat", truth=TRUTH, true_label="cat", box=TRU
 
 
 def load_plain(image):
-    return Picture(np.full((16, 16, 3), 200, dtype=np.uint8), (16, 16))
+    return LoadedImage(np.full((16, 16, 3), 200, dtype=np.uint8), (16, 16))
 
 
 def written(tmp_path, outcomes, classes=("cat",), **settings) -> Page:
     path = tmp_path / "report.html"
-    write_report(summarize(outcomes, classes), path, load_picture=load_plain, **settings)
+    write_report(summarize(outcomes, classes), path, load_image=load_plain, **settings)
     return Page(path.read_text(encoding="utf-8"))
 
 
@@ -80,10 +80,10 @@ def many(count):
     ]
 
 
-def test_the_page_says_its_figures_and_facts(tmp_path):
+def test_the_page_says_its_metrics_and_facts(tmp_path):
     outcomes = [outcome(), outcome(box=(2.0, 2.0, 12.0, 7.0))]  # IoU 1 and 50 of 100
     page = written(tmp_path, outcomes, facts={"recipe": "default", "split": "test"})
-    assert "On 2 pictures the predicted box overlaps the true one by 0.750 on average" in page.text
+    assert "On 2 images the predicted box overlaps the true one by 0.750 on average" in page.text
     assert "recipe default" in page.text
     assert "split test" in page.text
 
@@ -116,7 +116,7 @@ def test_words_from_outside_are_shown_and_never_obeyed(tmp_path):
     assert '"><script>' in page.text
 
 
-def test_pictures_are_in_the_page_with_both_boxes(tmp_path):
+def test_images_are_in_the_page_with_both_boxes(tmp_path):
     (address,) = written(tmp_path, [outcome(box=(6.0, 6.0, 15.0, 15.0))]).images
     image = Image.open(io.BytesIO(base64.b64decode(address.split(",")[1])))
     assert image.size == (320, 320)
@@ -125,7 +125,7 @@ def test_pictures_are_in_the_page_with_both_boxes(tmp_path):
     assert (blue - red > 60).any()  # sky blue
 
 
-JOINTS = Joints(("right_shoulder", "left_hip"), ((0, 1),))
+KEYPOINTS = KeypointSet(("right_shoulder", "left_hip"), ((0, 1),))
 SHOULDER_HIP = ((4.0, 4.0, 2), (10.0, 12.0, 2))  # a torso of 10 px
 
 
@@ -135,31 +135,31 @@ def posed(shoulder, name="a.jpg", *, marked=SHOULDER_HIP):
         Prediction("cat", 0.75, TRUTH, (1.0,), ((*shoulder, 0.5), (10.0, 12.0, 0.5))),
         size_wh=(16, 16),
         mean_box=None,
-        joints=JOINTS,
+        keypoints=KEYPOINTS,
     )
 
 
 def written_posed(tmp_path, outcomes):
     path = tmp_path / "report.html"
-    report = summarize(outcomes, ("cat",), joints=JOINTS)
-    write_report(report, path, load_picture=load_plain)
+    report = summarize(outcomes, ("cat",), keypoints=KEYPOINTS)
+    write_report(report, path, load_image=load_plain)
     return Page(path.read_text(encoding="utf-8"))
 
 
-def test_joints_have_a_table_and_a_figure_at_the_top(tmp_path):
+def test_keypoints_have_a_table_and_a_figure_at_the_top(tmp_path):
     # 1 and 3 px off, in torsos 0.1 and 0.3, of which the first is near enough
     page = written_posed(tmp_path, [posed((4.0, 5.0)), posed((4.0, 7.0))])
-    assert page.has("table", **{"class": "per-joint"})
-    rows = "right_shoulder 50.0 % 0.200 left_hip 100.0 % 0.000 all joints 75.0 %"
+    assert page.has("table", **{"class": "per-keypoint"})
+    rows = "right_shoulder 50.0 % 0.200 left_hip 100.0 % 0.000 all keypoints 75.0 %"
     assert rows in page.text
-    assert "75.0 % of the labelled joints are found" in page.text
+    assert "75.0 % of the labelled keypoints are found" in page.text
     assert "PCK@0.2 75.0 % " in page.text
 
 
-def test_joints_of_which_none_is_labelled_have_no_table(tmp_path):
+def test_keypoints_of_which_none_is_labelled_have_no_table(tmp_path):
     page = written_posed(tmp_path, [posed((4.0, 5.0), marked=None)])
     assert "PCK" not in page.text
-    assert not page.has("table", **{"class": "per-joint"})
+    assert not page.has("table", **{"class": "per-keypoint"})
 
 
 def colours(image, row, column):
@@ -168,24 +168,24 @@ def colours(image, row, column):
     return [bool((abs(near - colour).max(axis=2) < 60).any()) for colour in (PREDICTED, TRUE)]
 
 
-def test_the_skeletons_of_truth_and_prediction_are_on_the_pictures(tmp_path):
+def test_the_skeletons_of_truth_and_prediction_are_on_the_images(tmp_path):
     (address,) = written_posed(tmp_path, [posed((10.0, 4.0))]).images
     image = Image.open(io.BytesIO(base64.b64decode(address.split(",")[1])))
-    # 20 pixels of the page for one of the picture: half-way down the bones of truth and prediction
+    # 20 pixels of the page for one of the image: half-way down the bones of truth and prediction
     assert colours(image, 160, 140) == [False, True]
     assert colours(image, 160, 200) == [True, False]
     write_samples(
-        summarize([posed((10.0, 4.0))], ("cat",), joints=JOINTS),
+        summarize([posed((10.0, 4.0))], ("cat",), keypoints=KEYPOINTS),
         tmp_path / "samples.png",
-        load_picture=load_plain,
+        load_image=load_plain,
     )
-    # 15 pixels of the sheet for one of the picture, behind a gap of 8
+    # 15 pixels of the sheet for one of the image, behind a gap of 8
     with Image.open(tmp_path / "samples.png") as sheet:
         assert colours(sheet, 8 + 120, 8 + 105) == [False, True]
         assert colours(sheet, 8 + 120, 8 + 150) == [True, False]
 
 
-def test_the_few_pictures_of_a_small_data_set_are_shown_once_worst_first(tmp_path):
+def test_the_few_images_of_a_small_data_set_are_shown_once_worst_first(tmp_path):
     page = written(tmp_path, many(5))
     assert len(page.images) == 5
     assert "Worst" not in page.text
@@ -197,16 +197,16 @@ def test_a_large_data_set_shows_best_middle_and_worst_and_stays_small(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (320, 320, 3), dtype=np.uint8)
     path = tmp_path / "report.html"
     report = summarize(many(60), ("cat",))
-    write_report(report, path, load_picture=lambda _: Picture(noise, (320, 320)))
+    write_report(report, path, load_image=lambda _: LoadedImage(noise, (320, 320)))
     page = Page(path.read_text())
     assert len(page.images) == 36
     shown = [found["alt"].split(":")[0] for tag, found in page.tags if tag == "img"]
     assert (shown[0], shown[-12]) == ("59.jpg", "0.jpg")
-    # noise is the worst that a picture can do to a JPEG
+    # noise is the worst that an image can do to a JPEG
     assert path.stat().st_size < 4e6
 
 
-def test_a_picture_that_is_gone_is_grey_and_costs_no_report(tmp_path):
+def test_an_image_that_is_gone_is_grey_and_costs_no_report(tmp_path):
     path = tmp_path / "report.html"
     write_report(summarize([outcome(str(tmp_path / "gone.jpg"))], ("cat",)), path)
     assert len(Page(path.read_text()).images) == 1
@@ -239,7 +239,7 @@ def test_many_classes_have_their_most_confused_pairs(tmp_path):
     outcomes = [outcome(label="dog"), outcome(label="dog"), outcome(label="class 3"), outcome()]
     page = written(tmp_path, outcomes, classes)
     assert not page.has("table", **{"class": "matrix"})
-    assert "true predicted pictures cat dog 2 cat class 3 1" in page.text
+    assert "true predicted images cat dog 2 cat class 3 1" in page.text
 
 
 def test_many_classes_without_confusion_say_so(tmp_path):
@@ -252,7 +252,7 @@ def test_confused_pairs_leave_out_right_answers():
     assert most_confused(summarize(outcomes, ("cat", "dog")), 9) == [("cat", "dog", 1)]
 
 
-def test_the_histogram_counts_each_picture_with_a_box_once():
+def test_the_histogram_counts_each_image_with_a_box_once():
     truthless = outcome(truth=None, true_label=None)
     halves = outcome(box=(2.0, 2.0, 12.0, 7.0))
     counts = histogram(summarize([outcome(), halves, halves, truthless], ("cat",)))
@@ -260,25 +260,25 @@ def test_the_histogram_counts_each_picture_with_a_box_once():
     assert (counts[10], counts[19], sum(counts)) == (2, 1, 3)
 
 
-def test_pictures_without_any_box_make_a_page_that_says_so(tmp_path):
+def test_images_without_any_box_make_a_page_that_says_so(tmp_path):
     page = written(tmp_path, [outcome(truth=None, true_label=None)])
-    assert "None of the 1 pictures has a true box" in page.text
+    assert "None of the 1 images has a true box" in page.text
     assert page.images == []
     assert "nan" not in page.text.lower()
 
 
-def test_samples_are_one_sheet_of_at_most_24_pictures(tmp_path):
+def test_samples_are_one_sheet_of_at_most_24_images(tmp_path):
     path = tmp_path / "samples.png"
-    write_samples(summarize(many(60), ("cat",)), path, load_picture=load_plain)
+    write_samples(summarize(many(60), ("cat",)), path, load_image=load_plain)
     with Image.open(path) as image:
         # 6 columns and 4 rows of 240, gaps of 8, a caption of 26 below each
         assert image.size == (8 + 6 * 248, 8 + 4 * 274)
 
 
-def test_samples_show_pictures_without_a_subject_too(tmp_path):
+def test_samples_show_images_without_a_subject_too(tmp_path):
     path = tmp_path / "samples.png"
     report = summarize([outcome(truth=None, true_label=None)], ("cat",))
-    write_samples(report, path, load_picture=load_plain)
+    write_samples(report, path, load_image=load_plain)
     with Image.open(path) as image:
         assert image.size == (8 + 248, 8 + 274)
 
@@ -288,11 +288,11 @@ def test_a_place_that_cannot_be_written_is_named_and_left_as_it_was(tmp_path, wr
     report = summarize([outcome()], ("cat",))
     missing = tmp_path / "missing" / "report.html"
     with pytest.raises(OneboxError, match=r"missing.report\.html: cannot be written \(No such"):
-        write(report, missing, load_picture=load_plain)
+        write(report, missing, load_image=load_plain)
     folder = tmp_path / "folder"
     (folder / "kept").mkdir(parents=True)
     with pytest.raises(OneboxError, match="folder: cannot be written"):
-        write(report, folder, load_picture=load_plain)
+        write(report, folder, load_image=load_plain)
     assert [path.name for path in tmp_path.rglob("*")] == ["folder", "kept"]
 
 
@@ -306,7 +306,7 @@ def test_a_full_disk_leaves_the_old_report(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "write_bytes", fill)
     with pytest.raises(OneboxError, match="No space left on device"):
-        write_report(summarize([outcome()], ("cat",)), path, load_picture=load_plain)
+        write_report(summarize([outcome()], ("cat",)), path, load_image=load_plain)
     assert path.read_text() == "the old one"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -324,15 +324,15 @@ def test_false_boxes_and_the_area_stand_in_one_sentence(tmp_path):
     empty = [judged(0.5, truth=None), judged(0.2, truth=None)]
     page = written(tmp_path, [judged(0.9), judged(0.6), judged(0.4), *empty])
     assert (
-        "Of the pictures without the subject, 50.0 % are given a box all the same, and of those "
+        "Of the images without the subject, 50.0 % are given a box all the same, and of those "
         "with it 33.3 % are taken for empty (presence AUROC 0.833)."
     ) in page.text
     assert "False boxes" in page.text
 
 
-def test_pictures_that_all_lack_the_subject_have_their_false_boxes_said(tmp_path):
+def test_images_that_all_lack_the_subject_have_their_false_boxes_said(tmp_path):
     page = written(tmp_path, [judged(0.9, truth=None)])
-    assert "Of the pictures without the subject, 100.0 % are given a box all the same." in page.text
+    assert "Of the images without the subject, 100.0 % are given a box all the same." in page.text
 
 
 @pytest.mark.parametrize("present", [None, 0.9])

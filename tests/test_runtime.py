@@ -10,17 +10,17 @@ import pytest
 from PIL import Image, ImageFilter
 
 import onebox
-from onebox.errors import ModelError, PictureError
+from onebox.errors import ImageError, ModelError
 from onebox.runtime import (
     INPUT,
-    JOINTS_OUTPUT,
+    KEYPOINTS_OUTPUT,
     METADATA_KEY,
     OUTPUTS,
     ModelFacts,
     Part,
     load,
 )
-from onebox.structures import Joints
+from onebox.structures import KeypointSet
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +63,10 @@ def test_facts_read_back_from_their_text_equal():
     assert ModelFacts.from_json(bare.as_json()) == bare
 
 
-def test_joints_and_parts_read_back_equal():
-    joints = Joints(("hip", "knee"), skeleton=((0, 1),), flip_pairs=((0, 1),))
+def test_keypoints_and_parts_read_back_equal():
+    keypoints = KeypointSet(("hip", "knee"), skeleton=((0, 1),), flip_pairs=((0, 1),))
     part = Part("backbone", "resnet18", 60, 11_000_000, 1_800_000_000, ((256, 4, 4), (512, 2, 2)))
-    facts = ModelFacts(("cat",), 32, joints=joints, parts=(part,))
+    facts = ModelFacts(("cat",), 32, keypoints=keypoints, parts=(part,))
     assert ModelFacts.from_json(facts.as_json()) == facts
 
 
@@ -159,17 +159,17 @@ def test_a_model_without_an_output_is_refused_by_its_name(tmp_path):
         load(file)
 
 
-def test_a_model_that_tells_of_joints_must_have_their_output(tmp_path):
-    facts = ModelFacts(("cat",), 32, joints=Joints(("hip", "knee")))
+def test_a_model_that_tells_of_keypoints_must_have_their_output(tmp_path):
+    facts = ModelFacts(("cat",), 32, keypoints=KeypointSet(("hip", "knee")))
     file = write_model(tmp_path / "model.onnx", metadata=facts.as_json())
     with pytest.raises(ModelError, match="lacks the outputs keypoints"):
         load(file)
-    write_model(file, outputs=(*OUTPUTS, JOINTS_OUTPUT), metadata=facts.as_json())
-    assert load(file).joints == facts.joints
+    write_model(file, outputs=(*OUTPUTS, KEYPOINTS_OUTPUT), metadata=facts.as_json())
+    assert load(file).keypoints == facts.keypoints
 
 
-def test_a_model_without_joints_predicts_none(localizer, disc):
-    assert localizer.joints is None
+def test_a_model_without_keypoints_predicts_none(localizer, disc):
+    assert localizer.keypoints is None
     assert localizer.predict(disc).keypoints is None
 
 
@@ -181,7 +181,7 @@ def test_a_whole_file_is_not_refused(tmp_path):
 # --- sources -----------------------------------------------------------------------------------
 
 
-def test_every_source_of_the_same_picture_has_the_same_answer(localizer, disc, tmp_path):
+def test_every_source_of_the_same_image_has_the_same_answer(localizer, disc, tmp_path):
     file = tmp_path / "disc.png"
     disc.save(file)
     expected = localizer.predict(np.asarray(disc))
@@ -206,7 +206,7 @@ def test_the_box_lies_on_the_disc(localizer, discs):
         np.testing.assert_allclose(middle, truth, atol=6)
 
 
-def test_a_picture_turned_by_exif_is_answered_in_pixels_of_the_upright_one(localizer, disc):
+def test_an_image_turned_by_exif_is_answered_in_pixels_of_the_upright_one(localizer, disc):
     # 96 x 64, and stored turned a quarter: the viewer turns it back by orientation 6.
     upright = Image.new("RGB", (96, 64))
     upright.paste(disc, (30, 0))
@@ -219,7 +219,7 @@ def test_a_picture_turned_by_exif_is_answered_in_pixels_of_the_upright_one(local
     assert localizer.predict(content.getvalue()) == localizer.predict(upright)
 
 
-def test_grey_transparent_and_palette_pictures_are_answered(localizer, disc, tmp_path):
+def test_grey_transparent_and_palette_images_are_answered(localizer, disc, tmp_path):
     expected = localizer.predict(disc)
     pixels = np.asarray(disc)
     opaque = np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)])
@@ -231,7 +231,7 @@ def test_grey_transparent_and_palette_pictures_are_answered(localizer, disc, tmp
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-def test_a_huge_picture_shrunk_on_the_way_has_the_box_of_the_whole(localizer, disc, kind):
+def test_a_huge_image_shrunk_on_the_way_has_the_box_of_the_whole(localizer, disc, kind):
     # Smooth, as a photograph is at this size; 700 x 1210 pixels, 11 times the network's.
     large = disc.resize((1210, 700), Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(12))
     content = io.BytesIO()
@@ -244,10 +244,10 @@ def test_a_huge_picture_shrunk_on_the_way_has_the_box_of_the_whole(localizer, di
     assert shrunk[2] > 200
 
 
-def test_what_cannot_be_read_is_a_picture_error_that_names_it(localizer, tmp_path):
-    with pytest.raises(PictureError, match=r"none\.jpg: there is no such file"):
+def test_what_cannot_be_read_is_an_image_error_that_names_it(localizer, tmp_path):
+    with pytest.raises(ImageError, match=r"none\.jpg: there is no such file"):
         localizer.predict(tmp_path / "none.jpg")
-    with pytest.raises(PictureError, match="picture of 7 bytes"):
+    with pytest.raises(ImageError, match="image of 7 bytes"):
         localizer.predict(b"no meow")
 
 

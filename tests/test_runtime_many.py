@@ -1,4 +1,4 @@
-"""`Localizer.predict_many`: the answers of `predict`, in order, for any number of pictures."""
+"""`Localizer.predict_many`: the answers of `predict`, in order, for any number of images."""
 
 from itertools import count, islice
 
@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import onebox
-from onebox.errors import PictureError
+from onebox.errors import ImageError
 
 
 def grey(level, *, size_wh=(60, 40)):
@@ -16,9 +16,9 @@ def grey(level, *, size_wh=(60, 40)):
 
 def half_white(*, size_wh=(60, 40)):
     """White on the left."""
-    picture = grey(0, size_wh=size_wh)
-    picture[:, : size_wh[0] // 2] = 255
-    return picture
+    image = grey(0, size_wh=size_wh)
+    image[:, : size_wh[0] // 2] = 255
+    return image
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +49,11 @@ def test_any_source_may_be_among_them_and_an_unreadable_one_stops_none(localizer
     answers = list(localizer.predict_many(sources, batch=batch))
     scores = [answer.prediction and answer.prediction.score for answer in answers]
     assert scores == [pytest.approx(0.2), None, None, pytest.approx(0.2), pytest.approx(0.2)]
-    assert isinstance(answers[1].error, PictureError)
+    assert isinstance(answers[1].error, ImageError)
     assert f"{tmp_path / 'no.png'}: there is no such file" in str(answers[2].error)
 
 
-def test_pictures_of_one_size_go_through_the_network_together(localizer, monkeypatch):
+def test_images_of_one_size_go_through_the_network_together(localizer, monkeypatch):
     shapes = []
     session = localizer._sessions.single
     run = session.run
@@ -68,15 +68,15 @@ def test_pictures_of_one_size_go_through_the_network_together(localizer, monkeyp
     assert shapes == [(2, 40, 60, 3), (1, 48, 48, 3), (1, 40, 60, 3)]
 
 
-def test_a_model_of_one_picture_a_call_is_given_one(write_bright_model, tmp_path):
-    single = onebox.load(write_bright_model(tmp_path / "model.onnx", pictures=1))
+def test_a_model_of_one_image_a_call_is_given_one(write_bright_model, tmp_path):
+    single = onebox.load(write_bright_model(tmp_path / "model.onnx", images=1))
     answers = list(single.predict_many([grey(51)] * 3, batch=3))
     assert [answer.prediction.score for answer in answers] == [pytest.approx(0.2)] * 3
 
 
 @pytest.mark.parametrize("batch", [1, 3])
 def test_second_looks_are_taken_in_streams_too(batch, write_bright_model, tmp_path):
-    file = write_bright_model(tmp_path / "model.onnx", second_look=1.0)
+    file = write_bright_model(tmp_path / "model.onnx", refinement=1.0)
     twice = onebox.load(file, threads=2)
     # The first box is the left upper quarter, all of it white; its own left upper quarter is the
     # second: (0, 0, 15, 10) of 60 x 40.

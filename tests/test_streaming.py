@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 
 from onebox import streaming
-from onebox.errors import PictureError
+from onebox.errors import ImageError
 from onebox.structures import Prediction
 
 SEEN = Prediction("disc", 0.5, (1.0, 2.0, 3.0, 4.0), (1.0,))
@@ -131,13 +131,13 @@ def test_an_interrupt_while_waiting_stops_the_threads():
 
 def predict(source):
     if source == b"":
-        raise PictureError("picture of 0 bytes: is empty")
+        raise ImageError("image of 0 bytes: is empty")
     return SEEN
 
 
-def together(pictures):
-    log.append(len(pictures))
-    return [SEEN for _ in pictures]
+def together(images):
+    log.append(len(images))
+    return [SEEN for _ in images]
 
 
 log: list[int] = []
@@ -158,10 +158,10 @@ def test_a_source_that_cannot_be_read_has_an_answer_and_stops_no_other(batch):
     assert [answer.source for answer in answers] == sources
     assert [answer.prediction for answer in answers] == [SEEN, None, SEEN, SEEN]
     assert [str(answer.error) for answer in answers if answer.error is not None] == [
-        "picture of 0 bytes: is empty"
+        "image of 0 bytes: is empty"
     ]
     assert answers[0].unwrap() is SEEN
-    with pytest.raises(PictureError, match="is empty"):
+    with pytest.raises(ImageError, match="is empty"):
         answers[1].unwrap()
 
 
@@ -188,7 +188,7 @@ def test_batches_are_of_sources_in_a_row_less_those_that_cannot_be_read(batch, s
     assert log == sizes
 
 
-def test_a_wrong_call_is_no_unreadable_picture():
+def test_a_wrong_call_is_no_unreadable_image():
     def wrong(source):
         raise TypeError("must be uint8")
 

@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from onebox.structures import Dataset, Joints, Prediction, Sample
+from onebox.structures import Dataset, KeypointSet, Prediction, Sample
 
 HERE = Sample(Path("a.jpg"), "cat", (1.0, 2.0, 3.0, 4.0), split="train")
 EMPTY = Sample(Path("b.jpg"), split="val")
 THERE = Sample(Path("c.jpg"), "dog", (0.0, 0.0, 5.0, 6.0), split="test")
-DATA = Dataset((HERE, EMPTY, THERE), ("cat", "dog"), joints=Joints(("nose",)), name="labels.csv")
+DATA = Dataset(
+    (HERE, EMPTY, THERE), ("cat", "dog"), keypoints=KeypointSet(("nose",)), name="labels.csv"
+)
 
 
 def test_boxes_are_those_of_the_samples_that_have_one_in_order():
@@ -27,7 +29,7 @@ def test_boxes_of_no_samples_are_an_array_of_no_rows():
 def test_a_part_has_the_samples_of_its_split_and_the_names_of_the_whole():
     part = DATA.part("test")
     assert part.samples == (THERE,)
-    assert (part.classes, part.joints, part.name) == (DATA.classes, DATA.joints, DATA.name)
+    assert (part.classes, part.keypoints, part.name) == (DATA.classes, DATA.keypoints, DATA.name)
 
 
 def test_a_dataset_counts_and_walks_its_samples():
@@ -49,7 +51,7 @@ def test_a_sample_cannot_be_changed():
         HERE.label = "dog"
 
 
-def test_a_picture_with_neither_label_nor_box_shows_no_subject():
+def test_an_image_with_neither_label_nor_box_shows_no_subject():
     assert HERE.has_subject
     assert not EMPTY.has_subject
     assert dataclasses.replace(HERE, label=None).has_subject

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from onebox.contact_sheets import contact_sheet
-from onebox.images import Picture, load
-from onebox.structures import Joints, Prediction, Sample
+from onebox.images import LoadedImage, load
+from onebox.structures import KeypointSet, Prediction, Sample
 from onebox.visualization import NO_SUBJECT, PREDICTED, TRUE, draw, fit
 
 GREY = 128
@@ -39,7 +39,7 @@ def extent(mask):
     return columns.min(), columns.max(), rows.min(), rows.max()
 
 
-def test_nothing_to_draw_leaves_a_copy_of_the_picture():
+def test_nothing_to_draw_leaves_a_copy_of_the_image():
     pixels = plain()
     image = draw(pixels)
     np.testing.assert_array_equal(np.asarray(image), pixels)
@@ -82,7 +82,7 @@ def test_a_box_on_the_frame_or_beyond_it_is_drawn_at_the_frame(beyond):
     assert found[:2, -100:].all()
 
 
-def test_boxes_in_pixels_of_the_whole_picture_are_drawn_on_a_shrunk_one():
+def test_boxes_in_pixels_of_the_whole_image_are_drawn_on_a_shrunk_one():
     box = (40.0, 240.0, 360.0, 560.0)  # of 400 x 600, shown on 200 x 150
     image = draw(plain(), prediction=predicted(box), scale_xy=(2.0, 4.0))
     for edge in [(20, 100), (180, 100), (100, 60), (100, 140)]:
@@ -99,10 +99,8 @@ def test_boxes_in_pixels_of_the_whole_picture_are_drawn_on_a_shrunk_one():
         (0.0, 0.0, 200.0, 150.0),
     ],
 )
-@pytest.mark.parametrize(
-    "label", ["cat", "a very long name of a cat, far too long for its picture"]
-)
-def test_words_stay_inside_the_picture(box, label):
+@pytest.mark.parametrize("label", ["cat", "a very long name of a cat, far too long for its image"])
+def test_words_stay_inside_the_image(box, label):
     image = draw(plain(), prediction=predicted(box, label))
     solid = is_colour(image, PREDICTED)
     plate = solid[np.nonzero(solid.sum(axis=1) > 20)]
@@ -112,7 +110,7 @@ def test_words_stay_inside_the_picture(box, label):
     assert plate[:, [first, last]].all()
 
 
-def test_a_plate_is_whole_where_the_picture_has_hardly_room_for_it():
+def test_a_plate_is_whole_where_the_image_has_hardly_room_for_it():
     roomy = is_colour(draw(plain(60, 60), prediction=predicted((5.0, 40.0, 50.0, 58.0))), PREDICTED)
     tight = is_colour(draw(plain(60, 20), prediction=predicted((5.0, 10.0, 50.0, 18.0))), PREDICTED)
     # column 4 is the plate's padding, left of the box
@@ -127,7 +125,7 @@ def test_a_wrong_label_is_drawn_with_the_true_one_and_a_right_one_once():
     assert is_colour(wrong, TRUE).sum() > is_colour(right, TRUE).sum() + 100
 
 
-def test_a_picture_too_small_for_words_has_its_box_all_the_same():
+def test_an_image_too_small_for_words_has_its_box_all_the_same():
     image = draw(plain(8, 8), prediction=predicted((1.0, 1.0, 6.0, 6.0)))
     assert image.getpixel((1, 3)) == PREDICTED
     assert image.getpixel((3, 3)) != PREDICTED
@@ -138,15 +136,15 @@ def test_a_picture_too_small_for_words_has_its_box_all_the_same():
     st.sampled_from([(1, 1), (3, 90), (200, 150)]),
 )
 @settings(max_examples=50)
-def test_any_box_on_any_picture_can_be_drawn(box, size_wh):
+def test_any_box_on_any_image_can_be_drawn(box, size_wh):
     image = draw(plain(*size_wh), prediction=predicted(box), truth=true(box, "dog"))
     assert image.size == size_wh
 
 
 # --- skeletons ---------------------------------------------------------------------------------
 
-# A bone from the first to the second joint; the third stands alone.
-LIMB = Joints(("hip", "knee", "nose"), skeleton=((0, 1),))
+# A bone from the first to the second keypoint; the third stands alone.
+LIMB = KeypointSet(("hip", "knee", "nose"), skeleton=((0, 1),))
 OUT_OF_THE_WAY = (0.0, 0.0, 4.0, 4.0)
 
 
@@ -154,14 +152,14 @@ def posed(*points):
     return Prediction("", 1.0, OUT_OF_THE_WAY, (1.0,), tuple((x, y, 0.9) for x, y in points))
 
 
-def truly_posed(*joints):
-    return Sample(Path("a.jpg"), "", OUT_OF_THE_WAY, keypoints=joints)
+def truly_posed(*keypoints):
+    return Sample(Path("a.jpg"), "", OUT_OF_THE_WAY, keypoints=keypoints)
 
 
-def test_a_predicted_bone_is_a_line_of_its_colour_from_joint_to_joint():
+def test_a_predicted_bone_is_a_line_of_its_colour_from_keypoint_to_keypoint():
     prediction = posed((40.0, 50.0), (160.0, 110.0), (100.0, 20.0))
-    image = draw(plain(), prediction=prediction, joints=LIMB)
-    # a third and two thirds of the way, and the joints themselves
+    image = draw(plain(), prediction=prediction, keypoints=LIMB)
+    # a third and two thirds of the way, and the keypoints themselves
     for place in [(80, 70), (120, 90), (40, 50), (160, 110), (100, 20)]:
         assert image.getpixel(place) == PREDICTED
     # between the nose and the bone there is none
@@ -170,14 +168,14 @@ def test_a_predicted_bone_is_a_line_of_its_colour_from_joint_to_joint():
 
 def test_a_true_bone_has_the_colour_of_the_truth():
     truth = truly_posed((40.0, 50.0, 2), (160.0, 110.0, 1), (100.0, 20.0, 2))
-    image = draw(plain(), truth=truth, joints=LIMB)
+    image = draw(plain(), truth=truth, keypoints=LIMB)
     for place in [(80, 70), (120, 90), (100, 20)]:
         assert image.getpixel(place) == TRUE
 
 
-def test_a_joint_that_is_not_labelled_is_not_drawn_nor_is_a_bone_to_it():
+def test_a_keypoint_that_is_not_labelled_is_not_drawn_nor_is_a_bone_to_it():
     truth = truly_posed((40.0, 50.0, 2), (160.0, 110.0, 0), (100.0, 20.0, 2))
-    image = draw(plain(), truth=truth, joints=LIMB)
+    image = draw(plain(), truth=truth, keypoints=LIMB)
     assert image.getpixel((40, 50)) == TRUE
     for place in [(80, 70), (120, 90), (160, 110)]:
         assert image.getpixel(place) == (GREY, GREY, GREY)
@@ -185,21 +183,21 @@ def test_a_joint_that_is_not_labelled_is_not_drawn_nor_is_a_bone_to_it():
 
 def test_bones_are_cased_in_black_to_show_on_their_own_colour():
     pixels = np.full((150, 200, 3), PREDICTED, dtype=np.uint8)
-    image = draw(pixels, prediction=posed((40.0, 80.0), (160.0, 80.0), (0.0, 0.0)), joints=LIMB)
+    image = draw(pixels, prediction=posed((40.0, 80.0), (160.0, 80.0), (0.0, 0.0)), keypoints=LIMB)
     column = [image.getpixel((100, row)) for row in range(70, 90)]
     assert column.count((0, 0, 0)) >= 2
     assert column[10] == PREDICTED
 
 
-def test_without_joints_to_connect_keypoints_are_not_drawn():
+def test_without_keypoints_to_connect_keypoints_are_not_drawn():
     prediction = posed((40.0, 50.0), (160.0, 110.0), (100.0, 20.0))
     with_box_alone = draw(plain(), prediction=prediction)
     assert with_box_alone.getpixel((80, 70)) == (GREY, GREY, GREY)
 
 
-def test_joints_of_the_whole_picture_are_drawn_on_a_shrunk_one():
+def test_keypoints_of_the_whole_image_are_drawn_on_a_shrunk_one():
     prediction = posed((80.0, 200.0), (320.0, 440.0), (0.0, 0.0))  # of 400 x 600
-    image = draw(plain(), prediction=prediction, joints=LIMB, scale_xy=(2.0, 4.0))
+    image = draw(plain(), prediction=prediction, keypoints=LIMB, scale_xy=(2.0, 4.0))
     for place in [(40, 50), (80, 70), (120, 90), (160, 110)]:
         assert image.getpixel(place) == PREDICTED
 
@@ -231,11 +229,11 @@ def test_a_bright_rectangle_is_found_again_where_fit_says_it_is(left, top):
     np.testing.assert_allclose(np.add(found, [0, 1, 0, 1]), expected, atol=1.6)
 
 
-def test_the_part_of_a_last_pixel_beyond_the_picture_is_cut_off():
+def test_the_part_of_a_last_pixel_beyond_the_image_is_cut_off():
     # 5 columns as 3 pixels of 2: the last stands for one column, and shows black
     pixels = np.zeros((4, 3, 3), dtype=np.uint8)
     pixels[:, :2] = 255
-    fitted = fit(Picture(pixels, (5, 4), (2.0, 1.0)), 500)
+    fitted = fit(LoadedImage(pixels, (5, 4), (2.0, 1.0)), 500)
     _, last_bright, _, _ = extent(fitted.pixels[:, :, 0] > GREY)
     # white ends at column 4 of 5, which is pixel 400 of 500
     assert abs(last_bright - 400) < 10
@@ -267,24 +265,24 @@ def test_captions_are_written_below_their_tiles_and_nowhere_else():
 
 
 def test_a_sheet_of_nothing_and_captions_of_another_number_are_refused():
-    with pytest.raises(ValueError, match="at least one picture"):
+    with pytest.raises(ValueError, match="at least one image"):
         contact_sheet([], columns=2, tile_side=40)
-    with pytest.raises(ValueError, match="1 pictures cannot have 2 captions"):
+    with pytest.raises(ValueError, match="1 images cannot have 2 captions"):
         contact_sheet([Image.new("RGB", (4, 4))], columns=1, tile_side=4, captions=["a", "b"])
 
 
-def test_an_answer_without_the_subject_has_words_in_the_corner_and_neither_box_nor_joints():
-    bone = Joints(("nose", "tail"), ((0, 1),))
+def test_an_answer_without_the_subject_has_words_in_the_corner_and_neither_box_nor_keypoints():
+    bone = KeypointSet(("nose", "tail"), ((0, 1),))
     box, points = (20.0, 60.0, 190.0, 140.0), ((40.0, 80.0, 1.0), (150.0, 120.0, 1.0))
     absent = Prediction("cat", 0.75, box, (1.0,), points, present=0.49)
-    drawn = draw(plain(), prediction=absent, joints=bone)
+    drawn = draw(plain(), prediction=absent, keypoints=bone)
     assert NO_SUBJECT == "no subject"
     first, last, top, bottom = extent(is_colour(drawn, PREDICTED))
     assert (first, top) == (0, 0)
     assert last < 120
     assert bottom < 40
     assert (np.asarray(drawn)[40:] == GREY).all()
-    found = draw(plain(), prediction=dataclasses.replace(absent, present=0.5), joints=bone)
+    found = draw(plain(), prediction=dataclasses.replace(absent, present=0.5), keypoints=bone)
     assert found.getpixel((100, 60)) == PREDICTED
 
 

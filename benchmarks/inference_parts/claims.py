@@ -26,7 +26,7 @@ class Sizes:
         every: Predictions between two readings.
         settled: Predictions that memory has to settle.
         kills: Times that one run is killed.
-        resumed: Pictures of that run.
+        resumed: Images of that run.
     """
 
     calls: int = 300

@@ -51,7 +51,7 @@ def show(place: Place) -> Shown:
 def _readings(place: Place) -> tuple[ndarray, ndarray, ndarray]:
     """Predictions made, seconds since the start, MB held."""
     localizer = onebox.load(place.model)
-    files = images.find_pictures(_folder(place))
+    files = images.find_images(_folder(place))
     process = psutil.Process()
     readings = []
     start = time.perf_counter()
@@ -77,7 +77,7 @@ def _folder(place: Place) -> Path:
     if not folder.exists():
         folder.mkdir()
         for number, size_wh in enumerate(_sizes_wh()):
-            name = photographs.PICTURES[number % len(photographs.PICTURES)]
+            name = photographs.IMAGES[number % len(photographs.IMAGES)]
             photographs.write(name, size_wh, number, folder / f"{number:05}.jpg")
     return folder
 

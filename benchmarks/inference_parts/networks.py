@@ -80,7 +80,7 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
 
 
 def _noise(kind: str, shape: list[int | str]) -> ndarray:
-    """A picture of the size that the network has, or of ours where it takes any."""
+    """An image of the size that the network has, or of ours where it takes any."""
     random = np.random.default_rng(0)
     if kind == "tensor(uint8)":
         return random.integers(0, 256, (1, _SIZE, _SIZE, 3), dtype=np.uint8)

@@ -3,7 +3,7 @@
     python passes.py onebox|decode --model FILE --threads N --cores 0 1
 
 Reads names of folders from standard input, one a line, and answers each with a line of JSON: how
-many pictures, how many seconds.
+many images, how many seconds.
 """
 
 import argparse
@@ -34,9 +34,9 @@ def main() -> None:
     one_pass = _KINDS[options.what](options.model, options.threads)
     for line in sys.stdin:
         start = time.perf_counter()
-        count = one_pass(images.find_pictures(Path(line.rstrip("\n"))))
+        count = one_pass(images.find_images(Path(line.rstrip("\n"))))
         spent = time.perf_counter() - start
-        print(json.dumps({"pictures": count, "seconds": spent}), flush=True)
+        print(json.dumps({"images": count, "seconds": spent}), flush=True)
 
 
 def _predicting(model: Path, threads: int) -> Pass:
@@ -51,7 +51,7 @@ def _predicting(model: Path, threads: int) -> Pass:
 def _decoding(model: Path, threads: int) -> Pass:
     """Threads that take file after file, decode it as small as the model allows, and drop it."""
     facts = onebox.load(model, threads=1).facts
-    at_least = facts.size * (1 if facts.second_look is None else 2)
+    at_least = facts.size * (1 if facts.refinement is None else 2)
 
     def work(files: Iterator[Path], done: list[int]) -> None:
         done.append(sum(1 for file in files if _decode(file, at_least).size))

@@ -1,4 +1,4 @@
-"""`onebox predict` killed in the middle, again and again, and gone on with: each picture once."""
+"""`onebox predict` killed in the middle, again and again, and gone on with: each image once."""
 
 import json
 import signal
@@ -72,7 +72,7 @@ def show(place: Place) -> Shown:
     killed = _killed(place, folder, out)
     refused, code = _ended_beside_another(place, folder, out)
     named = [json.loads(line)["image"] for line in out.read_text("utf-8").splitlines()]
-    row, claims = _counted(named, images.find_pictures(folder), out.parent)
+    row, claims = _counted(named, images.find_images(folder), out.parent)
     also: Row = {"killed": killed, "exit code": code, "second process refused": refused}
     asked = [
         Claim("7: kills in the middle", killed, place.sizes.kills, is_least=True),
@@ -82,7 +82,7 @@ def show(place: Place) -> Shown:
 
 
 def _killed(place: Place, folder: Path, out: Path) -> int:
-    """Kill at even shares of the pictures; how often a process was still at work."""
+    """Kill at even shares of the images; how often a process was still at work."""
     count = 0
     for number in range(place.sizes.kills):
         run = _Run(place.model, folder, out, goes_on=number > 0)
@@ -102,13 +102,13 @@ def _ended_beside_another(place: Place, folder: Path, out: Path) -> tuple[int, i
 
 
 def _counted(named: Sequence[str], files: Sequence[Path], folder: Path) -> tuple[Row, list[Claim]]:
-    """How often each picture stands in the file; names resolve against the file's folder."""
+    """How often each image stands in the file; names resolve against the file's folder."""
     times = Counter((folder / name).resolve() for name in named)
     missing = sum(times[file.resolve()] == 0 for file in files)
     again = sum(number - 1 for number in times.values())
-    row: Row = {"pictures": len(files), "lines": len(named), "missing": missing, "again": again}
+    row: Row = {"images": len(files), "lines": len(named), "missing": missing, "again": again}
     claims = [
-        Claim("7: pictures missing", missing, 0),
-        Claim("7: pictures more than once", again, 0),
+        Claim("7: images missing", missing, 0),
+        Claim("7: images more than once", again, 0),
     ]
     return row, claims

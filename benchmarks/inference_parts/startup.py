@@ -35,13 +35,13 @@ def show(place: Place) -> Shown:
 
 
 def _seconds(place: Place, environment: Path) -> Mapping[str, list[float]]:
-    picture = place.scratch / "first.jpg"
-    photographs.write(photographs.PICTURES[0], (640, 480), 0, picture)
+    image = place.scratch / "first.jpg"
+    photographs.write(photographs.IMAGES[0], (640, 480), 0, image)
     commands = {
         "python alone": [str(program_of(environment, "python")), "-c", ""],
         "onebox --version": [str(program_of(environment, "onebox")), "--version"],
         "onebox predict": [
-            str(program_of(environment, "onebox")), "predict", str(place.model), str(picture),
+            str(program_of(environment, "onebox")), "predict", str(place.model), str(image),
         ],
     }  # fmt: skip
     times: dict[str, list[float]] = {name: [] for name in commands}

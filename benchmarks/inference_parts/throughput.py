@@ -1,4 +1,4 @@
-"""Pictures a second from JPEG files: onebox, Ultralytics, and a loop that only decodes.
+"""Images a second from JPEG files: onebox, Ultralytics, and a loop that only decodes.
 
 Each is a process of its own, which does one pass over a folder when it is told to; the others wait
 meanwhile.
@@ -28,7 +28,7 @@ _SHARE_OF_LIMIT = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Pictures of one size, and how many times as many a second are asked."""
+    """Images of one size, and how many times as many a second are asked."""
 
     name: str
     size_wh: tuple[int, int]
@@ -58,11 +58,11 @@ class Contestant:
         self._process.kill()
         self._process.communicate()
 
-    def seconds(self, folder: Path, pictures: int) -> float:
+    def seconds(self, folder: Path, images: int) -> float:
         """One pass over a folder.
 
         Raises:
-            RuntimeError: If it failed, or answered another number of pictures.
+            RuntimeError: If it failed, or answered another number of images.
         """
         if self._process.stdin is None or self._process.stdout is None:
             raise RuntimeError("the process has no pipes.")
@@ -72,8 +72,8 @@ class Contestant:
         if not line:
             raise RuntimeError(self._log.read_text("utf-8", "replace")[-2000:])
         answer = json.loads(line)
-        if answer["pictures"] != pictures:
-            raise RuntimeError(f"{answer['pictures']} of {pictures} pictures were answered.")
+        if answer["images"] != images:
+            raise RuntimeError(f"{answer['images']} of {images} images were answered.")
         return answer["seconds"]
 
 
@@ -136,7 +136,7 @@ def _rows(
             "files": kind.name,
             "threads": threads,
             "what": name,
-            "pictures a second": count / statistics.median(measured),
+            "images a second": count / statistics.median(measured),
             "least": count / max(measured),
             "most": count / min(measured),
             "onebox is faster by": _times(seconds, name),
@@ -144,7 +144,7 @@ def _rows(
 
 
 def _times(seconds: Mapping[str, Sequence[float]], name: str) -> float:
-    """How many times as many pictures a second onebox answers; the median of the turns."""
+    """How many times as many images a second onebox answers; the median of the turns."""
     pairs = zip(seconds[name], seconds[_OURS], strict=True)
     return statistics.median(theirs / ours for theirs, ours in pairs)
 
@@ -153,9 +153,9 @@ def _claims(kind: Kind, threads: int, seconds: Mapping[str, Sequence[float]]) ->
     said = f"{kind.name}, threads {threads}"
     faster = _times(seconds, _THEIRS)
     yield Claim(
-        f"2: pictures a second over Ultralytics' at 640, {said}", faster, kind.faster, is_least=True
+        f"2: images a second over Ultralytics' at 640, {said}", faster, kind.faster, is_least=True
     )
     share = _times(seconds, _LIMIT)
     yield Claim(
-        f"3: of the pictures a second of decoding, {said}", share, _SHARE_OF_LIMIT, is_least=True
+        f"3: of the images a second of decoding, {said}", share, _SHARE_OF_LIMIT, is_least=True
     )

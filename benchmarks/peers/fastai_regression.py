@@ -1,4 +1,4 @@
-"""Box regression by fastai: its learner, its augmentation, its fine tuning, one box a picture.
+"""Box regression by fastai: its learner, its augmentation, its fine tuning, one box an image.
 
 As its chapter on points has it: coordinates in [-1, 1], ``y_range``, ``fine_tune`` with 1e-2. A
 turned box is no longer tight, so ``aug_transforms`` neither turns nor warps.
@@ -22,7 +22,7 @@ from fastai.vision.augment import Resize, ResizeMethod, aug_transforms
 from fastai.vision.core import PILImage, PointScaler, TensorBBox
 from fastai.vision.data import ImageBlock
 from fastai.vision.learner import vision_learner
-from jobs import Box, Budget, Job, Sample, picture, read_job, scaled, write_answer
+from jobs import Box, Budget, Job, Sample, image, read_job, scaled, write_answer
 from torch import Tensor
 
 _SIDE, _BATCH = 224, 32
@@ -65,11 +65,11 @@ def main() -> None:
 
 def _learner(job: Job) -> Learner:
     samples = [*job.part("train"), *job.part("val")]
-    pictures = {sample.image: PILImage(picture(sample)) for sample in samples}
+    images = {sample.image: PILImage(image(sample)) for sample in samples}
     block = DataBlock(
         blocks=(ImageBlock, TransformBlock(type_tfms=TensorBBox.create, item_tfms=PointScaler)),
-        get_x=lambda sample: pictures.get(sample.image) or PILImage(picture(sample)),
-        get_y=lambda sample: _on_decoded(sample, pictures[sample.image]),
+        get_x=lambda sample: images.get(sample.image) or PILImage(image(sample)),
+        get_y=lambda sample: _on_decoded(sample, images[sample.image]),
         splitter=IndexSplitter(range(len(job.part("train")), len(samples))),
         item_tfms=Resize(_SIDE, method=ResizeMethod.Squish),
         batch_tfms=aug_transforms(max_rotate=0, max_warp=0),
@@ -93,7 +93,7 @@ def _visible_distance(found: Tensor, truth: Tensor) -> Tensor:
 
 
 def _on_decoded(sample: Sample, decoded: PILImage) -> list[float]:
-    """The box in pixels of the picture as it was decoded; a tuple would be taken apart."""
+    """The box in pixels of the image as it was decoded; a tuple would be taken apart."""
     width, height = decoded.size
     return list(scaled(sample.box, width / sample.width, height / sample.height))
 
@@ -102,7 +102,7 @@ def _planned(learner: Learner, budget: Budget) -> int:
     """Epochs after the frozen one that end in time."""
     step = _BESIDE * _seconds_of_step(learner)
     steps = len(learner.dls.train)
-    # A picture is validated with about a third of a step's arithmetic.
+    # An image is validated with about a third of a step's arithmetic.
     validation = len(learner.dls.valid_ds) / _BATCH * step / 3
     left = budget.minutes * 60 - budget.spent - (_FROZEN * steps * step + validation)
     return max(1, int(left / (steps * step + validation)))
@@ -113,8 +113,8 @@ def _seconds_of_step(learner: Learner) -> float:
     network = copy.deepcopy(learner.model).train().requires_grad_(requires_grad=True)
     times = []
     start = time.perf_counter()
-    for pictures, boxes in islice(cycle(learner.dls.train), 1 + _STEPS):
-        learner.loss_func(network(pictures), boxes).backward()
+    for images, boxes in islice(cycle(learner.dls.train), 1 + _STEPS):
+        learner.loss_func(network(images), boxes).backward()
         times.append(time.perf_counter() - start)
         start = time.perf_counter()
     return sum(times[1:]) / _STEPS

@@ -1,7 +1,7 @@
-"""What a peer is handed and what it hands back: two JSON files, upright pictures, a clock.
+"""What a peer is handed and what it hands back: two JSON files, upright images, a clock.
 
 Workers run in environments of their own, so this imports nothing but NumPy's and Pillow's world.
-Boxes are ``xyxy`` in pixels of the upright picture.
+Boxes are ``xyxy`` in pixels of the upright image.
 """
 
 import importlib.metadata
@@ -17,12 +17,12 @@ from PIL import Image, ImageOps
 
 Box = tuple[float, float, float, float]
 
-_LONGEST = 640  # pixels that a decoded picture keeps on its longer side
+_LONGEST = 640  # pixels that a decoded image keeps on its longer side
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A picture with its subject."""
+    """An image with its subject."""
 
     image: Path
     label: str
@@ -38,7 +38,7 @@ class Job:
 
     Attributes:
         samples: Of all splits.
-        minutes: Of training; reading the pictures counts.
+        minutes: Of training; reading the images counts.
         seed: Everything random follows from it, as far as the peer allows.
         weights: A safetensors file of timm's ``mobilenetv2_100`` with ``pad_type`` ``same``.
         options: Of the peer.
@@ -95,7 +95,7 @@ def read_job() -> Job:
 def write_answer(
     job: Job, boxes: Sequence[Box | None], seconds: float, about: dict[str, object]
 ) -> None:
-    """Hand back a box for each test picture, None where there is no answer.
+    """Hand back a box for each test image, None where there is no answer.
 
     ``seconds`` are those of training; ``about`` says how far it came.
     """
@@ -106,8 +106,8 @@ def write_answer(
     job.answer.write_text(json.dumps(content), "utf-8")
 
 
-def picture(sample: Sample) -> Image.Image:
-    """The upright picture in RGB, shrunk where its longer side is beyond what any peer reads."""
+def image(sample: Sample) -> Image.Image:
+    """The upright image in RGB, shrunk where its longer side is beyond what any peer reads."""
     with Image.open(sample.image) as stored:
         stored.draft("RGB", (_LONGEST, _LONGEST))
         upright = ImageOps.exif_transpose(stored).convert("RGB")

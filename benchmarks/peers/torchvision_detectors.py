@@ -19,7 +19,7 @@ from typing import Any
 
 import timm
 import torch
-from jobs import Box, Budget, Job, Sample, picture, read_job, scaled, write_answer
+from jobs import Box, Budget, Job, Sample, image, read_job, scaled, write_answer
 from timm.layers import freeze_batch_norm_2d
 from torch import Tensor, nn
 from torchvision.models.detection.anchor_utils import DefaultBoxGenerator
@@ -61,9 +61,9 @@ class FcosBackbone(nn.Module):
         self.fpn = FeaturePyramidNetwork(channels, _FPN, extra_blocks=LastLevelP6P7(_FPN, _FPN))
         self.out_channels = _FPN
 
-    def forward(self, pictures: Tensor) -> dict[str, Tensor]:
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
         """The maps, the finest first."""
-        return self.fpn({str(place): each for place, each in enumerate(self.features(pictures))})
+        return self.fpn({str(place): each for place, each in enumerate(self.features(images))})
 
 
 class SsdliteBackbone(nn.Module):
@@ -88,12 +88,12 @@ class SsdliteBackbone(nn.Module):
             ]
         )
 
-    def forward(self, pictures: Tensor) -> dict[str, Tensor]:
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
         """The maps, the finest first."""
         maps = {}
         for place, step in enumerate(self.steps):
-            pictures = step(pictures)
-            maps[str(place)] = pictures
+            images = step(images)
+            maps[str(place)] = images
         return maps
 
 
@@ -135,10 +135,10 @@ def _train(network: nn.Module, way: Way, job: Job, budget: Budget) -> int:
 def _step(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
-    pictures: list[Tensor],
+    images: list[Tensor],
     targets: list[dict[str, Tensor]],
 ) -> None:
-    loss = sum(network(pictures, targets).values())
+    loss = sum(network(images, targets).values())
     if not math.isfinite(loss.item()):
         raise RuntimeError(f"the loss is {loss.item()}")
     optimizer.zero_grad()
@@ -147,21 +147,21 @@ def _step(
 
 
 def _batches(job: Job, way: Way) -> Iterator[tuple[list[Tensor], list[dict[str, Tensor]]]]:
-    """Augmented pictures and targets without end; each epoch in another order."""
+    """Augmented images and targets without end; each epoch in another order."""
     samples = job.part("train")
-    pictures = [v2.functional.pil_to_tensor(picture(sample)) for sample in samples]
+    images = [v2.functional.pil_to_tensor(image(sample)) for sample in samples]
     augment = v2.Compose([*way.augment, v2.ToDtype(torch.float32, scale=True)])
     order: list[int] = []
     while True:
         if len(order) < way.batch:
             order = random.sample(range(len(samples)), len(samples))
         chosen, order = order[: way.batch], order[way.batch :]
-        varied = [augment(*_target(samples[one], pictures[one], job.labels)) for one in chosen]
+        varied = [augment(*_target(samples[one], images[one], job.labels)) for one in chosen]
         yield [each for each, _ in varied], [target for _, target in varied]
 
 
 def _target(sample: Sample, pixels: Tensor, labels: list[str]) -> tuple[Image, dict[str, Any]]:
-    """The picture and its target in the detectors' own form; class 0 is the background."""
+    """The image and its target in the detectors' own form; class 0 is the background."""
     height, width = pixels.shape[-2:]
     box = scaled(sample.box, width / sample.width, height / sample.height)
     boxes = BoundingBoxes([box], format="XYXY", canvas_size=(height, width), dtype=torch.float32)
@@ -173,7 +173,7 @@ def _target(sample: Sample, pixels: Tensor, labels: list[str]) -> tuple[Image, d
 
 @torch.inference_mode()
 def _top(network: nn.Module, sample: Sample) -> Box | None:
-    pixels = v2.functional.pil_to_tensor(picture(sample)).float() / 255
+    pixels = v2.functional.pil_to_tensor(image(sample)).float() / 255
     height, width = pixels.shape[-2:]
     found = network([pixels])[0]
     if not len(found["scores"]):

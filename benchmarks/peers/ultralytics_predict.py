@@ -1,11 +1,11 @@
-"""YOLO26n of Ultralytics in ONNX: exported, or predicting folders of pictures when told to.
+"""YOLO26n of Ultralytics in ONNX: exported, or predicting folders of images when told to.
 
     python ultralytics_predict.py export FILE --size N
     python ultralytics_predict.py passes FILE --threads N --cores 0 1
 
 It has no weights, which cost no more and no less time; its batch norms are given the statistics of
 noise, so that values neither die out nor overflow. ``passes`` reads names of folders from standard
-input, one a line, and answers each with a line of JSON: how many pictures, how many seconds.
+input, one a line, and answers each with a line of JSON: how many images, how many seconds.
 
 References:
     docs.ultralytics.com: modes/export (``nms=False``: the head that needs none), modes/predict.
@@ -77,9 +77,9 @@ def _answer(file: Path, threads: int) -> None:
     for line in sys.stdin:
         start = time.perf_counter()
         results = model.predict(line.rstrip("\n"), stream=True, verbose=False)
-        pictures = sum(1 for _ in results)
+        images = sum(1 for _ in results)
         spent = time.perf_counter() - start
-        print(json.dumps({"pictures": pictures, "seconds": spent}), file=answers, flush=True)
+        print(json.dumps({"images": images, "seconds": spent}), file=answers, flush=True)
 
 
 def _opened(file: Path, threads: int) -> Any:  # noqa: ANN401 - its package is not onebox's

@@ -1,7 +1,7 @@
-"""YOLO26n of Ultralytics from no weights, within its own time budget; the best box of a picture.
+"""YOLO26n of Ultralytics from no weights, within its own time budget; the best box of an image.
 
 Its weights pretrained on COCO are downloaded on first use, which is not done here. Everything is
-its default but the size, the time, pictures kept in memory, and drawings left out.
+its default but the size, the time, images kept in memory, and drawings left out.
 
 References:
     docs.ultralytics.com: modes/train (``time``), usage/cfg.
@@ -69,7 +69,7 @@ def _top(model: object, sample: Sample, size: int) -> Box | None:
 
 
 def _write_data(job: Job, folder: Path) -> Path:
-    """Links to the pictures, a label file beside each, and the file that names the folders."""
+    """Links to the images, a label file beside each, and the file that names the folders."""
     for split in ("train", "val"):
         for number, sample in enumerate(job.part(split)):
             _write_sample(sample, folder / split, f"{number:05}", job.labels)

@@ -1,12 +1,12 @@
-"""Draw docs/images/predictions.png: what a model finds in generated pictures.
+"""Draw docs/images/predictions.png: what a model finds in generated images.
 
-The model that made the picture in the repository:
+The model that made the image in the repository:
 
     onebox train synth:cutouts --recipe demo --set train.epochs=12 --set train.learning_rate=2e-3 \
         --out runs/cat
     python docs/figures/predictions.py runs/cat/model.onnx
 
-The pictures are the first ones of a seed that training does not use; none is left out. They lie
+The images are the first ones of a seed that training does not use; none is left out. They lie
 over those photographs of scikit-image that are CC0 or in the public domain, so that the drawing is
 free of conditions.
 """
@@ -22,7 +22,7 @@ import onebox
 from onebox import images, synthetic
 from onebox.contact_sheets import contact_sheet
 from onebox.structures import Sample
-from onebox.synthetic.material import bundled_picture
+from onebox.synthetic.material import bundled_image
 from onebox.visualization import draw
 
 _OUT = Path(__file__).parents[1] / "images" / "predictions.png"
@@ -54,13 +54,13 @@ def main() -> None:
     sheet = contact_sheet(tiles, columns=_COLUMNS, tile_side=_SIDE)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     sheet.quantize(_COLOURS).save(options.out, optimize=True)
-    print(f"{options.out}: {_COUNT} pictures")
+    print(f"{options.out}: {_COUNT} images")
 
 
 def _samples() -> Iterator[Sample]:
     with tempfile.TemporaryDirectory() as folder:
         for name in _FREE:
-            shutil.copy(bundled_picture("scikit-image", f"data/{name}"), folder)
+            shutil.copy(bundled_image("scikit-image", f"data/{name}"), folder)
         grounds = Path(folder)
         endless = synthetic.cutouts(size=_SIDE, seed=_SEED, split="test", backgrounds=grounds)
         yield from islice(endless, _COUNT)

@@ -1,12 +1,12 @@
-"""Draw docs/images/recipe-NAME.png: what each recipe's model finds in the same six pictures.
+"""Draw docs/images/recipe-NAME.png: what each recipe's model finds in the same six images.
 
 The models are those that benchmarks/recipes.py keeps:
 
     python benchmarks/recipes.py train --shared DIR --keep DIR results.json
     python docs/figures/recipes.py DIR [--pose runs/pose/model.onnx --lsp DIR/lsp]
 
-The pictures are generated, of a seed that training does not use. Those of the athletes are not
-free to show: of them stands here what a joint model makes of it, beside what is true, on no ground.
+The images are generated, of a seed that training does not use. Those of the athletes are not
+free to show: of them stands here what a keypoint model makes of it, beside what is true, on no ground.
 """
 
 import argparse
@@ -33,10 +33,10 @@ Shown = tuple[Sample, ndarray]
 
 
 def main() -> None:
-    """Draw one sheet for each kept run, and one of joints where asked."""
+    """Draw one sheet for each kept run, and one of keypoints where asked."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("keep", type=Path, metavar="DIR")
-    parser.add_argument("--pose", type=Path, help="a model of joints")
+    parser.add_argument("--pose", type=Path, help="a model of keypoints")
     parser.add_argument("--lsp", type=Path, help="the folder of its data")
     options = parser.parse_args()
     shown = [(sample, images.load(sample.image).pixels) for sample in islice(_samples(), _COUNT)]
@@ -55,7 +55,7 @@ def _write(name: str, model: Path, shown: Sequence[Shown], *, with_ground: bool 
     for sample, pixels in shown:
         found = localizer.predict(pixels)
         ground = pixels if with_ground else np.full_like(pixels, _GROUND)
-        tiles.append(draw(ground, prediction=found, truth=sample, joints=localizer.joints))
+        tiles.append(draw(ground, prediction=found, truth=sample, keypoints=localizer.keypoints))
     sheet = contact_sheet(tiles, columns=_COUNT, tile_side=_SIDE)
     out = _FOLDER / f"recipe-{name}.png"
     sheet.quantize(_COLOURS).save(out, optimize=True)

@@ -1,4 +1,4 @@
-"""Object localization: one picture, one subject - what it is, where it is, and how sure.
+"""Object localization: one image, one subject - what it is, where it is, and how sure.
 
 >>> import onebox
 >>> data = onebox.read("synth:blobs")
@@ -12,7 +12,7 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from onebox.errors import DataError, ModelError, OneboxError, PictureError, SettingError
+from onebox.errors import DataError, ImageError, ModelError, OneboxError, SettingError
 from onebox.evaluation import Report, evaluate
 from onebox.formats import write
 from onebox.loading import load
@@ -31,10 +31,10 @@ __version__ = "0.1.0"
 __all__ = [
     "DataError",
     "Dataset",
+    "ImageError",
     "Localizer",
     "ModelError",
     "OneboxError",
-    "PictureError",
     "Prediction",
     "Recipe",
     "Report",

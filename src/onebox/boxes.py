@@ -1,7 +1,7 @@
 """Axis-aligned boxes: layouts, geometry and overlap, as pure functions of arrays.
 
 One convention holds in the whole package. A box is ``xyxy``: ``(x_min, y_min, x_max, y_max)`` in
-pixels of the upright picture, x rightwards, y downwards, origin at the outer corner of the
+pixels of the upright image, x rightwards, y downwards, origin at the outer corner of the
 top-left pixel. Edges are continuous, so a width is ``x_max - x_min`` and never ``+ 1``. Other
 layouts live only at the borders (label files, model heads) and are converted there.
 """
@@ -66,7 +66,7 @@ def box_areas(boxes: Boxes) -> Float[ndarray, " n"]:
 
 
 def clip_boxes(boxes: Boxes, size_wh: tuple[float | int, float | int]) -> Boxes:
-    """Cut ``xyxy`` boxes at the frame of a picture of ``(width, height)``."""
+    """Cut ``xyxy`` boxes at the frame of an image of ``(width, height)``."""
     return np.clip(boxes, 0, np.array([*size_wh, *size_wh], dtype=boxes.dtype))
 
 
@@ -95,15 +95,15 @@ def paired_iou(left: Boxes, right: Boxes) -> Float[ndarray, " n"]:
 def turn_points_upright(
     points: Float[ndarray, "n 2"], orientation: int, stored_wh: tuple[float | int, float | int]
 ) -> Float[ndarray, "n 2"]:
-    """Move ``(x, y)`` points from a picture as it is stored to the picture as a person sees it.
+    """Move ``(x, y)`` points from an image as it is stored to the image as a person sees it.
 
     Args:
-        points: Pixels of the stored picture.
+        points: Pixels of the stored image.
         orientation: The EXIF orientation, 1 to 8.
         stored_wh: Width and height before turning.
 
     Returns:
-        Pixels of the upright picture.
+        Pixels of the upright image.
 
     References:
         EXIF 2.32, tag 0x0112 (Orientation).
@@ -126,7 +126,7 @@ def turn_points_upright(
 def turn_boxes_upright(
     boxes: Boxes, orientation: int, stored_wh: tuple[float | int, float | int]
 ) -> Boxes:
-    """Move ``xyxy`` boxes from a stored picture to the upright one; see `turn_points_upright`."""
+    """Move ``xyxy`` boxes from a stored image to the upright one; see `turn_points_upright`."""
     first = turn_points_upright(boxes[:, :2], orientation, stored_wh)
     second = turn_points_upright(boxes[:, 2:], orientation, stored_wh)
     return np.concatenate([np.minimum(first, second), np.maximum(first, second)], axis=1)

@@ -1,4 +1,4 @@
-"""Drawn pictures laid out on one sheet."""
+"""Drawn images laid out on one sheet."""
 
 from collections.abc import Sequence
 
@@ -19,24 +19,24 @@ def contact_sheet(
     tile_side: int,
     captions: Sequence[str] | None = None,
 ) -> Image.Image:
-    """Lay pictures out in rows on a grey ground, each centred in a square and maybe captioned.
+    """Lay images out in rows on a grey ground, each centred in a square and maybe captioned.
 
     Args:
-        tiles: The pictures; one larger than its square is shrunk into it.
-        columns: Pictures in a row.
+        tiles: The images; one larger than its square is shrunk into it.
+        columns: Images in a row.
         tile_side: Side of a square in pixels.
-        captions: A line below each picture, cut where it is too long.
+        captions: A line below each image, cut where it is too long.
 
     Returns:
-        The sheet, no wider than its pictures ask.
+        The sheet, no wider than its images ask.
 
     Raises:
-        ValueError: If there is no picture, or if captions are not as many as pictures.
+        ValueError: If there is no image, or if captions are not as many as images.
     """
     if not tiles:
-        raise ValueError("a contact sheet needs at least one picture.")
+        raise ValueError("a contact sheet needs at least one image.")
     if captions is not None and len(captions) != len(tiles):
-        raise ValueError(f"{len(tiles)} pictures cannot have {len(captions)} captions.")
+        raise ValueError(f"{len(tiles)} images cannot have {len(captions)} captions.")
     columns = min(columns, len(tiles))
     rows = -(-len(tiles) // columns)
     row_height = tile_side + (0 if captions is None else 2 * _CAPTION_PX)

@@ -28,8 +28,8 @@ def draw_network(facts: ModelFacts) -> str:
     """
     trunk = [part for part in facts.parts if not part.name.endswith(_HEADS)]
     heads = [part for part in facts.parts if part.name.endswith(_HEADS)]
-    picture = _card("picture", [f"{facts.size} x {facts.size} x 3"], (_MARGIN, _MARGIN), "box")
-    cards, flows = [picture], []
+    image = _card("image", [f"{facts.size} x {facts.size} x 3"], (_MARGIN, _MARGIN), "box")
+    cards, flows = [image], []
     for column, part in enumerate(trunk, start=1):
         cards.append(_part_card(part, (_x(column), _MARGIN), "box"))
         flows.append(_flow((_x(column - 1), _MARGIN), (_x(column), _MARGIN)))
@@ -56,7 +56,7 @@ def _part_card(part: Part, corner: tuple[int, int], style: str) -> str:
 
 
 def shapes_text(part: Part) -> str:
-    """The shapes that a part makes of one picture, as ``96 x 12 x 12, 960 x 6 x 6``; each once."""
+    """The shapes that a part makes of one image, as ``96 x 12 x 12, 960 x 6 x 6``; each once."""
     return ", ".join(" x ".join(map(str, shape)) for shape in dict.fromkeys(part.shapes))
 
 

@@ -5,7 +5,7 @@
     OneboxError            1  the job failed (a full disk, weights out of reach)
     ├── SettingError       2  a recipe, an option or a combination of them
     ├── DataError          3  label files and data sets
-    │   └── PictureError   3  one picture that cannot be read
+    │   └── ImageError   3  one image that cannot be read
     └── ModelError         4  a model file, or an export that does not hold
 
 Every message names the place, the rule, the value and the repair. A wrong call of a Python
@@ -43,8 +43,8 @@ class DataError(OneboxError):
         super().__init__("\n".join(problems))
 
 
-class PictureError(DataError):
-    """One picture that cannot be read."""
+class ImageError(DataError):
+    """One image that cannot be read."""
 
 
 class ModelError(OneboxError):

@@ -1,8 +1,8 @@
 """A predictor and a data set → a `Report`: how well the one finds what the other shows.
 
-Every picture is predicted as a caller would have it predicted, one by one and from its file.
+Every image is predicted as a caller would have it predicted, one by one and from its file.
 Everything that is wrong with the data is said at once: labels the model does not know before the
-first picture is read, pictures that cannot be read after the last.
+first image is read, images that cannot be read after the last.
 """
 
 import math
@@ -15,10 +15,10 @@ import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
-from onebox.errors import DataError, PictureError, shorten, suggest
+from onebox.errors import DataError, ImageError, shorten, suggest
 from onebox.images import read_header
-from onebox.metrics import Figures, Outcome, compare, compute_metrics, known, share_at, spread
-from onebox.structures import SPLITS, Box, Dataset, Joints, Prediction, Sample
+from onebox.metrics import Metrics, Outcome, compare, compute_metrics, known, share_at, spread
+from onebox.structures import SPLITS, Box, Dataset, KeypointSet, Prediction, Sample
 
 SCHEMA_VERSION = 1
 """Counts changes of `Report.as_json` that a reader of it would notice."""
@@ -44,12 +44,12 @@ class Predictor(Protocol):
         ...
 
     @property
-    def joints(self) -> Joints | None:
-        """What its predictions' keypoints are called, or None if it finds no joints."""
+    def keypoints(self) -> KeypointSet | None:
+        """What its predictions' keypoints are called, or None if it finds no keypoints."""
         ...
 
     def predict(self, source: Path | ndarray, /) -> Prediction:
-        """Answer for one picture: a file, or uint8 pixels of shape (height, width, 3)."""
+        """Answer for one image: a file, or uint8 pixels of shape (height, width, 3)."""
         ...
 
 
@@ -58,26 +58,26 @@ class Report:
     """How a model did on a data set.
 
     Attributes:
-        overall: Figures of all pictures.
-        per_class: Figures of the pictures of each true label that occurs, in the model's order.
-        outcomes: One for each picture, in the order of the data set.
+        overall: Metrics of all images.
+        per_class: Metrics of the images of each true label that occurs, in the model's order.
+        outcomes: One for each image, in the order of the data set.
         classes: The model's names.
-        confusion: Pictures counted by true class (rows) and predicted class (columns).
-        joints: The model's joints, or None.
+        confusion: Images counted by true class (rows) and predicted class (columns).
+        keypoints: The model's keypoints, or None.
     """
 
-    overall: Figures
-    per_class: dict[str, Figures]
+    overall: Metrics
+    per_class: dict[str, Metrics]
     outcomes: tuple[Outcome, ...]
     classes: tuple[str, ...]
     confusion: Int[ndarray, "k k"]
-    joints: Joints | None = None
+    keypoints: KeypointSet | None = None
 
     @property
     def is_collapsed(self) -> bool:
-        """Whether the model answers hardly better than with one box for all pictures.
+        """Whether the model answers hardly better than with one box for all images.
 
-        Said where the true boxes differ from each other (a `spread` in [0, 1] of their pictures
+        Said where the true boxes differ from each other (a `spread` in [0, 1] of their images
         above 0.05) and either the predicted boxes spread less than a fifth as much, or the model
         gains less than 5 % of what lies between the mean training box and a perfect overlap.
         """
@@ -90,26 +90,26 @@ class Report:
         return is_one_box or not _gains_on_mean_box(self.overall)
 
     def iou_curve(self, thresholds: Iterable[float]) -> tuple[float | None, ...]:
-        """The share of boxes that reach each overlap; None where no picture has a box."""
+        """The share of boxes that reach each overlap; None where no image has a box."""
         ious = known(outcome.iou for outcome in self.outcomes)
         return tuple(share_at(ious, threshold) for threshold in thresholds)
 
     def worst(self, count: int) -> tuple[Outcome, ...]:
-        """The pictures of least overlap, the least first; those without a box are left out."""
+        """The images of least overlap, the least first; those without a box are left out."""
         return self.ranked()[:count]
 
     def best(self, count: int) -> tuple[Outcome, ...]:
-        """The pictures of most overlap, the most first; those without a box are left out."""
+        """The images of most overlap, the most first; those without a box are left out."""
         return self.ranked()[::-1][:count]
 
     def middle(self, count: int) -> tuple[Outcome, ...]:
-        """The pictures around the median overlap, the least first."""
+        """The images around the median overlap, the least first."""
         ranked = self.ranked()
         start = max(0, (len(ranked) - count) // 2)
         return ranked[start : start + count]
 
     def ranked(self) -> tuple[Outcome, ...]:
-        """The pictures that have a box by their overlap, the least first."""
+        """The images that have a box by their overlap, the least first."""
         pairs = [(one.iou, place) for place, one in enumerate(self.outcomes) if one.iou is not None]
         return tuple(self.outcomes[place] for _, place in sorted(pairs))
 
@@ -121,51 +121,51 @@ class Report:
             "per_class": {name: part.as_json() for name, part in self.per_class.items()},
             "worst": [_row(outcome) for outcome in self.worst(_WORST_IN_JSON)],
             "is_collapsed": self.is_collapsed,
-            **({"per_joint": self.per_joint()} if self.overall.joint_pck else {}),
+            **({"per_keypoint": self.per_keypoint()} if self.overall.keypoint_pck else {}),
         }
 
-    def per_joint(self) -> dict[str, dict[str, float | None]]:
-        """PCK@0.2 and mean error, in torsos, of each joint; empty where none was labelled."""
-        names = self.joints.names if self.joints and self.overall.joint_pck else ()
-        rows = zip(names, self.overall.joint_pck, self.overall.joint_error, strict=True)
+    def per_keypoint(self) -> dict[str, dict[str, float | None]]:
+        """PCK@0.2 and mean error, in torsos, of each keypoint; empty where none was labelled."""
+        names = self.keypoints.names if self.keypoints and self.overall.keypoint_pck else ()
+        rows = zip(names, self.overall.keypoint_pck, self.overall.keypoint_error, strict=True)
         return {name: {"pck_0.2": pck, "mean_error": error} for name, pck, error in rows}
 
 
 def evaluate(
     localizer: Predictor, data: Dataset, *, progress: Callable[[int, int], None] | None = None
 ) -> Report:
-    """Predict every picture of a data set and hold the answers against its labels.
+    """Predict every image of a data set and hold the answers against its labels.
 
     Args:
         localizer: The model.
-        data: Pictures with labels, mostly one split: ``data.part("test")``.
-        progress: Called after each picture with those done and all there are.
+        data: Images with labels, mostly one split: ``data.part("test")``.
+        progress: Called after each image with those done and all there are.
 
     Returns:
         The report.
 
     Raises:
-        DataError: If there is no picture, if a label is none of the model's classes, or if a
-            picture cannot be read; the message lists every one of them.
+        DataError: If there is no image, if a label is none of the model's classes, or if an
+            image cannot be read; the message lists every one of them.
     """
     _check_labels(data, localizer.classes)
-    _check_joints(data, localizer.joints)
+    _check_keypoints(data, localizer.keypoints)
     outcomes: list[Outcome] = []
     problems: list[str] = []
     for done, sample in enumerate(data, start=1):
         try:
             outcomes.append(_outcome(localizer, sample))
-        except PictureError as error:
+        except ImageError as error:
             problems += [_at_origin(sample, problem) for problem in error.problems]
         if progress is not None:
             progress(done, len(data))
     if problems:
         raise DataError(*problems)
-    return summarize(outcomes, localizer.classes, joints=localizer.joints)
+    return summarize(outcomes, localizer.classes, keypoints=localizer.keypoints)
 
 
 def summarize(
-    outcomes: Sequence[Outcome], classes: tuple[str, ...], *, joints: Joints | None = None
+    outcomes: Sequence[Outcome], classes: tuple[str, ...], *, keypoints: KeypointSet | None = None
 ) -> Report:
     """Make the report of outcomes whose labels are all among ``classes``."""
     number = {name: index for index, name in enumerate(classes)}
@@ -181,20 +181,20 @@ def summarize(
         outcomes=tuple(outcomes),
         classes=classes,
         confusion=confusion,
-        joints=joints,
+        keypoints=keypoints,
     )
 
 
 def _check_labels(data: Dataset, classes: tuple[str, ...]) -> None:
-    """Refuse what cannot be evaluated, before any picture is read.
+    """Refuse what cannot be evaluated, before any image is read.
 
     Raises:
-        DataError: If there is no picture, or if a label is none of the model's classes.
+        DataError: If there is no image, or if a label is none of the model's classes.
     """
     if not len(data):
         raise DataError(
-            f"{data.name or 'data set'}: there is no picture to evaluate. Choose a split that has "
-            f"pictures ({', '.join(SPLITS)}), or put some into this one."
+            f"{data.name or 'data set'}: there is no image to evaluate. Choose a split that has "
+            f"images ({', '.join(SPLITS)}), or put some into this one."
         )
     usable = {None, *classes}
     unknown = [sample for sample in data if sample.label not in usable]
@@ -202,16 +202,20 @@ def _check_labels(data: Dataset, classes: tuple[str, ...]) -> None:
         raise DataError(*(_unknown_label(sample, classes) for sample in unknown))
 
 
-def _check_joints(data: Dataset, joints: Joints | None) -> None:
-    """Refuse joints of another order, which would be held against each other by mistake.
+def _check_keypoints(data: Dataset, keypoints: KeypointSet | None) -> None:
+    """Refuse keypoints of another order, which would be held against each other by mistake.
 
     Raises:
-        DataError: If both have joints, and not the same.
+        DataError: If both have keypoints, and not the same.
     """
-    if joints is not None and data.joints is not None and joints.names != data.joints.names:
+    if (
+        keypoints is not None
+        and data.keypoints is not None
+        and keypoints.names != data.keypoints.names
+    ):
         raise DataError(
-            f"{data.name or 'data set'}: its joints are {', '.join(data.joints.names)}, and the "
-            f"model's are {', '.join(joints.names)}. Order and name them alike."
+            f"{data.name or 'data set'}: its keypoints are {', '.join(data.keypoints.names)}, and the "
+            f"model's are {', '.join(keypoints.names)}. Order and name them alike."
         )
 
 
@@ -241,19 +245,19 @@ def _outcome(localizer: Predictor, sample: Sample) -> Outcome:
         prediction,
         size_wh=size_wh,
         mean_box=localizer.mean_box,
-        joints=localizer.joints,
+        keypoints=localizer.keypoints,
     )
 
 
 def _spread(outcomes: Sequence[Outcome], boxes: Sequence[Box | None]) -> float:
-    """Spread of one box a picture, each in [0, 1] of its picture; 0 where there is none."""
+    """Spread of one box an image, each in [0, 1] of its image; 0 where there is none."""
     if not boxes:
         return 0.0
     sizes = np.array([one.size_wh * 2 for one in outcomes], dtype=np.float64)
     return spread(np.array(boxes, dtype=np.float64) / sizes)
 
 
-def _gains_on_mean_box(overall: Figures) -> bool:
+def _gains_on_mean_box(overall: Metrics) -> bool:
     if overall.mean_iou is None or overall.mean_box_iou is None:
         return True
     room = 1 - overall.mean_box_iou

@@ -1,4 +1,4 @@
-"""Letters for what is drawn on pictures, and text that fits the room there is."""
+"""Letters for what is drawn on images, and text that fits the room there is."""
 
 from functools import cache
 

@@ -1,6 +1,6 @@
-"""Any source of a picture → upright RGB pixels.
+"""Any source of an image → upright RGB pixels.
 
-Every picture comes through this door: a path, encoded bytes, a Pillow picture or a NumPy array,
+Every image comes through this door: a path, encoded bytes, a Pillow image or a NumPy array,
 of any mode, turned as its EXIF orientation asks, grey made RGB, transparency laid over white, the
 first frame of an animation. A JPEG shrinks while it decodes (DCT scaling) when the caller needs
 few pixels.
@@ -22,15 +22,15 @@ from PIL import Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from onebox import jpegs
-from onebox.errors import PictureError
+from onebox.errors import ImageError
 from onebox.files import is_empty
 from onebox.structures import Rendered
 
 MAX_PIXELS = 178_956_970
-"""The largest picture that is decoded; a larger one is taken for a decompression bomb."""
+"""The largest image that is decoded; a larger one is taken for a decompression bomb."""
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-"""What is taken for a picture when a folder is searched."""
+"""What is taken for an image when a folder is searched."""
 
 Source = str | os.PathLike[str] | bytes | Image.Image | Rendered | ndarray
 Pixels = UInt8[ndarray, "height width 3"]
@@ -39,7 +39,7 @@ Decoded = Image.Image | Pixels
 _REASONS: dict[type[Exception], str] = {
     FileNotFoundError: "there is no such file. Correct the path.",
     NotADirectoryError: "there is no such file: it is looked for below a file. Correct the path.",
-    IsADirectoryError: "is a folder, not a picture. Name the pictures in it.",
+    IsADirectoryError: "is a folder, not an image. Name the images in it.",
     PermissionError: "may not be read. Change its permissions.",
     MemoryError: "takes more memory to decode than there is. Shrink it or remove it.",
     Image.DecompressionBombError: (
@@ -73,13 +73,13 @@ _EIGHT_BIT, _SIXTEEN_BIT = 2**8 - 1, 2**16 - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Picture:
-    """Upright RGB pixels, and the size of the picture that they show.
+class LoadedImage:
+    """Upright RGB pixels, and the size of the image that they show.
 
     Attributes:
-        pixels: May be fewer than the picture has, where it was shrunk while decoding.
-        size_wh: Width and height of the whole upright picture.
-        scale_xy: Columns and rows of the whole picture that one pixel here stands for; a last
+        pixels: May be fewer than the image has, where it was shrunk while decoding.
+        size_wh: Width and height of the whole upright image.
+        scale_xy: Columns and rows of the whole image that one pixel here stands for; a last
             pixel may stand for fewer, so sizes alone do not tell.
     """
 
@@ -90,7 +90,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a picture file says of itself before its pixels are decoded.
+    """What an image file says of itself before its pixels are decoded.
 
     Attributes:
         stored_wh: Width and height as stored.
@@ -102,7 +102,7 @@ class Header:
 
     @property
     def size_wh(self) -> tuple[int, int]:
-        """Width and height of the upright picture."""
+        """Width and height of the upright image."""
         return self.stored_wh if self.is_upright else self.stored_wh[::-1]
 
     @property
@@ -112,30 +112,30 @@ class Header:
 
 
 def read_header(path: str | os.PathLike[str]) -> Header:
-    """Read a picture's size and orientation without decoding it.
+    """Read an image's size and orientation without decoding it.
 
     Raises:
-        PictureError: If the file is missing, empty, no picture or too large.
+        ImageError: If the file is missing, empty, no image or too large.
     """
     with _opened(path) as image:
         return _header(image)
 
 
-def load(source: Source, *, at_least: int | None = None) -> Picture:
-    """Decode a picture to upright RGB.
+def load(source: Source, *, at_least: int | None = None) -> LoadedImage:
+    """Decode an image to upright RGB.
 
     Args:
-        source: A path, encoded bytes, a Pillow picture, or an array of uint8 with shape
+        source: A path, encoded bytes, a Pillow image, or an array of uint8 with shape
             (height, width), (height, width, 3) or (height, width, 4).
-        at_least: Pixels that the caller needs on each side; a larger picture may come back
+        at_least: Pixels that the caller needs on each side; a larger image may come back
             shrunk to between one and two times this (an array only where it is several times as
             large, since copying costs more than it saves). None for every pixel.
 
     Returns:
-        The pixels and the size of the whole upright picture.
+        The pixels and the size of the whole upright image.
 
     Raises:
-        PictureError: If the source cannot be read as a picture; the message names it.
+        ImageError: If the source cannot be read as an image; the message names it.
         TypeError: If the source is of another type, or an array that is not uint8.
         ValueError: If an array has another shape.
     """
@@ -152,40 +152,40 @@ def load(source: Source, *, at_least: int | None = None) -> Picture:
         upright = _turned(stored, 1 if _turns_itself(image) else header.orientation)
         reduced, (across, down) = _reduced(upright, at_least)
         pixels = np.asarray(reduced)
-    return Picture(pixels, header.size_wh, (shrink * across, shrink * down))
+    return LoadedImage(pixels, header.size_wh, (shrink * across, shrink * down))
 
 
-def find_pictures(folder: Path) -> list[Path]:
-    """List the picture files below a folder, sorted, by their suffix."""
+def find_images(folder: Path) -> list[Path]:
+    """List the image files below a folder, sorted, by their suffix."""
     return sorted(
         path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()
     )
 
 
-def _from_array(array: ndarray, at_least: int | None) -> Picture:
+def _from_array(array: ndarray, at_least: int | None) -> LoadedImage:
     if array.dtype != np.uint8:
-        raise TypeError(f"a picture's array must be uint8, got {array.dtype}; scale it to 0..255.")
+        raise TypeError(f"an image's array must be uint8, got {array.dtype}; scale it to 0..255.")
     if array.ndim == 2:  # noqa: PLR2004
         array = np.repeat(array[:, :, None], _RGB, axis=2)
     if array.ndim != 3 or array.shape[2] not in {_RGB, _RGBA} or 0 in array.shape:  # noqa: PLR2004
         raise ValueError(
-            "a picture's array must have shape (height, width), (height, width, 3) or "
+            "an image's array must have shape (height, width), (height, width, 3) or "
             f"(height, width, 4), got {array.shape}."
         )
     height, width = array.shape[:2]
     is_large = at_least is not None and min(height, width) >= _WORTH_SHRINKING * at_least
     if array.shape[2] == _RGBA or is_large:
         image, factors = _reduced(_to_rgb(Image.fromarray(array)), at_least)
-        return Picture(np.asarray(image), (width, height), factors)
-    return Picture(np.ascontiguousarray(array), (width, height))
+        return LoadedImage(np.asarray(image), (width, height), factors)
+    return LoadedImage(np.ascontiguousarray(array), (width, height))
 
 
 @contextmanager
 def _opened(source: str | os.PathLike[str] | bytes | Image.Image) -> Iterator[Image.Image]:
-    """Open a picture; everything that Pillow says against it becomes one kind of error.
+    """Open an image; everything that Pillow says against it becomes one kind of error.
 
     Raises:
-        PictureError: If Pillow has anything against the source.
+        ImageError: If Pillow has anything against the source.
     """
     try:
         if isinstance(source, Image.Image):
@@ -195,12 +195,12 @@ def _opened(source: str | os.PathLike[str] | bytes | Image.Image) -> Iterator[Im
             _check_size(image)
             yield image
     except _REFUSALS as error:
-        raise PictureError(f"{_name(source)}: {_reason(source, error)}") from error
+        raise ImageError(f"{_name(source)}: {_reason(source, error)}") from error
 
 
 def _open(source: str | os.PathLike[str] | io.BytesIO) -> Image.Image:
-    """Read a header; our own limit speaks of large pictures, as an error that names the file."""
-    # The filters of warnings belong to the process, and pictures are read in threads.
+    """Read a header; our own limit speaks of large images, as an error that names the file."""
+    # The filters of warnings belong to the process, and images are read in threads.
     with _FILTERS, warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         return Image.open(source)
@@ -208,9 +208,9 @@ def _open(source: str | os.PathLike[str] | io.BytesIO) -> Image.Image:
 
 def _name(source: str | os.PathLike[str] | bytes | Image.Image) -> str:
     if isinstance(source, bytes):
-        return f"picture of {len(source)} bytes"
+        return f"image of {len(source)} bytes"
     if isinstance(source, Image.Image):
-        return str(getattr(source, "filename", "")) or "picture"
+        return str(getattr(source, "filename", "")) or "image"
     return str(source)
 
 
@@ -227,7 +227,7 @@ def _reason(source: str | os.PathLike[str] | bytes | Image.Image, error: Excepti
     if source == b"" if isinstance(source, bytes | Image.Image) else is_empty(Path(source)):
         return "is empty (0 bytes). Replace or remove it."
     if isinstance(error, UnidentifiedImageError):
-        return "is not a picture in a format that can be read. Save it as JPEG or PNG."
+        return "is not an image in a format that can be read. Save it as JPEG or PNG."
     return f"cannot be decoded ({error}). Replace or remove it."
 
 

@@ -1,7 +1,7 @@
-"""Pixels → what a network's file answers for them: one look, or two, at one picture or several.
+"""Pixels → what a network's file answers for them: one look, or two, at one image or several.
 
-Pictures of one size go through the network together. An answer for the part of a picture that is
-looked at again is given in pixels of the whole picture, as the first answer was.
+Images of one size go through the network together. An answer for the part of an image that is
+looked at again is given in pixels of the whole image, as the first answer was.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,18 +17,18 @@ from onebox.structures import PRESENT
 
 INPUT = "image"
 OUTPUTS = ("box", "probability", "score")
-JOINTS_OUTPUT = "keypoints"
+KEYPOINTS_OUTPUT = "keypoints"
 PRESENCE_OUTPUT = "presence"
 
 _SMALLEST = 1e-6
 
 Found = Mapping[str, Any]
-"""Arrays of one picture by the names of their outputs, in the pixels that were shown."""
+"""Arrays of one image by the names of their outputs, in the pixels that were shown."""
 
 
-def outputs_of(*, joints: bool, presence: bool) -> tuple[str, ...]:
+def outputs_of(*, keypoints: bool, presence: bool) -> tuple[str, ...]:
     """The outputs of a model file, in order."""
-    also = {JOINTS_OUTPUT: joints, PRESENCE_OUTPUT: presence}
+    also = {KEYPOINTS_OUTPUT: keypoints, PRESENCE_OUTPUT: presence}
     return (*OUTPUTS, *(name for name, is_there in also.items() if is_there))
 
 
@@ -48,7 +48,7 @@ class Looks:
     def find(
         self, session: onnxruntime.InferenceSession, shown: Sequence[ndarray]
     ) -> Sequence[Found]:
-        """What the network finds in each picture, in that picture's pixels."""
+        """What the network finds in each image, in that image's pixels."""
         found = self._look(session, shown)
         if self.margin is None:
             return found
@@ -58,7 +58,7 @@ class Looks:
             return found
         crops = [_crop(shown[place], part) for place, part in finer.items()]
         seen = zip(finer.items(), self._look(session, crops), strict=True)
-        again = {place: _on_picture(new, found[place], part) for (place, part), new in seen}
+        again = {place: _on_image(new, found[place], part) for (place, part), new in seen}
         return [again.get(place, first) for place, first in enumerate(found)]
 
     def _look(
@@ -85,7 +85,7 @@ class Looks:
 
 
 def _of_one_shape(shown: Sequence[ndarray]) -> Iterable[list[int]]:
-    """The places of the pictures that can be stacked."""
+    """The places of the images that can be stacked."""
     places: dict[tuple[int, ...], list[int]] = {}
     for place, pixels in enumerate(shown):
         places.setdefault(pixels.shape, []).append(place)
@@ -97,13 +97,13 @@ def _crop(pixels: ndarray, part: Part) -> ndarray:
     return np.ascontiguousarray(pixels[top:bottom, left:right])
 
 
-def _on_picture(again: Found, first: Found, part: Part) -> Found:
-    """A second answer, in pixels of the picture that the part was taken from."""
+def _on_image(again: Found, first: Found, part: Part) -> Found:
+    """A second answer, in pixels of the image that the part was taken from."""
     left, top = part[:2]
     moved = {**again, "box": again["box"] + np.array([left, top, left, top], dtype=np.float32)}
-    if JOINTS_OUTPUT in again:
-        moved[JOINTS_OUTPUT] = again[JOINTS_OUTPUT] + np.array([left, top, 0], np.float32)
-    if PRESENCE_OUTPUT in again:  # whether there is a subject at all, the whole picture tells
+    if KEYPOINTS_OUTPUT in again:
+        moved[KEYPOINTS_OUTPUT] = again[KEYPOINTS_OUTPUT] + np.array([left, top, 0], np.float32)
+    if PRESENCE_OUTPUT in again:  # whether there is a subject at all, the whole image tells
         seen = max(float(again[PRESENCE_OUTPUT]), _SMALLEST)
         moved["score"] = again["score"] / seen * first[PRESENCE_OUTPUT]
         moved[PRESENCE_OUTPUT] = first[PRESENCE_OUTPUT]

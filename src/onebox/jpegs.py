@@ -34,7 +34,7 @@ _REVERSED = {
 
 
 def shrink_for(size_wh: tuple[int, int], at_least: int, orientation: int) -> int:
-    """By how much the decoder may shrink a picture: 1, 2, 4 or 8.
+    """By how much the decoder may shrink an image: 1, 2, 4 or 8.
 
     Args:
         size_wh: Width and height as stored, in pixels.
@@ -57,7 +57,7 @@ def decode(image: JpegImageFile, shrink: int) -> UInt8[ndarray, "height width 3"
         shrink: 1, 2, 4 or 8; a last column or row may stand for fewer pixels than this.
 
     Returns:
-        RGB where simplejpeg decoded it; else the picture itself, of any mode, which Pillow
+        RGB where simplejpeg decoded it; else the image itself, of any mode, which Pillow
         decodes when its pixels are first asked for.
     """
     width, height = image.size
@@ -95,7 +95,7 @@ def _is_as_large(image: JpegImageFile, header: tuple[int, int, str, str]) -> boo
 
 def _encoded(image: JpegImageFile) -> bytes:
     if image.fp is None:
-        raise ValueError("the file of the picture is closed; open it again")
+        raise ValueError("the file of the image is closed; open it again")
     image.fp.seek(0)
     return image.fp.read()
 

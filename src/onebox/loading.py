@@ -15,7 +15,7 @@ from onebox.threads import checked
 Model = Localizer | HogLocalizer
 """A network or HOG windows.
 
-Both have ``facts``, ``classes``, ``joints``, ``name``, ``predict`` and ``predict_many``.
+Both have ``facts``, ``classes``, ``keypoints``, ``name``, ``predict`` and ``predict_many``.
 """
 
 _WINDOWS = ".npz"
@@ -31,8 +31,8 @@ def load(
 
     Args:
         path: The file.
-        threads: For one picture, those that share the work within the network; for many, how many
-            pictures are under way at once. By default all cores that the process may use:
+        threads: For one image, those that share the work within the network; for many, how many
+            images are under way at once. By default all cores that the process may use:
             affinity and the quota of a container count.
         providers: What runs a network, in order of preference, by ONNX Runtime's names:
             ``["CUDAExecutionProvider"]``, or each with its options as

@@ -1,8 +1,8 @@
-"""Counted facts first, figures after: what one picture shows, and what many add up to.
+"""Counted facts first, metrics after: what one image shows, and what many add up to.
 
-An `Outcome` says how one picture went; `figures` turns any set of outcomes into the field's
-figures. A picture without a box counts as a picture and, where the model says how probable the
-subject is, in the figures of presence. A figure that no picture speaks for is None, never 0 and
+An `Outcome` says how one image went; `metrics` turns any set of outcomes into the field's
+metrics. An image without a box counts as an image and, where the model says how probable the
+subject is, in the metrics of presence. A figure that no image speaks for is None, never 0 and
 never NaN.
 """
 
@@ -16,13 +16,13 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from onebox.boxes import paired_iou
-from onebox.structures import Box, Joints, Prediction, Sample
+from onebox.structures import Box, KeypointSet, Prediction, Sample
 
 THRESHOLDS = (0.5, 0.75, 0.9)
-"""The overlaps at which `Figures.iou_at` counts boxes."""
+"""The overlaps at which `Metrics.iou_at` counts boxes."""
 
 NEAR = 0.2
-"""A joint is found where it lies within this share of the torso from the truth (PCK@0.2)."""
+"""A keypoint is found where it lies within this share of the torso from the truth (PCK@0.2)."""
 
 Value = TypeVar("Value")
 
@@ -34,18 +34,18 @@ _V2_THRESHOLDS = (0.3, 0.5, 0.7)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One picture: what is true, what was predicted, and how far they agree.
+    """One image: what is true, what was predicted, and how far they agree.
 
     Attributes:
-        sample: The picture with its true label and box.
+        sample: The image with its true label and box.
         prediction: The answer for it.
-        size_wh: Width and height of the upright picture.
+        size_wh: Width and height of the upright image.
         iou: Overlap of the predicted box with the true one; None where there is no true box.
-        mean_box_iou: Overlap of the mean training box, stretched to this picture, with the true
+        mean_box_iou: Overlap of the mean training box, stretched to this image, with the true
             box; None where there is no true box or no mean box.
-        joint_errors: Distance of each joint from the truth, in lengths of the torso (of the true
-            box's longer side where the joints name no torso); None where the joint or the torso
-            is not labelled. None where joints were not predicted.
+        keypoint_errors: Distance of each keypoint from the truth, in lengths of the torso (of the true
+            box's longer side where the keypoints name no torso); None where the keypoint or the torso
+            is not labelled. None where keypoints were not predicted.
     """
 
     sample: Sample
@@ -53,11 +53,11 @@ class Outcome:
     size_wh: tuple[int, int]
     iou: float | None
     mean_box_iou: float | None
-    joint_errors: tuple[float | None, ...] | None = None
+    keypoint_errors: tuple[float | None, ...] | None = None
 
     @property
     def is_label_right(self) -> bool | None:
-        """Whether the predicted label is the true one; None where the picture has no label."""
+        """Whether the predicted label is the true one; None where the image has no label."""
         return None if self.sample.label is None else self.prediction.label == self.sample.label
 
     @property
@@ -67,29 +67,29 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class Metrics:
     """What a set of outcomes adds up to; shares and overlaps lie in [0, 1].
 
     Attributes:
-        images: Pictures, with a box or without.
-        images_with_box: Pictures with a true box, of which every figure on boxes speaks.
+        images: Images, with a box or without.
+        images_with_box: Images with a true box, of which every figure on boxes speaks.
         mean_iou: Mean overlap of predicted and true box.
         iou_at: For each of `THRESHOLDS`, the share of boxes with at least that overlap.
-        class_accuracy: Share of right labels among the pictures that have one.
+        class_accuracy: Share of right labels among the images that have one.
         top1_loc: Share of boxes with the label right and an overlap of at least 0.5.
         gt_known_loc: Share of boxes with an overlap of at least 0.5, whatever the label.
         max_box_acc_v2: Share of boxes with at least an overlap, averaged over 0.3, 0.5 and 0.7.
             The source also takes the best threshold on a score map and the best of several
             boxes; a predictor of one box has neither, so there is nothing left to choose.
-        mean_box_iou: What the mean training box, stretched to each picture, scores as
-            ``mean_iou``: the floor for a model that looks at its pictures.
-        pck: Share of labelled joints within `NEAR` torsos of the truth; None without joints.
-        joint_pck: The same for each joint.
-        joint_error: Mean distance of each joint from the truth, in torsos.
+        mean_box_iou: What the mean training box, stretched to each image, scores as
+            ``mean_iou``: the floor for a model that looks at its images.
+        pck: Share of labelled keypoints within `NEAR` torsos of the truth; None without keypoints.
+        keypoint_pck: The same for each keypoint.
+        keypoint_error: Mean distance of each keypoint from the truth, in torsos.
         presence_auroc: Area under the ROC curve of presence: see `auroc`.
-        false_box_rate: Share of the pictures without the subject of which the model says that it
+        false_box_rate: Share of the images without the subject of which the model says that it
             is there.
-        missed_rate: Share of the pictures with the subject of which the model says that it is not.
+        missed_rate: Share of the images with the subject of which the model says that it is not.
 
     The last three are None from a model that says nothing of presence.
 
@@ -108,15 +108,15 @@ class Figures:
     max_box_acc_v2: float | None
     mean_box_iou: float | None
     pck: float | None = None
-    joint_pck: tuple[float | None, ...] = ()
-    joint_error: tuple[float | None, ...] = ()
+    keypoint_pck: tuple[float | None, ...] = ()
+    keypoint_error: tuple[float | None, ...] = ()
     presence_auroc: float | None = None
     false_box_rate: float | None = None
     missed_rate: float | None = None
 
     def as_json(self) -> dict[str, object]:
-        """The figures under the names of the ``evaluate --json`` contract."""
-        joints = {"pck_0.2": self.pck} if self.joint_pck else {}
+        """The metrics under the names of the ``evaluate --json`` contract."""
+        keypoints = {"pck_0.2": self.pck} if self.keypoint_pck else {}
         names = ("presence_auroc", "false_box_rate", "missed_rate")
         presence = {name: getattr(self, name) for name in names}
         return {
@@ -128,7 +128,7 @@ class Figures:
             "gt_known_loc": self.gt_known_loc,
             "max_box_acc_v2": self.max_box_acc_v2,
             "mean_box_iou": self.mean_box_iou,
-            **joints,
+            **keypoints,
             **(presence if known(presence.values()) else {}),
         }
 
@@ -139,19 +139,19 @@ def compare(
     *,
     size_wh: tuple[int, int],
     mean_box: Box | None,
-    joints: Joints | None = None,
+    keypoints: KeypointSet | None = None,
 ) -> Outcome:
-    """Hold a prediction against what is known of its picture.
+    """Hold a prediction against what is known of its image.
 
     Args:
-        sample: The picture; its box in pixels of the upright picture.
+        sample: The image; its box in pixels of the upright image.
         prediction: The answer; its box in the same pixels.
-        size_wh: Width and height of the upright picture.
+        size_wh: Width and height of the upright image.
         mean_box: Mean training box as ``xyxy`` in [0, 1], or None if it is not known.
-        joints: What the keypoints of both are called, or None without joints.
+        keypoints: What the keypoints of both are called, or None without keypoints.
 
     Returns:
-        The outcome of this picture.
+        The outcome of this image.
     """
     stretched = None if mean_box is None else stretch(mean_box, size_wh)
     return Outcome(
@@ -160,27 +160,29 @@ def compare(
         size_wh=size_wh,
         iou=_overlap(prediction.box, sample.box),
         mean_box_iou=_overlap(stretched, sample.box),
-        joint_errors=None if joints is None else _joint_errors(sample, prediction, joints),
+        keypoint_errors=None
+        if keypoints is None
+        else _keypoint_errors(sample, prediction, keypoints),
     )
 
 
-def compute_metrics(outcomes: Iterable[Outcome]) -> Figures:
+def compute_metrics(outcomes: Iterable[Outcome]) -> Metrics:
     """Add up outcomes.
 
     Args:
         outcomes: Any number of them, none included.
 
     Returns:
-        Their figures; those without a picture to speak for them are None.
+        Their metrics; those without an image to speak for them are None.
     """
     everyone = tuple(outcomes)
     located = [outcome for outcome in everyone if outcome.iou is not None]
     ious = known(outcome.iou for outcome in located)
-    by_joint = _by_joint(known(outcome.joint_errors for outcome in everyone))
+    by_keypoint = _by_keypoint(known(outcome.keypoint_errors for outcome in everyone))
     asked = [outcome for outcome in everyone if outcome.prediction.present is not None]
     there = [outcome.prediction for outcome in asked if outcome.sample.has_subject]
     absent = [outcome.prediction for outcome in asked if not outcome.sample.has_subject]
-    return Figures(
+    return Metrics(
         images=len(everyone),
         images_with_box=len(located),
         mean_iou=_mean(ious),
@@ -190,9 +192,9 @@ def compute_metrics(outcomes: Iterable[Outcome]) -> Figures:
         gt_known_loc=_mean([outcome.is_localized for outcome in located]),
         max_box_acc_v2=_mean(known(share_at(ious, threshold) for threshold in _V2_THRESHOLDS)),
         mean_box_iou=_mean(known(outcome.mean_box_iou for outcome in located)),
-        pck=_mean([error <= NEAR for errors in by_joint for error in errors]),
-        joint_pck=tuple(_mean([error <= NEAR for error in errors]) for errors in by_joint),
-        joint_error=tuple(_mean(errors) for errors in by_joint),
+        pck=_mean([error <= NEAR for errors in by_keypoint for error in errors]),
+        keypoint_pck=tuple(_mean([error <= NEAR for error in errors]) for errors in by_keypoint),
+        keypoint_error=tuple(_mean(errors) for errors in by_keypoint),
         presence_auroc=auroc(_presences(there), _presences(absent)),
         false_box_rate=_mean([prediction.has_subject for prediction in absent]),
         missed_rate=_mean([not prediction.has_subject for prediction in there]),
@@ -230,7 +232,7 @@ def share_at(ious: Sequence[float], threshold: float) -> float | None:
 
 
 def stretch(box: Box, size_wh: tuple[int, int]) -> Box:
-    """A box in [0, 1] as pixels of a picture of ``(width, height)``."""
+    """A box in [0, 1] as pixels of an image of ``(width, height)``."""
     (x_min, y_min, x_max, y_max), (width, height) = box, size_wh
     return (x_min * width, y_min * height, x_max * width, y_max * height)
 
@@ -239,7 +241,7 @@ def spread(boxes: Float[ndarray, "n 4"]) -> float:
     """How much boxes differ: one less the mean overlap of each with their mean.
 
     Args:
-        boxes: At least one ``xyxy`` box, all in one frame, as in [0, 1] of their pictures.
+        boxes: At least one ``xyxy`` box, all in one frame, as in [0, 1] of their images.
 
     Returns:
         0 where all are the same box, towards 1 the more they differ.
@@ -258,17 +260,17 @@ def _presences(predictions: Sequence[Prediction]) -> list[float]:
     return known(prediction.present for prediction in predictions)
 
 
-def _by_joint(rows: Sequence[Sequence[float | None]]) -> list[list[float]]:
-    """The known errors of each joint over pictures."""
+def _by_keypoint(rows: Sequence[Sequence[float | None]]) -> list[list[float]]:
+    """The known errors of each keypoint over images."""
     return [known(column) for column in zip(*rows, strict=True)]
 
 
-def _joint_errors(
-    sample: Sample, prediction: Prediction, joints: Joints
+def _keypoint_errors(
+    sample: Sample, prediction: Prediction, keypoints: KeypointSet
 ) -> tuple[float | None, ...] | None:
     if prediction.keypoints is None or sample.keypoints is None:
         return None
-    unit = _torso(sample, joints)
+    unit = _torso(sample, keypoints)
     found = np.array(prediction.keypoints)[:, :2]
     true = np.array(sample.keypoints, dtype=np.float64)
     distances = np.hypot(*(found - true[:, :2]).T)
@@ -278,12 +280,12 @@ def _joint_errors(
     )
 
 
-def _torso(sample: Sample, joints: Joints) -> float | None:
-    """Length of the torso in pixels, or of the box's longer side where joints name no torso."""
-    if sample.keypoints is None or not set(_TORSO) <= set(joints.names):
+def _torso(sample: Sample, keypoints: KeypointSet) -> float | None:
+    """Length of the torso in pixels, or of the box's longer side where keypoints name no torso."""
+    if sample.keypoints is None or not set(_TORSO) <= set(keypoints.names):
         box = sample.box
         return None if box is None else max(box[2] - box[0], box[3] - box[1])
-    ends = [sample.keypoints[joints.names.index(name)] for name in _TORSO]
+    ends = [sample.keypoints[keypoints.names.index(name)] for name in _TORSO]
     if any(visibility == 0 for _, _, visibility in ends):
         return None
     (x_left, y_left, _), (x_right, y_right, _) = ends

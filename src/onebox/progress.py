@@ -5,14 +5,14 @@ from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
-class EpochFigures:
-    """How training stands after a pass over the training pictures, or after some short ones.
+class EpochMetrics:
+    """How training stands after a pass over the training images, or after some short ones.
 
     Attributes:
         epoch: Passes done.
         epochs: How many there will be.
-        loss: Mean over the steps since the last such figures.
-        val_mean_iou: Mean overlap on the validation pictures, with the averaged weights.
+        loss: Mean over the steps since the last such metrics.
+        val_mean_iou: Mean overlap on the validation images, with the averaged weights.
         learning_rate: Of the heads, at the epoch's end.
         seconds: Since this run began.
     """
@@ -35,7 +35,7 @@ class Listener(Protocol):
     def advance(self, done: int, total: int) -> None:
         """So much of the present part is done."""
 
-    def epoch(self, figures: EpochFigures) -> None:
+    def epoch(self, metrics: EpochMetrics) -> None:
         """An epoch ended."""
 
     def note(self, sentence: str) -> None:
@@ -51,7 +51,7 @@ class Silent:
     def advance(self, done: int, total: int) -> None:
         """Show nothing."""
 
-    def epoch(self, figures: EpochFigures) -> None:
+    def epoch(self, metrics: EpochMetrics) -> None:
         """Show nothing."""
 
     def note(self, sentence: str) -> None:

@@ -24,17 +24,17 @@ def read(
     Args:
         path: A label file, a folder of them, or a generated data set such as ``synth:blobs``.
         format: ``csv``, ``voc``, ``coco`` or ``yolo``; found by content where absent.
-        on_multiple: What to do with a picture of several boxes: ``error``, keep the ``largest``,
-            or ``skip`` the picture.
+        on_multiple: What to do with an image of several boxes: ``error``, keep the ``largest``,
+            or ``skip`` the image.
         on_bad: What to do with a row that is wrong: ``error``, or ``skip`` it with a note.
         classes: The names that labels may have; any where empty.
         meant: Names that are no slips of the pen, as the classes of a model that the data is for.
 
     Returns:
-        Samples with boxes in pixels of the upright pictures, each with a split.
+        Samples with boxes in pixels of the upright images, each with a split.
 
     Raises:
-        DataError: If rows or pictures are wrong; it lists all of them, with file and line.
+        DataError: If rows or images are wrong; it lists all of them, with file and line.
         SettingError: If the name is empty, or the format or the policy is none.
     """
     name = os.fspath(path)

@@ -1,6 +1,6 @@
-"""A `Report` as one HTML file that needs no network, and its pictures as one PNG.
+"""A `Report` as one HTML file that needs no network, and its images as one PNG.
 
-The page holds everything it shows: style sheet, charts (inline SVG) and pictures (JPEG in data
+The page holds everything it shows: style sheet, charts (inline SVG) and images (JPEG in data
 addresses), and forbids itself to fetch anything. Every word that comes from outside, such as the
 name of a file, is escaped. A file is written beside its place and then renamed, so that a report
 is there whole or not at all.
@@ -19,21 +19,21 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from PIL import Image
 
 from onebox.contact_sheets import contact_sheet
-from onebox.errors import PictureError
+from onebox.errors import ImageError
 from onebox.evaluation import Report
 from onebox.files import write_whole
-from onebox.images import Picture, load
-from onebox.metrics import Figures, Outcome, known, share_at
-from onebox.structures import Joints, Rendered
+from onebox.images import LoadedImage, load
+from onebox.metrics import Metrics, Outcome, known, share_at
+from onebox.structures import KeypointSet, Rendered
 from onebox.visualization import NO_SUBJECT, draw, fit
 
 TILE_SIDE = 320
-"""Longer side of a picture in the report, in pixels."""
+"""Longer side of an image in the report, in pixels."""
 
 PER_GROUP = 12
-"""Most pictures of each group (worst, middle, best) in the report."""
+"""Most images of each group (worst, middle, best) in the report."""
 
-Load = Callable[[Path | Rendered], Picture]
+Load = Callable[[Path | Rendered], LoadedImage]
 Paint = Callable[[Outcome, int], Image.Image]
 
 _JPEG_QUALITY = 82
@@ -48,10 +48,10 @@ _load = partial(load, at_least=TILE_SIDE)
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One picture of the gallery.
+    """One image of the gallery.
 
     Attributes:
-        source: The drawn picture as a data address.
+        source: The drawn image as a data address.
         name: What its caption calls it.
         full_name: Where it comes from.
         outcome: What it shows.
@@ -81,7 +81,7 @@ def write_report(
     path: str | os.PathLike[str],
     *,
     facts: Mapping[str, str] | None = None,
-    load_picture: Load = _load,
+    load_image: Load = _load,
 ) -> None:
     """Write a report as one HTML file of at most about 2 MB.
 
@@ -89,20 +89,20 @@ def write_report(
         report: What to show.
         path: The file to write; its folder exists.
         facts: What to say of the model and its data, in this order (model, recipe, split, ...).
-        load_picture: How a sample's picture is read. One that can no longer be read is grey.
+        load_image: How a sample's image is read. One that can no longer be read is grey.
 
     Raises:
         OneboxError: If the file cannot be written.
     """
     page = _template().render(
         report=report,
-        figures=report.overall,
+        metrics=report.overall,
         facts=dict(facts or {}),
         classes=_classes_worst_first(report),
         histogram=histogram(report),
         curve=_curve(report),
-        groups=list(_groups(report, partial(_drawn, report.joints, load_picture))),
-        joints=report.per_joint(),
+        groups=list(_groups(report, partial(_drawn, report.keypoints, load_image))),
+        keypoints=report.per_keypoint(),
         matrix=_matrix(report),
         pairs=most_confused(report, _MOST_PAIRS),
         largest_matrix=_LARGEST_MATRIX,
@@ -111,14 +111,14 @@ def write_report(
 
 
 def write_samples(
-    report: Report, path: str | os.PathLike[str], *, load_picture: Load = _load
+    report: Report, path: str | os.PathLike[str], *, load_image: Load = _load
 ) -> None:
-    """Write pictures spread evenly over a report, with truth and prediction drawn, as one PNG.
+    """Write images spread evenly over a report, with truth and prediction drawn, as one PNG.
 
     Args:
-        report: Of at least one picture.
+        report: Of at least one image.
         path: The file to write; its folder exists.
-        load_picture: How a sample's picture is read. One that can no longer be read is grey.
+        load_image: How a sample's image is read. One that can no longer be read is grey.
 
     Raises:
         OneboxError: If the file cannot be written.
@@ -127,7 +127,7 @@ def write_samples(
     places = np.linspace(0, len(report.outcomes) - 1, count).round().astype(int)
     chosen = [report.outcomes[place] for place in places]
     sheet = contact_sheet(
-        [_drawn(report.joints, load_picture, outcome, _SAMPLE_SIDE) for outcome in chosen],
+        [_drawn(report.keypoints, load_image, outcome, _SAMPLE_SIDE) for outcome in chosen],
         columns=_SAMPLE_COLUMNS,
         tile_side=_SAMPLE_SIDE,
         captions=[_caption(outcome) for outcome in chosen],
@@ -138,13 +138,13 @@ def write_samples(
 
 
 def histogram(report: Report) -> list[int]:
-    """Pictures with a box, counted by overlap in 20 bins of equal width from 0 to 1."""
+    """Images with a box, counted by overlap in 20 bins of equal width from 0 to 1."""
     ious = known(outcome.iou for outcome in report.outcomes)
     return [int(count) for count in np.histogram(ious, bins=_BINS, range=(0, 1))[0]]
 
 
 def most_confused(report: Report, count: int) -> list[tuple[str, str, int]]:
-    """Pairs of true and predicted class that differ, with their pictures, the most first."""
+    """Pairs of true and predicted class that differ, with their images, the most first."""
     wrong = report.confusion * (1 - np.eye(len(report.classes), dtype=np.int64))
     order = np.argsort(-wrong, axis=None, kind="stable")[:count]
     rows, columns = np.unravel_index(order, wrong.shape)
@@ -176,17 +176,17 @@ def _percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.1f} %"
 
 
-def _classes_worst_first(report: Report) -> list[tuple[str, Figures]]:
+def _classes_worst_first(report: Report) -> list[tuple[str, Metrics]]:
     """Classes by mean overlap, those without a box last."""
 
-    def place(item: tuple[str, Figures]) -> float:
+    def place(item: tuple[str, Metrics]) -> float:
         return 2.0 if item[1].mean_iou is None else item[1].mean_iou
 
     return sorted(report.per_class.items(), key=place)
 
 
 def _matrix(report: Report) -> list[tuple[str, list[tuple[int, float]]]]:
-    """For each true class its name, and for each predicted one the pictures and their share."""
+    """For each true class its name, and for each predicted one the images and their share."""
     totals = report.confusion.sum(axis=1)
     return [
         (name, [(int(count), float(count / max(total, 1))) for count in row])
@@ -204,16 +204,16 @@ def _curve(report: Report) -> Curve:
 
 
 def _points(thresholds: Sequence[float], shares: Sequence[float]) -> str:
-    """Points of an SVG line; empty where no picture has a box."""
+    """Points of an SVG line; empty where no image has a box."""
     pairs = zip(thresholds, shares, strict=False)
     return " ".join(f"{100 * x:g},{100 - 100 * y:.2f}" for x, y in pairs)
 
 
 def _groups(report: Report, paint: Paint) -> Iterator[tuple[str, list[Tile]]]:
-    """Titles with their pictures; the few pictures of a small data set are shown once, as one."""
+    """Titles with their images; the few images of a small data set are shown once, as one."""
     ranked = report.ranked()
     if len(ranked) <= 3 * PER_GROUP:
-        groups = {"All pictures, the worst first": ranked}
+        groups = {"All images, the worst first": ranked}
     else:
         groups = {
             "Worst": report.worst(PER_GROUP),
@@ -231,27 +231,29 @@ def _tile(outcome: Outcome, paint: Paint) -> Tile:
     return Tile(address, _name(outcome), outcome.sample.name, outcome)
 
 
-def _drawn(joints: Joints | None, load_picture: Load, outcome: Outcome, side: int) -> Image.Image:
+def _drawn(
+    keypoints: KeypointSet | None, load_image: Load, outcome: Outcome, side: int
+) -> Image.Image:
     try:
-        picture = load_picture(outcome.sample.image)
-    except PictureError:
-        # It could be read when it was predicted; a picture that moved since costs no report.
-        picture = _grey(outcome.size_wh, side)
-    small = fit(picture, side)
+        image = load_image(outcome.sample.image)
+    except ImageError:
+        # It could be read when it was predicted; an image that moved since costs no report.
+        image = _grey(outcome.size_wh, side)
+    small = fit(image, side)
     return draw(
         small.pixels,
         prediction=outcome.prediction,
         truth=outcome.sample,
-        joints=joints,
+        keypoints=keypoints,
         scale_xy=small.scale_xy,
     )
 
 
-def _grey(size_wh: tuple[int, int], side: int) -> Picture:
+def _grey(size_wh: tuple[int, int], side: int) -> LoadedImage:
     scale = max(size_wh) / side
     width, height = (max(1, round(length / scale)) for length in size_wh)
     scale_xy = (size_wh[0] / width, size_wh[1] / height)
-    return Picture(np.full((height, width, 3), _GREY, dtype=np.uint8), size_wh, scale_xy)
+    return LoadedImage(np.full((height, width, 3), _GREY, dtype=np.uint8), size_wh, scale_xy)
 
 
 def _name(outcome: Outcome) -> str:

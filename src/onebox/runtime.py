@@ -1,7 +1,7 @@
 """The runtime: ``model.onnx`` in, predictions out, without PyTorch.
 
 The file holds the whole way from pixels to the answer: resizing, normalising, the network, the
-decoding of the box. What is left here is to read pictures and to name the classes.
+decoding of the box. What is left here is to read images and to name the classes.
 """
 
 import dataclasses
@@ -19,10 +19,10 @@ from numpy import ndarray
 
 from onebox import images, streaming
 from onebox.errors import ModelError
-from onebox.images import Picture, Source
+from onebox.images import LoadedImage, Source
 from onebox.inference import (
     INPUT,
-    JOINTS_OUTPUT,
+    KEYPOINTS_OUTPUT,
     OUTPUTS,
     PRESENCE_OUTPUT,
     Found,
@@ -32,12 +32,12 @@ from onebox.inference import (
 from onebox.refinement import FINER
 from onebox.sessions import CPU, Provider, Sessions
 from onebox.streaming import Answer
-from onebox.structures import Box, Joints, Prediction
+from onebox.structures import Box, KeypointSet, Prediction
 from onebox.threads import checked
 
 __all__ = [
     "INPUT",
-    "JOINTS_OUTPUT",
+    "KEYPOINTS_OUTPUT",
     "METADATA_KEY",
     "OUTPUTS",
     "PRESENCE_OUTPUT",
@@ -62,8 +62,8 @@ class Part:
         kind: What it is.
         layers: Modules that hold no others.
         parameters: Numbers that were learned.
-        multiply_adds: For one picture.
-        shapes: Of what it makes of one picture.
+        multiply_adds: For one image.
+        shapes: Of what it makes of one image.
     """
 
     name: str
@@ -81,27 +81,27 @@ class ModelFacts:
     Attributes:
         classes: Names of the classes, in the order of the probabilities.
         size: Side of the square that the network sees, in pixels.
-        mean_box: The mean training box as ``xyxy`` in shares of the picture's sides; None where
-            no training picture had a box.
-        joints: The joints it finds, in the order of the predictions' keypoints; None for none.
+        mean_box: The mean training box as ``xyxy`` in shares of the image's sides; None where
+            no training image had a box.
+        keypoints: The keypoints it finds, in the order of the predictions' keypoints; None for none.
         presence: Whether it says how probable it is that the subject is there.
-        second_look: Sides of the part that is looked at again over sides of the first box; None
+        refinement: Sides of the part that is looked at again over sides of the first box; None
             where one look is as good.
         recipe: The settings it was trained with, as plain values.
         provenance: What made it: versions, weights, data.
-        figures: What it scored, by split.
+        metrics: What it scored, by split.
         parts: What the network is made of, in the order in which data flows.
     """
 
     classes: tuple[str, ...]
     size: int
     mean_box: Box | None = None
-    joints: Joints | None = None
+    keypoints: KeypointSet | None = None
     presence: bool = False
-    second_look: float | None = None
+    refinement: float | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    figures: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
 
     def as_json(self) -> str:
@@ -127,7 +127,7 @@ class ModelFacts:
         known = {name: value for name, value in facts.items() if name in names}
         mean_box = known.get("mean_box")
         known["mean_box"] = None if mean_box is None else tuple(mean_box)
-        known["joints"] = _joints_of(known.get("joints"))
+        known["keypoints"] = _keypoints_of(known.get("keypoints"))
         known["parts"] = tuple(_part_of(part) for part in known.get("parts", ()))
         return cls(**{**known, "classes": tuple(known["classes"])})
 
@@ -137,14 +137,14 @@ def _part_of(facts: Mapping[str, Any]) -> Part:
     return Part(**{**facts, "shapes": shapes})
 
 
-def _joints_of(facts: Mapping[str, Any] | None) -> Joints | None:
+def _keypoints_of(facts: Mapping[str, Any] | None) -> KeypointSet | None:
     if facts is None:
         return None
     pairs = {
         name: tuple((int(first), int(second)) for first, second in facts[name])
         for name in ("skeleton", "flip_pairs")
     }
-    return Joints(tuple(facts["names"]), **pairs)
+    return KeypointSet(tuple(facts["names"]), **pairs)
 
 
 class Localizer:
@@ -159,7 +159,7 @@ class Localizer:
         self.facts = facts
         self.name = name
         self._sessions = sessions
-        self._looks = Looks(_outputs(facts), facts.second_look)
+        self._looks = Looks(_outputs(facts), facts.refinement)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -168,27 +168,27 @@ class Localizer:
 
     @property
     def mean_box(self) -> Box | None:
-        """The mean training box, in shares of the picture's sides."""
+        """The mean training box, in shares of the image's sides."""
         return self.facts.mean_box
 
     @property
-    def joints(self) -> Joints | None:
-        """What the keypoints of its predictions are called; None without joints."""
-        return self.facts.joints
+    def keypoints(self) -> KeypointSet | None:
+        """What the keypoints of its predictions are called; None without keypoints."""
+        return self.facts.keypoints
 
     def predict(self, source: Source) -> Prediction:
-        """Find the subject of one picture.
+        """Find the subject of one image.
 
         Args:
-            source: A path, encoded bytes, a Pillow picture, or an array of uint8 with shape
+            source: A path, encoded bytes, a Pillow image, or an array of uint8 with shape
                 (height, width), (height, width, 3) or (height, width, 4).
 
         Returns:
-            The class, how sure, and the box in pixels of the upright picture; ``present`` says
+            The class, how sure, and the box in pixels of the upright image; ``present`` says
             whether there is a subject at all, where the model learned that.
 
         Raises:
-            PictureError: If the picture cannot be read.
+            ImageError: If the image cannot be read.
         """
         return self._locate(self._sessions.single, [self._opened(source)])[0]
 
@@ -199,9 +199,9 @@ class Localizer:
         threads: int | None = None,
         batch: int = 1,
     ) -> Generator[Answer, None, None]:
-        """Find the subjects of many pictures, as fast as all threads can.
+        """Find the subjects of many images, as fast as all threads can.
 
-        Each thread decodes a picture and runs the model on it, so that the two overlap. Answers
+        Each thread decodes an image and runs the model on it, so that the two overlap. Answers
         come in the order of the sources, as they are made. Memory does not grow with their
         number: the sources may be endless. Closing the iterator stops the threads.
 
@@ -209,12 +209,12 @@ class Localizer:
             sources: What `predict` takes, drawn from as answers are taken; in a thread of their
                 own, where ``threads`` is more than 1.
             threads: By default those that the model was loaded for.
-            batch: Pictures that the model sees in one call, as a GPU wants it. Those of one size
+            batch: Images that the model sees in one call, as a GPU wants it. Those of one size
                 among ``batch`` in a row go together; threads then only decode. On a processor
                 it gains nothing.
 
         Returns:
-            An answer for each source. A picture that cannot be read does not stop the others:
+            An answer for each source. An image that cannot be read does not stop the others:
             its answer has an ``error`` in place of a ``prediction``.
 
         Raises:
@@ -230,26 +230,26 @@ class Localizer:
             )
         return streaming.predict_each(self._predict_beside, sources, threads=workers)
 
-    def with_second_look(self, margin: float | None) -> "Localizer":
+    def with_refinement(self, margin: float | None) -> "Localizer":
         """The same model with another second look, or none; see `ModelFacts`."""
-        facts = dataclasses.replace(self.facts, second_look=margin)
+        facts = dataclasses.replace(self.facts, refinement=margin)
         return Localizer(self._sessions, facts, self.name)
 
     def _predict_beside(self, source: Source) -> Prediction:
         """Answer in one of several threads."""
         return self._locate(self._sessions.stream, [self._opened(source)])[0]
 
-    def _opened(self, source: Source) -> Picture:
-        # A part that is looked at again has the pixels for it only if the picture has more.
-        looks = 1 if self.facts.second_look is None else FINER
+    def _opened(self, source: Source) -> LoadedImage:
+        # A part that is looked at again has the pixels for it only if the image has more.
+        looks = 1 if self.facts.refinement is None else FINER
         return images.load(source, at_least=looks * self.facts.size)
 
     def _locate(
-        self, session: onnxruntime.InferenceSession, pictures: Sequence[Picture]
+        self, session: onnxruntime.InferenceSession, images: Sequence[LoadedImage]
     ) -> list[Prediction]:
-        found = self._looks.find(session, [picture.pixels for picture in pictures])
-        pairs = zip(found, pictures, strict=True)
-        return [_prediction(one, picture, self.classes) for one, picture in pairs]
+        found = self._looks.find(session, [image.pixels for image in images])
+        pairs = zip(found, images, strict=True)
+        return [_prediction(one, image, self.classes) for one, image in pairs]
 
 
 def load(
@@ -289,26 +289,26 @@ def load(
 
 
 def _outputs(facts: ModelFacts) -> tuple[str, ...]:
-    return outputs_of(joints=facts.joints is not None, presence=facts.presence)
+    return outputs_of(keypoints=facts.keypoints is not None, presence=facts.presence)
 
 
-def _prediction(found: Found, picture: Picture, classes: tuple[str, ...]) -> Prediction:
+def _prediction(found: Found, image: LoadedImage, classes: tuple[str, ...]) -> Prediction:
     # Plain numbers: for so few, arrays cost more than the arithmetic, right after a network's run.
-    joints, presence = found.get(JOINTS_OUTPUT), found.get(PRESENCE_OUTPUT)
+    keypoints, presence = found.get(KEYPOINTS_OUTPUT), found.get(PRESENCE_OUTPUT)
     probabilities = found["probability"].tolist()
     return Prediction(
         label=classes[probabilities.index(max(probabilities))],
         score=float(found["score"]),
-        box=_unshrunk(found["box"].tolist(), picture),
+        box=_unshrunk(found["box"].tolist(), image),
         probabilities=tuple(probabilities),
-        keypoints=None if joints is None else _points(joints, picture),
+        keypoints=None if keypoints is None else _points(keypoints, image),
         present=None if presence is None else float(presence),
     )
 
 
-def _unshrunk(box: list[float], picture: Picture) -> Box:
-    """A box on the decoded pixels, on the whole picture."""
-    (across, down), (width, height) = picture.scale_xy, map(float, picture.size_wh)
+def _unshrunk(box: list[float], image: LoadedImage) -> Box:
+    """A box on the decoded pixels, on the whole image."""
+    (across, down), (width, height) = image.scale_xy, map(float, image.size_wh)
     x_min, y_min, x_max, y_max = box
     return (
         min(x_min * across, width),
@@ -318,8 +318,8 @@ def _unshrunk(box: list[float], picture: Picture) -> Box:
     )
 
 
-def _points(joints: ndarray, picture: Picture) -> tuple[tuple[float, float, float], ...]:
-    """Joints on the decoded pixels, on the whole picture."""
-    scaled = joints * np.array([*picture.scale_xy, 1.0])
-    limits = np.array([*picture.size_wh, 1.0])
+def _points(keypoints: ndarray, image: LoadedImage) -> tuple[tuple[float, float, float], ...]:
+    """Keypoints on the decoded pixels, on the whole image."""
+    scaled = keypoints * np.array([*image.scale_xy, 1.0])
+    limits = np.array([*image.size_wh, 1.0])
     return tuple((x, y, confidence) for x, y, confidence in np.minimum(scaled, limits).tolist())

@@ -1,7 +1,7 @@
 """A model file as sessions of ONNX Runtime, with threads and processors as the caller wants them.
 
-A session's threads are fixed when it is made. For one picture at a time, all threads share the
-work within it. For many pictures, each thread has a picture of its own: then a session of one
+A session's threads are fixed when it is made. For one image at a time, all threads share the
+work within it. For many images, each thread has an image of its own: then a session of one
 thread for each call is faster, since nothing waits for anything.
 """
 
@@ -29,8 +29,8 @@ class Sessions:
 
     Attributes:
         file: The model.
-        threads: That share the work within one picture.
-        single: The session for one picture at a time.
+        threads: That share the work within one image.
+        single: The session for one image at a time.
     """
 
     def __init__(self, file: Path, threads: int, providers: Sequence[Provider] = (CPU,)) -> None:
@@ -52,9 +52,9 @@ class Sessions:
 
     @property
     def stream(self) -> onnxruntime.InferenceSession:
-        """The session for many pictures at once, made when it is first asked for.
+        """The session for many images at once, made when it is first asked for.
 
-        It is the one for single pictures where that has one thread, runs on something else than
+        It is the one for single images where that has one thread, runs on something else than
         the processor, or cannot be made again because the file has gone or changed.
         """
         with self._making:
@@ -64,7 +64,7 @@ class Sessions:
 
     @property
     def takes_batches(self) -> bool:
-        """Whether the model takes several pictures of one size in one call."""
+        """Whether the model takes several images of one size in one call."""
         [first, *_] = self.single.get_inputs()
         return not isinstance(first.shape[0], int)
 

@@ -1,7 +1,7 @@
-"""Many pictures, one after another: work spread over threads, answers in the order of the sources.
+"""Many images, one after another: work spread over threads, answers in the order of the sources.
 
-Decoding a picture and running a network both let other threads run meanwhile, so that threads of
-one process keep all cores busy. No more pictures are under way than a few for each thread, however
+Decoding an image and running a network both let other threads run meanwhile, so that threads of
+one process keep all cores busy. No more images are under way than a few for each thread, however
 many there are: the sources may be endless.
 """
 
@@ -15,12 +15,12 @@ from itertools import count, islice
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
-from onebox.errors import PictureError
+from onebox.errors import ImageError
 from onebox.images import Source
 from onebox.structures import Prediction
 
 AHEAD = 4
-"""Sources under way for each thread: enough that none waits while one picture takes long."""
+"""Sources under way for each thread: enough that none waits while one image takes long."""
 
 _PARTING_S = 0.1
 
@@ -35,23 +35,23 @@ class Answer:
     Attributes:
         index: The place of the source among all, from 0.
         source: The source itself.
-        prediction: None where the picture cannot be read.
+        prediction: None where the image cannot be read.
         error: Why it cannot be read; None where there is a prediction.
     """
 
     index: int
     source: Source
     prediction: Prediction | None
-    error: PictureError | None = None
+    error: ImageError | None = None
 
     def unwrap(self) -> Prediction:
         """The prediction.
 
         Raises:
-            PictureError: If there is none.
+            ImageError: If there is none.
         """
         if self.prediction is None:
-            raise self.error or PictureError("there is no prediction.")
+            raise self.error or ImageError("there is no prediction.")
         return self.prediction
 
 
@@ -83,11 +83,11 @@ def predict_batches(
     threads: int,
     batch: int,
 ) -> Generator[Answer, None, None]:
-    """Answer every source by a function that answers several pictures at once.
+    """Answer every source by a function that answers several images at once.
 
     Args:
-        load: Reads a picture; called in several threads at once.
-        predict: Answers pictures, in the caller's thread; the next are read meanwhile.
+        load: Reads an image; called in several threads at once.
+        predict: Answers images, in the caller's thread; the next are read meanwhile.
         sources: Drawn from as answers are taken, in a thread of their own.
         threads: At least 1.
         batch: Sources in a row that are answered together.
@@ -100,10 +100,10 @@ def predict_batches(
     with closing(in_order(sources, work, threads=threads, ahead=ahead)) as loaded:
         places = count()
         for group in _groups(loaded, batch):
-            read = [one for _, one in group if not isinstance(one, PictureError)]
+            read = [one for _, one in group if not isinstance(one, ImageError)]
             predictions = iter(predict(read))
             for source, one in group:
-                result = one if isinstance(one, PictureError) else next(predictions)
+                result = one if isinstance(one, ImageError) else next(predictions)
                 yield _answer(next(places), source, result)
 
 
@@ -212,14 +212,14 @@ def _groups(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
         is_more = len(group) == size
 
 
-def _attempt(work: Callable[[Source], Result], source: Source) -> Result | PictureError:
+def _attempt(work: Callable[[Source], Result], source: Source) -> Result | ImageError:
     try:
         return work(source)
-    except PictureError as error:
+    except ImageError as error:
         return error
 
 
-def _answer(index: int, source: Source, result: Prediction | PictureError) -> Answer:
-    if isinstance(result, PictureError):
+def _answer(index: int, source: Source, result: Prediction | ImageError) -> Answer:
+    if isinstance(result, ImageError):
         return Answer(index, source, None, result)
     return Answer(index, source, result)

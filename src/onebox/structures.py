@@ -1,7 +1,7 @@
 """The records that flow through the house: samples in, predictions out.
 
-A `Sample` is a picture with what is known of it, a `Dataset` is its samples with the names they
-use, a `Prediction` is the answer for one picture. All are frozen; what they hold was checked by
+A `Sample` is an image with what is known of it, a `Dataset` is its samples with the names they
+use, a `Prediction` is the answer for one image. All are frozen; what they hold was checked by
 whoever made them.
 """
 
@@ -21,30 +21,30 @@ Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 PRESENT = 0.5
-"""From this probability on, an answer says that the subject is in the picture."""
+"""From this probability on, an answer says that the subject is in the image."""
 
 
 @runtime_checkable
 class Rendered(Protocol):
-    """A picture that is drawn when it is asked for: whatever NumPy can make an array of."""
+    """An image that is drawn when it is asked for: whatever NumPy can make an array of."""
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> ndarray:  # noqa: ANN401, FBT001
-        """Draw the picture: uint8 of shape (height, width, 3)."""
+        """Draw the image: uint8 of shape (height, width, 3)."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One picture and what is known of it.
+    """One image and what is known of it.
 
     Attributes:
-        image: The picture's file, or a picture that is drawn when asked for.
-        label: What the subject is; None where the picture has no subject.
-        box: ``xyxy`` in pixels of the upright picture; None where there is no subject.
+        image: The image's file, or an image that is drawn when asked for.
+        label: What the subject is; None where the image has no subject.
+        box: ``xyxy`` in pixels of the upright image; None where there is no subject.
         split: ``train``, ``val`` or ``test``.
-        keypoints: ``(x, y, visibility)`` for each joint of the data set, in pixels of the upright
-            picture; visibility as in COCO: 0 not labelled, 1 hidden, 2 visible.
-        size_wh: Width and height of the upright picture.
+        keypoints: ``(x, y, visibility)`` for each keypoint of the data set, in pixels of the upright
+            image; visibility as in COCO: 0 not labelled, 1 hidden, 2 visible.
+        size_wh: Width and height of the upright image.
         origin: Where the label stands, as ``labels.csv:2``; for messages, never compared.
     """
 
@@ -58,23 +58,23 @@ class Sample:
 
     @property
     def name(self) -> str:
-        """The picture as messages and reports call it."""
+        """The image as messages and reports call it."""
         return str(self.image)
 
     @property
     def has_subject(self) -> bool:
-        """Whether the picture has a label or a box; one with neither shows no subject."""
+        """Whether the image has a label or a box; one with neither shows no subject."""
         return self.label is not None or self.box is not None
 
 
 @dataclass(frozen=True, slots=True)
-class Joints:
-    """The fixed set of joints of a data set.
+class KeypointSet:
+    """The fixed set of keypoints of a data set.
 
     Attributes:
-        names: One for each joint, in the order of every sample's keypoints.
-        skeleton: Pairs of joint indices (from 0) that a drawing connects.
-        flip_pairs: Pairs of joint indices (from 0) that a mirrored picture swaps.
+        names: One for each keypoint, in the order of every sample's keypoints.
+        skeleton: Pairs of keypoint indices (from 0) that a drawing connects.
+        flip_pairs: Pairs of keypoint indices (from 0) that a mirrored image swaps.
     """
 
     names: tuple[str, ...]
@@ -89,14 +89,14 @@ class Dataset:
     Attributes:
         samples: In the order of the label files.
         classes: The names a label may have, in the order a model numbers them.
-        joints: The joints of the samples' keypoints, or None.
+        keypoints: The keypoints of the samples' keypoints, or None.
         name: What the user asked to read, for messages and reports.
         notes: What the reader met and put right, one sentence each.
     """
 
     samples: tuple[Sample, ...]
     classes: tuple[str, ...]
-    joints: Joints | None = None
+    keypoints: KeypointSet | None = None
     name: str = ""
     notes: tuple[str, ...] = ()
 
@@ -121,18 +121,18 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The answer for one picture.
+    """The answer for one image.
 
     Attributes:
         label: The most probable class.
         score: How sure, in [0, 1]: the label's probability, times the overlap expected of the box,
             times ``present``; a network without one of these estimates leaves its factor out.
-        box: ``xyxy`` in pixels of the upright picture.
+        box: ``xyxy`` in pixels of the upright image.
         probabilities: One for each class, in the model's order of classes.
-        keypoints: ``(x, y, confidence)`` for each joint of the model, in pixels of the upright
-            picture; None from a model without joints.
-        present: Probability that the subject is in the picture; None from a model whose training
-            pictures all show it. Label, score and box are given all the same.
+        keypoints: ``(x, y, confidence)`` for each keypoint of the model, in pixels of the upright
+            image; None from a model without keypoints.
+        present: Probability that the subject is in the image; None from a model whose training
+            images all show it. Label, score and box are given all the same.
     """
 
     label: str

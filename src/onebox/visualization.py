@@ -1,9 +1,9 @@
 """Boxes drawn on pixels.
 
-One code for the eye holds in every picture: the prediction is a solid orange line, the truth a
+One code for the eye holds in every image: the prediction is a solid orange line, the truth a
 dashed sky-blue one, both cased in black so that they show on any ground. The two colours are of
 the Okabe-Ito palette, which readers with any common colour vision can tell apart; the dashes say
-the same without colour. Lines lie centred on a box's edges and never outside the picture.
+the same without colour. Lines lie centred on a box's edges and never outside the image.
 """
 
 import math
@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from onebox import fonts
-from onebox.images import Picture, Pixels
-from onebox.structures import Box, Joints, Prediction, Sample
+from onebox.images import LoadedImage, Pixels
+from onebox.structures import Box, KeypointSet, Prediction, Sample
 
 PREDICTED = (230, 159, 0)
 """RGB of a predicted box."""
@@ -53,7 +53,7 @@ class _Mark:
 
 @dataclass(frozen=True, slots=True)
 class _Pen:
-    """Thickness of lines and height of letters, in pixels, for one size of picture."""
+    """Thickness of lines and height of letters, in pixels, for one size of image."""
 
     line: int
     text: int
@@ -64,26 +64,26 @@ def draw(
     *,
     prediction: Prediction | None = None,
     truth: Sample | None = None,
-    joints: Joints | None = None,
+    keypoints: KeypointSet | None = None,
     scale_xy: tuple[float, float] = (1.0, 1.0),
 ) -> Image.Image:
-    """Draw a prediction and what is true onto a copy of a picture.
+    """Draw a prediction and what is true onto a copy of an image.
 
     A plate beside the predicted box says its label and score. An answer that the subject is not
-    there has neither box nor joints, and "no subject" on a plate in the corner. The truth has a
-    plate where it says something else than the prediction. Text stays inside the picture; where
-    the picture has no room for a word, there is none.
+    there has neither box nor keypoints, and "no subject" on a plate in the corner. The truth has a
+    plate where it says something else than the prediction. Text stays inside the image; where
+    the image has no room for a word, there is none.
 
     Args:
-        pixels: The upright picture.
+        pixels: The upright image.
         prediction: Its box is drawn solid.
         truth: Its box, if it has one, is drawn dashed.
-        joints: How the keypoints of both are connected; None draws none.
-        scale_xy: Columns and rows of the whole picture that one pixel here stands for, as
-            `Picture` has it; boxes are in pixels of the whole picture.
+        keypoints: How the keypoints of both are connected; None draws none.
+        scale_xy: Columns and rows of the whole image that one pixel here stands for, as
+            `LoadedImage` has it; boxes are in pixels of the whole image.
 
     Returns:
-        An RGB picture of the same size.
+        An RGB image of the same size.
     """
     image = Image.fromarray(pixels)
     canvas = ImageDraw.Draw(image)
@@ -92,32 +92,32 @@ def draw(
     for mark in marks:
         if mark.has_line:
             _draw_box(canvas, mark, pen.line)
-    if joints is not None:
-        for points, colour in _figures(prediction, truth, scale_xy):
-            _draw_skeleton(canvas, points, joints, colour, pen.line)
+    if keypoints is not None:
+        for points, colour in _metrics(prediction, truth, scale_xy):
+            _draw_skeleton(canvas, points, keypoints, colour, pen.line)
     for mark in marks:  # after all lines, which would strike the words through
         _draw_plate(canvas, mark, pen)
     return image
 
 
-def fit(picture: Picture, side: int) -> Picture:
-    """Scale a picture, up or down, so that its longer side has ``side`` pixels.
+def fit(image: LoadedImage, side: int) -> LoadedImage:
+    """Scale an image, up or down, so that its longer side has ``side`` pixels.
 
     Returns:
-        The pixels, with the scale that takes boxes of the whole picture to them.
+        The pixels, with the scale that takes boxes of the whole image to them.
     """
-    longer = max(picture.size_wh)
-    width, height = (max(1, round(length * side / longer)) for length in picture.size_wh)
-    stored_height, stored_width = picture.pixels.shape[:2]
+    longer = max(image.size_wh)
+    width, height = (max(1, round(length * side / longer)) for length in image.size_wh)
+    stored_height, stored_width = image.pixels.shape[:2]
     # The last column and row may stand for fewer pixels than the others; that part is cut off.
     shown = (
-        min(picture.size_wh[0] / picture.scale_xy[0], stored_width),
-        min(picture.size_wh[1] / picture.scale_xy[1], stored_height),
+        min(image.size_wh[0] / image.scale_xy[0], stored_width),
+        min(image.size_wh[1] / image.scale_xy[1], stored_height),
     )
-    whole = Image.fromarray(picture.pixels)
+    whole = Image.fromarray(image.pixels)
     scaled = whole.resize((width, height), Image.Resampling.BICUBIC, box=(0, 0, *shown))
-    scale_xy = (picture.size_wh[0] / width, picture.size_wh[1] / height)
-    return Picture(np.asarray(scaled), picture.size_wh, scale_xy)
+    scale_xy = (image.size_wh[0] / width, image.size_wh[1] / height)
+    return LoadedImage(np.asarray(scaled), image.size_wh, scale_xy)
 
 
 def _marks(
@@ -135,10 +135,10 @@ def _marks(
         yield _Mark(_scaled(truth.box, scale_xy), text, is_truth=True)
 
 
-def _figures(
+def _metrics(
     prediction: Prediction | None, truth: Sample | None, scale_xy: tuple[float, float]
 ) -> Iterator[tuple[list[Point | None], Colour]]:
-    """The joints of the truth, then of the prediction; None where one is not labelled."""
+    """The keypoints of the truth, then of the prediction; None where one is not labelled."""
     if truth is not None and truth.keypoints is not None:
         known = [(x, y) if visibility else None for x, y, visibility in truth.keypoints]
         yield [point and _scaled_point(point, scale_xy) for point in known], TRUE
@@ -153,12 +153,12 @@ def _scaled_point(point: Point, scale_xy: tuple[float, float]) -> Point:
 def _draw_skeleton(
     canvas: ImageDraw.ImageDraw,
     points: Sequence[Point | None],
-    joints: Joints,
+    keypoints: KeypointSet,
     colour: Colour,
     width: int,
 ) -> None:
-    """Bones cased in black, then joints as discs."""
-    bones = [(points[first], points[second]) for first, second in joints.skeleton]
+    """Bones cased in black, then keypoints as discs."""
+    bones = [(points[first], points[second]) for first, second in keypoints.skeleton]
     for shade, thickness in ((_BLACK, width + 2), (colour, width)):
         for first, second in bones:
             if first is not None and second is not None:
@@ -233,7 +233,7 @@ def _draw_plate(canvas: ImageDraw.ImageDraw, mark: _Mark, pen: _Pen) -> None:
 
 
 def _plate_top(mark: _Mark, height: int, line: int, frame_height: int) -> int:
-    """Row where a plate begins: outside the box where the picture has room, else inside it."""
+    """Row where a plate begins: outside the box where the image has room, else inside it."""
     _, top, _, bottom = mark.box
     if mark.is_truth:
         outside = round(bottom + line / 2)

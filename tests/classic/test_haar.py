@@ -29,7 +29,7 @@ def astronaut():
 
 @pytest.fixture
 def folder(tmp_path, astronaut):
-    """One face, and one picture without."""
+    """One face, and one image without."""
     place = tmp_path / "selfies"
     (place / "deeper").mkdir(parents=True)
     astronaut.save(place / "deeper" / "one.png")
@@ -58,7 +58,7 @@ def test_a_face_is_boxed_and_a_cup_is_listed(folder):
     assert found.dataset("selfies").classes == ("face",)
 
 
-def test_a_picture_on_its_side_is_boxed_as_a_person_sees_it(tmp_path, astronaut):
+def test_an_image_on_its_side_is_boxed_as_a_person_sees_it(tmp_path, astronaut):
     exif = Image.Exif()
     exif[0x0112] = 6  # shown turned clockwise by a quarter
     astronaut.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "side.png", exif=exif)
@@ -66,14 +66,14 @@ def test_a_picture_on_its_side_is_boxed_as_a_person_sees_it(tmp_path, astronaut)
     assert overlap(sample.box, FACE) > 0.6
 
 
-def test_a_picture_that_shrinks_while_it_decodes_is_boxed_in_its_own_pixels(tmp_path, astronaut):
+def test_an_image_that_shrinks_while_it_decodes_is_boxed_in_its_own_pixels(tmp_path, astronaut):
     astronaut.resize((1536, 1536)).save(tmp_path / "large.jpg")
     (sample,) = haar.annotate(tmp_path).samples
     assert sample.size_wh == (1536, 1536)
     assert overlap(sample.box, tuple(3 * edge for edge in FACE)) > 0.6
 
 
-def test_a_transparent_and_a_grey_picture_are_searched_too(tmp_path, astronaut):
+def test_a_transparent_and_a_grey_image_are_searched_too(tmp_path, astronaut):
     astronaut.convert("L").save(tmp_path / "grey.png")
     seen = astronaut.copy()
     seen.putalpha(255)
@@ -86,7 +86,7 @@ def test_several_faces_are_an_error_that_counts_and_names_one(crowd):
     with pytest.raises(DataError) as caught:
         haar.annotate(crowd)
     message = str(caught.value)
-    assert message.startswith("1 picture with several finds of 'face'")
+    assert message.startswith("1 image with several finds of 'face'")
     assert str(crowd / "two.png") in message
     assert "with 2;" in message
     assert "--on-multiple largest" in message
@@ -100,7 +100,7 @@ def test_largest_keeps_the_larger_face(crowd):
     assert found.several == (crowd / "two.png",)
 
 
-def test_skip_leaves_the_picture_of_two_faces_out(crowd):
+def test_skip_leaves_the_image_of_two_faces_out(crowd):
     found = haar.annotate(crowd, on_multiple="skip")
     assert [sample.image.name for sample in found.samples] == ["one.png"]
     assert found.several == (crowd / "two.png",)
@@ -109,32 +109,32 @@ def test_skip_leaves_the_picture_of_two_faces_out(crowd):
 
 def test_when_skip_leaves_nothing_it_says_why(crowd):
     (crowd / "deeper" / "one.png").unlink()
-    with pytest.raises(DataError, match="every picture with a find of 'face' has several"):
+    with pytest.raises(DataError, match="every image with a find of 'face' has several"):
         haar.annotate(crowd, on_multiple="skip")
 
 
 def test_a_folder_without_faces_is_said(tmp_path):
     Image.fromarray(skimage_data.coffee()).save(tmp_path / "cup.png")
-    with pytest.raises(DataError, match="found no 'face' in 1 picture"):
+    with pytest.raises(DataError, match="found no 'face' in 1 image"):
         haar.annotate(tmp_path)
 
 
-def test_a_folder_without_pictures_and_no_folder_are_said(tmp_path):
-    with pytest.raises(DataError, match="holds no picture"):
+def test_a_folder_without_images_and_no_folder_are_said(tmp_path):
+    with pytest.raises(DataError, match="holds no image"):
         haar.annotate(tmp_path)
     with pytest.raises(DataError, match="there is no such folder"):
         haar.annotate(tmp_path / "nowhere")
 
 
-def test_an_unreadable_picture_is_named_and_the_others_are_searched(folder):
-    (folder / "broken.jpg").write_bytes(b"no picture")
+def test_an_unreadable_image_is_named_and_the_others_are_searched(folder):
+    (folder / "broken.jpg").write_bytes(b"no image")
     found = haar.annotate(folder)
     (problem,) = found.unreadable
     assert "broken.jpg" in problem
     assert len(found.samples) == 1
 
 
-def test_every_picture_is_counted_as_done(folder):
+def test_every_image_is_counted_as_done(folder):
     calls = []
     haar.annotate(folder, progress=lambda done, total: calls.append((done, total)))
     assert calls == [(1, 2), (2, 2)]

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from onebox import evaluation, images, synthetic
 from onebox.boxes import paired_iou
 from onebox.errors import DataError, ModelError
-from onebox.structures import Dataset, Joints, Sample
+from onebox.structures import Dataset, KeypointSet, Sample
 
 pytest.importorskip("skimage")
 pytest.importorskip("sklearn")
@@ -198,7 +198,7 @@ def test_agreement_that_misleads_is_passed_over():
     assert curve.overlap(0.1) == curve.overlap(0.9) == pytest.approx(0.5, abs=0.02)
 
 
-def test_a_single_picture_is_enough_to_calibrate():
+def test_a_single_image_is_enough_to_calibrate():
     curve = calibrate(np.array([0.7]), np.array([1.0]), np.zeros((1, 2)), np.array([1]))
     assert 0 <= curve.overlap(0.2) < curve.overlap(0.9) <= 1
 
@@ -249,14 +249,14 @@ def test_the_score_is_higher_where_the_subject_is_than_where_it_is_not(localizer
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 6), (3, 200), (200, 3), (20, 20)])
-def test_a_picture_smaller_than_a_window_gets_a_box_inside_it(localizer, size):
+def test_an_image_smaller_than_a_window_gets_a_box_inside_it(localizer, size):
     pixels = np.random.default_rng(0).integers(0, 255, size, dtype=np.uint8)
     x_min, y_min, x_max, y_max = localizer.predict(pixels).box
     assert 0 <= x_min < x_max <= size[1]
     assert 0 <= y_min < y_max <= size[0]
 
 
-def test_a_picture_on_its_side_is_answered_as_a_person_sees_it(localizer, two_classes, tmp_path):
+def test_an_image_on_its_side_is_answered_as_a_person_sees_it(localizer, two_classes, tmp_path):
     upright = Image.fromarray(two_classes.part("test").samples[1].image[:, :80])
     exif = Image.Exif()
     exif[0x0112] = 6  # shown turned clockwise by a quarter
@@ -264,7 +264,7 @@ def test_a_picture_on_its_side_is_answered_as_a_person_sees_it(localizer, two_cl
     assert localizer.predict(tmp_path / "side.png") == localizer.predict(upright)
 
 
-def test_a_large_picture_is_answered_in_its_own_pixels(localizer, two_classes):
+def test_a_large_image_is_answered_in_its_own_pixels(localizer, two_classes):
     sample = two_classes.part("test").samples[0]
     large = np.repeat(np.repeat(sample.image, 7, axis=0), 7, axis=1)
     box = np.array([localizer.predict(large).box])
@@ -273,7 +273,7 @@ def test_a_large_picture_is_answered_in_its_own_pixels(localizer, two_classes):
     assert paired_iou(box / 7, small)[0] > 0.8
 
 
-def test_the_mean_box_is_that_of_the_training_pictures(localizer, two_classes):
+def test_the_mean_box_is_that_of_the_training_images(localizer, two_classes):
     boxes = two_classes.part("train").boxes()
     np.testing.assert_allclose(localizer.mean_box, boxes.mean(axis=0) / SIDE)
 
@@ -337,17 +337,17 @@ def test_the_machines_learn_from_hard_negatives(localizer, two_classes):
     assert worst[0] < worst[1]
 
 
-def test_pictures_without_the_subject_are_learned_as_background(localizer, two_classes):
+def test_images_without_the_subject_are_learned_as_background(localizer, two_classes):
     wall = Sample(np.full((SIDE, SIDE, 3), 128, np.uint8), split="train")
     found = train(replace(two_classes, samples=(*two_classes.samples, wall, wall)), SMALL)
     assert found.facts.provenance["learned_from"] == 34
     assert found.mean_box == localizer.mean_box
 
 
-def test_no_more_pictures_are_used_than_asked_for_and_each_class_is_among_them(two_classes):
-    few = train(two_classes, SMALL.model_copy(update={"pictures": 3}))
+def test_no_more_images_are_used_than_asked_for_and_each_class_is_among_them(two_classes):
+    few = train(two_classes, SMALL.model_copy(update={"images": 3}))
     assert few.facts.provenance["learned_from"] == 3
-    one = train(two_classes, SMALL.model_copy(update={"pictures": 1}))
+    one = train(two_classes, SMALL.model_copy(update={"images": 1}))
     assert one.facts.provenance["learned_from"] == 2
 
 
@@ -364,31 +364,31 @@ def test_scores_are_calibrated_on_val_where_it_is_large_enough(localizer, two_cl
     assert without.facts.provenance["calibrated_on"] == "train"
 
 
-def test_joints_are_passed_over(localizer, two_classes):
-    jointed = replace(two_classes, joints=Joints(("head", "tail")))
-    found = train(jointed, SMALL)
-    assert found.joints is None
+def test_keypoints_are_passed_over(localizer, two_classes):
+    keypointed = replace(two_classes, keypoints=KeypointSet(("head", "tail")))
+    found = train(keypointed, SMALL)
+    assert found.keypoints is None
     assert found.machines.calibration == localizer.machines.calibration
-    assert evaluation.evaluate(found, jointed.part("test")).overall.mean_iou > 0.7
+    assert evaluation.evaluate(found, keypointed.part("test")).overall.mean_iou > 0.7
 
 
 # What is refused
 
 
-def test_a_class_without_a_training_picture_is_named(two_classes):
-    with pytest.raises(DataError, match="no training picture of zigzag with a box"):
+def test_a_class_without_a_training_image_is_named(two_classes):
+    with pytest.raises(DataError, match="no training image of zigzag with a box"):
         train(replace(two_classes, classes=(*two_classes.classes, "zigzag")), SMALL)
 
 
 def test_an_empty_data_set_is_said():
-    with pytest.raises(DataError, match="no training picture with a box"):
+    with pytest.raises(DataError, match="no training image with a box"):
         train(Dataset((), ()), SMALL)
 
 
-def test_every_unreadable_picture_is_named(two_classes, tmp_path):
+def test_every_unreadable_image_is_named(two_classes, tmp_path):
     broken = []
     for name in ("a.jpg", "b.jpg"):
-        (tmp_path / name).write_bytes(b"no picture")
+        (tmp_path / name).write_bytes(b"no image")
         sample = two_classes.samples[0]
         broken.append(
             replace(sample, image=tmp_path / name, size_wh=(9, 9), origin=f"l.csv:{name}")
@@ -433,12 +433,12 @@ def test_what_is_loaded_answers_as_what_was_saved(localizer, two_classes, file):
         assert loaded.predict(sample.image) == localizer.predict(sample.image)
 
 
-def test_figures_travel_with_the_file(localizer, tmp_path):
+def test_metrics_travel_with_the_file(localizer, tmp_path):
     path = tmp_path / "model.npz"
-    facts = replace(localizer.facts, figures={"test": {"mean_iou": 0.5}})
+    facts = replace(localizer.facts, metrics={"test": {"mean_iou": 0.5}})
     model_file.save(localizer.with_facts(facts), path)
-    assert model_file.load(path).facts.figures == {"test": {"mean_iou": 0.5}}
-    assert localizer.facts.figures == {}
+    assert model_file.load(path).facts.metrics == {"test": {"mean_iou": 0.5}}
+    assert localizer.facts.metrics == {}
 
 
 def test_a_file_holds_arrays_and_nothing_beside_it_is_left(file):

@@ -23,7 +23,7 @@ def astronaut():
 
 @pytest.fixture
 def selfies(tmp_path, monkeypatch, astronaut):
-    """One face and one picture without, below the working folder."""
+    """One face and one image without, below the working folder."""
     monkeypatch.chdir(tmp_path)
     place = tmp_path / "selfies"
     (place / "deeper").mkdir(parents=True)
@@ -34,7 +34,7 @@ def selfies(tmp_path, monkeypatch, astronaut):
 
 @pytest.fixture
 def crowd(selfies, astronaut):
-    """A second face of half the size beside the first, in a picture of their own."""
+    """A second face of half the size beside the first, in an image of their own."""
     both = Image.new("RGB", (768, 512))
     both.paste(astronaut.resize((256, 256)), (0, 0))
     both.paste(astronaut, (256, 0))
@@ -50,14 +50,14 @@ def annotate(run):
     return run_line
 
 
-def pictures_of(labels):
+def images_of(labels):
     return sorted(sample.image.name for sample in onebox.read(labels))
 
 
 def test_boxes_are_written_as_lists_that_read_back(annotate, selfies):
     code, out, err = annotate("selfies", "labels/faces.csv")
     (found,) = haar.annotate(selfies).samples
-    assert (code, out) == (0, "labels/faces.csv: 1 picture with a face, 1 without a find\n")
+    assert (code, out) == (0, "labels/faces.csv: 1 image with a face, 1 without a find\n")
     assert err == "note: selfies/cup.png: no face found.\n"
     header, row = csv.reader(Path("labels/faces.csv").read_text().splitlines())
     assert header == ["image", "bbox", "label"]
@@ -67,7 +67,7 @@ def test_boxes_are_written_as_lists_that_read_back(annotate, selfies):
     assert (sample.label, sample.box, sample.image.resolve()) == ("face", found.box, found.image)
 
 
-def test_json_lists_every_picture_that_has_no_box_or_several(annotate, crowd):
+def test_json_lists_every_image_that_has_no_box_or_several(annotate, crowd):
     code, out, _ = annotate("selfies", "faces.csv", "--on-multiple", "largest", "--json")
     assert code == 0
     assert json.loads(out) == {
@@ -83,20 +83,20 @@ def test_json_lists_every_picture_that_has_no_box_or_several(annotate, crowd):
 def test_several_faces_are_an_error_by_default_and_nothing_is_written(annotate, crowd, tmp_path):
     code, out, err = annotate("selfies", "faces.csv")
     assert (code, out) == (3, "")
-    assert "two.png with 2; a picture has one subject. Keep the largest" in err
+    assert "two.png with 2; an image has one subject. Keep the largest" in err
     assert [path.name for path in tmp_path.iterdir()] == ["selfies"]
 
 
 @pytest.mark.parametrize(
     ("rule", "kept", "done"),
     [
-        ("largest", ["one.png", "two.png"], "1 picture with several finds kept the largest."),
-        ("skip", ["one.png"], "1 picture with several finds left out."),
+        ("largest", ["one.png", "two.png"], "1 image with several finds kept the largest."),
+        ("skip", ["one.png"], "1 image with several finds left out."),
     ],
 )
 def test_the_rule_for_several_faces_says_what_is_kept(rule, kept, done, annotate, crowd):
     code, _, err = annotate("selfies", "faces.csv", "--on-multiple", rule)
-    assert (code, pictures_of("faces.csv")) == (0, kept)
+    assert (code, images_of("faces.csv")) == (0, kept)
     assert f"note: {done}" in err
 
 
@@ -115,9 +115,9 @@ def test_a_cascade_by_its_file_names_its_own_label(annotate, selfies):
         (["selfies", "--cascade", "none.xml"], 2, "cascade none.xml: there is no such file"),
         (["selfies", "--cascade", "selfies"], 2, "cascade selfies: is a folder"),
         (["selfies", "--on-multiple", "larges"], 2, "Did you mean largest?"),
-        (["empty"], 3, "empty: holds no picture"),
+        (["empty"], 3, "empty: holds no image"),
         (["nowhere"], 3, "nowhere: there is no such folder"),
-        (["cups"], 3, "cups: found no 'face' in 1 picture."),
+        (["cups"], 3, "cups: found no 'face' in 1 image."),
     ],
 )
 def test_what_cannot_be_searched_is_said_and_nothing_is_written(
@@ -135,13 +135,13 @@ def test_what_cannot_be_searched_is_said_and_nothing_is_written(
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_unreadable_pictures_are_named_and_end_with_the_code_of_data(annotate, selfies):
-    (selfies / "broken.jpg").write_bytes(b"no picture")
+def test_unreadable_images_are_named_and_end_with_the_code_of_data(annotate, selfies):
+    (selfies / "broken.jpg").write_bytes(b"no image")
     code, out, err = annotate("selfies", "faces.csv")
     assert (code, out[:10]) == (3, "faces.csv:")
     assert "error: selfies/broken.jpg: " in err
-    assert "1 picture could not be read" in err
-    assert pictures_of("faces.csv") == ["one.png"]
+    assert "1 image could not be read" in err
+    assert images_of("faces.csv") == ["one.png"]
 
 
 def test_labels_that_are_there_are_not_overwritten(annotate, selfies, tmp_path):

@@ -1,4 +1,4 @@
-"""`onebox convert` and `onebox synth`: label files and generated pictures on disk."""
+"""`onebox convert` and `onebox synth`: label files and generated images on disk."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import onebox
-from onebox.structures import SPLITS, Joints
+from onebox.structures import SPLITS, KeypointSet
 
 HEADER = "image,label,x_min,y_min,x_max,y_max,split\n"
 
@@ -20,7 +20,7 @@ def place(tmp_path, monkeypatch):
 
 
 def told(data):
-    """What a data set says of each picture; some formats bring pictures of their own."""
+    """What a data set says of each image; some formats bring images of their own."""
     return {(sample.image.name, sample.label, sample.box, sample.split) for sample in data}
 
 
@@ -40,7 +40,7 @@ def lit(path):
 
 def test_generated_discs_read_back_with_the_boxes_that_their_pixels_show(run):
     code, out, err = run("synth", "blobs", "new/discs", "--count", 20, "--size", 48)
-    assert (code, out, err) == (0, "new/discs/labels.csv: 20 pictures\n", "")
+    assert (code, out, err) == (0, "new/discs/labels.csv: 20 images\n", "")
     data = onebox.read("new/discs")
     assert [len(data.part(split)) for split in SPLITS] == [16, 2, 2]
     assert data.classes == ("disc",)
@@ -49,7 +49,7 @@ def test_generated_discs_read_back_with_the_boxes_that_their_pixels_show(run):
         assert pixels_of(sample.image).shape == (48, 48, 3)
 
 
-def test_the_seed_decides_the_pictures(run):
+def test_the_seed_decides_the_images(run):
     for folder, seed in (("a", 7), ("b", 7), ("c", 8)):
         run("synth", "blobs", folder, "--count", 3, "--size", 32, "--seed", seed)
     pixels = {
@@ -59,7 +59,7 @@ def test_the_seed_decides_the_pictures(run):
     assert pixels["a"] != pixels["c"]
 
 
-def test_pictures_without_the_subject_are_black_and_read_back_as_such(run):
+def test_images_without_the_subject_are_black_and_read_back_as_such(run):
     words = ("--count", 20, "--size", 32)
     assert run("synth", "blobs", "whole", *words)[0] == 0
     assert run("synth", "blobs", "some", *words, "--absent", 0.4)[0] == 0
@@ -104,7 +104,7 @@ def test_cutouts_and_backgrounds_of_one_s_own_are_used(run):
         (["blobs", "full/mine.txt"], 2, "full/mine.txt: is a file."),
         (["blobs", "out", "--size", "100000"], 2, "Invalid value for '--size'"),
         (["blobs", "out", "--backgrounds", "full"], 2, "takes no backgrounds."),
-        (["cutouts", "out", "--cutouts", "full"], 3, "holds no pictures."),
+        (["cutouts", "out", "--cutouts", "full"], 3, "holds no images."),
         (["cutouts", "out", "--cutouts", "nowhere"], 3, "is not a folder."),
         (["blobs", "full/mine.txt/out"], 1, "cannot be written"),
     ],
@@ -127,7 +127,7 @@ def test_labels_survive_a_way_through_all_four_formats(run):
     here = "discs/labels.csv"
     for name, there in (("voc", "voc"), ("coco", "coco"), ("yolo", "yolo"), ("csv", "back.csv")):
         code, out, err = run("convert", here, there, "--to", name)
-        assert (code, out, err) == (0, f"{there}: 12 pictures\n", "")
+        assert (code, out, err) == (0, f"{there}: 12 images\n", "")
         assert told(onebox.read(there, name)) == before
         here = there
 
@@ -166,7 +166,7 @@ def test_several_boxes_are_kept_by_the_policy_and_told(run):
     code, _, err = run(
         "convert", "labels.csv", "out.csv", "--to", "csv", "--on-multiple", "largest"
     )
-    assert (code, err.startswith("note: 1 picture with several boxes")) == (0, True)
+    assert (code, err.startswith("note: 1 image with several boxes")) == (0, True)
     assert onebox.read("out.csv").samples[0].box == (10, 10, 60, 60)
 
 
@@ -176,12 +176,12 @@ def test_bad_rows_are_left_out_where_the_user_says_so_and_told(run):
         HEADER + "a.png,cat,10,10,20,20,train\nmissing.png,cat,10,10,60,60,train\n"
     )
     code, out, err = run("convert", "labels.csv", "out.csv", "--to", "csv", "--on-bad", "skip")
-    assert (code, out) == (0, "out.csv: 1 picture\n")
+    assert (code, out) == (0, "out.csv: 1 image\n")
     assert err.startswith("note: ")
     assert "labels.csv:3" in err
 
 
-def test_joints_survive_the_way_from_coco_to_yolo_and_back(run):
+def test_keypoints_survive_the_way_from_coco_to_yolo_and_back(run):
     Image.new("RGB", (100, 80)).save("a.png")
     names = ["head", "left_hand", "right_hand"]
     category = {"id": 1, "name": "person", "keypoints": names, "skeleton": [[1, 2], [1, 3]]}
@@ -192,20 +192,20 @@ def test_joints_survive_the_way_from_coco_to_yolo_and_back(run):
     Path("people.json").write_text(json.dumps(content))
     assert run("convert", "people.json", "yolo", "--to", "yolo")[0] == 0
     [row] = Path("yolo/labels/train/a.txt").read_text().splitlines()
-    # centre 35, 40 and 50 x 40 of 100 x 80; then each joint in shares with its visibility
+    # centre 35, 40 and 50 x 40 of 100 x 80; then each keypoint in shares with its visibility
     shares = [0, 0.35, 0.5, 0.5, 0.5, 0.15, 0.3125, 2, 0, 0, 0, 0.6, 0.74375, 1]
     assert [float(word) for word in row.split()] == pytest.approx(shares)
     assert run("convert", "yolo", "back.json", "--to", "coco")[0] == 0
     data = onebox.read("back.json")
-    assert data.joints == Joints(tuple(names), ((0, 1), (0, 2)), ((1, 2),))
+    assert data.keypoints == KeypointSet(tuple(names), ((0, 1), (0, 2)), ((1, 2),))
     [sample] = data
-    assert [number for joint in sample.keypoints for number in joint] == pytest.approx(
+    assert [number for keypoint in sample.keypoints for number in keypoint] == pytest.approx(
         annotation["keypoints"]
     )
     assert sample.box == pytest.approx((10, 20, 60, 60))
 
 
-def test_joints_are_not_dropped_in_silence(run):
+def test_keypoints_are_not_dropped_in_silence(run):
     Image.new("RGB", (100, 80)).save("a.png")
     category = {"id": 1, "name": "person", "keypoints": ["head"], "skeleton": []}
     annotation = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [10, 10, 20, 20]}
@@ -215,7 +215,7 @@ def test_joints_are_not_dropped_in_silence(run):
     Path("people.json").write_text(json.dumps(content))
     code, _, err = run("convert", "people.json", "out.csv", "--to", "csv")
     assert code == 2
-    assert "csv has no place for joints" in err
+    assert "csv has no place for keypoints" in err
     assert not Path("out.csv").exists()
 
 

@@ -1,4 +1,4 @@
-"""`onebox evaluate` and `onebox info`: figures, reports, and what a model says of itself."""
+"""`onebox evaluate` and `onebox info`: metrics, reports, and what a model says of itself."""
 
 import json
 import re
@@ -36,15 +36,15 @@ def overlap(left, right):
 
 def test_json_has_the_keys_of_the_contract_and_nothing_else_is_said(run, model_file, labels):
     code, out, err = run("evaluate", model_file, labels, "--json")
-    figures = json.loads(out)
+    metrics = json.loads(out)
     assert (code, err) == (0, "")
-    assert list(figures)[: len(FIGURES) + 1] == ["schema_version", *FIGURES]
-    assert (figures["schema_version"], list(figures["iou_at"])) == (1, ["0.5", "0.75", "0.9"])
+    assert list(metrics)[: len(FIGURES) + 1] == ["schema_version", *FIGURES]
+    assert (metrics["schema_version"], list(metrics["iou_at"])) == (1, ["0.5", "0.75", "0.9"])
 
 
-def test_the_figures_are_what_the_predictions_add_up_to(run, model_file, labels):
+def test_the_metrics_are_what_the_predictions_add_up_to(run, model_file, labels):
     _, out, _ = run("evaluate", model_file, labels, "--json")
-    figures = json.loads(out)
+    metrics = json.loads(out)
     localizer = onebox.load(model_file)
     samples = onebox.read(labels).part("test")
     predicted = [localizer.predict(sample.image).box for sample in samples]
@@ -52,10 +52,10 @@ def test_the_figures_are_what_the_predictions_add_up_to(run, model_file, labels)
     ious = [overlap(*pair) for pair in zip(predicted, truth, strict=True)]
     mean = [64 * edge for edge in localizer.mean_box]
     floor = [overlap(mean, box) for box in truth]
-    assert figures["images"] == 5
-    assert figures["mean_iou"] == pytest.approx(sum(ious) / 5)
-    assert figures["iou_at"]["0.5"] == pytest.approx(sum(iou >= 0.5 for iou in ious) / 5)
-    assert figures["mean_box_iou"] == pytest.approx(sum(floor) / 5)
+    assert metrics["images"] == 5
+    assert metrics["mean_iou"] == pytest.approx(sum(ious) / 5)
+    assert metrics["iou_at"]["0.5"] == pytest.approx(sum(iou >= 0.5 for iou in ious) / 5)
+    assert metrics["mean_box_iou"] == pytest.approx(sum(floor) / 5)
 
 
 @pytest.mark.parametrize(("split", "count"), [*COUNTS.items(), ("all", 14)])
@@ -77,7 +77,7 @@ def test_without_json_each_figure_has_a_line(run, model_file, labels):
 def test_a_collapsed_model_is_told_on_standard_error(run, model_file, labels, monkeypatch):
     monkeypatch.setattr(onebox.Report, "is_collapsed", True)
     _, out, err = run("evaluate", model_file, labels)
-    assert err == "note: the model answers hardly better than with one box for all pictures.\n"
+    assert err == "note: the model answers hardly better than with one box for all images.\n"
     assert "hardly" not in out
 
 
@@ -121,16 +121,16 @@ def test_a_label_that_the_model_does_not_know_is_named_with_its_line(run, model_
     labels.write_text(labels.read_text().replace(",disc,", ",dics,"))
     code, out, err = run("evaluate", model_file, labels)
     assert (code, out) == (3, "")
-    # The header is line 1; the five test pictures follow the nine others.
+    # The header is line 1; the five test images follow the nine others.
     assert err.startswith("error: labels.csv:11: label 'dics' is not one of the model's classes")
     assert "Did you mean disc?" in err
 
 
-def test_a_split_without_pictures_ends_with_3(run, model_file, labels):
+def test_a_split_without_images_ends_with_3(run, model_file, labels):
     labels.write_text(labels.read_text().replace(",test\n", ",val\n"))
     code, _, err = run("evaluate", model_file, labels)
     assert code == 3
-    assert "there is no picture to evaluate" in err
+    assert "there is no image to evaluate" in err
 
 
 def test_what_the_reader_put_right_is_told_on_standard_error(run, model_file, labels):
@@ -143,7 +143,7 @@ def test_what_the_reader_put_right_is_told_on_standard_error(run, model_file, la
     assert "--on-multiple largest" in err
     code, out, err = run(*words, "--on-multiple", "largest")
     assert (code, json.loads(out)["images"]) == (0, 5)
-    assert err.startswith("note: 1 picture with several boxes kept the largest one")
+    assert err.startswith("note: 1 image with several boxes kept the largest one")
 
 
 # --- info
@@ -155,8 +155,8 @@ def test_info_as_json_is_what_the_localizer_says_of_itself(run, model_file):
     localizer = onebox.load(model_file)
     assert (code, err) == (0, "")
     assert list(facts) == [
-        *("classes", "size", "mean_box", "joints", "presence", "second_look"),
-        *("recipe", "provenance", "figures", "parts"),
+        *("classes", "size", "mean_box", "keypoints", "presence", "refinement"),
+        *("recipe", "provenance", "metrics", "parts"),
     ]
     assert (facts["classes"], facts["size"]) == (["disc"], 64)
     assert tuple(facts["mean_box"]) == localizer.mean_box

@@ -41,7 +41,7 @@ def compared(latency_ms=1.0, mean_iou=0.7975):
 def test_int8_is_written_beside_the_model_and_predicts(run, workshop):
     code, out, err = run("export", "model.onnx", "--to", "int8", "--data", "discs", "--json")
     told = json.loads(out)
-    assert (code, told["variant"], told["pictures"]) == (0, "int8", COUNTS["val"])
+    assert (code, told["variant"], told["images"]) == (0, "int8", COUNTS["val"])
     assert told["file"] == "model.int8.onnx"
     assert told["made"]["size_mb"] == (workshop / "model.int8.onnx").stat().st_size / 1e6
     assert sorted(told) == sorted(compared().as_json())
@@ -86,7 +86,7 @@ def test_too_large_a_loss_ends_with_4_and_its_number(run, workshop, monkeypatch)
     words = ["export", "model.onnx", "--to", "int8", "--data", "discs", "--out", "small.onnx"]
     code, out, err = run(*words)
     assert (code, out) == (4, "")
-    assert "error: small.onnx: its mean IoU on 4 validation pictures is 0." in err
+    assert "error: small.onnx: its mean IoU on 4 validation images is 0." in err
     assert not Path("small.onnx").exists()
 
 
@@ -115,9 +115,9 @@ def test_what_is_wrong_is_told_and_nothing_is_written(words, code, said, run, wo
     assert sorted(workshop.rglob("*")) == before
 
 
-def test_data_without_validation_pictures_ends_with_3(run, workshop):
+def test_data_without_validation_images_ends_with_3(run, workshop):
     labels = workshop / "discs/labels.csv"
     labels.write_text(labels.read_text().replace(",val\n", ",test\n"))
     code, _, err = run("export", "model.onnx", "--to", "int8", "--data", labels)
     assert code == 3
-    assert "has no validation pictures, on which 'int8' is measured" in err
+    assert "has no validation images, on which 'int8' is measured" in err

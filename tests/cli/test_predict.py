@@ -39,16 +39,16 @@ def disc(*, centre=(30, 40), radius=18, size_wh=(96, 64)):
     return Image.fromarray(np.where(inside, 255, 0).astype(np.uint8)).convert("RGB")
 
 
-def save(path, picture=None, **options):
+def save(path, image=None, **options):
     path.parent.mkdir(parents=True, exist_ok=True)
-    (picture or disc()).save(path, **options)
+    (image or disc()).save(path, **options)
     return path
 
 
 # --- what is printed
 
 
-def test_json_is_one_object_a_picture_with_the_keys_of_the_contract(run, model_file, place):
+def test_json_is_one_object_an_image_with_the_keys_of_the_contract(run, model_file, place):
     save(place / "a.png")
     save(place / "b.png", disc(centre=(60, 30)))
     code, out, err = run("predict", model_file, "a.png", "b.png", "--json")
@@ -63,7 +63,7 @@ def test_json_is_one_object_a_picture_with_the_keys_of_the_contract(run, model_f
     assert 0 <= y_min < y_max <= 64
 
 
-def test_the_box_of_a_turned_picture_is_in_pixels_of_the_upright_one(run, model_file, place):
+def test_the_box_of_a_turned_image_is_in_pixels_of_the_upright_one(run, model_file, place):
     turned = Image.Exif()
     turned[0x0112] = LIES_ON_ITS_SIDE
     upright = disc(size_wh=(48, 120), centre=(20, 84))
@@ -72,7 +72,7 @@ def test_the_box_of_a_turned_picture_is_in_pixels_of_the_upright_one(run, model_
     _, out, _ = run("predict", model_file, "turned.png", "upright.png", "--json")
     first, second = map(json.loads, out.splitlines())
     assert first["box"] == second["box"]
-    # The disc lies at y 66 to 102; no box in pixels of the stored picture (120 x 48) gets there.
+    # The disc lies at y 66 to 102; no box in pixels of the stored image (120 x 48) gets there.
     assert first["box"][3] > 48
 
 
@@ -87,10 +87,10 @@ def test_without_json_a_line_has_name_label_score_and_box(run, model_file, place
 # --- what is read
 
 
-def test_folders_and_globs_are_searched_and_each_picture_is_answered_once(run, model_file, place):
+def test_folders_and_globs_are_searched_and_each_image_is_answered_once(run, model_file, place):
     for name in ("in/deep/c.jpg", "in/b.PNG", "z.png", "a1.png", "a2.png"):
         save(place / name)
-    (place / "in/notes.txt").write_text("no picture")
+    (place / "in/notes.txt").write_text("no image")
     _, out, err = run("predict", model_file, "z.png", "in", "./in/b.PNG", "a*.png", "a1.png")
     names = [line.split("\t")[0] for line in out.splitlines()]
     assert names == ["z.png", "in/b.PNG", "in/deep/c.jpg", "a1.png", "a2.png"]
@@ -111,10 +111,10 @@ def test_a_pattern_searches_the_folders_that_it_matches(run, model_file, place):
     assert [line.split("\t")[0] for line in out.splitlines()] == ["week1/a.png", "week2/b.png"]
 
 
-def test_unreadable_pictures_are_named_and_the_others_answered(run, model_file, place):
+def test_unreadable_images_are_named_and_the_others_answered(run, model_file, place):
     save(place / "a.png")
     (place / "broken.png").write_bytes((place / "a.png").read_bytes()[:100])
-    (place / "text.jpg").write_text("no picture")
+    (place / "text.jpg").write_text("no image")
     (place / "empty.png").touch()
     names = ["broken.png", "missing.png", "text.jpg", "empty.png", "a.png"]
     code, out, err = run("predict", model_file, *names, "--json")
@@ -130,12 +130,12 @@ def test_an_empty_folder_or_pattern_is_named_and_the_others_answered(run, model_
     (place / "empty").mkdir()
     code, out, err = run("predict", model_file, "empty", "*.jpg", "a.png")
     assert (code, out.split("\t")[0]) == (3, "a.png")
-    assert "error: empty: holds no picture" in err
-    assert "error: *.jpg: holds no picture" in err
+    assert "error: empty: holds no image" in err
+    assert "error: *.jpg: holds no image" in err
     assert "2 of 3 sources" in err
 
 
-def test_an_empty_source_does_not_mean_every_picture_there_is(run, model_file, place):
+def test_an_empty_source_does_not_mean_every_image_there_is(run, model_file, place):
     save(place / "a.png")
     code, out, err = run("predict", model_file, "")
     assert (code, out) == (2, "")
@@ -163,9 +163,9 @@ def test_the_run_s_folder_in_place_of_its_model_brings_the_model_to_mind(run, mo
 
 
 def test_csv_reads_back_as_labels_from_a_folder_that_is_made(run, model_file, place):
-    save(place / "pictures/a.png")
-    save(place / "pictures/b.png", disc(centre=(60, 30)))
-    assert run("predict", model_file, "pictures", "--csv", "new/out/p.csv") == (0, "", "")
+    save(place / "images/a.png")
+    save(place / "images/b.png", disc(centre=(60, 30)))
+    assert run("predict", model_file, "images", "--csv", "new/out/p.csv") == (0, "", "")
     localizer = onebox.load(model_file)
     data = onebox.read("new/out/p.csv")
     assert [Path(sample.name).name for sample in data] == ["a.png", "b.png"]
@@ -174,14 +174,14 @@ def test_csv_reads_back_as_labels_from_a_folder_that_is_made(run, model_file, pl
         assert (sample.label, sample.box) == (prediction.label, prediction.box)
 
 
-def test_csv_in_the_working_folder_names_pictures_as_the_user_did(run, model_file, place):
-    save(place / "pictures/a.png")
-    run("predict", model_file, "pictures", place / "pictures/a.png", "--csv", "p.csv")
+def test_csv_in_the_working_folder_names_images_as_the_user_did(run, model_file, place):
+    save(place / "images/a.png")
+    run("predict", model_file, "images", place / "images/a.png", "--csv", "p.csv")
     lines = (place / "p.csv").read_text().splitlines()
     assert lines[0] == "image,label,score,x_min,y_min,x_max,y_max"
     assert [line.split(",")[0] for line in lines[1:]] == [
-        "pictures/a.png",
-        str(place / "pictures/a.png"),
+        "images/a.png",
+        str(place / "images/a.png"),
     ]
 
 
@@ -206,7 +206,7 @@ def test_coco_results_are_accepted_beside_their_ground_truth(run, model_file, pl
     assert (x, y, x + width, y + height) == pytest.approx(edges)
 
 
-def test_an_unreadable_picture_keeps_its_number_in_coco_results(run, model_file, place):
+def test_an_unreadable_image_keeps_its_number_in_coco_results(run, model_file, place):
     save(place / "a.png")
     save(place / "c.png")
     code, _, _ = run("predict", model_file, "a.png", "b.png", "c.png", "--coco", "found.json")
@@ -285,9 +285,7 @@ def test_the_drawn_box_has_its_colour_on_its_edges(run, model_file, place):
     assert [(edge == PREDICTED).all(axis=1).any() for edge in on_edges] == [True] * 3
 
 
-def test_pictures_of_one_name_are_drawn_side_by_side_and_none_is_overwritten(
-    run, model_file, place
-):
+def test_images_of_one_name_are_drawn_side_by_side_and_none_is_overwritten(run, model_file, place):
     save(place / "x/a.png", disc(centre=(20, 20)))
     save(place / "y/a.jpg", disc(centre=(70, 40)))
     original = save(place / "z/a.png").read_bytes()
@@ -317,7 +315,7 @@ def test_a_reader_that_leaves_early_and_a_full_disk_bring_no_traceback(model_fil
 
 
 class Unsure:
-    """A model that finds a disc in every picture, and says how probable it is."""
+    """A model that finds a disc in every image, and says how probable it is."""
 
     facts = ModelFacts(("disc",), 32, presence=True)
 

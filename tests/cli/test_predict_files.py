@@ -26,7 +26,7 @@ PATIENCE_S = 60
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """A folder of six grey pictures, the working one."""
+    """A folder of six grey images, the working one."""
     monkeypatch.chdir(tmp_path)
     for number in range(6):
         save(f"in/{number}.png", 51 * number)
@@ -136,7 +136,7 @@ def test_going_on_from_nothing_is_beginning(run, bright_file, place):
     assert names() == ALL
 
 
-def test_going_on_from_another_folder_knows_the_pictures_by_their_names_in_the_file(
+def test_going_on_from_another_folder_knows_the_images_by_their_names_in_the_file(
     run, bright_file, place
 ):
     run("predict", bright_file, "in/0.png", "in/1.png", "--csv", "out/p.csv")
@@ -176,7 +176,7 @@ def test_a_model_of_other_columns_does_not_go_on(run, bright_file, place, monkey
 
 
 class Interrupted:
-    """A model that is stopped by the keyboard after some pictures."""
+    """A model that is stopped by the keyboard after some images."""
 
     def __init__(self, model, most):
         self.facts = model.facts
@@ -259,7 +259,7 @@ def wait_for_lines(file, most):
 
 @ON_POSIX
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
-def test_after_a_kill_each_picture_is_in_the_file_once(kind, run, bright_file, place):
+def test_after_a_kill_each_image_is_in_the_file_once(kind, run, bright_file, place):
     part = Path(f"p.{kind}.part")
     words = (bright_file, "-", f"--{kind}", f"p.{kind}")
     with listening(*words) as process:
@@ -333,8 +333,8 @@ def test_frames_have_their_number_and_time_in_every_file(run, bright_file, place
     expected = [("film/clip.mp4", 0, 0.0), ("film/clip.mp4", 1, 0.04), ("film/clip.mp4", 2, 0.08)]
     assert [(one["image"], one["frame"], one["time_s"]) for one in lines[1:]] == expected
     run(*words, "--csv", "film/p.csv")
-    picture, *frames = rows("film/p.csv")
-    assert (picture["image"], picture["frame"], picture["time_s"]) == ("../in/5.png", "", "")
+    image, *frames = rows("film/p.csv")
+    assert (image["image"], image["frame"], image["time_s"]) == ("../in/5.png", "", "")
     found = [(f"film/{one['image']}", int(one["frame"]), float(one["time_s"])) for one in frames]
     assert found == expected
     assert [float(one["score"]) for one in frames] == pytest.approx([0, 0.2, 0.4])
@@ -384,7 +384,7 @@ def test_each_frame_is_drawn_under_its_number(run, bright_file, place, videos):
         "5.png",
         *(f"clip-00000{number}.png" for number in range(3)),
     ]
-    # The label covers most of so small a picture; frame 2 is 102 where it shows.
+    # The label covers most of so small an image; frame 2 is 102 where it shows.
     drawn = np.asarray(Image.open("drawn/clip-000002.png"))
     assert drawn.shape == (20, 30, 3)
     assert (drawn == 102).all(axis=2).any()

@@ -48,7 +48,7 @@ def test_a_run_leaves_a_model_that_predicts_and_prints_where_it_is(run):
     said = json.loads(out)
     assert code == 0
     assert (said["model"], said["report"]) == ("a/run/model.onnx", "a/run/report.html")
-    assert (said["folder"], said["epochs"], list(said["figures"])) == ("a/run", 1, ["val", "test"])
+    assert (said["folder"], said["epochs"], list(said["metrics"])) == ("a/run", 1, ["val", "test"])
     assert "epoch   1/1" in err
     assert Path("a/run/report.html").is_file()
     assert onebox.load("a/run/model.onnx").facts.recipe["train"]["seed"] == 3
@@ -69,15 +69,15 @@ def test_hog_windows_leave_a_model_that_predicts_and_is_measured(run):
     said = json.loads(out)
     assert (code, said["model"], said["epochs"]) == (0, "run/model.npz", 0)
     assert err.splitlines()[:2] == ["Loading PyTorch", "Training"]
-    assert json.loads(Path("run/metrics.json").read_text()) == said["figures"]
+    assert json.loads(Path("run/metrics.json").read_text()) == said["metrics"]
     code, out, _ = run("info", "run/model.npz", "--json")
     assert (code, json.loads(out)["recipe"]["hog"]["seed"]) == (0, 3)
     code, out, _ = run("predict", "run/model.npz", "discs", "--json")
     assert (code, len(out.splitlines())) == (0, 20)
     code, out, _ = run("evaluate", "run/model.npz", "discs", "--split", "val", "--json")
-    figures = json.loads(out)
-    assert (code, figures["mean_iou"]) == (0, said["figures"]["val"]["mean_iou"])
-    assert figures["mean_iou"] > figures["mean_box_iou"]
+    metrics = json.loads(out)
+    assert (code, metrics["mean_iou"]) == (0, said["metrics"]["val"]["mean_iou"])
+    assert metrics["mean_iou"] > metrics["mean_box_iou"]
 
 
 # --- what is asked for
@@ -122,11 +122,11 @@ def test_the_demo_trains_its_own_recipe_on_generated_discs(run, asked):
     assert "report.html" in out
 
 
-def test_a_finished_run_prints_its_figures_and_files_on_standard_output(run, asked, trained_run):
+def test_a_finished_run_prints_its_metrics_and_files_on_standard_output(run, asked, trained_run):
     _, out, err = run("demo")
     lines = out.splitlines()
-    mean_iou = trained_run.figures["test"]["mean_iou"]
-    after = lines[lines.index("test pictures") :]
+    mean_iou = trained_run.metrics["test"]["mean_iou"]
+    after = lines[lines.index("test images") :]
     assert after[2].split() == ["mean_iou", f"{mean_iou:.4g}"]
     assert f"  model   {trained_run.model}" in lines
     assert f"  report  {trained_run.report}" in lines
@@ -134,8 +134,8 @@ def test_a_finished_run_prints_its_figures_and_files_on_standard_output(run, ask
 
 
 def test_a_stopped_or_collapsed_run_is_told_on_standard_error(run, asked, trained_run, monkeypatch):
-    figures = {"val": {**trained_run.figures["val"], "is_collapsed": True}}
-    stopped = replace(trained_run, figures=figures, is_interrupted=True)
+    metrics = {"val": {**trained_run.metrics["val"], "is_collapsed": True}}
+    stopped = replace(trained_run, metrics=metrics, is_interrupted=True)
     monkeypatch.setattr(onebox, "train", lambda *_, **__: stopped)
     code, _, err = run("demo")
     assert code == 0

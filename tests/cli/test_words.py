@@ -69,8 +69,8 @@ def test_the_version_is_that_of_the_package(run):
         (["train"], "Missing argument 'DATA'"),
         (["train", "labels.csv", "--seed", "-1"], "Invalid value for '--seed'"),
         (["annotate"], "haar"),
-        (["annotate", "har", "pictures", "faces.csv"], "Did you mean 'haar'?"),
-        (["annotate", "haar", "pictures"], "Missing argument 'OUT.csv'"),
+        (["annotate", "har", "images", "faces.csv"], "Did you mean 'haar'?"),
+        (["annotate", "haar", "images"], "Missing argument 'OUT.csv'"),
         (["recipes", "shwo"], "Did you mean show?"),
         (["recipes", "show"], "needs the NAME"),
     ],
@@ -143,11 +143,11 @@ def test_a_bar_is_silent_where_nobody_watches(capsys):
 
 def test_a_bar_of_a_unit_says_how_many_are_done_in_a_second():
     task = Task(TaskID(0), "", total=None, completed=0, _get_time=lambda: 4.0)
-    column = console.Rate("pictures")
+    column = console.Rate("images")
     assert column.render(task).plain == ""
     task.start_time = 0.0
     task._progress.extend([ProgressSample(0.0, 0), ProgressSample(4.0, 50)])
-    assert column.render(task).plain == "12.5 pictures/s"  # 50 in 4 s
+    assert column.render(task).plain == "12.5 images/s"  # 50 in 4 s
 
 
 def test_a_bar_without_a_total_moves_too(capsys, monkeypatch):
@@ -157,7 +157,7 @@ def test_a_bar_without_a_total_moves_too(capsys, monkeypatch):
     monkeypatch.setattr(console, "aside", lambda: terminal)
     terminal.is_interactive = True
     assert console.is_watched()
-    with counting("Predicting", unit="pictures") as progress:
+    with counting("Predicting", unit="images") as progress:
         progress(7, None)
     assert "7/?" in capsys.readouterr().err
 
@@ -177,8 +177,8 @@ def test_what_is_printed_under_a_bar_stays_on_standard_output(capsys, monkeypatc
 
 def test_a_training_run_speaks_line_by_line_on_standard_error(capsys):
     with TrainingBar() as bar:
-        bar.stage("Decoding [train] pictures")
+        bar.stage("Decoding [train] images")
         bar.advance(1, 2)
         bar.note("labels.csv:100: a note")
-    expected = "Decoding [train] pictures\nnote: labels.csv:100: a note\n"
+    expected = "Decoding [train] images\nnote: labels.csv:100: a note\n"
     assert capsys.readouterr() == ("", expected)

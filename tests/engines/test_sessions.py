@@ -1,4 +1,4 @@
-"""What runs a model: threads, providers, and the second session for many pictures at once."""
+"""What runs a model: threads, providers, and the second session for many images at once."""
 
 import shutil
 
@@ -29,7 +29,7 @@ def test_without_a_number_the_threads_are_those_that_are_allowed(bright_file, mo
     assert runtime.load(bright_file, threads=2)._sessions.threads == 2
 
 
-def test_many_pictures_share_a_second_session_of_one_thread(bright_file):
+def test_many_images_share_a_second_session_of_one_thread(bright_file):
     sessions = Sessions(bright_file, 2)
     assert threads_of(sessions.stream) == 1
     assert sessions.stream is sessions.stream
@@ -52,10 +52,10 @@ def test_a_file_that_is_no_longer_the_same_is_not_opened_again(fate, bright_file
 
 
 def test_a_provider_may_be_named_with_options_or_without(bright_file):
-    picture = np.full((8, 8, 3), 51, np.uint8)
+    image = np.full((8, 8, 3), 51, np.uint8)
     for providers in ([CPU], ((CPU, {"use_arena": "0"}),)):
         localizer = onebox.load(bright_file, providers=providers)
-        assert localizer.predict(picture).score == pytest.approx(0.2)  # 51 / 255
+        assert localizer.predict(image).score == pytest.approx(0.2)  # 51 / 255
 
 
 def test_an_unknown_provider_is_answered_with_those_there_are(bright_file):

@@ -47,12 +47,12 @@ def problems_of(path, **settings):
         ),
         (
             "50,2,60,6",
-            "box 50, 2, 60, 6 lies outside the picture of 40 x 30 pixels. Correct it or remove the "
+            "box 50, 2, 60, 6 lies outside the image of 40 x 30 pixels. Correct it or remove the "
             "row.",
         ),
         (
             "40,2,42,6",
-            "box 40, 2, 42, 6 lies outside the picture of 40 x 30 pixels. Correct it or remove the "
+            "box 40, 2, 42, 6 lies outside the image of 40 x 30 pixels. Correct it or remove the "
             "row.",
         ),
         (
@@ -71,7 +71,7 @@ def test_a_box_that_cannot_be_is_told_with_its_repair(folder, box, sentence):
     assert problems_of(labels(folder, f"a.png,cat,{box}")) == [f"labels.csv:2: {sentence}"]
 
 
-def test_a_box_of_one_pixel_is_normal_in_a_picture_of_one_pixel(tmp_path):
+def test_a_box_of_one_pixel_is_normal_in_an_image_of_one_pixel(tmp_path):
     Image.new("RGB", (1, 1)).save(tmp_path / "a.png")
     assert read(labels(tmp_path, "a.png,cat,0,0,1,1")).samples[0].box == (0, 0, 1, 1)
 
@@ -89,7 +89,7 @@ def test_noise_at_the_frame_is_clipped_without_a_note(folder):
     assert (data.samples[0].box, data.notes) == ((0, 0, 40, 30), ())
 
 
-def test_a_stated_size_that_no_picture_has_is_told(folder):
+def test_a_stated_size_that_no_image_has_is_told(folder):
     path = labels(folder, "a.png,80,60,cat,2,4,6,8", header="image,width,height,class,x1,y1,x2,y2")
     assert problems_of(path) == [
         f"labels.csv:2: states a size of 80 x 60 pixels, but {folder / 'a.png'} has 40 x 30. "
@@ -97,9 +97,9 @@ def test_a_stated_size_that_no_picture_has_is_told(folder):
     ]
 
 
-def test_unreadable_pictures_are_told_once_each_and_with_the_bad_rows(folder):
+def test_unreadable_images_are_told_once_each_and_with_the_bad_rows(folder):
     (folder / "empty.jpg").touch()
-    (folder / "words.jpg").write_text("not a picture")
+    (folder / "words.jpg").write_text("not an image")
     path = labels(
         folder,
         "empty.jpg,cat,1,2,3,4",
@@ -112,8 +112,8 @@ def test_unreadable_pictures_are_told_once_each_and_with_the_bad_rows(folder):
     assert empty.startswith("labels.csv:2: ")
     assert "is empty (0 bytes)" in empty
     assert words.startswith("labels.csv:3: ")
-    assert "not a picture" in words
-    assert missing.startswith(f"labels.csv:5: picture {folder / 'aa.png'} does not exist.")
+    assert "not an image" in words
+    assert missing.startswith(f"labels.csv:5: image {folder / 'aa.png'} does not exist.")
     assert "Did you mean a.png?" in missing
     assert inverted.startswith("labels.csv:6: box 9, 2, 7, 6")
 
@@ -129,13 +129,13 @@ def test_several_boxes_are_an_error_with_count_example_and_both_repairs(folder):
     rows = ["a.png,cat,1,2,3,4", "a.png,cat,1,2,30,20", "b.png,cat,1,2,3,4"]
     (problem,) = problems_of(labels(folder, *rows))
     assert problem.startswith(
-        "1 picture with several boxes, for example a.png with 2 at labels.csv:2;"
+        "1 image with several boxes, for example a.png with 2 at labels.csv:2;"
     )
     assert "on_multiple='largest'" in problem
     assert "--on-multiple skip" in problem
 
 
-def test_largest_keeps_the_largest_box_and_skip_the_other_pictures(folder):
+def test_largest_keeps_the_largest_box_and_skip_the_other_images(folder):
     rows = ["a.png,cat,1,2,3,4", "a.png,dog,1,2,30,20", "b.png,dog,1,2,3,4"]
     path = labels(folder, *rows)
     largest = read(path, on_multiple="largest")
@@ -144,13 +144,11 @@ def test_largest_keeps_the_largest_box_and_skip_the_other_pictures(folder):
         ("b.png", "dog", (1, 2, 3, 4)),
     ]
     assert largest.notes == (
-        "1 picture with several boxes kept the largest one (a.png with 2 at labels.csv:2).",
+        "1 image with several boxes kept the largest one (a.png with 2 at labels.csv:2).",
     )
     skipped = read(path, on_multiple="skip")
     assert [s.image.name for s in skipped] == ["b.png"]
-    assert skipped.notes == (
-        "1 picture with several boxes left out (a.png with 2 at labels.csv:2).",
-    )
+    assert skipped.notes == ("1 image with several boxes left out (a.png with 2 at labels.csv:2).",)
 
 
 def test_an_unknown_policy_is_a_setting_with_a_suggestion(folder):
@@ -162,17 +160,17 @@ def test_an_unknown_policy_is_a_setting_with_a_suggestion(folder):
 def test_a_repeated_row_is_a_mistake_under_every_policy(folder, on_multiple):
     path = labels(folder, "a.png,cat,1,2,3,4", "b.png,cat,1,2,3,4", "./a.png,cat,1,2,3,4")
     assert problems_of(path, on_multiple=on_multiple) == [
-        "labels.csv:4: picture a.png is listed twice, first at labels.csv:2. Remove one of them."
+        "labels.csv:4: image a.png is listed twice, first at labels.csv:2. Remove one of them."
     ]
 
 
-def test_one_picture_under_two_names_is_one_picture(folder):
+def test_one_image_under_two_names_is_one_image(folder):
     (folder / "link.png").symlink_to(folder / "a.png")
     (problem,) = problems_of(labels(folder, "a.png,cat,1,2,3,4", "link.png,cat,1,2,3,4"))
     assert "is listed twice, first at labels.csv:2" in problem
 
 
-def test_a_picture_in_two_splits_or_with_and_without_subject_is_a_contradiction(folder):
+def test_an_image_in_two_splits_or_with_and_without_subject_is_a_contradiction(folder):
     path = labels(
         folder,
         "a.png,cat,1,2,3,4,train",
@@ -182,16 +180,16 @@ def test_a_picture_in_two_splits_or_with_and_without_subject_is_a_contradiction(
         header=HEADER + ",split",
     )
     assert problems_of(path, on_multiple="largest") == [
-        "labels.csv:3: picture a.png is in test here and in train at labels.csv:2. Keep it in one "
+        "labels.csv:3: image a.png is in test here and in train at labels.csv:2. Keep it in one "
         "of them.",
-        "labels.csv:5: picture b.png has no box here and one at labels.csv:4. Remove one of them.",
+        "labels.csv:5: image b.png has no box here and one at labels.csv:4. Remove one of them.",
     ]
 
 
 def test_a_split_that_only_some_rows_state_is_told(folder):
     path = labels(folder, "a.png,cat,1,2,3,4,train", "b.png,cat,1,2,3,4,", header=HEADER + ",split")
     assert problems_of(path) == [
-        "labels.csv:3: has no split, but other pictures have one. Write train, val or test, or "
+        "labels.csv:3: has no split, but other images have one. Write train, val or test, or "
         "leave it out everywhere."
     ]
 
@@ -209,7 +207,7 @@ def test_classes_as_one_string_are_a_wrong_call(folder):
         read(labels(folder, "a.png,cat,1,2,3,4"), classes="cat")
 
 
-def test_a_label_that_no_training_picture_has_is_told(folder):
+def test_a_label_that_no_training_image_has_is_told(folder):
     path = labels(
         folder,
         "a.png,cat,1,2,3,4,train",
@@ -249,17 +247,17 @@ def test_a_rare_label_is_fine_where_it_is_unlike_the_others_or_repeated(folder, 
     assert "car" in read(labels(folder, *common, rare)).classes
 
 
-def test_one_picture_of_one_class_can_be_read(folder):
+def test_one_image_of_one_class_can_be_read(folder):
     assert len(read(labels(folder, "a.png,cat,1,2,3,4"))) == 1
 
 
-def test_joints_must_be_finite(folder):
+def test_keypoints_must_be_finite(folder):
     from onebox.formats.rows import Row
     from onebox.formats.validation import check_row
     from onebox.images import Header
 
     row = Row("x", folder / "a.png", "cat", (1.0, 2.0, 3.0, 4.0), ((math.nan, 1.0, 2),))
-    with pytest.raises(DataError, match=r"joint 1 is at nan, 1\.0, which is not finite"):
+    with pytest.raises(DataError, match=r"keypoint 1 is at nan, 1\.0, which is not finite"):
         check_row(row, Header((40, 30), 1))
 
 

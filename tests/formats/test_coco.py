@@ -7,7 +7,7 @@ from PIL import Image
 
 from onebox.errors import DataError
 from onebox.formats import read
-from onebox.structures import Joints
+from onebox.structures import KeypointSet
 
 CATS = [{"id": 3, "name": "cat"}, {"id": 1, "name": "dog"}]
 POSE = {
@@ -52,7 +52,7 @@ def test_boxes_are_xywh_and_classes_keep_their_order(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("file", "pictures"),
+    ("file", "images"),
     [
         ("labels.json", "."),
         ("labels.json", "images"),
@@ -62,9 +62,9 @@ def test_boxes_are_xywh_and_classes_keep_their_order(tmp_path):
         ("annotations/train.json", "../train"),
     ],
 )
-def test_pictures_are_found_in_every_usual_layout(tmp_path, file, pictures):
-    path = save(tmp_path / file, ["a.png"], [note(1, 1)], folder=pictures)
-    assert read(path).samples[0].image == (path.parent / pictures / "a.png").resolve()
+def test_images_are_found_in_every_usual_layout(tmp_path, file, images):
+    path = save(tmp_path / file, ["a.png"], [note(1, 1)], folder=images)
+    assert read(path).samples[0].image == (path.parent / images / "a.png").resolve()
 
 
 def test_a_file_called_like_a_split_is_that_split(tmp_path):
@@ -72,13 +72,13 @@ def test_a_file_called_like_a_split_is_that_split(tmp_path):
     assert read(path).samples[0].split == "val"
 
 
-def test_joints_count_from_zero_and_sides_tell_the_pairs(tmp_path):
+def test_keypoints_count_from_zero_and_sides_tell_the_pairs(tmp_path):
     keypoints = [5, 6, 2, 0, 0, 0, 7.5, 8, 1]
     path = save(
         tmp_path / "l.json", ["a.png"], [note(1, 1, 1, keypoints=keypoints)], categories=[POSE]
     )
     data = read(path)
-    assert data.joints == Joints(
+    assert data.keypoints == KeypointSet(
         ("nose", "left_eye", "right_eye"), skeleton=((0, 1), (0, 2)), flip_pairs=((1, 2),)
     )
     assert data.samples[0].keypoints == ((5, 6, 2), (0, 0, 0), (7.5, 8, 1))
@@ -87,10 +87,10 @@ def test_joints_count_from_zero_and_sides_tell_the_pairs(tmp_path):
 def test_stated_flip_pairs_count_from_one(tmp_path):
     category = POSE | {"flip_pairs": [[1, 3]]}
     path = save(tmp_path / "l.json", ["a.png"], [note(1, 1, 1)], categories=[category])
-    assert read(path).joints.flip_pairs == ((0, 2),)
+    assert read(path).keypoints.flip_pairs == ((0, 2),)
 
 
-def test_without_a_bbox_the_box_is_the_hull_of_the_marked_joints(tmp_path):
+def test_without_a_bbox_the_box_is_the_hull_of_the_marked_keypoints(tmp_path):
     keypoints = [5, 6, 2, 0, 0, 0, 7.5, 3, 1]
     path = save(
         tmp_path / "l.json",
@@ -99,7 +99,7 @@ def test_without_a_bbox_the_box_is_the_hull_of_the_marked_joints(tmp_path):
         categories=[POSE],
     )
     assert problems_of(path) == [
-        "l.json: annotation 2: has neither a bbox nor a marked joint. Add one, or remove it."
+        "l.json: annotation 2: has neither a bbox nor a marked keypoint. Add one, or remove it."
     ]
     path = save(
         tmp_path / "m.json",
@@ -110,7 +110,7 @@ def test_without_a_bbox_the_box_is_the_hull_of_the_marked_joints(tmp_path):
     assert read(path).samples[0].box == (5, 3, 7.5, 6)
 
 
-def test_joints_that_nobody_marked_are_none(tmp_path):
+def test_keypoints_that_nobody_marked_are_none(tmp_path):
     path = save(
         tmp_path / "l.json", ["a.png"], [note(1, 1, 1, keypoints=[0] * 9)], categories=[POSE]
     )
@@ -126,7 +126,7 @@ def test_crowds_are_passed_over_and_told(tmp_path):
     data = read(path)
     assert [s.image.name for s in data] == ["a.png"]
     assert data.notes == (
-        "l.json: 2 crowd annotations passed over; 1 picture with nothing else left out.",
+        "l.json: 2 crowd annotations passed over; 1 image with nothing else left out.",
     )
 
 
@@ -162,7 +162,7 @@ def test_every_bad_part_is_listed_at_once(tmp_path):
 @pytest.mark.parametrize(
     ("keypoints", "sentence"),
     [
-        ([1, 2, 2], "has 3 values for 3 joints; three each make 9"),
+        ([1, 2, 2], "has 3 values for 3 keypoints; three each make 9"),
         ([1, 2, 5, 0, 0, 0, 0, 0, 0], "visibility must be 0, 1 or 2, got 5"),
     ],
 )
@@ -175,12 +175,12 @@ def test_keypoints_that_do_not_fit_are_told(tmp_path, keypoints, sentence):
 @pytest.mark.parametrize(
     ("categories", "sentence"),
     [
-        ([POSE | {"skeleton": [[0, 1]]}], "[-1, 0] (counted from 0) is not a pair of joints"),
-        ([POSE | {"keypoints": ["nose", "eye", "eye"]}], "the joint 'eye' is named twice"),
+        ([POSE | {"skeleton": [[0, 1]]}], "[-1, 0] (counted from 0) is not a pair of keypoints"),
+        ([POSE | {"keypoints": ["nose", "eye", "eye"]}], "the keypoint 'eye' is named twice"),
         ([POSE, {"id": 2, "name": "ape", "keypoints": ["tail"]}], "different keypoints"),
     ],
 )
-def test_joints_that_cannot_be_are_told(tmp_path, categories, sentence):
+def test_keypoints_that_cannot_be_are_told(tmp_path, categories, sentence):
     (problem,) = problems_of(
         save(tmp_path / "l.json", ["a.png"], [note(1, 1, 1)], categories=categories)
     )
@@ -193,7 +193,7 @@ def test_joints_that_cannot_be_are_told(tmp_path, categories, sentence):
         ("{\n oops", "l.json:2: is not JSON"),
         ("[1]", "it has no list called images, annotations, categories"),
         ('{"images": [], "annotations": {}, "categories": []}', "no list called annotations"),
-        ('{"images": [], "annotations": [], "categories": []}', "holds no labelled picture"),
+        ('{"images": [], "annotations": [], "categories": []}', "holds no labelled image"),
     ],
 )
 def test_a_file_that_is_not_coco_says_why(tmp_path, text, sentence):
@@ -202,9 +202,9 @@ def test_a_file_that_is_not_coco_says_why(tmp_path, text, sentence):
     assert sentence in problem
 
 
-def test_files_with_different_joints_are_no_one_data_set(tmp_path):
+def test_files_with_different_keypoints_are_no_one_data_set(tmp_path):
     other = {"id": 1, "name": "person", "keypoints": ["tail"]}
     save(tmp_path / "train.json", ["a.png"], [note(1, 1, 1)], categories=[POSE])
     save(tmp_path / "test.json", ["b.png"], [note(1, 1, 1)], categories=[other])
     (problem,) = problems_of(tmp_path)
-    assert "the label files name different joints" in problem
+    assert "the label files name different keypoints" in problem

@@ -5,7 +5,7 @@ from PIL import Image
 
 from onebox.errors import DataError, SettingError
 from onebox.formats import read, write
-from onebox.structures import Dataset, Joints, Sample
+from onebox.structures import Dataset, KeypointSet, Sample
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_a_file_without_header_is_file_corners_label(folder):
 
 
 @pytest.mark.parametrize("cell", ["[1, 2, 11, 22]", "(1,2,11,22)", "[1 2 11 22]"])
-def test_a_box_written_as_a_list_finds_its_picture_in_the_folder_beside(folder, cell):
+def test_a_box_written_as_a_list_finds_its_image_in_the_folder_beside(folder, cell):
     data = read(labels(folder, f'image,bbox\na.jpg,"{cell}"\n'))
     assert [(s.image, s.label, s.box) for s in data] == [
         (folder / "images/a.jpg", "object", (1, 2, 11, 22))
@@ -83,7 +83,7 @@ def test_a_list_may_have_a_label_and_is_never_evaluated(folder):
 
 
 @pytest.mark.parametrize("row", ["images/a.jpg,,,,,", "images/a.jpg,cat,,,,"])
-def test_an_empty_box_is_a_picture_without_the_subject(folder, row):
+def test_an_empty_box_is_an_image_without_the_subject(folder, row):
     data = read(labels(folder, f"image,label,x_min,y_min,x_max,y_max\n{row}\n"))
     assert [(s.label, s.box) for s in data] == [(None, None)]
     assert ["read as without the subject" in note for note in data.notes] == ["cat" in row] * (
@@ -91,18 +91,18 @@ def test_an_empty_box_is_a_picture_without_the_subject(folder, row):
     )
 
 
-def test_pictures_are_found_beside_the_folder_of_labels(folder):
+def test_images_are_found_beside_the_folder_of_labels(folder):
     (folder / "annotations").mkdir()
     path = labels(folder / "annotations", "a.jpg,1,2,11,22,cat\n")
     assert read(path).samples[0].image == folder / "images/a.jpg"
 
 
-def test_a_picture_name_that_two_folders_hold_must_name_its_folder(folder):
+def test_an_image_name_that_two_folders_hold_must_name_its_folder(folder):
     for name in ("red", "blue"):
         (folder / name).mkdir()
         Image.new("RGB", (9, 9)).save(folder / name / "twin.png")
     assert problems_of(labels(folder, "twin.png,1,2,3,4,cat\n")) == [
-        "labels.csv:1: picture twin.png is in several folders: blue, red. "
+        "labels.csv:1: image twin.png is in several folders: blue, red. "
         "Write the folder before the name."
     ]
 
@@ -139,14 +139,14 @@ def test_every_bad_row_is_listed_at_once_with_its_line(folder):
     )
     assert problems_of(path) == [
         "labels.csv:2: x_min is 'one', which is not a number. Correct it.",
-        "labels.csv:3: x_max is empty. Write all four numbers, or none for a picture without the "
+        "labels.csv:3: x_max is empty. Write all four numbers, or none for an image without the "
         "subject.",
-        "labels.csv:4: names no picture. Write its path, or remove the row.",
+        "labels.csv:4: names no image. Write its path, or remove the row.",
         "labels.csv:5: has 2 cells where at least 7 are needed. Write the missing ones, empty if "
         "need be.",
         "labels.csv:6: split 'tset' is not one of train, val, test. Did you mean test?",
         "labels.csv:7: has a box but no label. Name the subject, or remove the box.",
-        f"labels.csv:8: picture {folder / 'images/bb.jpg'} does not exist. Did you mean b.jpg? "
+        f"labels.csv:8: image {folder / 'images/bb.jpg'} does not exist. Did you mean b.jpg? "
         "Correct the path or remove the label.",
     ]
 
@@ -154,10 +154,10 @@ def test_every_bad_row_is_listed_at_once_with_its_line(folder):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", "labels.csv: is empty. Write one row for each picture."),
+        (b"", "labels.csv: is empty. Write one row for each image."),
         (b"image,label\n\xff\xfe,cat\n", "labels.csv: is not UTF-8 text"),
         (b'image,bbox\na.jpg,"[1, 2\n', "labels.csv:2: is not CSV"),
-        (b"image,label,x_min,y_min,x_max,y_max\n", "holds no labelled picture"),
+        (b"image,label,x_min,y_min,x_max,y_max\n", "holds no labelled image"),
     ],
 )
 def test_a_file_that_is_no_table_says_why(folder, content, sentence):
@@ -177,8 +177,10 @@ def test_written_paths_are_relative_so_the_folder_can_move(folder, tmp_path_fact
     )
 
 
-def test_joints_are_not_lost_in_silence(folder):
-    data = Dataset((), ("cat",), joints=Joints(("nose",)))
+def test_keypoints_are_not_lost_in_silence(folder):
+    data = Dataset((), ("cat",), keypoints=KeypointSet(("nose",)))
     for name in ("csv", "voc"):
-        with pytest.raises(SettingError, match=r"no place for joints.* Write it as coco or yolo"):
+        with pytest.raises(
+            SettingError, match=r"no place for keypoints.* Write it as coco or yolo"
+        ):
             write(data, folder / "out", name)

@@ -1,4 +1,4 @@
-"""Boxes of pictures that are stored on their side."""
+"""Boxes of images that are stored on their side."""
 
 import pytest
 from PIL import Image
@@ -52,7 +52,7 @@ def test_boxes_stay_where_no_size_is_stated_or_the_size_cannot_tell(tmp_path):
     assert box_of(tmp_path, "a.jpg,30,30,cat,10,2,15,12")[0] == (10, 2, 15, 12)
 
 
-def test_joints_turn_with_their_box_and_unmarked_ones_stay_zero(tmp_path):
+def test_keypoints_turn_with_their_box_and_unmarked_ones_stay_zero(tmp_path):
     import json
 
     write_image(tmp_path, 6)

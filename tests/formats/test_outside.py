@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from onebox.formats import read, write
-from onebox.structures import Dataset, Joints, Sample
+from onebox.structures import Dataset, KeypointSet, Sample
 
 CLASSES = ("cat", "dog")
 BOXES = [(1.0, 2.0, 11.5, 22.25), (0.0, 0.0, 40.0, 30.0), (7.5, 3.25, 9.0, 28.0)]
@@ -36,7 +36,7 @@ def data(tmp_path):
 
 
 def said(outside):
-    """Names of pictures → class and box, as supervision holds them."""
+    """Names of images → class and box, as supervision holds them."""
     return {
         path.rsplit("/", 1)[-1]: (outside.classes[found.class_id[0]], found.xyxy[0])
         for path, _, found in outside
@@ -52,15 +52,15 @@ def assert_agrees(data, outside, tolerance_px=0.0):
         np.testing.assert_allclose(box, sample.box, rtol=0, atol=tolerance_px)
 
 
-def test_pycocotools_reads_boxes_classes_and_joints(data, tmp_path):
+def test_pycocotools_reads_boxes_classes_and_keypoints(data, tmp_path):
     from pycocotools.coco import COCO
 
-    joints = Joints(("nose", "tail"), ((0, 1),))
+    keypoints = KeypointSet(("nose", "tail"), ((0, 1),))
     marked = ((1.5, 2.0, 2), (0.0, 0.0, 0))
     posed = Dataset(
         tuple(Sample(s.image, s.label, s.box, keypoints=marked, size_wh=(40, 30)) for s in data),
         CLASSES,
-        joints,
+        keypoints,
     )
     write(posed, tmp_path / "out.json", "coco")
     with contextlib.redirect_stdout(io.StringIO()):

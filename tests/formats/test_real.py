@@ -21,7 +21,7 @@ def test_raccoons_agree_between_csv_and_voc():
 
 @needs
 def test_raccoons_that_are_several_are_counted():
-    with pytest.raises(DataError, match="16 pictures with several boxes"):
+    with pytest.raises(DataError, match="16 images with several boxes"):
         read(SHARED / "raccoon" / "annotations")
 
 
@@ -35,18 +35,18 @@ def test_the_one_flat_box_of_caltech_is_found():
 
 @needs
 @pytest.mark.parametrize(("name", "count"), [("face", 435), ("motorcycle", 798)])
-def test_headerless_caltech_finds_its_pictures_in_the_folder_of_its_name(name, count):
+def test_headerless_caltech_finds_its_images_in_the_folder_of_its_name(name, count):
     data = read(SHARED / "caltech3" / "annotations" / f"{name}.csv")
     assert (len(data), data.classes) == (count, (name,))
     assert {sample.image.parent.name for sample in data} == {name}
 
 
 @needs
-def test_athletes_keep_their_splits_and_joints():
+def test_athletes_keep_their_splits_and_keypoints():
     data = read(SHARED / "lsp")
     assert [len(data.part(split)) for split in ("train", "val", "test")] == [700, 100, 200]
-    assert data.joints.names[0] == "right_ankle"
-    assert data.joints.flip_pairs[0] == (0, 5)
+    assert data.keypoints.names[0] == "right_ankle"
+    assert data.keypoints.flip_pairs[0] == (0, 5)
     # the first athlete: bbox [167.11, 111.25, 128.12, 90.39]
     assert data.samples[0].box == (167.11, 111.25, 295.23, 201.64)
     assert data.samples[0].keypoints[0] == (219.14, 201.64, 2)

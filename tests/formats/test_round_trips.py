@@ -10,18 +10,18 @@ from PIL import Image
 
 from onebox.errors import DataError, OneboxError, SettingError
 from onebox.formats import FORMATS, read, write
-from onebox.structures import Dataset, Joints, Sample
+from onebox.structures import Dataset, KeypointSet, Sample
 
 SIZE = (64, 48)
 CLASSES = ("cat", "dög & <co>", 'a;b, "c"')
-JOINTS = Joints(("nose", "left_eye", "right_eye"), ((0, 1), (1, 2)), ((1, 2),))
+KEYPOINTS = KeypointSet(("nose", "left_eye", "right_eye"), ((0, 1), (1, 2)), ((1, 2),))
 COUNT = 4
 numbered = itertools.count()
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pictures")
+def images(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("images")
     # one in a folder of its own, two of one name, one with a space
     places = ["a.png", "x/1.png", "y/1.png", "y/with space.png"]
     for shade, place in enumerate(places):
@@ -44,12 +44,14 @@ def boxes(places):
 
 
 def keypoints():
-    joint = st.tuples(
+    keypoint = st.tuples(
         st.integers(0, 640).map(lambda x: x / 10),
         st.integers(0, 480).map(lambda y: y / 10),
         st.sampled_from([0, 1, 2]),
     )
-    marked = st.tuples(*[joint] * len(JOINTS.names)).filter(lambda all_: any(j[2] for j in all_))
+    marked = st.tuples(*[keypoint] * len(KEYPOINTS.names)).filter(
+        lambda all_: any(j[2] for j in all_)
+    )
     return st.none() | marked
 
 
@@ -64,9 +66,9 @@ def samples(draw, places, posed=False):
     }
 
 
-def dataset(pictures, drawn, joints=None):
-    made = [Sample(p, size_wh=SIZE, **one) for p, one in zip(pictures, drawn, strict=False)]
-    return Dataset(tuple(made), CLASSES, joints)
+def dataset(images, drawn, keypoints=None):
+    made = [Sample(p, size_wh=SIZE, **one) for p, one in zip(images, drawn, strict=False)]
+    return Dataset(tuple(made), CLASSES, keypoints)
 
 
 def back_from(data, folder, name, file=""):
@@ -75,7 +77,7 @@ def back_from(data, folder, name, file=""):
     return read(path, name, classes=CLASSES)
 
 
-def by_picture(data):
+def by_image(data):
     return sorted(data, key=lambda sample: sample.image)
 
 
@@ -89,34 +91,34 @@ relaxed = settings(
 @pytest.mark.parametrize(("name", "file"), [("csv", ".csv"), ("voc", ""), ("coco", ".json")])
 @given(drawn=st.lists(samples(places=3), min_size=1, max_size=COUNT))
 @relaxed
-def test_written_samples_are_read_equal(pictures, tmp_path, name, file, drawn):
-    data = dataset(pictures, drawn)
-    assert by_picture(back_from(data, tmp_path, name, file)) == by_picture(data)
+def test_written_samples_are_read_equal(images, tmp_path, name, file, drawn):
+    data = dataset(images, drawn)
+    assert by_image(back_from(data, tmp_path, name, file)) == by_image(data)
 
 
 @given(drawn=st.lists(samples(places=16), min_size=1, max_size=COUNT))
 @relaxed
-def test_csv_keeps_every_digit(pictures, tmp_path, drawn):
-    data = dataset(pictures, drawn)
+def test_csv_keeps_every_digit(images, tmp_path, drawn):
+    data = dataset(images, drawn)
     assert back_from(data, tmp_path, "csv", ".csv").samples == data.samples
 
 
 @pytest.mark.parametrize("file", ["", ".json"])
 @given(drawn=st.lists(samples(places=2, posed=True), min_size=1, max_size=COUNT))
 @relaxed
-def test_coco_keeps_joints_and_splits_in_one_file_and_in_three(pictures, tmp_path, file, drawn):
-    data = dataset(pictures, drawn, JOINTS)
+def test_coco_keeps_keypoints_and_splits_in_one_file_and_in_three(images, tmp_path, file, drawn):
+    data = dataset(images, drawn, KEYPOINTS)
     back = back_from(data, tmp_path, "coco", file)
-    assert by_picture(back) == by_picture(data)
-    assert (back.joints, back.classes) == (JOINTS, CLASSES)
+    assert by_image(back) == by_image(data)
+    assert (back.keypoints, back.classes) == (KEYPOINTS, CLASSES)
 
 
 @given(drawn=st.lists(samples(places=3, posed=True), min_size=1, max_size=COUNT))
 @relaxed
-def test_yolo_keeps_all_but_the_place_of_the_pictures(pictures, tmp_path, drawn):
-    data = dataset(pictures, drawn, JOINTS)
+def test_yolo_keeps_all_but_the_place_of_the_images(images, tmp_path, drawn):
+    data = dataset(images, drawn, KEYPOINTS)
     back = back_from(data, tmp_path, "yolo")
-    assert (back.joints, back.classes) == (JOINTS, CLASSES)
+    assert (back.keypoints, back.classes) == (KEYPOINTS, CLASSES)
     there = {sample.image.read_bytes(): sample for sample in back}
     for sample in data:
         same = there.pop(sample.image.read_bytes())
@@ -128,16 +130,16 @@ def test_yolo_keeps_all_but_the_place_of_the_pictures(pictures, tmp_path, drawn)
     assert not there
 
 
-def test_sizes_are_looked_up_where_the_samples_do_not_know_them(pictures, tmp_path):
-    sample = Sample(pictures[0], "cat", (1.0, 2.0, 3.0, 4.0))
+def test_sizes_are_looked_up_where_the_samples_do_not_know_them(images, tmp_path):
+    sample = Sample(images[0], "cat", (1.0, 2.0, 3.0, 4.0))
     for name, file in [("voc", ""), ("coco", ".json"), ("yolo", "")]:
         (back,) = back_from(Dataset((sample,), CLASSES), tmp_path, name, file)
         assert (back.box, back.size_wh) == (sample.box, SIZE)
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_what_is_there_already_is_not_destroyed(pictures, tmp_path, name):
-    data = Dataset((Sample(pictures[0]),), CLASSES)
+def test_what_is_there_already_is_not_destroyed(images, tmp_path, name):
+    data = Dataset((Sample(images[0]),), CLASSES)
     kept = tmp_path / "out" / "kept.txt"
     kept.parent.mkdir()
     kept.write_text("kept")
@@ -148,24 +150,24 @@ def test_what_is_there_already_is_not_destroyed(pictures, tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["voc", "coco", "yolo"])
-def test_an_empty_folder_may_be_filled(pictures, tmp_path, name):
+def test_an_empty_folder_may_be_filled(images, tmp_path, name):
     (tmp_path / "out").mkdir()
-    write(Dataset((Sample(pictures[0]),), CLASSES), tmp_path / "out", name)
+    write(Dataset((Sample(images[0]),), CLASSES), tmp_path / "out", name)
     assert len(read(tmp_path / "out", name)) == 1
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_failed_write_leaves_nothing_behind(pictures, tmp_path, name, monkeypatch):
+def test_a_failed_write_leaves_nothing_behind(images, tmp_path, name, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pathlib.Path.replace", full)
     with pytest.raises(OneboxError, match=r"cannot be written \(No space left on device\)"):
-        write(Dataset((Sample(pictures[0]),), CLASSES), tmp_path / "out", name)
+        write(Dataset((Sample(images[0]),), CLASSES), tmp_path / "out", name)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_generated_pictures_have_no_file_to_name(tmp_path):
+def test_generated_images_have_no_file_to_name(tmp_path):
     import numpy as np
 
     data = Dataset((Sample(np.zeros((4, 4, 3), np.uint8)),), ("cat",))
@@ -173,22 +175,22 @@ def test_generated_pictures_have_no_file_to_name(tmp_path):
         write(data, tmp_path / "out.csv", "csv")
 
 
-def test_a_label_outside_the_classes_is_a_wrong_call(pictures, tmp_path):
-    data = Dataset((Sample(pictures[0], "cow", (1.0, 2.0, 3.0, 4.0)),), CLASSES)
+def test_a_label_outside_the_classes_is_a_wrong_call(images, tmp_path):
+    data = Dataset((Sample(images[0], "cow", (1.0, 2.0, 3.0, 4.0)),), CLASSES)
     with pytest.raises(ValueError, match="'cow' is not among"):
         write(data, tmp_path / "out", "yolo")
 
 
-def test_links_in_folders_lead_to_the_same_picture(pictures, tmp_path):
+def test_links_in_folders_lead_to_the_same_image(images, tmp_path):
     (tmp_path / "real/deep").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "real/deep")
-    data = Dataset((Sample(pictures[0], "cat", (1.0, 2.0, 3.0, 4.0), size_wh=SIZE),), ("cat",))
+    data = Dataset((Sample(images[0], "cat", (1.0, 2.0, 3.0, 4.0), size_wh=SIZE),), ("cat",))
     write(data, tmp_path / "link/labels.csv", "csv")
     assert read(tmp_path / "link/labels.csv").samples == data.samples
 
 
-def test_relative_and_absolute_ways_of_asking_give_equal_samples(pictures, tmp_path, monkeypatch):
-    data = Dataset((Sample(pictures[0], "cat", (1.0, 2.0, 3.0, 4.0), size_wh=SIZE),), ("cat",))
+def test_relative_and_absolute_ways_of_asking_give_equal_samples(images, tmp_path, monkeypatch):
+    data = Dataset((Sample(images[0], "cat", (1.0, 2.0, 3.0, 4.0), size_wh=SIZE),), ("cat",))
     write(data, tmp_path / "labels.csv", "csv")
     monkeypatch.chdir(tmp_path)
     assert read("labels.csv").samples == read(os.fspath(tmp_path)).samples == data.samples

@@ -1,4 +1,4 @@
-"""Splits that nobody stated: the picture's bytes decide."""
+"""Splits that nobody stated: the image's bytes decide."""
 
 import itertools
 import shutil
@@ -15,8 +15,8 @@ from onebox.formats.splitting import split_of_bytes
 def save(folder, count, seed=0):
     folder.mkdir(exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 255, (count, 6, 6, 3), dtype=np.uint8)
-    for number, picture in enumerate(pixels):
-        Image.fromarray(picture).save(folder / f"{number}.png")
+    for number, image in enumerate(pixels):
+        Image.fromarray(image).save(folder / f"{number}.png")
 
 
 def splits(folder, names):
@@ -25,7 +25,7 @@ def splits(folder, names):
     return {sample.image.stem: sample.split for sample in read(path)}
 
 
-def test_a_picture_never_changes_sides_when_others_are_added_or_renamed(tmp_path):
+def test_an_image_never_changes_sides_when_others_are_added_or_renamed(tmp_path):
     save(tmp_path, 40)
     few, all_of_them = splits(tmp_path, range(10)), splits(tmp_path, range(40))
     assert all(all_of_them[name] == split for name, split in few.items())

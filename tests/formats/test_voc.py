@@ -1,4 +1,4 @@
-"""Pascal VOC: XML files, where their pictures are, and lists of splits."""
+"""Pascal VOC: XML files, where their images are, and lists of splits."""
 
 import pytest
 from PIL import Image
@@ -36,7 +36,7 @@ def problems_of(path, **settings):
 
 
 @pytest.mark.parametrize(
-    ("xml", "pictures", "asked"),
+    ("xml", "images", "asked"),
     [
         ("", "", ""),
         ("annotations", "images", "annotations"),
@@ -45,15 +45,15 @@ def problems_of(path, **settings):
         ("labels", "images", "labels/a.xml"),
     ],
 )
-def test_pictures_are_found_in_every_usual_layout(tmp_path, xml, pictures, asked):
-    image = write_image(tmp_path / pictures / "a.jpg")
+def test_images_are_found_in_every_usual_layout(tmp_path, xml, images, asked):
+    image = write_image(tmp_path / images / "a.jpg")
     save(tmp_path / xml, "a", one("cat", 1, 2, 11, 22))
     (sample,) = read(tmp_path / asked)
     assert (sample.image, sample.label, sample.box) == (image, "cat", (1, 2, 11, 22))
     assert sample.origin == "a.xml"
 
 
-def test_xml_without_an_object_is_a_picture_without_the_subject(tmp_path):
+def test_xml_without_an_object_is_an_image_without_the_subject(tmp_path):
     write_image(tmp_path / "a.jpg")
     save(tmp_path, "a")
     (sample,) = read(tmp_path)
@@ -78,16 +78,16 @@ def test_the_path_of_the_machine_that_drew_the_box_comes_last(tmp_path):
     assert read(tmp_path / "set").samples[0].image == here
 
 
-def test_a_picture_that_is_nowhere_is_told_with_a_close_one(tmp_path):
+def test_an_image_that_is_nowhere_is_told_with_a_close_one(tmp_path):
     write_image(tmp_path / "bat.jpg")
     save(tmp_path, "a", one("cat", 1, 2, 3, 4), filename="cat.jpg")
     assert problems_of(tmp_path) == [
-        f"a.xml: picture {tmp_path / 'cat.jpg'} does not exist. Did you mean bat.jpg? Correct the "
+        f"a.xml: image {tmp_path / 'cat.jpg'} does not exist. Did you mean bat.jpg? Correct the "
         "path or remove the label."
     ]
 
 
-def test_without_a_filename_the_picture_is_called_like_its_xml(tmp_path):
+def test_without_a_filename_the_image_is_called_like_its_xml(tmp_path):
     image = write_image(tmp_path / "images/a.png")
     (tmp_path / "a.xml").write_text(f"<annotation>{one('cat', 1, 2, 3, 4)}</annotation>")
     assert read(tmp_path).samples[0].image == image
@@ -121,11 +121,13 @@ def test_lists_name_the_splits_and_what_none_names_is_left_out(tmp_path):
     (lists / "val.txt").write_text("b 1\n")  # here it belongs to the name
     data = read(tmp_path)
     assert [(s.image.stem, s.split) for s in data] == [("a", "train"), ("b 1", "val")]
-    assert data.notes == ("1 picture left out, named by no list in ImageSets/Main.",)
+    assert data.notes == ("1 image left out, named by no list in ImageSets/Main.",)
 
 
-def test_pictures_of_one_name_get_xml_of_different_names(tmp_path):
-    red, blue = (write_image(tmp_path / f"images/{name}/1.jpg", len(name)) for name in ("red", "blue"))
+def test_images_of_one_name_get_xml_of_different_names(tmp_path):
+    red, blue = (
+        write_image(tmp_path / f"images/{name}/1.jpg", len(name)) for name in ("red", "blue")
+    )
     data = Dataset(
         (
             Sample(red, "cat", (1.0, 2.0, 3.0, 4.0), "train", size_wh=(40, 30)),

@@ -1,11 +1,11 @@
-"""YOLO: shares of the picture, joints, and the places where pictures and labels lie."""
+"""YOLO: shares of the image, keypoints, and the places where images and labels lie."""
 
 import pytest
 from PIL import Image
 
 from onebox.errors import DataError
 from onebox.formats import read, write
-from onebox.structures import Dataset, Joints, Sample
+from onebox.structures import Dataset, KeypointSet, Sample
 
 
 def write_image(folder, place, labels=None):
@@ -46,7 +46,7 @@ def test_shares_become_pixels_and_missing_or_empty_labels_no_subject(tmp_path):
     assert data.samples[0].origin == "labels/train/a.txt:1"
 
 
-def test_shares_are_of_the_upright_picture(tmp_path):
+def test_shares_are_of_the_upright_image(tmp_path):
     image = write_image(tmp_path, "images/a", "0 0.5 0.25 0.5 0.1\n")
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -66,7 +66,7 @@ def test_shares_are_of_the_upright_picture(tmp_path):
         ("train: list.txt",),
     ],
 )
-def test_data_yaml_names_its_pictures_in_many_ways(tmp_path, lines):
+def test_data_yaml_names_its_images_in_many_ways(tmp_path, lines):
     image = write_image(tmp_path, "set/images/train/a", "0 0.5 0.5 0.5 0.5\n")
     (tmp_path / "list.txt").write_text("./set/images/train/a.png\n\n")
     (sample,) = read(config(tmp_path, *lines))
@@ -97,7 +97,7 @@ def test_keypoints_have_two_or_three_values_each(tmp_path):
     write_image(tmp_path, "images/a", "0 0.5 0.5 0.5 0.5 0.25 0.5 0.75 0.1\n")
     two = config(tmp_path, "train: images", "kpt_shape: [2, 2]", "flip_idx: [1, 0]")
     data = read(two)
-    assert data.joints == Joints(("joint_0", "joint_1"), flip_pairs=((0, 1),))
+    assert data.keypoints == KeypointSet(("keypoint_0", "keypoint_1"), flip_pairs=((0, 1),))
     assert data.samples[0].keypoints == ((10, 10, 2), (30, 2, 2))
     (tmp_path / "labels/a.txt").write_text("0 0.5 0.5 0.5 0.5 0.25 0.5 1 0 0 0\n")
     three = config(tmp_path, "train: images", "kpt_shape: [2, 3]")
@@ -125,30 +125,33 @@ def test_a_bad_row_is_told_with_file_and_line(tmp_path, row, sentence):
     assert sentence in problem
 
 
-def test_a_label_without_its_picture_is_told(tmp_path):
+def test_a_label_without_its_image_is_told(tmp_path):
     write_image(tmp_path, "images/train/a", "0 0.5 0.5 0.5 0.5\n")
     (tmp_path / "labels/train/b.txt").write_text("0 0.5 0.5 0.5 0.5\n")
     (tmp_path / "labels/train/classes.txt").write_text("cat\n")
     assert problems_of(config(tmp_path, "train: images/train")) == [
-        "labels/train/b.txt: there is no picture of that name. Add it, or remove the label."
+        "labels/train/b.txt: there is no image of that name. Add it, or remove the label."
     ]
 
 
-def test_training_pictures_named_again_as_val_stay_training_pictures(tmp_path):
+def test_training_images_named_again_as_val_stay_training_images(tmp_path):
     write_image(tmp_path, "images/a", "0 0.5 0.5 0.5 0.5\n")
     data = read(config(tmp_path, "train: images", "val: images"))
     assert [s.split for s in data] == ["train"]
-    assert data.notes == ("data.yaml: val names the same pictures as train; not used.",)
+    assert data.notes == ("data.yaml: val names the same images as train; not used.",)
 
 
 @pytest.mark.parametrize(
     ("lines", "sentence"),
     [
         (("train: nowhere",), "data.yaml: nowhere is not there; tried"),
-        ((), "data.yaml: names no pictures. Add train:"),
+        ((), "data.yaml: names no images. Add train:"),
         (("train: images", "kpt_shape: [2, 4]"), "kpt_shape ends in 4; it must be 2 or 3."),
-        (("train: images", "kpt_shape: [2, 3]", "flip_idx: [1, 1]"), "flip_idx must swap joints"),
-        (("train: images", "kpt_shape: [3, 3]", "kpt_names: [a]"), "3 joints, kpt_names 1"),
+        (
+            ("train: images", "kpt_shape: [2, 3]", "flip_idx: [1, 1]"),
+            "flip_idx must swap keypoints",
+        ),
+        (("train: images", "kpt_shape: [3, 3]", "kpt_names: [a]"), "3 keypoints, kpt_names 1"),
         (("train: {",), "data.yaml: is not YAML"),
         (("train: 5.5",), "data.yaml: 5.5 is not there"),
     ],
@@ -159,7 +162,7 @@ def test_a_data_yaml_that_cannot_be_used_says_why(tmp_path, lines, sentence):
     assert sentence in problem
 
 
-def test_pictures_come_along_and_names_stay_apart(tmp_path):
+def test_images_come_along_and_names_stay_apart(tmp_path):
     red, blue = write_image(tmp_path, "red/1"), write_image(tmp_path, "blue/1")
     data = Dataset(
         (
@@ -179,9 +182,9 @@ def test_pictures_come_along_and_names_stay_apart(tmp_path):
     assert back.samples[1].image.read_bytes() == blue.read_bytes()
 
 
-def test_pictures_without_one_label_file_are_refused_with_the_place_that_was_tried(tmp_path):
+def test_images_without_one_label_file_are_refused_with_the_place_that_was_tried(tmp_path):
     write_image(tmp_path, "images/a")
     write_image(tmp_path, "images/b")
     (problem,) = problems_of(config(tmp_path, "train: images"))
-    assert "none of its 2 pictures has a label file" in problem
+    assert "none of its 2 images has a label file" in problem
     assert str(tmp_path / "labels" / "a.txt") in problem

@@ -1,4 +1,4 @@
-"""Joints in heads, losses, decoded pictures, the network and its file: values and slopes."""
+"""Keypoints in heads, losses, decoded images, the network and its file: values and slopes."""
 
 import dataclasses
 import io
@@ -16,17 +16,19 @@ from onebox.learning.data.dataloader import Batch, RowsInOrder, batches
 from onebox.learning.data.decoded_cache import decode
 from onebox.learning.exporting.onnx_export import Deployed, export
 from onebox.learning.losses.primitives import NUMBER_LOSSES, distribution
-from onebox.learning.networks.head_outputs import Bins, BoxOutput, JointOutput
-from onebox.learning.networks.keypoint_heads import DirectJoints, HeatmapJoints, hull
+from onebox.learning.networks.head_outputs import Bins, BoxOutput, KeypointOutput
+from onebox.learning.networks.keypoint_heads import DirectKeypoints, HeatmapKeypoints, hull
 from onebox.learning.networks.network import Network, Outputs, nearness, total_loss
 from onebox.learning.networks.vectorizers import Features, Sizes
 from onebox.recipes.loading import check_recipe
 from onebox.recipes.schema import LossSettings, ModelSettings
-from onebox.runtime import INPUT, JOINTS_OUTPUT, OUTPUTS, ModelFacts, load
-from onebox.structures import Dataset, Joints, Sample
+from onebox.runtime import INPUT, KEYPOINTS_OUTPUT, OUTPUTS, ModelFacts, load
+from onebox.structures import Dataset, KeypointSet, Sample
 
 SIDE = 64
-EYES = Joints(("left_eye", "right_eye", "nose"), skeleton=((0, 2), (1, 2)), flip_pairs=((0, 1),))
+EYES = KeypointSet(
+    ("left_eye", "right_eye", "nose"), skeleton=((0, 2), (1, 2)), flip_pairs=((0, 1),)
+)
 
 
 def settings_of(vectorizer="pyramid", **changes):
@@ -35,7 +37,7 @@ def settings_of(vectorizer="pyramid", **changes):
         size=SIDE,
         vectorizer=vectorizer,
         box_head="hull",
-        joints=True,
+        keypoints=True,
         width=16,
         **changes,
     )
@@ -44,17 +46,17 @@ def settings_of(vectorizer="pyramid", **changes):
 # --- heads -------------------------------------------------------------------------------------
 
 
-def heated_by_channels(joints):
-    """A head whose heat for joint ``k`` is that of the map's channel ``k``."""
-    head = HeatmapJoints(Sizes(5, joints), settings_of(), joints).eval()
+def heated_by_channels(keypoints):
+    """A head whose heat for keypoint ``k`` is that of the map's channel ``k``."""
+    head = HeatmapKeypoints(Sizes(5, keypoints), settings_of(), keypoints).eval()
     head.refine = nn.Identity()
     with torch.no_grad():
-        head.heat.weight.copy_(torch.eye(joints)[..., None, None])
+        head.heat.weight.copy_(torch.eye(keypoints)[..., None, None])
         head.heat.bias.zero_()
     return head
 
 
-def test_a_joint_lies_at_the_middle_of_the_cell_that_shines_for_it():
+def test_a_keypoint_lies_at_the_middle_of_the_cell_that_shines_for_it():
     cells = torch.zeros(1, 2, 6, 8)
     cells[0, 0, 1, 2] = cells[0, 1, 4, 6] = 99
     found = heated_by_channels(2)(Features(torch.zeros(1, 5), cells))
@@ -64,12 +66,12 @@ def test_a_joint_lies_at_the_middle_of_the_cell_that_shines_for_it():
     assert found.confidence.shape == (1, 2)
 
 
-def test_heat_everywhere_alike_puts_a_joint_in_the_middle_of_the_picture():
+def test_heat_everywhere_alike_puts_a_keypoint_in_the_middle_of_the_image():
     found = heated_by_channels(3)(Features(torch.zeros(2, 5), torch.zeros(2, 3, 6, 8)))
     assert_close(found.points, torch.full((2, 3, 2), 0.5))
 
 
-def test_both_axes_of_a_joint_are_margins_of_one_distribution_over_the_cells():
+def test_both_axes_of_a_keypoint_are_margins_of_one_distribution_over_the_cells():
     heat = torch.randn(2, 3, 6, 8, generator=torch.Generator().manual_seed(0))
     along_x, along_y = heated_by_channels(3)(Features(torch.zeros(2, 5), heat)).bins
     share = heat.flatten(2).softmax(dim=2).unflatten(2, (6, 8))
@@ -79,7 +81,7 @@ def test_both_axes_of_a_joint_are_margins_of_one_distribution_over_the_cells():
     assert_close(along_y.places, (torch.arange(6) + 0.5) / 6)
 
 
-def test_a_joint_that_may_be_left_or_right_lies_no_further_from_the_likelier_than_their_mean():
+def test_a_keypoint_that_may_be_left_or_right_lies_no_further_from_the_likelier_than_their_mean():
     cells = torch.full((1, 1, 4, 10), -99.0)
     cells[0, 0, 2, 1], cells[0, 0, 2, 8] = math.log(0.6), math.log(0.4)
     [[[x, y]]] = heated_by_channels(1)(Features(torch.zeros(1, 5), cells)).points.tolist()
@@ -88,8 +90,8 @@ def test_a_joint_that_may_be_left_or_right_lies_no_further_from_the_likelier_tha
     assert y == pytest.approx(2.5 / 4)
 
 
-def test_direct_joints_are_activated_and_their_confidence_is_not():
-    head = DirectJoints(Sizes(5), settings_of("gap", activation="sigmoid", hidden=()), 2)
+def test_direct_keypoints_are_activated_and_their_confidence_is_not():
+    head = DirectKeypoints(Sizes(5), settings_of("gap", activation="sigmoid", hidden=()), 2)
     with torch.no_grad():
         head.layers[-1].weight.zero_()
         head.layers[-1].bias.copy_(torch.tensor([0.0, math.log(3), 7.0, -math.log(3), 0.0, -7.0]))
@@ -100,7 +102,7 @@ def test_direct_joints_are_activated_and_their_confidence_is_not():
 
 def test_the_hull_reaches_from_the_least_to_the_largest_coordinates():
     points = torch.tensor([[[0.4, 0.9], [0.1, 0.5], [0.3, 0.2]]])
-    box = hull(JointOutput(points, torch.zeros(1, 3))).boxes
+    box = hull(KeypointOutput(points, torch.zeros(1, 3))).boxes
     assert_close(box, torch.tensor([[0.1, 0.2, 0.4, 0.9]]))
 
 
@@ -117,30 +119,30 @@ ONLY_L1 = {"l1": 1.0, "confidence": 0.0}
 
 
 def loss_of(points, visible=VISIBLE, *, weights, confidence=None, bins=None, has_box=(True, True)):
-    """The joints' part of the loss of two pictures of three joints."""
+    """The keypoints' part of the loss of two images of three keypoints."""
     said = torch.zeros(2, 3) if confidence is None else confidence
-    outputs = Outputs(BoxOutput(BOXES), torch.zeros(2, 1), None, JointOutput(points, said, bins))
+    outputs = Outputs(BoxOutput(BOXES), torch.zeros(2, 1), None, KeypointOutput(points, said, bins))
     truth = torch.cat([TRUE_POINTS, visible[..., None]], dim=2)
     batch = Batch(
         torch.zeros(2), BOXES, torch.tensor(has_box), torch.tensor([0, 0]), truth, torch.arange(2)
     )
-    return total_loss(outputs, batch, LossSettings(box={}, joints=weights), "xyxy")
+    return total_loss(outputs, batch, LossSettings(box={}, keypoints=weights), "xyxy")
 
 
-def test_labelled_joints_count_alike_and_the_others_not_at_all():
-    # |dx| and |dy| average to 0.05 and 0.1 in the first picture and to 0 in the second.
+def test_labelled_keypoints_count_alike_and_the_others_not_at_all():
+    # |dx| and |dy| average to 0.05 and 0.1 in the first image and to 0 in the second.
     assert_close(loss_of(POINTS, weights={"l1": 2.0}), torch.tensor(2 * (0.05 + 0.1 + 0) / 3))
 
 
 @pytest.mark.parametrize("name", ["mse", "l1", "smooth_l1"])
-def test_a_loss_of_the_joints_places_is_the_one_of_its_name(name):
+def test_a_loss_of_the_keypoints_places_is_the_one_of_its_name(name):
     values = NUMBER_LOSSES[name](POINTS, TRUE_POINTS).mean(dim=2)
     expected = (values[0, 0] + values[0, 1] + values[1, 0]) / 3
     assert_close(loss_of(POINTS, weights={name: 1.0}), expected)
 
 
 @pytest.mark.parametrize("weights", [{"l1": 1.0}, {"distribution": 1.0}, {"confidence": 1.0}])
-def test_unlabelled_joints_have_no_slope_and_hidden_ones_have(weights):
+def test_unlabelled_keypoints_have_no_slope_and_hidden_ones_have(weights):
     points = POINTS.clone().requires_grad_()
     confidence = torch.zeros(2, 3, requires_grad=True)
     logits = [torch.zeros(2, 3, 5, requires_grad=True) for _ in range(2)]
@@ -153,7 +155,7 @@ def test_unlabelled_joints_have_no_slope_and_hidden_ones_have(weights):
     assert slopes[VISIBLE == 1].min() > 0
 
 
-def test_where_no_joint_is_labelled_there_is_no_loss_and_no_slope():
+def test_where_no_keypoint_is_labelled_there_is_no_loss_and_no_slope():
     points = POINTS.clone().requires_grad_()
     weights = {"l1": 1.0, "confidence": 1.0}
     loss = loss_of(points, torch.zeros(2, 3), weights=weights)
@@ -162,14 +164,14 @@ def test_where_no_joint_is_labelled_there_is_no_loss_and_no_slope():
     assert not points.grad.any()
 
 
-def test_a_picture_without_a_box_teaches_no_joint():
+def test_an_image_without_a_box_teaches_no_keypoint():
     loss = loss_of(POINTS, weights=ONLY_L1, has_box=(False, True))
-    # the second picture's one labelled joint is found
+    # the second image's one labelled keypoint is found
     assert loss == 0
     assert_close(loss_of(POINTS, weights=ONLY_L1, has_box=(True, False)), torch.tensor(0.15 / 2))
 
 
-def test_the_distribution_loss_of_joints_is_the_mean_of_both_axes():
+def test_the_distribution_loss_of_keypoints_is_the_mean_of_both_axes():
     generator = torch.Generator().manual_seed(0)
     bins = tuple(
         Bins(torch.randn(2, 3, 5, generator=generator), torch.linspace(0, 1, 5)) for _ in range(2)
@@ -181,7 +183,7 @@ def test_the_distribution_loss_of_joints_is_the_mean_of_both_axes():
     assert_close(found, 0.5 * labelled.mean())
 
 
-def test_a_joint_a_tenth_of_the_box_away_is_near_by_e_to_the_minus_half():
+def test_a_keypoint_a_tenth_of_the_box_away_is_near_by_e_to_the_minus_half():
     # The first box is 0.5 x 0.4 large: a square of its area has sides of √0.2.
     tenth = 0.1 * math.sqrt(0.2)
     truth = torch.zeros(1, 3, 2)
@@ -192,7 +194,7 @@ def test_a_joint_a_tenth_of_the_box_away_is_near_by_e_to_the_minus_half():
     assert_close(nearness(2 * found, truth, 2 * BOXES[:1]), by_hand)
 
 
-def test_confidence_learns_the_nearness_and_does_not_move_the_joints():
+def test_confidence_learns_the_nearness_and_does_not_move_the_keypoints():
     points = POINTS.clone().requires_grad_()
     confidence = torch.tensor([[1.0, -1.0, 0.0], [3.0, 0.0, 0.0]])
     loss = loss_of(points, weights={"confidence": 2.0}, confidence=confidence)
@@ -203,12 +205,12 @@ def test_confidence_learns_the_nearness_and_does_not_move_the_joints():
     assert not loss.requires_grad
 
 
-# --- decoded pictures and batches --------------------------------------------------------------
+# --- decoded images and batches --------------------------------------------------------------
 
 
 @pytest.fixture
 def faces(tmp_path):
-    """Two pictures of 50 x 40 with three joints, and one without any."""
+    """Two images of 50 x 40 with three keypoints, and one without any."""
     Image.new("RGB", (50, 40), "red").save(tmp_path / "a.png")
     whole, file = (5.0, 10.0, 25.0, 40.0), tmp_path / "a.png"
     rows = [
@@ -217,61 +219,64 @@ def faces(tmp_path):
         None,
     ]
     samples = tuple(Sample(file, "cat", whole, keypoints=row, size_wh=(50, 40)) for row in rows)
-    return Dataset(samples, ("cat",), joints=EYES)
+    return Dataset(samples, ("cat",), keypoints=EYES)
 
 
-def test_joints_are_decoded_as_shares_of_the_sides_with_their_visibility(faces):
+def test_keypoints_are_decoded_as_shares_of_the_sides_with_their_visibility(faces):
     decoded = decode(faces, 32)
     expected = [
         [[0.1, 0.25, 2], [0.5, 0.5, 1], [0, 0, 0]],
         [[1, 1, 1], [0, 0, 0], [0.2, 0.1, 2]],
         [[0, 0, 0]] * 3,
     ]
-    np.testing.assert_allclose(decoded.joints, expected, rtol=1e-6)
+    np.testing.assert_allclose(decoded.keypoints, expected, rtol=1e-6)
     assert decoded.flip_pairs == ((0, 1),)
 
 
-def test_batches_carry_the_joints_of_the_decoded_rows_to_the_byte(faces):
+def test_batches_carry_the_keypoints_of_the_decoded_rows_to_the_byte(faces):
     decoded = decode(faces, 32)
     for _ in range(2):  # the second time from the cache
-        found = [batch.joints for batch in batches(decoded, RowsInOrder(3, 2))]
-        assert torch.cat(found).numpy().tobytes() == decoded.joints.tobytes()
+        found = [batch.keypoints for batch in batches(decoded, RowsInOrder(3, 2))]
+        assert torch.cat(found).numpy().tobytes() == decoded.keypoints.tobytes()
         again = decode(faces, 32)
-        assert (again.digest, again.joints.tobytes()) == (decoded.digest, decoded.joints.tobytes())
+        assert (again.digest, again.keypoints.tobytes()) == (
+            decoded.digest,
+            decoded.keypoints.tobytes(),
+        )
 
 
-def test_a_change_of_one_joint_makes_other_decoded_rows(faces):
+def test_a_change_of_one_keypoint_makes_other_decoded_rows(faces):
     first, *rest = faces.samples
     changed = dataclasses.replace(first, keypoints=((5.0, 10.0, 1), *first.keypoints[1:]))
     other = dataclasses.replace(faces, samples=(changed, *rest))
     assert decode(other, 32).digest != decode(faces, 32).digest
 
 
-def test_without_joints_rows_have_none(faces):
-    bare = dataclasses.replace(faces, joints=None)
+def test_without_keypoints_rows_have_none(faces):
+    bare = dataclasses.replace(faces, keypoints=None)
     decoded = decode(bare, 32)
-    assert decoded.joints.shape == (3, 0, 3)
+    assert decoded.keypoints.shape == (3, 0, 3)
     assert decoded.flip_pairs == ()
 
 
 # --- the network and its file ------------------------------------------------------------------
 
 
-def made(vectorizer="pyramid", *, box_head="hull", joints=3):
+def made(vectorizer="pyramid", *, box_head="hull", keypoints=3):
     settings = settings_of(vectorizer).model_dump() | {"box_head": box_head}
-    recipe = check_recipe({"model": settings, "loss": {"box": {"giou": 1.0}}}, place="joints")
+    recipe = check_recipe({"model": settings, "loss": {"box": {"giou": 1.0}}}, place="keypoints")
     torch.manual_seed(0)
-    return Network(recipe, classes=2, joints=joints), recipe
+    return Network(recipe, classes=2, keypoints=keypoints), recipe
 
 
 @pytest.mark.parametrize("vectorizer", ["gap", "flatten", "pyramid"])
 @pytest.mark.parametrize("box_head", ["hull", "direct"])
-def test_every_vectorizer_feeds_joints_beside_a_box_or_alone(vectorizer, box_head):
+def test_every_vectorizer_feeds_keypoints_beside_a_box_or_alone(vectorizer, box_head):
     network, _ = made(vectorizer, box_head=box_head)
     outputs = network.eval()(torch.rand(4, 3, SIDE, SIDE))
-    assert outputs.joints.points.shape == (4, 3, 2)
-    assert outputs.joints.confidence.shape == (4, 3)
-    low, high = outputs.joints.points.amin(dim=1), outputs.joints.points.amax(dim=1)
+    assert outputs.keypoints.points.shape == (4, 3, 2)
+    assert outputs.keypoints.confidence.shape == (4, 3)
+    low, high = outputs.keypoints.points.amin(dim=1), outputs.keypoints.points.amax(dim=1)
     is_hull = torch.equal(outputs.box.boxes, torch.cat([low, high], dim=1))
     assert is_hull == (box_head == "hull")
 
@@ -279,9 +284,9 @@ def test_every_vectorizer_feeds_joints_beside_a_box_or_alone(vectorizer, box_hea
 @pytest.mark.parametrize("vectorizer", ["gap", "flatten", "pyramid"])
 def test_four_faces_can_be_learned_by_heart(vectorizer):
     network, recipe = made(vectorizer)
-    settings = recipe.loss.model_copy(update={"label": 0.0, "overlap": 0.0})
+    settings = recipe.loss.model_copy(update={"label": 0.0, "iou": 0.0})
     generator = torch.Generator().manual_seed(0)
-    pictures = torch.rand(4, 3, SIDE, SIDE, generator=generator)
+    images = torch.rand(4, 3, SIDE, SIDE, generator=generator)
     points = 0.2 + 0.6 * torch.rand(4, 3, 2, generator=generator)
     boxes = torch.cat([points.amin(dim=1), points.amax(dim=1)], dim=1)
     truth = torch.cat([points, torch.full((4, 3, 1), 2.0)], dim=2)
@@ -295,39 +300,41 @@ def test_four_faces_can_be_learned_by_heart(vectorizer):
     )
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
     for _ in range(200):
-        outputs = network(pictures)
+        outputs = network(images)
         optimizer.zero_grad()
         total_loss(outputs, batch, settings, "xyxy").backward()
         optimizer.step()
-        if (outputs.joints.points - points).abs().max() < 0.05:
+        if (outputs.keypoints.points - points).abs().max() < 0.05:
             return
     raise AssertionError("200 steps did not do")
 
 
-def test_a_hull_without_joints_is_refused():
-    network, _ = made(joints=0)
-    with pytest.raises(ValueError, match="joints' hull needs joints"):
+def test_a_hull_without_keypoints_is_refused():
+    network, _ = made(keypoints=0)
+    with pytest.raises(ValueError, match="keypoints' hull needs keypoints"):
         network(torch.rand(1, 3, SIDE, SIDE))
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """A network with joints, and its file."""
+    """A network with keypoints, and its file."""
     network, _ = made()
     with torch.no_grad():
-        network.joint_head.heat.weight.mul_(200)  # joints at many places, not all in the middle
-    file = tmp_path_factory.mktemp("joints") / "model.onnx"
+        network.keypoint_head.heat.weight.mul_(
+            200
+        )  # keypoints at many places, not all in the middle
+    file = tmp_path_factory.mktemp("keypoints") / "model.onnx"
     random = np.random.default_rng(0)
-    pictures = [
+    images = [
         random.integers(0, 256, (40 + 2 * number, 90 - number, 3), dtype=np.uint8)
         for number in range(32)
     ]
-    export(network, ModelFacts(("cat", "dog"), SIDE, joints=EYES), file, pictures)
+    export(network, ModelFacts(("cat", "dog"), SIDE, keypoints=EYES), file, images)
     return network.eval(), file
 
 
 def smooth(width, height, seed=0):
-    """A picture without detail, which is the same at any size."""
+    """An image without detail, which is the same at any size."""
     random = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), dtype=np.uint8)
     return Image.fromarray(random).resize((width, height), Image.Resampling.BICUBIC)
 
@@ -336,7 +343,7 @@ def test_the_files_keypoints_are_those_of_the_network(exported):
     network, file = exported
     random = np.random.default_rng(1)
     batch = random.integers(0, 256, (3, 50, 70, 3), dtype=np.uint8)
-    found = onnxruntime.InferenceSession(file).run([*OUTPUTS, JOINTS_OUTPUT], {INPUT: batch})
+    found = onnxruntime.InferenceSession(file).run([*OUTPUTS, KEYPOINTS_OUTPUT], {INPUT: batch})
     with torch.no_grad():
         eager = Deployed(network, SIDE)(torch.from_numpy(batch))
     assert found[-1].shape == (3, 3, 3)
@@ -347,20 +354,20 @@ def test_the_files_keypoints_are_those_of_the_network(exported):
 
 def test_keypoints_come_in_pixels_with_the_logistic_of_their_logit(exported):
     network, _ = exported
-    picture = torch.from_numpy(np.asarray(smooth(128, 64)).copy())
+    image = torch.from_numpy(np.asarray(smooth(128, 64)).copy())
     with torch.no_grad():
-        [found] = Deployed(network, SIDE)(picture[None])[-1]
+        [found] = Deployed(network, SIDE)(image[None])[-1]
         planes = nn.functional.interpolate(
-            picture[None].permute(0, 3, 1, 2).float(), size=(SIDE, SIDE), mode="bilinear"
+            image[None].permute(0, 3, 1, 2).float(), size=(SIDE, SIDE), mode="bilinear"
         )
-        joints = network(planes / 255).joints
-    assert_close(found[:, :2], joints.points[0] * torch.tensor([128.0, 64.0]))
-    assert_close(found[:, 2], joints.confidence[0].sigmoid())
+        keypoints = network(planes / 255).keypoints
+    assert_close(found[:, :2], keypoints.points[0] * torch.tensor([128.0, 64.0]))
+    assert_close(found[:, 2], keypoints.confidence[0].sigmoid())
 
 
-def test_a_prediction_has_keypoints_in_pixels_of_the_upright_picture(exported):
+def test_a_prediction_has_keypoints_in_pixels_of_the_upright_image(exported):
     localizer = load(exported[1])
-    assert localizer.joints == EYES
+    assert localizer.keypoints == EYES
     upright = smooth(96, 64)
     expected = localizer.predict(upright)
     assert len(expected.keypoints) == 3
@@ -376,7 +383,7 @@ def test_a_prediction_has_keypoints_in_pixels_of_the_upright_picture(exported):
     assert localizer.predict(content.getvalue()) == expected
 
 
-def test_keypoints_of_a_picture_shrunk_on_the_way_are_those_of_the_whole(exported):
+def test_keypoints_of_an_image_shrunk_on_the_way_are_those_of_the_whole(exported):
     localizer = load(exported[1])
     small, content = smooth(130, 90), io.BytesIO()
     smooth(1300, 900).save(content, "JPEG", quality=95)

@@ -1,4 +1,4 @@
-"""Pictures without the subject: what they teach, what the file says, and how a run knows."""
+"""Images without the subject: what they teach, what the file says, and how a run knows."""
 
 import dataclasses
 import json
@@ -50,7 +50,7 @@ def recipe(tiny_recipe):
 
 @pytest.fixture(scope="module")
 def trained(data, recipe, tmp_path_factory):
-    """A whole run on pictures of which some lack the subject."""
+    """A whole run on images of which some lack the subject."""
     return onebox.train(data, recipe, out=tmp_path_factory.mktemp("runs") / "presence")
 
 
@@ -61,9 +61,9 @@ def network(recipe, trained):
     return network.eval()
 
 
-def made(recipe, *, presence=True, seed=0, joints=0):
+def made(recipe, *, presence=True, seed=0, keypoints=0):
     torch.manual_seed(seed)
-    return Network(recipe, classes=1, joints=joints, presence=presence)
+    return Network(recipe, classes=1, keypoints=keypoints, presence=presence)
 
 
 def with_weight(recipe, weight):
@@ -98,16 +98,16 @@ def test_presence_leaves_the_start_of_all_other_parts_as_it_is(recipe):
 # --- the loss ----------------------------------------------------------------------------------
 
 
-def batch_of(has_box, labels, joints=0):
-    """Boxes of a quarter of the picture; zeros where there is none."""
+def batch_of(has_box, labels, keypoints=0):
+    """Boxes of a quarter of the image; zeros where there is none."""
     has_box = torch.tensor(has_box)
     boxes = torch.tensor([0.25, 0.25, 0.75, 0.75]) * has_box[:, None]
-    marked = torch.tensor([0.5, 0.5, 2.0]).expand(len(boxes), joints, 3) * has_box[:, None, None]
+    marked = torch.tensor([0.5, 0.5, 2.0]).expand(len(boxes), keypoints, 3) * has_box[:, None, None]
     pixels, rows = torch.zeros(len(boxes)), torch.arange(len(boxes))
     return Batch(pixels, boxes, has_box, torch.tensor(labels), marked, rows)
 
 
-def test_presence_is_the_mean_cross_entropy_over_all_pictures_times_its_weight(recipe):
+def test_presence_is_the_mean_cross_entropy_over_all_images_times_its_weight(recipe):
     logit = torch.tensor([2.0, -1.0, 0.0, 3.0])
     outputs = made(recipe).eval()(torch.zeros(4, 3, SIZE, SIZE))._replace(presence_logit=logit)
     # a box alone and a label alone are of a subject; the second and the last have neither
@@ -126,10 +126,10 @@ def test_presence_is_the_mean_cross_entropy_over_all_pictures_times_its_weight(r
 
 def posing(vectorizer="pyramid", box_head="marginal"):
     model = {"backbone": "test_byobnet", "pretrained": False, "size": SIZE, "width": 16}
-    model |= {"vectorizer": vectorizer, "box_head": box_head, "joints": True, "hidden": [16]}
+    model |= {"vectorizer": vectorizer, "box_head": box_head, "keypoints": True, "hidden": [16]}
     bins = {"distribution": 0.5} if box_head == "marginal" else {}
-    joints = {"l1": 10.0, "confidence": 0.2}
-    loss = {"box": {"l1": 5.0, "giou": 2.0, **bins}, "joints": joints}
+    keypoints = {"l1": 10.0, "confidence": 0.2}
+    loss = {"box": {"l1": 5.0, "giou": 2.0, **bins}, "keypoints": keypoints}
     return check_recipe({"model": model, "loss": loss}, place="posing")
 
 
@@ -139,31 +139,31 @@ def slopes(network, part):
 
 
 @pytest.mark.parametrize("pair", [("pyramid", "marginal"), ("gap", "direct")], ids="-".join)
-def test_pictures_without_the_subject_teach_presence_and_nothing_else(pair):
+def test_images_without_the_subject_teach_presence_and_nothing_else(pair):
     recipe = posing(*pair)
-    network = made(recipe, joints=2).eval()
-    pictures = torch.rand(3, 3, SIZE, SIZE)
-    batch = batch_of([False] * 3, [NO_LABEL] * 3, joints=2)
-    total_loss(network(pictures), batch, recipe.loss, "xyxy").backward()
-    for part in ("box_head", "joint_head", "overlap_head", "class_head"):
+    network = made(recipe, keypoints=2).eval()
+    images = torch.rand(3, 3, SIZE, SIZE)
+    batch = batch_of([False] * 3, [NO_LABEL] * 3, keypoints=2)
+    total_loss(network(images), batch, recipe.loss, "xyxy").backward()
+    for part in ("box_head", "keypoint_head", "iou_head", "class_head"):
         assert not slopes(network, part).any(), part
     assert slopes(network, "presence_head").any()
     assert slopes(network, "backbone").any()
 
 
-def test_a_batchs_boxes_and_joints_learn_the_same_with_pictures_without_the_subject_and_without():
+def test_a_batchs_boxes_and_keypoints_learn_the_same_with_images_without_the_subject_and_without():
     recipe = posing()
-    pictures = torch.rand(3, 3, SIZE, SIZE)
+    images = torch.rand(3, 3, SIZE, SIZE)
     batches = [
-        (pictures, batch_of([True, False, True], [0, NO_LABEL, 0], joints=2)),
-        (pictures[[0, 2]], batch_of([True, True], [0, 0], joints=2)),
+        (images, batch_of([True, False, True], [0, NO_LABEL, 0], keypoints=2)),
+        (images[[0, 2]], batch_of([True, True], [0, 0], keypoints=2)),
     ]
     found = []
     for shown, batch in batches:
-        network = made(recipe, joints=2).eval()
+        network = made(recipe, keypoints=2).eval()
         total_loss(network(shown), batch, recipe.loss, "xyxy").backward()
         found.append(network)
-    for part in ("box_head", "joint_head", "overlap_head"):
+    for part in ("box_head", "keypoint_head", "iou_head"):
         assert slopes(found[0], part).any()
         assert_close(slopes(found[0], part), slopes(found[1], part))
 
@@ -178,7 +178,7 @@ def data_of(*samples):
     return Dataset(samples, ("cat",), name="labels.csv")
 
 
-def test_presence_is_learned_where_a_training_picture_has_neither_box_nor_label(recipe):
+def test_presence_is_learned_where_a_training_image_has_neither_box_nor_label(recipe):
     assert learns_presence(recipe, data_of(SHOWN, EMPTY))
     assert not learns_presence(recipe, data_of(SHOWN, SHOWN))
     assert not learns_presence(recipe, data_of(SHOWN, dataclasses.replace(EMPTY, label="cat")))
@@ -191,7 +191,7 @@ def test_a_weight_of_zero_learns_no_presence(recipe):
     assert learns_presence(with_weight(recipe, 0.1), data_of(SHOWN, EMPTY))
 
 
-def test_validation_pictures_may_lack_the_subject():
+def test_validation_images_may_lack_the_subject():
     val = dataclasses.replace(SHOWN, split="val"), dataclasses.replace(EMPTY, split="val")
     data, heard = data_of(SHOWN, EMPTY, *val), []
     assert check_data(data, heard.append) is data
@@ -208,16 +208,16 @@ def test_what_an_earlier_run_knew_of_presence_is_taken_over(recipe, trained):
 # --- a run -------------------------------------------------------------------------------------
 
 
-def test_a_run_learns_to_tell_empty_pictures_and_says_so(trained, data):
-    figures = trained.figures["test"]
+def test_a_run_learns_to_tell_empty_images_and_says_so(trained, data):
+    metrics = trained.metrics["test"]
     absent = sum(not sample.has_subject for sample in data.part("test"))
     assert 5 < absent < 25
-    assert figures["images"] == COUNTS["test"]
-    assert figures["presence_auroc"] > 0.95
-    assert 0 <= figures["false_box_rate"] <= 1
-    assert figures["per_class"]["disc"]["images"] == COUNTS["test"] - absent
+    assert metrics["images"] == COUNTS["test"]
+    assert metrics["presence_auroc"] > 0.95
+    assert 0 <= metrics["false_box_rate"] <= 1
+    assert metrics["per_class"]["disc"]["images"] == COUNTS["test"] - absent
     written = json.loads((trained.folder / "metrics.json").read_text())
-    assert written["val"]["presence_auroc"] == trained.figures["val"]["presence_auroc"]
+    assert written["val"]["presence_auroc"] == trained.metrics["val"]["presence_auroc"]
 
 
 def test_the_file_says_that_it_knows_of_presence_and_answers_with_it(trained, data):
@@ -230,11 +230,11 @@ def test_the_file_says_that_it_knows_of_presence_and_answers_with_it(trained, da
         assert prediction.score <= prediction.present
 
 
-def test_a_run_without_empty_pictures_has_no_presence(model_file, trained_run):
+def test_a_run_without_empty_images_has_no_presence(model_file, trained_run):
     localizer = load(model_file)
     assert not localizer.facts.presence
     assert localizer.predict(np.zeros((64, 64, 3), np.uint8)).present is None
-    assert "presence_auroc" not in trained_run.figures["test"]
+    assert "presence_auroc" not in trained_run.metrics["test"]
     names = [each.name for each in onnxruntime.InferenceSession(model_file).get_outputs()]
     assert names == list(OUTPUTS)
 
@@ -242,8 +242,8 @@ def test_a_run_without_empty_pictures_has_no_presence(model_file, trained_run):
 class Stop(Silent):
     """Stops a run while it is told of the second epoch."""
 
-    def epoch(self, figures):
-        if figures.epoch == 2:
+    def epoch(self, metrics):
+        if metrics.epoch == 2:
             raise KeyboardInterrupt
 
 
@@ -268,21 +268,21 @@ def test_a_resumed_run_learns_presence_as_an_unbroken_one(data, recipe, tmp_path
 
 
 def test_presence_is_the_last_output_and_the_logistic_of_its_logit(network):
-    picture = torch.zeros(2, SIZE, SIZE, 3, dtype=torch.uint8)
+    image = torch.zeros(2, SIZE, SIZE, 3, dtype=torch.uint8)
     network.presence_head.forward = lambda features: torch.tensor([0.0, math.log(3)])
-    network.overlap_head.forward = lambda features: torch.tensor([math.log(4), math.log(4)])
+    network.iou_head.forward = lambda features: torch.tensor([math.log(4), math.log(4)])
     deployed = Deployed(network, SIZE)
     assert deployed.output_names == [*OUTPUTS, PRESENCE_OUTPUT]
     with torch.no_grad():
-        _, _, score, presence = deployed(picture)
+        _, _, score, presence = deployed(image)
     assert presence.tolist() == pytest.approx([0.5, 0.75])
     # one class has the probability 1, and 4 of 5 is the overlap expected
     assert score.tolist() == pytest.approx([0.8 * 0.5, 0.8 * 0.75])
 
 
-def test_joints_come_before_presence():
-    assert outputs_of(joints=True, presence=True) == (*OUTPUTS, "keypoints", "presence")
-    network = made(posing(), joints=2).eval()
+def test_keypoints_come_before_presence():
+    assert outputs_of(keypoints=True, presence=True) == (*OUTPUTS, "keypoints", "presence")
+    network = made(posing(), keypoints=2).eval()
     deployed = Deployed(network, SIZE)
     found = deployed(torch.zeros(3, 20, 30, 3, dtype=torch.uint8))
     shapes = {
@@ -293,9 +293,9 @@ def test_joints_come_before_presence():
 
 
 def test_the_gate_sees_a_presence_that_differs(network, trained, data, tmp_path):
-    pictures = [np.asarray(sample.image) for sample in data.part("test").samples[:4]]
+    images = [np.asarray(sample.image) for sample in data.part("test").samples[:4]]
     deployed = Deployed(network, SIZE)
-    assert parity(deployed, trained.model, pictures) < 0.01
+    assert parity(deployed, trained.model, images) < 0.01
     model = onnx.load(trained.model)
     [bias] = [
         one for one in model.graph.initializer if one.name.endswith("presence_head.logit.bias")
@@ -303,7 +303,7 @@ def test_the_gate_sees_a_presence_that_differs(network, trained, data, tmp_path)
     shifted = onnx.numpy_helper.to_array(bias) + np.float32(0.5)
     bias.CopyFrom(onnx.numpy_helper.from_array(shifted, bias.name))
     onnx.save(model, tmp_path / "model.onnx")
-    assert parity(deployed, tmp_path / "model.onnx", pictures) > PARITY_PX
+    assert parity(deployed, tmp_path / "model.onnx", images) > PARITY_PX
 
 
 def test_a_presence_that_differs_by_a_hundredth_is_0_64_px_of_64(network, monkeypatch):
@@ -316,10 +316,10 @@ def test_a_presence_that_differs_by_a_hundredth_is_0_64_px_of_64(network, monkey
 
     deployed, shift = Deployed(network, SIZE), np.float32(0.01)
     monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *_, **__: Session())
-    pictures = [np.zeros((40, 80, 3), np.uint8)] * 2
-    assert parity(deployed, Path("model.onnx"), pictures) == pytest.approx(0.64, abs=1e-3)
+    images = [np.zeros((40, 80, 3), np.uint8)] * 2
+    assert parity(deployed, Path("model.onnx"), images) == pytest.approx(0.64, abs=1e-3)
     shift = np.float32("nan")
-    assert math.isnan(parity(deployed, Path("model.onnx"), pictures))
+    assert math.isnan(parity(deployed, Path("model.onnx"), images))
 
 
 def test_facts_of_an_earlier_onebox_have_no_presence():

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from onebox.errors import PictureError
+from onebox.errors import ImageError
 from onebox.prediction import downloads
 from onebox.prediction.downloads import fetch, is_url
 
-PICTURE = bytes(range(256)) * 40  # 10,240 bytes
+IMAGE = bytes(range(256)) * 40  # 10,240 bytes
 
 
 @pytest.fixture(autouse=True)
@@ -66,42 +66,42 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 def whole(handler):
-    handler.begin(Content_Type="image/jpeg", Content_Length=len(PICTURE))
-    handler.wfile.write(PICTURE)
+    handler.begin(Content_Type="image/jpeg", Content_Length=len(IMAGE))
+    handler.wfile.write(IMAGE)
 
 
 def unsized(handler):
     handler.begin(Content_Type="image/jpeg")
-    handler.wfile.write(PICTURE)
+    handler.wfile.write(IMAGE)
 
 
 def chunked(handler):
     handler.protocol_version = "HTTP/1.1"
     handler.begin(Transfer_Encoding="chunked")
     for start in (0, 5000):
-        piece = PICTURE[start : start + 5000] if start == 0 else PICTURE[5000:]
+        piece = IMAGE[start : start + 5000] if start == 0 else IMAGE[5000:]
         handler.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
     handler.wfile.write(b"0\r\n\r\n")
 
 
 def states_too_much(handler):
-    handler.begin(Content_Length=len(PICTURE) + 1)
-    handler.wfile.write(PICTURE)
+    handler.begin(Content_Length=len(IMAGE) + 1)
+    handler.wfile.write(IMAGE)
 
 
 def states_too_little(handler):
     handler.begin(Content_Length=100)
-    handler.wfile.write(PICTURE)
+    handler.wfile.write(IMAGE)
 
 
 def states_nonsense(handler):
     handler.begin(Content_Length="many")
-    handler.wfile.write(PICTURE)
+    handler.wfile.write(IMAGE)
 
 
 def endless(handler):
     handler.begin()
-    handler.drip(PICTURE)
+    handler.drip(IMAGE)
 
 
 def huge(handler):
@@ -207,7 +207,7 @@ def server():
 
 def refused(url, **limits):
     """The message of the error that a fetch ends with."""
-    with pytest.raises(PictureError) as caught:
+    with pytest.raises(ImageError) as caught:
         fetch(url, **limits)
     message = str(caught.value)
     assert message.startswith(f"{url}: ")
@@ -237,7 +237,7 @@ def test_anything_else_is_none(word):
     "path", ["/whole", "/unsized", "/chunked", "/states-nonsense", "/whole?a=1#b"]
 )
 def test_the_content_comes_as_it_was_sent(server, path):
-    assert fetch(server.url(path)) == PICTURE
+    assert fetch(server.url(path)) == IMAGE
 
 
 def test_one_request_is_made_and_it_says_who_asks(server):
@@ -250,7 +250,7 @@ def test_one_request_is_made_and_it_says_who_asks(server):
 
 def test_the_proxy_of_the_environment_is_asked(server, monkeypatch):
     monkeypatch.setenv("http_proxy", server.url(""))
-    assert fetch("http://nowhere.invalid/cat.jpg") == PICTURE
+    assert fetch("http://nowhere.invalid/cat.jpg") == IMAGE
     assert [path for path, _ in server.calls] == ["http://nowhere.invalid/cat.jpg"]
 
 
@@ -272,7 +272,7 @@ def test_an_address_is_encoded_once(server, written, sent):
 
 @pytest.mark.parametrize("path", ["/whole", "/unsized", "/chunked"])
 def test_the_largest_size_is_fetched_and_one_byte_more_is_refused(server, path):
-    size = len(PICTURE)
+    size = len(IMAGE)
     assert len(fetch(server.url(path), most_bytes=size)) == size
     message = refused(server.url(path), most_bytes=size - 1)
     assert f"at most {size - 1} bytes are fetched. Fetch it yourself" in message
@@ -293,7 +293,7 @@ def test_an_answer_that_ends_before_its_stated_size_is_refused(server):
 
 
 def test_of_an_answer_that_states_too_little_no_more_is_read(server):
-    assert fetch(server.url("/states-too-little")) == PICTURE[:100]
+    assert fetch(server.url("/states-too-little")) == IMAGE[:100]
 
 
 # --- time ----------------------------------------------------------------------------------
@@ -330,7 +330,7 @@ def until(is_so, *, patience_s=10.0):
 def test_a_fetch_that_is_given_up_before_its_connection_stands_ends_then(server):
     job = downloads._Job(server.url("/slow-header"), 10**6, 5.0)
     job.give_up()
-    with pytest.raises(PictureError, match="takes longer than 5 s"):
+    with pytest.raises(ImageError, match="takes longer than 5 s"):
         downloads._started(job).result(10.0)
 
 
@@ -355,7 +355,7 @@ def test_the_page_of_sources_states_the_limits():
 
 @pytest.mark.parametrize("length", [1, downloads.MOST_REDIRECTS])
 def test_redirects_are_followed(server, length):
-    assert fetch(server.url(f"/chain/{length}")) == PICTURE
+    assert fetch(server.url(f"/chain/{length}")) == IMAGE
     assert len(server.calls) == length + 1
 
 
@@ -386,7 +386,7 @@ def test_a_redirect_to_another_kind_of_address_is_refused(server, kind):
         ("/status/401", "the server answers 401 (Unauthorized). Correct the address, or fetch"),
         ("/status/503", "the server answers 503 (Service Unavailable). Try again later."),
         ("/empty-redirect", "the server answers 302 (Found). Correct the address."),
-        ("/page", "is a web page, not a picture. Name the address of the picture on it."),
+        ("/page", "is a web page, not an image. Name the address of the image on it."),
         ("/hangs-up", "cannot be fetched (Remote end closed connection without response)."),
         ("/no-http", "cannot be fetched (220 mail.example.org ready"),
     ],

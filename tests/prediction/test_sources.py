@@ -1,4 +1,4 @@
-"""What the words of a command line mean: which pictures, in which order, and when they are read."""
+"""What the words of a command line mean: which images, in which order, and when they are read."""
 
 import os
 from itertools import count, islice
@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from onebox.errors import DataError, OneboxError, PictureError, SettingError
+from onebox.errors import DataError, ImageError, OneboxError, SettingError
 from onebox.prediction import sources
 from onebox.prediction.sources import Item, Problem, find
 
@@ -43,7 +43,7 @@ class Videos:
         self.opened.append(source)
         for number in count() if isinstance(source, int) else range(3):
             if source == Path("damaged.mp4") and number == 2:
-                raise PictureError("damaged.mp4: breaks off. Replace it.")
+                raise ImageError("damaged.mp4: breaks off. Replace it.")
             pixels = np.full((4, 6, 3), number, np.uint8)
             yield SimpleNamespace(number=number, time_s=number / 25, pixels=pixels)
 
@@ -63,7 +63,7 @@ def network(monkeypatch):
     def fetch(url):
         asked.append(url)
         if url.endswith("missing.jpg"):
-            raise PictureError(f"{url}: the server answered 404. Correct the address.")
+            raise ImageError(f"{url}: the server answered 404. Correct the address.")
         return b"content"
 
     fake = SimpleNamespace(is_url=lambda word: word.startswith("http"), fetch=fetch, asked=asked)
@@ -72,10 +72,10 @@ def network(monkeypatch):
     return fake
 
 
-# --- pictures
+# --- images
 
 
-def test_a_picture_is_its_own_source(place):
+def test_an_image_is_its_own_source(place):
     [item] = find(["a.png"])
     assert (item.name, item.source, item.path) == ("a.png", Path("a.png"), Path("a.png"))
     assert (item.frame, item.time_s) == (None, None)
@@ -93,7 +93,7 @@ def test_a_folder_is_walked_to_the_bottom_in_the_order_of_names(place):
     assert names(["in"]) == [str(path) for path in sorted(map(Path, names(["in"])))]
 
 
-def test_a_link_to_a_folder_is_not_followed_and_one_to_a_picture_is(place):
+def test_a_link_to_a_folder_is_not_followed_and_one_to_an_image_is(place):
     touch("in/a.png", "other/b.png")
     Path("in/round").symlink_to(place / "in")
     Path("in/link.png").symlink_to(place / "other/b.png")
@@ -109,7 +109,7 @@ def test_a_folder_is_read_no_further_than_needed(place, monkeypatch):
     assert scanned == ["in", "in/a"]
 
 
-def test_each_picture_comes_once_whatever_names_it(place):
+def test_each_image_comes_once_whatever_names_it(place):
     touch("in/a.png", "in/b.png")
     words = ["in/b.png", "in", "./in/a.png", "in/*.png", "-"]
     assert names(words, ["in/a.png", "c.png", "c.png"]) == ["in/b.png", "in/a.png", "c.png"]
@@ -138,11 +138,11 @@ def test_a_folder_that_may_not_be_listed_stops_no_other(place, monkeypatch):
     ]
 
 
-def test_a_name_that_cannot_be_asked_for_is_taken_for_a_picture(place):
+def test_a_name_that_cannot_be_asked_for_is_taken_for_an_image(place):
     name = f"{'a' * 300}.png"
     assert names([name, "-"], [name[1:]]) == [name, name[1:]]
     [problem] = find([f"{'a' * 300}[1].png"])
-    assert "holds no picture" in problem.sentence
+    assert "holds no image" in problem.sentence
 
 
 def test_names_parted_by_nul_are_told_once(place):
@@ -151,13 +151,13 @@ def test_names_parted_by_nul_are_told_once(place):
     assert "without -print0" in problem.sentence
 
 
-def test_what_holds_no_picture_is_a_problem_in_its_place(place):
+def test_what_holds_no_image_is_a_problem_in_its_place(place):
     touch("a.png", "empty/notes.txt")
     first, second, third = find(["empty", "a.png", "*.jpg"])
     assert isinstance(first, Problem)
-    assert first.sentence.startswith("empty: holds no picture (files that end in .bmp, ")
+    assert first.sentence.startswith("empty: holds no image (files that end in .bmp, ")
     assert second.name == "a.png"
-    assert third.sentence.startswith("*.jpg: holds no picture")
+    assert third.sentence.startswith("*.jpg: holds no image")
 
 
 def test_an_empty_word_is_refused():
@@ -271,7 +271,7 @@ def test_what_is_no_url_asks_no_network(place, network):
 # --- what can be told beforehand
 
 
-def test_pictures_are_counted_without_being_opened(place, videos, network):
+def test_images_are_counted_without_being_opened(place, videos, network):
     touch("in/a.png", "in/deep/b.png", "c.png")
     assert sources.count(["in", "*.png", "missing.png", "https://example.org/d.jpg"]) == 5
     assert sources.count(["in", "-"]) is None
@@ -297,7 +297,7 @@ def test_what_goes_wrong_with_data_is_a_problem_and_wrong_calls_are_not(place, v
         monkeypatch.setattr(videos, "frames", frames)
         return list(find(["clip.mp4"]))
 
-    [problem] = wrong(DataError("clip.mp4: has no pictures."))
-    assert problem.sentence == "clip.mp4: has no pictures."
+    [problem] = wrong(DataError("clip.mp4: has no images."))
+    assert problem.sentence == "clip.mp4: has no images."
     with pytest.raises(TypeError):
         wrong(TypeError("wrong call"))

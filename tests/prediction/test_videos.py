@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from onebox import images
-from onebox.errors import OneboxError, PictureError
+from onebox.errors import ImageError, OneboxError
 from onebox.prediction import cameras, videos
 from onebox.prediction.videos import Frame, frames, is_video
 
@@ -35,7 +35,7 @@ def noise(seed, size_wh=WIDE):
 
 
 def quarters(size_wh=WIDE):
-    """Red, green, blue and yellow: which corner is which shows how a picture was turned."""
+    """Red, green, blue and yellow: which corner is which shows how an image was turned."""
     width, height = size_wh
     pixels = grey(0, size_wh)
     pixels[: height // 2, : width // 2] = (200, 30, 40)
@@ -45,12 +45,12 @@ def quarters(size_wh=WIDE):
     return pixels
 
 
-def write_video(path, pictures, *, codec="mpeg4", rate=25, pts=None, turn=None, **settings):
+def write_video(path, images, *, codec="mpeg4", rate=25, pts=None, turn=None, **settings):
     """Encode arrays of RGB or RGBA; `pts` in milliseconds, else one after another."""
     kind = settings.get("pixel_format", "yuv420p")
     with av.open(str(path), "w", options=settings.get("muxing", {})) as container:
         stream = container.add_stream(codec, rate=rate, options=settings.get("coding", {}))
-        stream.height, stream.width = pictures[0].shape[:2]
+        stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt, stream.thread_count = kind, 1
         stream.codec_context.time_base = Fraction(1, 1000 if pts else rate)
         for name in ("colorspace", "color_range"):
@@ -58,7 +58,7 @@ def write_video(path, pictures, *, codec="mpeg4", rate=25, pts=None, turn=None, 
                 setattr(stream.codec_context, name, settings[name])
         if turn is not None:
             stream.set_display_rotation(*turn)
-        for number, pixels in enumerate(pictures):
+        for number, pixels in enumerate(images):
             frame = as_frame(pixels, kind, settings)
             frame.pts = pts[number] if pts else number
             frame.time_base = stream.codec_context.time_base
@@ -78,7 +78,7 @@ def as_frame(pixels, kind, settings):
 def until_error(source):
     """The frames before an error, and the error's message."""
     given = []
-    with pytest.raises(PictureError) as caught:
+    with pytest.raises(ImageError) as caught:
         given.extend(frames(source))
     assert caught.value.problems == (str(caught.value),)
     return given, str(caught.value)
@@ -97,7 +97,7 @@ def test_other_files_are_no_videos(name):
     assert not is_video(Path(name))
 
 
-def test_nothing_is_taken_for_a_picture_and_for_a_video():
+def test_nothing_is_taken_for_an_image_and_for_a_video():
     assert not videos.SUFFIXES & images.SUFFIXES
 
 
@@ -136,8 +136,8 @@ KINDS = [
 def test_frames_come_as_they_are_shown_whatever_they_are_stored_in(tmp_path, name, codec):
     # x264 stores frames out of order, since some point ahead; some files begin later than 0 s.
     kind = "yuvj420p" if codec == "mjpeg" else "yuv420p"
-    pictures = [grey(20 + 15 * number) for number in range(14)]
-    path = write_video(tmp_path / name, pictures, codec=codec, pixel_format=kind)
+    images = [grey(20 + 15 * number) for number in range(14)]
+    path = write_video(tmp_path / name, images, codec=codec, pixel_format=kind)
     given = list(frames(path))
     levels = np.array([frame.pixels.mean() for frame in given])
     np.testing.assert_allclose(levels, [20 + 15 * number for number in range(14)], atol=4)
@@ -318,9 +318,9 @@ EARLY_INDEX = {"movflags": "+faststart"}  # what says where frames lie comes fir
 )
 def test_frames_before_the_cut_are_given_and_then_an_error(tmp_path, name, codec):
     path = tmp_path / name
-    pictures = [noise(seed) for seed in range(40)]
+    images = [noise(seed) for seed in range(40)]
     write_video(
-        path, pictures, codec=codec, rate=4, muxing=EARLY_INDEX if path.suffix == ".mp4" else {}
+        path, images, codec=codec, rate=4, muxing=EARLY_INDEX if path.suffix == ".mp4" else {}
     )
     whole = list(frames(path))
     given, message = until_error(cut(path, 0.5))
@@ -346,7 +346,7 @@ def test_of_a_file_that_lacks_its_last_bytes_the_last_frame_alone_is_not_given(
     )
     path.write_bytes(path.read_bytes()[:-8])
     given = []
-    with pytest.raises(PictureError, match="behind its first 11 frames"):
+    with pytest.raises(ImageError, match="behind its first 11 frames"):
         given.extend(frames(path, threads=threads))
     assert [frame.number for frame in given] == list(range(11))
 
@@ -466,7 +466,7 @@ def test_without_pyav_the_error_says_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(OneboxError, match=r"need PyAV.*pip install 'onebox\[video\]'") as caught:
         next(frames(tmp_path / "a.mp4"))
-    assert not isinstance(caught.value, PictureError)  # no fault of this file
+    assert not isinstance(caught.value, ImageError)  # no fault of this file
 
 
 # --- cameras -------------------------------------------------------------------------------
@@ -532,7 +532,7 @@ def test_directshow_numbers_its_cameras_past_the_microphones(monkeypatch):
     ]
     monkeypatch.setattr(av, "enumerate_input_devices", lambda name: {"dshow": devices}[name])
     assert cameras.DEVICES["win32"].address(1) == "video=rear"
-    with pytest.raises(PictureError, match="camera:2: there are 2 cameras, counted from 0"):
+    with pytest.raises(ImageError, match="camera:2: there are 2 cameras, counted from 0"):
         cameras.DEVICES["win32"].address(2)
 
 

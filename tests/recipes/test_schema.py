@@ -59,10 +59,10 @@ WRONG = [
     ({"train": {"ema_decay": 1.0}}, "train.ema_decay: ", "got 1.0"),
     ({"train": {"learning_rate": float("nan")}}, "train.learning_rate: ", "got nan"),
     ({"train": {"learning_rate": float("inf")}}, "train.learning_rate: ", "got inf"),
-    ({"train": {"head_first": 1.0}}, "train.head_first: ", "got 1.0"),
+    ({"train": {"freeze_backbone_fraction": 1.0}}, "train.freeze_backbone_fraction: ", "got 1.0"),
     ({"train": {"layer_decay": 0.0}}, "train.layer_decay: ", "got 0.0"),
-    ({"augment": {"cut": 0.5}}, "augment.cut: ", "got 0.5"),
-    ({"augment": {"largest": 0.9}}, "augment.largest: ", "got 0.9"),
+    ({"augment": {"max_truncation": 0.5}}, "augment.max_truncation: ", "got 0.5"),
+    ({"augment": {"largest": 0.9}}, "augment.max_scale: ", "got 0.9"),
     ({"loss": {"box": {"l1": -1.0}}}, "loss.box.l1: ", "got -1.0"),
     ({"model": {"size": 16}}, "model.size: ", "got 16"),
     ({"model": {"mean": [0.5, 0.5]}}, "model.mean.2: ", "got [0.5, 0.5]"),
@@ -136,8 +136,8 @@ def test_a_recipe_without_a_box_loss_is_refused(box):
         ({"train": {"epochs": 3}}, "does not read train.epochs; leave it out."),
         ({"model": {}}, "does not read model; leave it out."),
         (
-            {"loss": {"label": 1.0}, "augment": {"flip": 0.0, "cut": 0.0}},
-            "does not read loss.label, augment.cut, augment.flip; leave it out.",
+            {"loss": {"label": 1.0}, "augment": {"flip": 0.0, "max_truncation": 0.0}},
+            "does not read loss.label, augment.max_truncation, augment.flip; leave it out.",
         ),
     ],
 )
@@ -269,8 +269,10 @@ def test_an_empty_file_is_the_default_of_every_setting():
     assert check_recipe(tomllib.loads(""), place="my.toml") == Recipe()
 
 
-def test_pictures_that_grow_are_refused_where_the_vector_has_one_length():
+def test_images_that_grow_are_refused_where_the_vector_has_one_length():
     changes = ["model.vectorizer=flatten", "model.box_head=direct", "loss.box={l1=1.0}"]
-    with pytest.raises(SettingError, match=r"first_size 0\.67 lets it grow; set train\.first_size"):
+    with pytest.raises(
+        SettingError, match=r"initial_scale 0\.67 lets it grow; set train\.initial_scale"
+    ):
         read_recipe("default", changes)
-    assert read_recipe("default", [*changes, "train.first_size=1"]).train.first_size == 1
+    assert read_recipe("default", [*changes, "train.initial_scale=1"]).train.initial_scale == 1

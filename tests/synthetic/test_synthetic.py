@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from onebox.errors import DataError, OneboxError, PictureError, SettingError
+from onebox.errors import DataError, ImageError, OneboxError, SettingError
 from onebox.structures import SPLITS
 from onebox.synthetic import NAMES, blobs, cutouts, dataset, save, split_counts
 from onebox.synthetic.cat import OUTLINE
@@ -42,7 +42,7 @@ def extent(mask):
 
 
 def plain(folder, colour):
-    """A folder with one picture of one colour, as a background."""
+    """A folder with one image of one colour, as a background."""
     folder.mkdir()
     Image.new("RGB", (90, 70), colour).save(folder / "plain.png")
     return folder
@@ -128,8 +128,8 @@ def test_a_hairline_is_never_shrunk_out_of_sight(tmp_path):
 
 def test_the_same_cutouts_are_in_the_same_places_on_every_ground():
     on_black = first(STREAMS["cutouts-black"](seed=3), 20)
-    on_pictures = first(cutouts(seed=3), 20)
-    assert [s.box for s in on_black] == [s.box for s in on_pictures]
+    on_images = first(cutouts(seed=3), 20)
+    assert [s.box for s in on_black] == [s.box for s in on_images]
     assert len({s.box for s in on_black}) == 20
 
 
@@ -192,7 +192,7 @@ def test_a_cut_out_on_black_has_black_around_it():
         assert not drawn.any()
 
 
-def test_natural_pictures_differ_from_sample_to_sample_and_none_is_of_a_cat():
+def test_natural_images_differ_from_sample_to_sample_and_none_is_of_a_cat():
     corners = {tuple(pixels(sample)[0, 0].tolist()) for sample in first(cutouts(size=64), 30)}
     assert len(corners) > 15
     assert len(find_backgrounds("natural")) == sum(len(names) for _, names in BUNDLED.values())
@@ -201,7 +201,7 @@ def test_natural_pictures_differ_from_sample_to_sample_and_none_is_of_a_cat():
 
 def test_a_piece_of_a_long_background_is_not_squeezed(tmp_path):
     # Red grows along 1600 columns, green along 300 rows: a square piece spans 300/1600 as much
-    # of red as of green, however the picture was shrunk while it was read.
+    # of red as of green, however the image was shrunk while it was read.
     rows, columns = np.mgrid[0:300, 0:1600]
     ramp = np.stack([columns * 255 / 1600, rows * 255 / 300, columns * 0], axis=2)
     Image.fromarray(ramp.astype(np.uint8)).save(tmp_path / "ramp.png")
@@ -230,7 +230,7 @@ def test_a_users_backgrounds_are_all_used_and_nothing_else(tmp_path):
 
 
 @each_stream
-def test_a_picture_is_the_same_each_time_it_is_drawn_and_after_a_journey(stream):
+def test_an_image_is_the_same_each_time_it_is_drawn_and_after_a_journey(stream):
     for sample in first(stream(size=48, seed=9), 5):
         again = pickle.loads(pickle.dumps(sample))  # noqa: S301 - bytes of our own
         assert (again, hash(again)) == (sample, hash(sample))
@@ -290,9 +290,7 @@ print(sorted({"skimage", "sklearn", "torch"} & set(sys.modules)))
     assert done.stdout.strip() == "[]"
 
 
-def test_without_the_bundled_pictures_discs_go_on_and_cats_say_what_to_install(
-    tmp_path, monkeypatch
-):
+def test_without_the_bundled_images_discs_go_on_and_cats_say_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setattr("onebox.synthetic.scenes.find_cutouts", find_cutouts.__wrapped__)
     monkeypatch.setattr("onebox.synthetic.scenes.find_backgrounds", find_backgrounds.__wrapped__)
@@ -346,7 +344,7 @@ def test_every_png_that_is_no_cutout_is_named_with_its_repair(tmp_path):
     put_cutout(tmp_path / "good.png")
     Image.new("RGB", (9, 9)).save(tmp_path / "opaque.png")
     Image.new("RGBA", (9, 9)).save(tmp_path / "hollow.png")
-    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.png").write_text("no image")
     noise = np.random.default_rng(0).integers(0, 255, (90, 90, 4), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "cut.png")
     (tmp_path / "cut.png").write_bytes((tmp_path / "cut.png").read_bytes()[:5000])
@@ -357,7 +355,7 @@ def test_every_png_that_is_no_cutout_is_named_with_its_repair(tmp_path):
         "cannot be decoded",
         "is wholly transparent",
         "has no transparency",
-        "is not a picture",
+        "is not an image",
     )
     assert len(caught.value.problems) == 4
     for problem, place, rule in zip(caught.value.problems, places, rules, strict=True):
@@ -379,13 +377,13 @@ def test_a_folder_that_is_missing_or_holds_nothing_is_named(tmp_path, kind):
         assert str(caught.value).startswith(f"{tmp_path / name}: {rule}")
 
 
-def test_a_folder_with_pictures_but_no_png_has_no_cutouts(tmp_path):
+def test_a_folder_with_images_but_no_png_has_no_cutouts(tmp_path):
     Image.new("RGB", (9, 9)).save(tmp_path / "a.jpg")
     with pytest.raises(DataError, match=r"holds no PNG\. Cut-outs are RGBA PNGs"):
         cutouts(cutouts=tmp_path)
 
 
-def test_every_background_that_is_no_picture_is_named_before_the_first_sample(tmp_path):
+def test_every_background_that_is_no_image_is_named_before_the_first_sample(tmp_path):
     plain(tmp_path / "good", "red")
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / name).write_bytes(b"")
@@ -397,7 +395,7 @@ def test_every_background_that_is_no_picture_is_named_before_the_first_sample(tm
     ]
 
 
-def test_a_cutout_too_thin_for_the_smallest_pictures_is_named_not_lost(tmp_path):
+def test_a_cutout_too_thin_for_the_smallest_images_is_named_not_lost(tmp_path):
     image = Image.new("RGBA", (640, 640))
     for corner in ((0, 0), (639, 639)):
         image.putpixel(corner, (255, 0, 0, 255))
@@ -425,7 +423,7 @@ def test_an_ordinary_data_set_has_2000_250_and_500_samples():
     assert [len(data.part(split)) for split in SPLITS] == [2000, 250, 500]
 
 
-def test_test_pictures_stay_the_same_and_fresh_when_more_are_trained_on():
+def test_test_images_stay_the_same_and_fresh_when_more_are_trained_on():
     few = dataset("synth:blobs", size=64, counts=FEW)
     many = dataset("synth:blobs", size=64, counts={"train": 300, "test": 3})
     assert few.part("test").samples == many.part("test").samples
@@ -471,11 +469,11 @@ def test_shares_add_up_and_leave_most_for_training(count):
     assert shares["train"] >= 8 * shares["val"] == 8 * shares["test"]
 
 
-# --- pictures without the subject ------------------------------------------------------------
+# --- images without the subject ------------------------------------------------------------
 
 
 @each_stream
-def test_a_share_of_the_pictures_is_without_the_subject_and_the_others_stay_as_they_are(stream):
+def test_a_share_of_the_images_is_without_the_subject_and_the_others_stay_as_they_are(stream):
     whole, thinned = first(stream(size=32), 60), first(stream(size=32, absent=0.3), 60)
     absent = [not sample.has_subject for sample in thinned]
     assert 8 <= sum(absent) <= 28  # 18 are expected, and 3.5 is the spread
@@ -528,7 +526,7 @@ def test_a_share_that_is_none_is_refused(share):
 
 
 @each_stream
-def test_saved_pictures_hold_the_drawn_pixels_and_keep_what_is_known_of_them(tmp_path, stream):
+def test_saved_images_hold_the_drawn_pixels_and_keep_what_is_known_of_them(tmp_path, stream):
     out = tmp_path / "new" / "out"
     saved = save(stream(size=32, split="val"), out, 3)
     for before, after in zip(stream(size=32, split="val"), saved, strict=False):
@@ -555,12 +553,12 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
     assert (tmp_path / "out").read_text() == "keep"
 
 
-def test_a_job_that_fails_half_way_leaves_no_pictures(tmp_path):
+def test_a_job_that_fails_half_way_leaves_no_images(tmp_path):
     def broken():
         yield from first(blobs(size=16), 2)
-        raise PictureError("the third is bad")
+        raise ImageError("the third is bad")
 
-    with pytest.raises(PictureError, match="the third is bad"):
+    with pytest.raises(ImageError, match="the third is bad"):
         save(broken(), tmp_path / "out", 5)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     assert len(save(blobs(size=16), tmp_path / "out", 5)) == 5
@@ -571,6 +569,6 @@ def test_a_disk_that_takes_no_more_is_told_in_words(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", full)
-    with pytest.raises(OneboxError, match=r"out: pictures cannot be written there .*No space left"):
+    with pytest.raises(OneboxError, match=r"out: images cannot be written there .*No space left"):
         save(blobs(size=16), tmp_path / "out", 1)
     assert [path for path in Path(tmp_path).rglob("*") if path.is_file()] == []

@@ -28,7 +28,7 @@ class Fixed(Localizer):
         self.facts = ModelFacts(("cat", "dog"), 64)
         self.answer = answer
 
-    def with_second_look(self, margin):
+    def with_refinement(self, margin):
         return self
 
     def predict(self, source):
@@ -57,7 +57,7 @@ def test_a_probability_counts_as_an_edge_whose_range_is_a_side(changed):
     assert difference(**changed) == pytest.approx(64 / 4)
 
 
-def test_a_joint_counts_and_its_confidence_does_not():
+def test_a_keypoint_counts_and_its_confidence_does_not():
     posed = dataclasses.replace(ANSWER, keypoints=((16.0, 8.0, 0.9),))
     moved = dataclasses.replace(ANSWER, keypoints=((16.0, 18.0, 0.1),))
     # Ten of 80 rows are 8 of 64
@@ -74,7 +74,7 @@ def test_what_is_no_number_makes_no_number_of_the_difference():
 class Clocked:
     """Moves a clock on with each answer, by a second in the first two of its turn."""
 
-    classes, mean_box, joints = ("cat",), None, None
+    classes, mean_box, keypoints = ("cat",), None, None
 
     def __init__(self, name, seconds, clock, calls):
         self.name, self.seconds, self.clock, self.calls = name, seconds, clock, calls
@@ -119,7 +119,7 @@ def test_a_loss_up_to_the_limit_passes_and_one_above_it_does_not():
     check_loss(comparison(after=0.9))
     with pytest.raises(ModelError) as refused:
         check_loss(comparison(after=0.7949))
-    assert "on 40 validation pictures is 0.7949, 0.0051 below the model's 0.8000" in str(
+    assert "on 40 validation images is 0.7949, 0.0051 below the model's 0.8000" in str(
         refused.value
     )
 
@@ -127,7 +127,7 @@ def test_a_loss_up_to_the_limit_passes_and_one_above_it_does_not():
 def test_a_loss_that_is_unknown_or_no_number_does_not_pass():
     with pytest.raises(ModelError, match="nan"):
         check_loss(comparison(after=float("nan")))
-    with pytest.raises(DataError, match="no validation picture has a box"):
+    with pytest.raises(DataError, match="no validation image has a box"):
         check_loss(comparison(after=None))
 
 
@@ -140,7 +140,7 @@ def test_parity_holds_up_to_a_tenth_of_a_pixel(parity_px, holds):
         check_parity(comparison(parity_px=parity_px))
 
 
-# --- the pictures ------------------------------------------------------------------------------
+# --- the images ------------------------------------------------------------------------------
 
 
 def test_samples_are_taken_evenly_with_the_first_and_the_last(discs):
@@ -151,7 +151,7 @@ def test_samples_are_taken_evenly_with_the_first_and_the_last(discs):
     assert spread((), 4) == []
 
 
-def test_pictures_are_cut_to_many_shapes():
+def test_images_are_cut_to_many_shapes():
     square = np.arange(20 * 20 * 3).reshape(20, 20, 3).astype(np.uint8)
     cut = of_many_shapes([square], 8)
     # A twentieth of 20 rows for each step up to six, of the columns up to four
@@ -160,13 +160,13 @@ def test_pictures_are_cut_to_many_shapes():
     np.testing.assert_array_equal(cut[7], square[:, :18])
 
 
-def test_generated_pictures_have_the_size_asked_for():
-    pictures = generated(48, 3)
-    assert [one.shape for one in pictures] == [(48, 48, 3)] * 3
-    assert not np.array_equal(pictures[0], pictures[1])
+def test_generated_images_have_the_size_asked_for():
+    images = generated(48, 3)
+    assert [one.shape for one in images] == [(48, 48, 3)] * 3
+    assert not np.array_equal(images[0], images[1])
 
 
-def test_a_network_of_one_look_is_shown_whole_pictures_shrunk_as_the_runtime_does(
+def test_a_network_of_one_look_is_shown_whole_images_shrunk_as_the_runtime_does(
     model_file, tmp_path
 ):
     large = np.random.default_rng(0).integers(0, 256, (640, 640, 3), dtype=np.uint8)
@@ -178,7 +178,7 @@ def test_a_network_of_one_look_is_shown_whole_pictures_shrunk_as_the_runtime_doe
 
 
 def test_a_network_of_two_looks_is_shown_the_part_around_its_first_box_too(model_file, discs):
-    localizer = onebox.load(model_file).with_second_look(1.4)
+    localizer = onebox.load(model_file).with_refinement(1.4)
     sample = next(one for one in discs if one.box[2] - one.box[0] < 20)
     whole, part = shown(localizer, [sample])
     np.testing.assert_array_equal(whole, np.asarray(sample.image))

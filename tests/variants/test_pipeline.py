@@ -20,7 +20,7 @@ from onebox import synthetic
 from onebox.errors import DataError, ModelError, OneboxError, SettingError
 from onebox.variants import gates, int8, openvino_ir, pipeline
 from onebox.variants.packages import imported
-from onebox.variants.pipeline import CALIBRATION_PICTURES, VARIANTS, make, place_of
+from onebox.variants.pipeline import CALIBRATION_IMAGES, VARIANTS, make, place_of
 
 needs_openvino = pytest.mark.skipif(
     importlib.util.find_spec("openvino") is None, reason="OpenVINO is not installed"
@@ -97,23 +97,23 @@ def test_an_int8_file_is_loaded_and_scores_as_any_other(quantized, val):
     assert measured.mean_iou == quantized.made.mean_iou
     assert measured.mean_iou > 0.7
     assert quantized.mean_iou_loss <= 0.005
-    assert quantized.pictures == len(val)
+    assert quantized.images == len(val)
 
 
 def test_an_int8_file_says_what_it_is_and_scores_and_else_what_the_model_says(
     quantized, model_file, val
 ):
     made, given = (onebox.load(file).facts for file in (quantized.file, model_file))
-    assert made.figures == {
+    assert made.metrics == {
         "val": onebox.evaluate(onebox.load(quantized.file), val).overall.as_json()
     }
     assert made.provenance["variant"] == {
         "name": "int8",
         "onnxruntime": onnxruntime.__version__,
-        "calibration_pictures": len(val),
+        "calibration_images": len(val),
     }
     assert {**made.provenance, "variant": None} == {**given.provenance, "variant": None}
-    same = {"provenance": {}, "figures": {}}
+    same = {"provenance": {}, "metrics": {}}
     assert dataclasses.replace(made, **same) == dataclasses.replace(given, **same)
 
 
@@ -141,7 +141,7 @@ def test_too_large_a_loss_is_refused_with_its_number_and_nothing_is_written(
     with pytest.raises(ModelError) as refused:
         make(model_file, "int8", out, discs)
     message = str(refused.value)
-    assert message.startswith(f"{out}: its mean IoU on 12 validation pictures is 0.")
+    assert message.startswith(f"{out}: its mean IoU on 12 validation images is 0.")
     assert "more than the 0.005 allowed; nothing was written" in message
     assert refused.value.exit_code == 4
     left = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
@@ -152,10 +152,10 @@ def test_too_large_a_loss_is_refused_with_its_number_and_nothing_is_written(
     ("data", "said"),
     [
         (None, "no data set is given. Name one by --data"),
-        ("test", "has no validation pictures"),
+        ("test", "has no validation images"),
     ],
 )
-def test_int8_without_validation_pictures_is_refused(data, said, model_file, discs, tmp_path):
+def test_int8_without_validation_images_is_refused(data, said, model_file, discs, tmp_path):
     given = None if data is None else discs.part(data)
     with pytest.raises(DataError, match=said):
         make(model_file, "int8", tmp_path / "model.int8.onnx", given)
@@ -166,7 +166,7 @@ def test_int8_needs_boxes_to_be_judged_by(as_other, model_file, val, tmp_path):
     as_other("int8")
     without = [dataclasses.replace(sample, box=None, label=None) for sample in val]
     data = dataclasses.replace(val, samples=tuple(without))
-    with pytest.raises(DataError, match="no validation picture has a box"):
+    with pytest.raises(DataError, match="no validation image has a box"):
         make(model_file, "int8", tmp_path / "model.int8.onnx", data)
 
 
@@ -229,13 +229,13 @@ def test_fp32_is_the_file_itself(model_file, tmp_path):
     comparison = make(model_file, "fp32", tmp_path / "copy.onnx")
     assert (tmp_path / "copy.onnx").read_bytes() == model_file.read_bytes()
     assert (comparison.parity_px, comparison.size_ratio) == (0, 1)
-    assert (comparison.pictures, comparison.mean_iou_loss) == (0, None)
+    assert (comparison.images, comparison.mean_iou_loss) == (0, None)
 
 
 def test_with_data_fp32_is_measured_too(model_file, discs, trained_run, tmp_path):
     comparison = make(model_file, "fp32", tmp_path / "copy.onnx", discs)
-    assert comparison.fp32.mean_iou == trained_run.figures["val"]["mean_iou"]
-    assert (comparison.pictures, comparison.mean_iou_loss) == (12, 0)
+    assert comparison.fp32.mean_iou == trained_run.metrics["val"]["mean_iou"]
+    assert (comparison.images, comparison.mean_iou_loss) == (12, 0)
 
 
 def test_another_answer_is_refused_with_the_difference(as_other, model_file, tmp_path):
@@ -259,13 +259,13 @@ def converted(model_file, discs, tmp_path_factory):
 def test_openvino_answers_as_onnx_runtime_does(converted, val, trained_run):
     assert 0 < converted.parity_px < 0.01
     assert converted.made.mean_iou == pytest.approx(
-        trained_run.figures["val"]["mean_iou"], abs=1e-4
+        trained_run.metrics["val"]["mean_iou"], abs=1e-4
     )
     ours, theirs = openvino_ir.load(converted.file), onebox.load(trained_run.model)
     for sample in val:
-        picture = np.asarray(sample.image)
-        assert ours.predict(picture).box == pytest.approx(theirs.predict(picture).box, abs=0.01)
-        assert ours.predict(picture).label == theirs.predict(picture).label
+        image = np.asarray(sample.image)
+        assert ours.predict(image).box == pytest.approx(theirs.predict(image).box, abs=0.01)
+        assert ours.predict(image).label == theirs.predict(image).label
 
 
 @needs_openvino
@@ -275,7 +275,7 @@ def test_an_ir_is_two_files_and_says_what_it_is(converted, model_file):
     assert converted.made.size_mb == sum(file.stat().st_size for file in files) / 1e6
     facts = openvino_ir.load(converted.file).facts
     assert facts.provenance["variant"].keys() == {"name", "openvino"}
-    assert facts.figures == onebox.load(model_file).facts.figures
+    assert facts.metrics == onebox.load(model_file).facts.metrics
     assert str(model_file.parent).encode() not in converted.file.read_bytes()
 
 
@@ -303,8 +303,8 @@ def test_the_program_in_the_document_gives_the_box_of_predict(
     [program] = re.findall(r"<!-- openvino -->\n```python\n(.*?)```", text, re.DOTALL)
     for file in converted.file.parent.iterdir():
         shutil.copy(file, tmp_path)
-    picture = Image.fromarray(np.asarray(val.samples[0].image)).resize((200, 150))
-    picture.save(tmp_path / "cat.jpg", "PNG")
+    image = Image.fromarray(np.asarray(val.samples[0].image)).resize((200, 150))
+    image.save(tmp_path / "cat.jpg", "PNG")
     monkeypatch.chdir(tmp_path)
     imported("openvino")  # here, so that the program's own import reports nothing
     names = {}
@@ -420,26 +420,26 @@ def test_a_folder_that_is_not_there_is_an_error_with_its_reason(model_file, tmp_
         make(model_file, "fp32", tmp_path / "nowhere/copy.onnx")
 
 
-def test_more_pictures_than_calibration_takes_are_thinned(model_file, tmp_path, monkeypatch):
+def test_more_images_than_calibration_takes_are_thinned(model_file, tmp_path, monkeypatch):
     seen = []
 
     def write(source, file):
-        seen.append(len(list(source.pictures())))
+        seen.append(len(list(source.images())))
         shutil.copy(model_file, file)
 
     variant = dataclasses.replace(VARIANTS["int8"], write=write)
     monkeypatch.setattr(pipeline, "VARIANTS", {"int8": variant})
-    monkeypatch.setattr(pipeline, "CALIBRATION_PICTURES", 5)
+    monkeypatch.setattr(pipeline, "CALIBRATION_IMAGES", 5)
     many = synthetic.dataset("synth:blobs", size=32, counts={"val": 12})
     comparison = make(model_file, "int8", tmp_path / "model.int8.onnx", many)
     facts = onebox.load(comparison.file).facts
-    assert (seen, comparison.pictures) == ([5], 12)
-    assert facts.provenance["variant"]["calibration_pictures"] == 5
-    assert CALIBRATION_PICTURES >= 100
+    assert (seen, comparison.images) == ([5], 12)
+    assert facts.provenance["variant"]["calibration_images"] == 5
+    assert CALIBRATION_IMAGES >= 100
 
 
 def test_the_limits_are_those_that_are_promised():
-    assert (gates.PARITY_PX, gates.MOST_LOSS, pipeline.PARITY_PICTURES) == (0.1, 0.005, 32)
+    assert (gates.PARITY_PX, gates.MOST_LOSS, pipeline.PARITY_IMAGES) == (0.1, 0.005, 32)
 
 
 def test_what_is_compared_is_json(quantized):

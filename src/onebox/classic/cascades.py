@@ -1,7 +1,7 @@
 """Haar cascades: those that come with OpenCV by name, any other by its file.
 
 A cascade is a chain of ever stricter tests on sums of rectangles, tried at every place and scale
-of a grey picture; what passes them all is a find.
+of a grey image; what passes them all is a find.
 
 References:
     Viola and Jones, "Rapid object detection using a boosted cascade of simple features", CVPR 2001.
@@ -17,7 +17,7 @@ from numpy import ndarray
 from onebox.boxes import box_areas, clip_boxes, to_xyxy
 from onebox.classic.packages import imported
 from onebox.errors import SettingError, shorten, suggest
-from onebox.images import Picture
+from onebox.images import LoadedImage
 
 SCALE_STEP = 1.1
 """From one tried size of the window to the next."""
@@ -26,11 +26,11 @@ LEAST_NEIGHBOURS = 5
 """Windows that must agree on a find; with fewer, more is found and more of it is none."""
 
 LEAST_SHARE = 1 / 12
-"""The smallest find, as a share of the picture's shorter side."""
+"""The smallest find, as a share of the image's shorter side."""
 
 Boxes = Float[ndarray, "n 4"]
-Detector = Callable[[Picture], Boxes]
-"""A picture → ``xyxy`` boxes in pixels of the whole picture, the largest first."""
+Detector = Callable[[LoadedImage], Boxes]
+"""An image → ``xyxy`` boxes in pixels of the whole image, the largest first."""
 
 _PREFIX = "haarcascade_"
 _SUFFIX = ".xml"
@@ -87,20 +87,20 @@ def open_cascade(cascade: str | Path) -> Detector:
     if classifier.empty():
         raise SettingError(_no_cascade(path))
 
-    def detect(picture: Picture) -> Boxes:
-        grey = opencv.cvtColor(picture.pixels, opencv.COLOR_RGB2GRAY)
+    def detect(image: LoadedImage) -> Boxes:
+        grey = opencv.cvtColor(image.pixels, opencv.COLOR_RGB2GRAY)
         least = max(1, round(LEAST_SHARE * min(grey.shape)))
         finds = classifier.detectMultiScale(
             grey, scaleFactor=SCALE_STEP, minNeighbors=LEAST_NEIGHBOURS, minSize=(least, least)
         )
-        return _ranked(_on_whole_picture(np.array(finds, dtype=np.float64), picture))
+        return _ranked(_on_whole_image(np.array(finds, dtype=np.float64), image))
 
     return detect
 
 
-def _on_whole_picture(finds: ndarray, picture: Picture) -> Boxes:
-    xyxy = to_xyxy(finds.reshape(-1, 4), "xywh") * np.array(picture.scale_xy * 2)
-    width, height = picture.size_wh
+def _on_whole_image(finds: ndarray, image: LoadedImage) -> Boxes:
+    xyxy = to_xyxy(finds.reshape(-1, 4), "xywh") * np.array(image.scale_xy * 2)
+    width, height = image.size_wh
     return clip_boxes(xyxy, (float(width), float(height)))
 
 

@@ -1,4 +1,4 @@
-"""Training pictures → pyramids with their truth, and the windows that a bank learns from."""
+"""Training images → pyramids with their truth, and the windows that a bank learns from."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ from onebox.boxes import paired_iou
 from onebox.classic.pyramid import Pyramid, build_pyramid
 from onebox.classic.settings import HogSettings
 from onebox.classic.windows import Grid, Shape, describe_windows, make_grid
-from onebox.errors import DataError, PictureError
+from onebox.errors import DataError, ImageError
 from onebox.structures import Sample
 
 NOTHING = -1
-"""The number of the class of a picture without a subject, and of a window of background."""
+"""The number of the class of an image without a subject, and of a window of background."""
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Example:
-    """A training picture.
+    """A training image.
 
     Attributes:
         pyramid: What windows see of it.
@@ -39,10 +39,10 @@ class Example:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tried:
-    """All windows of one shape over a training picture.
+    """All windows of one shape over a training image.
 
     Attributes:
-        example: The picture.
+        example: The image.
         grid: The windows.
         overlaps: Of each with the true box; 0 where there is none.
     """
@@ -60,7 +60,7 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How pictures become examples.
+    """How images become examples.
 
     Attributes:
         settings: Of the localizer.
@@ -75,13 +75,13 @@ class Reading:
     classes: tuple[str, ...]
 
     def example(self, sample: Sample) -> Example:
-        """Read one picture.
+        """Read one image.
 
         Raises:
-            PictureError: If it cannot be read.
+            ImageError: If it cannot be read.
         """
-        picture = images.load(sample.image, at_least=self.sides[0])
-        pyramid = build_pyramid(picture, self.sides, self.settings, least_cells=self.least_cells)
+        image = images.load(sample.image, at_least=self.sides[0])
+        pyramid = build_pyramid(image, self.sides, self.settings, least_cells=self.least_cells)
         if sample.label is None or sample.box is None:
             return Example(pyramid, NOTHING, None)
         truth = np.array(sample.box, dtype=np.float64) / np.array(pyramid.extent_wh * 2)
@@ -91,7 +91,7 @@ class Reading:
 def read_examples(
     samples: Sequence[Sample], reading: Reading, progress: Progress
 ) -> tuple[Example, ...]:
-    """Read all pictures, and call ``progress`` after each with those done and all there are.
+    """Read all images, and call ``progress`` after each with those done and all there are.
 
     Raises:
         DataError: If some cannot be read; the message lists every one of them.
@@ -101,7 +101,7 @@ def read_examples(
     for done, sample in enumerate(samples, start=1):
         try:
             examples.append(reading.example(sample))
-        except PictureError as error:
+        except ImageError as error:
             place = f"{sample.origin}: " if sample.origin else ""
             problems += [f"{place}{problem}" for problem in error.problems]
         progress(done, len(samples))
@@ -111,10 +111,10 @@ def read_examples(
 
 
 def size_of(sample: Sample) -> tuple[int, int]:
-    """Width and height of a sample's upright picture.
+    """Width and height of a sample's upright image.
 
     Raises:
-        PictureError: If it cannot be read.
+        ImageError: If it cannot be read.
     """
     if sample.size_wh is not None:
         return sample.size_wh
@@ -125,7 +125,7 @@ def size_of(sample: Sample) -> tuple[int, int]:
 
 
 def try_windows(example: Example, shape: Shape, settings: HogSettings) -> Tried:
-    """Lay windows of one shape over a training picture."""
+    """Lay windows of one shape over a training image."""
     grid = make_grid(example.pyramid, shape, settings)
     if example.truth is None:
         return Tried(example, grid, np.zeros(len(grid.boxes)))

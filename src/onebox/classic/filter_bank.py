@@ -68,11 +68,11 @@ class Bank:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
-    """The best windows of a picture.
+    """The best windows of an image.
 
     Attributes:
         margins: The largest margin of any machine, for each window.
-        boxes: Refined ``xyxy`` boxes in shares of the picture's sides, inside the frame.
+        boxes: Refined ``xyxy`` boxes in shares of the image's sides, inside the frame.
         best: The largest margin of any window, for each machine.
     """
 
@@ -86,7 +86,7 @@ class Vote:
     """What candidates agree on.
 
     Attributes:
-        box: ``xyxy`` in shares of the picture's sides.
+        box: ``xyxy`` in shares of the image's sides.
         agreement: Mean overlap of the candidates with it, each by its say.
     """
 

@@ -58,7 +58,7 @@ class HogLocalizer:
         facts: What it says of itself; its size is the longer side of the pyramid's finest level.
         machines: What it learned.
         name: The file, or what it is.
-        threads: Pictures under way at once where there are many; None for all cores that the
+        threads: Images under way at once where there are many; None for all cores that the
             process may use.
     """
 
@@ -82,12 +82,12 @@ class HogLocalizer:
 
     @property
     def mean_box(self) -> Box | None:
-        """The mean training box, in shares of the picture's sides."""
+        """The mean training box, in shares of the image's sides."""
         return self.facts.mean_box
 
     @property
-    def joints(self) -> None:
-        """None: windows find no joints."""
+    def keypoints(self) -> None:
+        """None: windows find no keypoints."""
         return
 
     def with_facts(self, facts: ModelFacts) -> "HogLocalizer":
@@ -99,24 +99,24 @@ class HogLocalizer:
         return HogLocalizer(self.machines, self.facts, self.name, threads=threads)
 
     def predict(self, source: Source) -> Prediction:
-        """Find the subject of one picture.
+        """Find the subject of one image.
 
         Args:
-            source: A path, encoded bytes, a Pillow picture, or an array of uint8 with shape
+            source: A path, encoded bytes, a Pillow image, or an array of uint8 with shape
                 (height, width), (height, width, 3) or (height, width, 4).
 
         Returns:
-            The class, how sure, and the box in pixels of the upright picture. The score is the
+            The class, how sure, and the box in pixels of the upright image. The score is the
             class's probability times the overlap expected of the box.
 
         Raises:
-            PictureError: If the picture cannot be read.
+            ImageError: If the image cannot be read.
             OneboxError: If scikit-image is not installed.
         """
         machines = self.machines
-        picture = images.load(source, at_least=self.facts.size)
+        image = images.load(source, at_least=self.facts.size)
         pyramid = build_pyramid(
-            picture, machines.sides, machines.settings, least_cells=machines.least_cells
+            image, machines.sides, machines.settings, least_cells=machines.least_cells
         )
         best, agreed = machines.answer(pyramid)
         probabilities = machines.calibration.probabilities(best)
@@ -132,7 +132,7 @@ class HogLocalizer:
     def predict_many(
         self, sources: Iterable[Source], *, threads: int | None = None
     ) -> Generator[Answer, None, None]:
-        """Find the subjects of many pictures; see `onebox.runtime.Localizer.predict_many`.
+        """Find the subjects of many images; see `onebox.runtime.Localizer.predict_many`.
 
         Raises:
             ValueError: If ``threads`` is less than 1.

@@ -42,17 +42,17 @@ def train(
     """Train a localizer on the ``train`` split, and calibrate its scores on ``val``.
 
     Args:
-        data: Joints are passed over. Where ``val`` has fewer than ten pictures with a box, scores
-            are calibrated on the training pictures, and promise too much.
+        data: Keypoints are passed over. Where ``val`` has fewer than ten images with a box, scores
+            are calibrated on the training images, and promise too much.
         settings: All there are.
-        progress: Called after each picture that was read, with those done and all there are.
+        progress: Called after each image that was read, with those done and all there are.
 
     Returns:
         The localizer; the same for the same data, settings and machine.
 
     Raises:
-        DataError: If a class has no training picture with a box, or none that a window can show,
-            if there is no background, or if pictures cannot be read.
+        DataError: If a class has no training image with a box, or none that a window can show,
+            if there is no background, or if images cannot be read.
         OneboxError: If scikit-image or scikit-learn is not installed.
     """
     check(data)
@@ -79,10 +79,10 @@ def train(
 
 
 def check(data: Dataset) -> None:
-    """Refuse what cannot be learned, before any picture is read.
+    """Refuse what cannot be learned, before any image is read.
 
     Raises:
-        DataError: If a class has no training picture with a box.
+        DataError: If a class has no training image with a box.
         OneboxError: If scikit-image or scikit-learn is not installed.
     """
     for package in ("skimage", "sklearn"):
@@ -93,7 +93,7 @@ def check(data: Dataset) -> None:
     if missing or not data.classes:
         what = f"of {', '.join(missing)} " if missing else ""
         raise DataError(
-            f"{name}: has no training picture {what}with a box. Add some, or remove the class."
+            f"{name}: has no training image {what}with a box. Add some, or remove the class."
         )
 
 
@@ -109,7 +109,7 @@ def _drawn(
     firsts = {samples[place].label: place for place in reversed(order.tolist())}
     kept = [firsts[label] for label in data.classes if label in firsts]
     rest = [place for place in order.tolist() if place not in set(kept)]
-    return [samples[place] for place in sorted([*kept, *rest][: max(len(kept), settings.pictures)])]
+    return [samples[place] for place in sorted([*kept, *rest][: max(len(kept), settings.images)])]
 
 
 def _plan(
@@ -149,7 +149,7 @@ def _bank(
         if number not in shown:
             raise DataError(
                 f"class {reading.classes[number]!r}: no window comes near any of its boxes; they "
-                "are too small or too narrow for HOG windows. Crop the pictures closer around "
+                "are too small or too narrow for HOG windows. Crop the images closer around "
                 "their subjects, or use another recipe."
             )
     return fit_bank(tried, shape, members, reading.settings, generator)
@@ -168,7 +168,7 @@ def _calibration(machines: Machines, examples: Sequence[Example]) -> Calibration
 
 
 def _mean_box(samples: Sequence[Sample]) -> Box:
-    """The mean box, in shares of the pictures' sides."""
+    """The mean box, in shares of the images' sides."""
     shares: list[ndarray] = [
         np.array(sample.box) / np.array(size_of(sample) * 2, dtype=np.float64) for sample in samples
     ]

@@ -1,6 +1,6 @@
-"""A picture → histograms of oriented gradients (HOG) at several sizes.
+"""An image → histograms of oriented gradients (HOG) at several sizes.
 
-A level is the grey picture at one size, in a black margin that a window may reach into, as
+A level is the grey image at one size, in a black margin that a window may reach into, as
 normalised blocks of cells. The ends of the pyramid follow from the training boxes: at the finest
 level the smallest of them is as large as a window, at the coarsest the largest.
 
@@ -19,7 +19,7 @@ from PIL import Image
 
 from onebox.classic.packages import imported
 from onebox.classic.settings import HogSettings
-from onebox.images import Picture
+from onebox.images import LoadedImage
 
 LONGEST = 640
 """The longer side of the finest level, at most: what is smaller than a window there is missed."""
@@ -30,11 +30,11 @@ _ADDED_LENGTH = 1e-5  # scikit-image adds this to a block's length before it div
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Level:
-    """A picture at one size.
+    """An image at one size.
 
     Attributes:
         blocks: Normalised histograms; block ``(0, 0)`` begins at the margin's upper left corner.
-        size_wh: Width and height of the picture at this level, without the margin, in pixels.
+        size_wh: Width and height of the image at this level, without the margin, in pixels.
     """
 
     blocks: Float32[ndarray, "rows columns channels"]
@@ -43,13 +43,13 @@ class Level:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pyramid:
-    """A picture at several sizes.
+    """An image at several sizes.
 
     Attributes:
         levels: The finest first.
-        size_wh: Width and height of the whole upright picture, in pixels.
-        extent_wh: Pixels of the whole picture that a level's width and height stand for: its size,
-            up to the last pixel of a picture that was shrunk while it was decoded.
+        size_wh: Width and height of the whole upright image, in pixels.
+        extent_wh: Pixels of the whole image that a level's width and height stand for: its size,
+            up to the last pixel of an image that was shrunk while it was decoded.
     """
 
     levels: tuple[Level, ...]
@@ -61,7 +61,7 @@ def level_sides(shares: Float[ndarray, " n"], settings: HogSettings) -> tuple[in
     """Choose the longer sides of a pyramid's levels.
 
     Args:
-        shares: For each training box the square root of its area, as a share of its picture's
+        shares: For each training box the square root of its area, as a share of its image's
             longer side.
         settings: The window and the levels an octave.
 
@@ -75,16 +75,16 @@ def level_sides(shares: Float[ndarray, " n"], settings: HogSettings) -> tuple[in
 
 
 def build_pyramid(
-    picture: Picture,
+    image: LoadedImage,
     sides: Sequence[int],
     settings: HogSettings,
     *,
     least_cells: tuple[int, int],
 ) -> Pyramid:
-    """Describe a picture at each size.
+    """Describe an image at each size.
 
     Args:
-        picture: Of any size; it is stretched where it is smaller than a level.
+        image: Of any size; it is stretched where it is smaller than a level.
         sides: The longer side of each level, in pixels.
         settings: Cells, blocks, margin.
         least_cells: Rows and columns that each level has at least, margin and all.
@@ -92,10 +92,10 @@ def build_pyramid(
     Returns:
         The levels, in the order of ``sides``.
     """
-    grey = Image.fromarray(picture.pixels).convert("L")
+    grey = Image.fromarray(image.pixels).convert("L")
     levels = tuple(_level(grey, side, settings, least_cells) for side in sides)
-    width, height = grey.width * picture.scale_xy[0], grey.height * picture.scale_xy[1]
-    return Pyramid(levels, picture.size_wh, (width, height))
+    width, height = grey.width * image.scale_xy[0], grey.height * image.scale_xy[1]
+    return Pyramid(levels, image.size_wh, (width, height))
 
 
 def _level(

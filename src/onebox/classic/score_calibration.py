@@ -1,4 +1,4 @@
-"""What machines say of a picture → how sure, in [0, 1].
+"""What machines say of an image → how sure, in [0, 1].
 
 References:
     Platt, "Probabilistic outputs for support vector machines", 1999 (a logistic curve).
@@ -21,7 +21,7 @@ _HARDLY_PENALISED = 1e4
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Two curves, each fitted on pictures with a known answer.
+    """Two curves, each fitted on images with a known answer.
 
     Attributes:
         slope: Of the log-odds of the box's overlap, over the agreement of the candidates.
@@ -38,7 +38,7 @@ class Calibration:
         return float(np.exp(-np.logaddexp(0, -(self.slope * agreement + self.intercept))))
 
     def probabilities(self, best: Float[ndarray, " classes"]) -> Float[ndarray, " classes"]:
-        """How probable each class is, by its largest margin in the picture."""
+        """How probable each class is, by its largest margin in the image."""
         return np.exp(_log_softmax(best[None].astype(np.float64), self.temperature))[0]
 
 
@@ -51,17 +51,17 @@ def calibrate(
     """Fit both curves.
 
     Args:
-        agreements: Of each picture's candidates with its box.
-        overlaps: Of each picture's box with the true one.
-        best: The largest margin of each class, for each picture.
-        labels: The true class of each picture.
+        agreements: Of each image's candidates with its box.
+        overlaps: Of each image's box with the true one.
+        best: The largest margin of each class, for each image.
+        labels: The true class of each image.
 
     Returns:
         The curves; where more agreement does not mean more overlap, the overlap expected is the
-        same for every picture.
+        same for every image.
     """
-    # Two pictures are imagined: without agreement nothing is found, with full agreement all is.
-    # They tilt the curve where a few pictures do not say which way it goes.
+    # Two images are imagined: without agreement nothing is found, with full agreement all is.
+    # They tilt the curve where a few images do not say which way it goes.
     ends = np.array([0.0, 1.0])
     slope, intercept = _logistic(np.append(agreements, ends), np.append(overlaps, ends))
     if slope <= 0:
@@ -70,7 +70,7 @@ def calibrate(
 
 
 def _logistic(values: Float[ndarray, " n"], shares: Float[ndarray, " n"]) -> tuple[float, float]:
-    # Each picture counts as a hit with its share, and as a miss with what is left of it.
+    # Each image counts as a hit with its share, and as a miss with what is left of it.
     curve = imported("sklearn.linear_model").LogisticRegression(C=_HARDLY_PENALISED)
     curve.fit(
         np.tile(values, 2)[:, None],

@@ -21,23 +21,23 @@ class HogSettings(BaseModel):
         contrast: Gradients much weaker than this, in grey levels a pixel, count little.
         window: Side of a square window, in cells. A class whose boxes are wide or tall has a
             window of about this area with the median aspect of its boxes.
-        margin: Cells around the picture into which a window may reach.
+        margin: Cells around the image into which a window may reach.
         scales: Levels of the pyramid an octave. Its ends follow from the sizes of the boxes.
         stride: Cells from a window to the next.
-        place: Weight of the window's place in the picture among its features; 0 for none.
+        place: Weight of the window's place in the image among its features; 0 for none.
         svm_c: The support vector machines' ``C``: the price of a window on the wrong side. The
             windows of a class and all others weigh the same together.
         positive_overlap: Least overlap with the true box of a window that is learned as one.
-        positives: Such windows a picture, at most.
+        positives: Such windows an image, at most.
         negative_overlap: Overlap from which on a window is no background.
-        negatives: Windows of background a picture, drawn at random.
-        hard_negatives: Windows of background a picture that a first machine took for the subject,
+        negatives: Windows of background an image, drawn at random.
+        hard_negatives: Windows of background an image that a first machine took for the subject,
             at most; the second learns from them too.
         refine_overlap: Least overlap of a window from which the true box is learned.
-        refined: Such windows a picture, at most, drawn at random.
+        refined: Such windows an image, at most, drawn at random.
         refine_penalty: Ridge penalty of the step from a window to the true box.
         sharpness: How fast a window's say in the answer falls with its margin.
-        pictures: Training pictures that are used, at most, drawn at random: their windows are all
+        images: Training images that are used, at most, drawn at random: their windows are all
             in memory.
         seed: Everything random follows from it.
     """
@@ -63,7 +63,7 @@ class HogSettings(BaseModel):
     refined: Natural = 30
     refine_penalty: Positive = 30.0
     sharpness: Positive = 5.0
-    pictures: Natural = 500
+    images: Natural = 500
     seed: Count = 0
 
     @property

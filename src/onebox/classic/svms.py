@@ -42,7 +42,7 @@ def fit_bank(
     """Learn the machines of all classes whose windows have one shape.
 
     Args:
-        tried: The windows of this shape over each training picture, of every class.
+        tried: The windows of this shape over each training image, of every class.
         shape: Of the windows.
         members: The classes that get a machine, by their number.
         settings: What is drawn and how it is penalised.
@@ -54,8 +54,8 @@ def fit_bank(
     features, labels = _first_windows(tried, settings, generator)
     if NOTHING not in labels:
         raise DataError(
-            "the subjects fill their pictures so far that no window is left as background. Add "
-            "pictures that show more around the subject, or pictures without it."
+            "the subjects fill their images so far that no window is left as background. Add "
+            "images that show more around the subject, or images without it."
         )
     weights, bias = _fit_machines(features, labels, members, settings)
     mined = _mine(tried, weights, bias, settings)
@@ -90,7 +90,7 @@ def _fit_machines(
     wide = features.astype(np.float64)
     machine = imported("sklearn.svm").LinearSVC
     settled = {"C": settings.svm_c, "dual": False, "intercept_scaling": _BIAS_SCALE}
-    # Balanced, or a class of a few pictures would be one that is hardly ever answered.
+    # Balanced, or a class of a few images would be one that is hardly ever answered.
     machines = [
         machine(class_weight="balanced", **settled).fit(wide, labels == member)
         for member in members

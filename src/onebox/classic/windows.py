@@ -2,7 +2,7 @@
 
 A window sees its blocks, and it knows its place: a linear machine can learn from ``place`` that
 subjects stand in the middle and fill half the frame as readily as what they look like. Boxes are
-``xyxy`` in shares of the picture's sides, and may reach beyond the frame.
+``xyxy`` in shares of the image's sides, and may reach beyond the frame.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Grid:
 
     Attributes:
         shape: Of each window.
-        boxes: What each covers, in shares of the picture's sides.
+        boxes: What each covers, in shares of the image's sides.
         corners: For each its level, and the row and column of its first block there.
     """
 
@@ -72,7 +72,7 @@ def describe_windows(
     """The features of some windows: their blocks, then their place.
 
     Args:
-        pyramid: The picture.
+        pyramid: The image.
         grid: Windows over it.
         chosen: Which of them.
         settings: Cells and blocks.

@@ -17,7 +17,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="One picture, one subject: what it is, where it is, and how sure.",
+    help="One image, one subject: what it is, where it is, and how sure.",
 )
 
 
@@ -38,7 +38,7 @@ def onebox(
         typer.Option("--version", callback=_print_version, help="Print the version and end."),
     ] = False,
 ) -> None:
-    """One picture, one subject: what it is, where it is, and how sure."""
+    """One image, one subject: what it is, where it is, and how sure."""
 
 
 app.command()(train.train)

@@ -13,24 +13,24 @@ from onebox.cli.console import complain, counting, note
 from onebox.cli.options import AsJson, OnMultiple, check_choice
 from onebox.errors import DataError
 from onebox.formats.rows import counted
-from onebox.formats.writing import number_text, path_text, picture_of, replacing
+from onebox.formats.writing import image_of, number_text, path_text, replacing
 from onebox.structures import Sample
 
 _HEADER = ("image", "bbox", "label")
 
 app = typer.Typer(
-    help="Label pictures without a person.", no_args_is_help=True, rich_markup_mode=None
+    help="Label images without a person.", no_args_is_help=True, rich_markup_mode=None
 )
 
 
 @app.callback()
 def annotation() -> None:
-    """Label pictures without a person."""
+    """Label images without a person."""
 
 
 @app.command()
 def haar(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of pictures.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of images.")],
     out: Annotated[Path, typer.Argument(metavar="OUT.csv", help="The label file to write.")],
     cascade: Annotated[
         str, typer.Option(metavar="NAME|FILE", help="A cascade of OpenCV, or a cascade's XML file.")
@@ -38,9 +38,9 @@ def haar(
     on_multiple: OnMultiple = "error",
     as_json: AsJson = False,
 ) -> None:
-    """Find faces with a Haar cascade, one a picture, and write their boxes.
+    """Find faces with a Haar cascade, one an image, and write their boxes.
 
-    Pictures without a find are listed and not written: a cascade misses faces. A picture that
+    Images without a find are listed and not written: a cascade misses faces. An image that
     cannot be read is named, and the others are written all the same; the exit code is then 3.
     """
     check_choice("--on-multiple", on_multiple, POLICIES)
@@ -52,13 +52,13 @@ def haar(
     _print_written(out, found, as_json=as_json)
     if found.unreadable:
         raise DataError(
-            f"{_pictures(found.unreadable)} could not be read and are named above; those with a "
+            f"{_images(found.unreadable)} could not be read and are named above; those with a "
             f"{found.label} are in {out}."
         )
 
 
 def _write(found: Annotation, file: Path, folder: Path) -> None:
-    """Write one row a picture, the box as a list."""
+    """Write one row an image, the box as a list."""
     with file.open("w", encoding="utf-8", newline="") as text:
         table = csv.writer(text, lineterminator="\n")
         table.writerow(_HEADER)
@@ -67,7 +67,7 @@ def _write(found: Annotation, file: Path, folder: Path) -> None:
 
 def _cells(sample: Sample, folder: Path) -> tuple[str, str, str]:
     box = ", ".join(number_text(edge) for edge in sample.box or ())
-    return path_text(picture_of(sample), folder), f"[{box}]", sample.label or ""
+    return path_text(image_of(sample), folder), f"[{box}]", sample.label or ""
 
 
 def _tell(found: Annotation, on_multiple: str) -> None:
@@ -77,16 +77,16 @@ def _tell(found: Annotation, on_multiple: str) -> None:
         note(f"{path}: no {found.label} found.")
     if found.several:
         done = "left out" if on_multiple == "skip" else "kept the largest"
-        note(f"{_pictures(found.several)} with several finds {done}.")
+        note(f"{_images(found.several)} with several finds {done}.")
 
 
-def _pictures(them: Sized) -> str:
-    return counted(len(them), "picture", "pictures")
+def _images(them: Sized) -> str:
+    return counted(len(them), "image", "images")
 
 
 def _print_written(out: Path, found: Annotation, *, as_json: bool) -> None:
     if not as_json:
-        count = f"{_pictures(found.samples)} with a {found.label}"
+        count = f"{_images(found.samples)} with a {found.label}"
         typer.echo(f"{out}: {count}, {len(found.without)} without a find")
         return
     said = {

@@ -20,7 +20,7 @@ from rich.progress import (
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from onebox.progress import EpochFigures
+    from onebox.progress import EpochMetrics
 
 
 def aside() -> Console:
@@ -92,7 +92,7 @@ class Rate(ProgressColumn):
         self._unit = unit
 
     def render(self, task: Task) -> Text:
-        """As ``12.5 pictures/s``; nothing before there is a rate."""
+        """As ``12.5 images/s``; nothing before there is a rate."""
         return Text("" if task.speed is None else f"{task.speed:.1f} {self._unit}/s")
 
 
@@ -158,12 +158,12 @@ class TrainingBar:
         if self._task is not None:
             self._progress.update(self._task, completed=done, total=total)
 
-    def epoch(self, figures: "EpochFigures") -> None:
+    def epoch(self, metrics: "EpochMetrics") -> None:
         """Print the epoch's line."""
         self._console.print(
-            f"epoch {figures.epoch:>3}/{figures.epochs}  loss {figures.loss:.4f}  "
-            f"val mean IoU {figures.val_mean_iou:.4f}  lr {figures.learning_rate:.2e}  "
-            f"{figures.seconds:.0f} s"
+            f"epoch {metrics.epoch:>3}/{metrics.epochs}  loss {metrics.loss:.4f}  "
+            f"val mean IoU {metrics.val_mean_iou:.4f}  lr {metrics.learning_rate:.2e}  "
+            f"{metrics.seconds:.0f} s"
         )
 
     def note(self, sentence: str) -> None:

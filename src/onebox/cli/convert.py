@@ -50,23 +50,23 @@ def synth(
         str,
         typer.Argument(
             metavar="|".join(_KINDS),
-            help="White discs on black; cut-outs on natural pictures; cut-outs on black.",
+            help="White discs on black; cut-outs on natural images; cut-outs on black.",
         ),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write.")],
-    count: Annotated[int, typer.Option(min=1, help="How many pictures.")],
+    count: Annotated[int, typer.Option(min=1, help="How many images.")],
     cutouts: Annotated[Path | None, typer.Option(help="A folder of RGBA PNGs.")] = None,
-    backgrounds: Annotated[Path | None, typer.Option(help="A folder of pictures.")] = None,
+    backgrounds: Annotated[Path | None, typer.Option(help="A folder of images.")] = None,
     size: Annotated[
-        int, typer.Option(min=16, max=_LARGEST_SIDE, help="Side of the pictures, in pixels.")
+        int, typer.Option(min=16, max=_LARGEST_SIDE, help="Side of the images, in pixels.")
     ] = 224,
     seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 0,
     absent: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the pictures without the subject.")
+        float, typer.Option(min=0, max=1, help="Share of the images without the subject.")
     ] = 0.0,
     as_json: AsJson = False,
 ) -> None:
-    """Generate pictures with labels."""
+    """Generate images with labels."""
     check_choice("the kind", kind, _KINDS)
     samples = synthetic.dataset(
         f"synth:{kind}",
@@ -86,4 +86,4 @@ def _print_written(path: Path, count: int, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"labels": str(path), "images": count}))
     else:
-        typer.echo(f"{path}: {counted(count, 'picture', 'pictures')}")
+        typer.echo(f"{path}: {counted(count, 'image', 'images')}")

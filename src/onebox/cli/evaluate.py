@@ -33,7 +33,7 @@ _HTML = b"<!doctype html>"
 _SVG = b"<svg"
 _SAYS_NOTHING = "does not say what it is made of: it holds no network, or an older onebox wrote it"
 _PART_COLUMNS = ("part", "kind", "layers", "parameters", "multiply-adds", "makes")
-_JOINT_COLUMNS = ("joint", "pck_0.2", "mean_error")
+_KEYPOINT_COLUMNS = ("keypoint", "pck_0.2", "mean_error")
 
 ModelFile = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A model file of onebox: model.onnx, or model.npz.")
@@ -44,10 +44,10 @@ def evaluate(
     model: ModelFile,
     data: DataName,
     split: Annotated[
-        str, typer.Option(metavar="|".join(_PARTS), help="The pictures to measure on.")
+        str, typer.Option(metavar="|".join(_PARTS), help="The images to measure on.")
     ] = "test",
     report: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="Write a report with pictures.")
+        Path | None, typer.Option(metavar="FILE.html", help="Write a report with images.")
     ] = None,
     format_name: FormatName = None,
     on_multiple: OnMultiple = "error",
@@ -55,7 +55,7 @@ def evaluate(
     threads: Threads = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a model on labelled pictures."""
+    """Measure a model on labelled images."""
     check_choice("--split", split, _PARTS)
     localizer = loading.load(model, threads=threads)
     if report is not None:
@@ -69,15 +69,15 @@ def evaluate(
         measured = evaluation.evaluate(localizer, samples, progress=progress)
     if report is not None:
         _write_report(measured, report, {"Model": str(model), "Data": data, "Split": split})
-    figures = measured.as_json()
+    metrics = measured.as_json()
     if as_json:
-        typer.echo(json.dumps(figures))
+        typer.echo(json.dumps(metrics))
         return
     if measured.is_collapsed:
-        note("the model answers hardly better than with one box for all pictures.")
+        note("the model answers hardly better than with one box for all images.")
     show_table(f"{model} on {data}, {split}", measured.overall.as_json())
-    if joints := measured.per_joint():
-        show_rows("joints", _joint_rows(joints), sides="<>>")
+    if keypoints := measured.per_keypoint():
+        show_rows("keypoints", _keypoint_rows(keypoints), sides="<>>")
 
 
 def info(
@@ -96,8 +96,8 @@ def info(
         typer.echo(json.dumps(known))
         return
     told = {name: value for name, value in known.items() if name != "parts"}
-    if told.get("joints"):
-        told["joints"] = told["joints"]["names"]
+    if told.get("keypoints"):
+        told["keypoints"] = told["keypoints"]["names"]
     show_table(str(model), told)
     if facts.parts:
         show_rows("parts", _part_rows(facts.parts), sides="<<>>><")
@@ -130,12 +130,12 @@ def _grouped(counts: Iterable[int]) -> list[str]:
     return [f"{count:,}" for count in counts]
 
 
-def _joint_rows(joints: Mapping[str, Mapping[str, float | None]]) -> list[tuple[str, ...]]:
+def _keypoint_rows(keypoints: Mapping[str, Mapping[str, float | None]]) -> list[tuple[str, ...]]:
     rows = [
-        (name, *("-" if value is None else f"{value:.4g}" for value in figures.values()))
-        for name, figures in joints.items()
+        (name, *("-" if value is None else f"{value:.4g}" for value in metrics.values()))
+        for name, metrics in keypoints.items()
     ]
-    return [_JOINT_COLUMNS, *rows]
+    return [_KEYPOINT_COLUMNS, *rows]
 
 
 def _part(data: Dataset, split: str) -> Dataset:

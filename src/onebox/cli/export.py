@@ -34,7 +34,7 @@ def export(
         str | None,
         typer.Option(
             metavar="DATA",
-            help="Labelled pictures, of which the validation ones are calibrated and measured on; "
+            help="Labelled images, of which the validation ones are calibrated and measured on; "
             "int8 needs them.",
         ),
     ] = None,

@@ -32,7 +32,7 @@ OnMultiple = Annotated[
     str,
     typer.Option(
         metavar="|".join(POLICIES),
-        help="Pictures of several boxes: refuse, keep the largest, or leave the picture out.",
+        help="Images of several boxes: refuse, keep the largest, or leave the image out.",
     ),
 ]
 
@@ -81,7 +81,7 @@ def read_labels(
     """Read the data set that a command line names.
 
     Raises:
-        DataError: If rows or pictures are wrong; it lists all of them, with file and line.
+        DataError: If rows or images are wrong; it lists all of them, with file and line.
         SettingError: If an option has no such choice.
     """
     check_choice("--on-multiple", how.on_multiple, tuple(POLICIES))

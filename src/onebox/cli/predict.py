@@ -27,7 +27,7 @@ Words = Annotated[
     list[str],
     typer.Argument(
         metavar="SOURCE",
-        help="Pictures, folders of them, globs, videos, camera:0, URLs, or - for a list of names "
+        help="Images, folders of them, globs, videos, camera:0, URLs, or - for a list of names "
         "on standard input.",
     ),
 ]
@@ -42,23 +42,23 @@ def predict(
     coco: Annotated[Path | None, typer.Option(help="Write a COCO results file.")] = None,
     parquet: Annotated[Path | None, typer.Option(help="Write a Parquet file.")] = None,
     goes_on: Annotated[
-        bool, typer.Option("--continue", help="Skip the pictures that the file has already.")
+        bool, typer.Option("--continue", help="Skip the images that the file has already.")
     ] = False,
     draw: Annotated[
         Path | None,
-        typer.Option(help="Write each picture with its box and joints into this folder."),
+        typer.Option(help="Write each image with its box and keypoints into this folder."),
     ] = None,
     threads: Threads = None,
 ) -> None:
-    """Find the subject of pictures.
+    """Find the subject of images.
 
-    Prints one line a picture: a JSON object with --json, else name, label, score and box, or
-    "absent" and no box where the model says that the subject is not there. A picture that cannot
+    Prints one line an image: a JSON object with --json, else name, label, score and box, or
+    "absent" and no box where the model says that the subject is not there. An image that cannot
     be read is named, and the others are answered all the same; the exit code is then 3.
     """
     files = {"jsonl": jsonl, "csv": csv, "coco": coco, "parquet": parquet}
     target = _target(files, as_json=as_json, goes_on=goes_on)
-    # One thread a picture: many pictures keep all of them busy.
+    # One thread an image: many images keep all of them busy.
     localizer = loading.load(model, threads=1)
     sources.check(words)
     if draw is not None:
@@ -67,7 +67,7 @@ def predict(
         prepare_results(*target)
     found, has_frames = _looked_into(words)
     facts = localizer.facts
-    layout = Layout(facts.classes, facts.joints, facts.presence, has_frames)
+    layout = Layout(facts.classes, facts.keypoints, facts.presence, has_frames)
     answering = Answering(localizer, threads=checked(threads), draw=draw)
     if target is None:
         is_stopped = _run(answering, found, Printed(layout, as_json=as_json), words)
@@ -100,9 +100,9 @@ def _target(
 
 
 def _looked_into(words: list[str]) -> tuple[Iterator[Found], bool]:
-    """The pictures of all sources, and whether some are frames.
+    """The images of all sources, and whether some are frames.
 
-    What a list names cannot be told before it is read; there, the first picture stands for all.
+    What a list names cannot be told before it is read; there, the first image stands for all.
     """
     found = sources.find(words, _listed())
     first = list(islice(found, 1))
@@ -156,7 +156,7 @@ def _run(
     """Answer all sources, under a bar where somebody watches; whether the user stopped it."""
     is_shown = is_watched() and (isinstance(sink, Recorded) or not sys.stdout.isatty())
     total = sources.count(words) if is_shown else None
-    with counting("Predicting", unit="pictures", is_shown=is_shown) as progress:
+    with counting("Predicting", unit="images", is_shown=is_shown) as progress:
 
         def show(tally: Tally) -> None:
             progress(tally.looked_at, None if total is None else total - tally.skipped)

@@ -51,10 +51,10 @@ def train(
     on_bad: OnBad = "error",
     as_json: AsJson = False,
 ) -> None:
-    """Train a model on labelled pictures, and measure it.
+    """Train a model on labelled images, and measure it.
 
     Leaves one folder: model.onnx (model.npz of HOG windows), report.html, and what it takes to go
-    on. The figures are of pictures that it was not trained on.
+    on. The metrics are of images that it was not trained on.
     """
     import onebox
 
@@ -122,15 +122,15 @@ def _print_run(run: "Run", *, as_json: bool) -> None:
             "training was stopped; the epoch that is kept so far is exported. "
             f"Go on with --resume {run.folder}."
         )
-    if any(figures["is_collapsed"] for figures in run.figures.values()):
-        note("the model answers hardly better than with one box for all pictures.")
+    if any(metrics["is_collapsed"] for metrics in run.metrics.values()):
+        note("the model answers hardly better than with one box for all images.")
     if as_json:
         paths = {"folder": run.folder, "model": run.model, "report": run.report}
         facts = {name: str(path) for name, path in paths.items()}
-        typer.echo(json.dumps({**facts, "epochs": run.epochs, "figures": run.figures}))
+        typer.echo(json.dumps({**facts, "epochs": run.epochs, "metrics": run.metrics}))
         return
-    for split, figures in run.figures.items():
+    for split, metrics in run.metrics.items():
         show_table(
-            f"{split} pictures", {name: figures[name] for name in _HEADLINES if name in figures}
+            f"{split} images", {name: metrics[name] for name in _HEADLINES if name in metrics}
         )
     show_table("files", {"model": run.model, "report": run.report})

@@ -1,7 +1,7 @@
 """Label files → `Dataset`, and back: CSV, Pascal VOC, COCO and YOLO, read and written as twins.
 
 Each format has a module that parses it into rows and writes it; what follows is the same for all:
-rows are checked against their pictures, several boxes become one, pictures get their splits.
+rows are checked against their images, several boxes become one, images get their splits.
 """
 
 import os
@@ -15,7 +15,7 @@ from onebox.formats.assembly import assemble
 from onebox.formats.discovery import Source, find_sources
 from onebox.formats.multiple_boxes import policy_of
 from onebox.formats.rows import Labels, merged
-from onebox.formats.writing import picture_of
+from onebox.formats.writing import image_of
 from onebox.structures import Dataset
 
 __all__ = ["FORMATS", "ON_BAD", "Format", "read", "write"]
@@ -31,19 +31,19 @@ class Format:
     Attributes:
         parse: A file or folder → what it says.
         write: A data set → the file or folder.
-        keeps_joints: Whether it has a place for joints.
+        keeps_keypoints: Whether it has a place for keypoints.
     """
 
     parse: Callable[[Path], Labels]
     write: Callable[[Dataset, Path], None]
-    keeps_joints: bool = False
+    keeps_keypoints: bool = False
 
 
 FORMATS: dict[str, Format] = {
     "csv": Format(csv.parse, csv.write),
     "voc": Format(voc.parse, voc.write),
-    "coco": Format(coco.parse, coco.write, keeps_joints=True),
-    "yolo": Format(yolo.parse, yolo_writing.write, keeps_joints=True),
+    "coco": Format(coco.parse, coco.write, keeps_keypoints=True),
+    "yolo": Format(yolo.parse, yolo_writing.write, keeps_keypoints=True),
 }
 
 
@@ -56,14 +56,14 @@ def read(
     classes: Sequence[str] | None = None,
     meant: Collection[str] = (),
 ) -> Dataset:
-    """Read label files and check them against their pictures.
+    """Read label files and check them against their images.
 
     Args:
         path: A label file, or a folder of them; a folder with ``train``, ``val`` and ``test`` files
             of one format is one data set with those splits.
         format: ``csv``, ``voc``, ``coco`` or ``yolo``; found by content where it is None.
-        on_multiple: What becomes of a picture with several boxes: ``error``, ``largest`` (keep the
-            largest) or ``skip`` (leave the picture out).
+        on_multiple: What becomes of an image with several boxes: ``error``, ``largest`` (keep the
+            largest) or ``skip`` (leave the image out).
         on_bad: What becomes of a row that is wrong: ``error``, or ``skip`` (leave it out, with a
             note that says how many and names the first).
         classes: The names that labels may have, in the order a model numbers them; those that the
@@ -72,8 +72,8 @@ def read(
             slips where nothing declares the classes.
 
     Returns:
-        One sample for each picture, with its box in pixels of the upright picture. Where the files
-        state no split, each picture's bytes choose it: 80 of 100 train, 10 val, 10 test.
+        One sample for each image, with its box in pixels of the upright image. Where the files
+        state no split, each image's bytes choose it: 80 of 100 train, 10 val, 10 test.
 
     Raises:
         DataError: If anything is to be repaired; ``problems`` lists all of it, with file and line.
@@ -108,7 +108,7 @@ def write(
     """Write a data set as label files, whole or not at all.
 
     Args:
-        dataset: Of picture files.
+        dataset: Of image files.
         path: What to make: a file (``csv``; ``coco`` where it ends in ``.json``) or a folder.
         format: ``csv``, ``voc``, ``coco`` or ``yolo``.
 
@@ -119,14 +119,14 @@ def write(
         ValueError: If a sample has a label that is not among the data set's classes.
     """
     chosen = FORMATS[_known(format)]
-    if dataset.joints is not None and not chosen.keeps_joints:
-        keepers = [name for name, one in FORMATS.items() if one.keeps_joints]
+    if dataset.keypoints is not None and not chosen.keeps_keypoints:
+        keepers = [name for name, one in FORMATS.items() if one.keeps_keypoints]
         raise SettingError(
-            f"{format} has no place for joints, and this data set has {len(dataset.joints.names)}. "
+            f"{format} has no place for keypoints, and this data set has {len(dataset.keypoints.names)}. "
             f"Write it as {' or '.join(keepers)}."
         )
     for sample in dataset:
-        picture_of(sample)
+        image_of(sample)
         if sample.label is not None and sample.label not in dataset.classes:
             raise ValueError(f"label {sample.label!r} is not among the classes {dataset.classes}.")
     chosen.write(dataset, Path(path))

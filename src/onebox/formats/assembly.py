@@ -1,4 +1,4 @@
-"""Rows of label files, and the pictures they speak of → a data set, or all that is wrong."""
+"""Rows of label files, and the images they speak of → a data set, or all that is wrong."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ from onebox.structures import Dataset, Sample
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """Rows that agree with their pictures, and the pictures' sizes."""
+    """Rows that agree with their images, and the images' sizes."""
 
     checked: tuple[Checked, ...]
     looks: dict[Path, Look]
     problems: tuple[str, ...]
 
-    def by_picture(self) -> list[Rows]:
-        pictures: dict[Path, list[Row]] = {}
+    def by_image(self) -> list[Rows]:
+        images: dict[Path, list[Row]] = {}
         for checked in self.checked:
             file = self.looks[checked.row.image].file
-            pictures.setdefault(file, []).append(checked.row)
-        return [tuple(rows) for rows in pictures.values()]
+            images.setdefault(file, []).append(checked.row)
+        return [tuple(rows) for rows in images.values()]
 
 
 def assemble(
@@ -39,24 +39,24 @@ def assemble(
     skips_bad: bool = False,
     name: str = "",
 ) -> Dataset:
-    """Check every row against its picture and make the samples.
+    """Check every row against its image and make the samples.
 
     Args:
         labels: As the label files state them.
-        policy: For pictures with several boxes.
+        policy: For images with several boxes.
         classes: The names that labels may have, in order, where the user declares them.
         meant: Names that are no slips of the pen, where nothing declares the classes.
         skips_bad: Whether a row that is wrong is left out, with a note, and the rest is kept.
         name: What the user asked to read.
 
     Returns:
-        One sample for each picture that is kept.
+        One sample for each image that is kept.
 
     Raises:
         DataError: If anything is to be repaired; it holds every problem of every row.
     """
     seen = _look_through(labels.rows)
-    chosen = one_subject(seen.by_picture(), policy)
+    chosen = one_subject(seen.by_image(), policy)
     bad = (*labels.problems, *seen.problems)
     problems = [
         *(() if skips_bad else bad),
@@ -67,11 +67,11 @@ def assemble(
     if problems:
         raise DataError(*problems)
     if not chosen.rows:
-        raise DataError(f"{name}: holds no labelled picture. Add at least one.")
+        raise DataError(f"{name}: holds no labelled image. Add at least one.")
     return Dataset(
         samples=_samples(chosen.rows, seen.looks),
         classes=tuple(classes or labels.classes or names_in_use(chosen.rows)),
-        joints=labels.joints,
+        keypoints=labels.keypoints,
         name=name,
         notes=(*labels.notes, *chosen.notes, *_clipped(seen.checked), *_left_out(bad)),
     )

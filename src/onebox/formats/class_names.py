@@ -8,7 +8,7 @@ from onebox.errors import shorten, suggest
 from onebox.formats.rows import Row
 
 COMMON = 5
-"""A name of as many pictures is taken for meant; one of a single picture beside it for a typo."""
+"""A name of as many images is taken for meant; one of a single image beside it for a typo."""
 
 _DECLARE = " Correct it, or declare the classes: train --set data.classes=[...]."
 
@@ -23,8 +23,8 @@ def declared_problems(rows: Sequence[Row], classes: Sequence[str]) -> list[str]:
 def undeclared_problems(rows: Sequence[Row], meant: Collection[str] = ()) -> list[str]:
     """Say which rows have a label that looks mistaken, where nothing declares the classes.
 
-    Suspect is a label that no training picture has, where training pictures are named, and a
-    label of one picture alone that is close to a common one; but none of those that are ``meant``.
+    Suspect is a label that no training image has, where training images are named, and a
+    label of one image alone that is close to a common one; but none of those that are ``meant``.
     """
     counts = Counter(row.label for row in rows if row.label is not None)
     learned = {row.label for row in rows if row.split in {None, "train"} and row.label is not None}

@@ -1,9 +1,9 @@
 """COCO: one JSON file with images, annotations and categories, boxes and keypoints.
 
-Boxes are ``xywh`` pixels; skeletons count joints from 1. Two keys of our own keep what COCO has no
+Boxes are ``xywh`` pixels; skeletons count keypoints from 1. Two keys of our own keep what COCO has no
 place for: ``split`` of an image, and ``flip_pairs`` of a category (counted from 1, like the
-skeleton; where it is missing the names of the joints tell). An image without an annotation is a
-picture without the subject.
+skeleton; where it is missing the names of the keypoints tell). An image without an annotation is an
+image without the subject.
 
 References:
     https://cocodataset.org/#format-data
@@ -20,12 +20,12 @@ from typing import Any
 from onebox.errors import DataError
 from onebox.formats.coco_records import CocoAnnotation, CocoCategory, CocoFile, CocoImage, load
 from onebox.formats.image_headers import upright_size
-from onebox.formats.image_lookup import PictureFinder
+from onebox.formats.image_lookup import ImageFinder
 from onebox.formats.keypoints import make_keypoints
 from onebox.formats.rows import Labels, Problems, Row, counted
 from onebox.formats.splitting import named_split
-from onebox.formats.writing import path_text, picture_of, replacing
-from onebox.structures import SPLITS, Box, Dataset, Joints, Keypoints, Sample
+from onebox.formats.writing import image_of, path_text, replacing
+from onebox.structures import SPLITS, Box, Dataset, Keypoints, KeypointSet, Sample
 
 
 def is_labels(path: Path) -> bool:
@@ -48,7 +48,7 @@ def parse(path: Path) -> Labels:
     """
     problems = Problems()
     file = load(path, problems)
-    finder = PictureFinder(path.parent, path.stem)
+    finder = ImageFinder(path.parent, path.stem)
     rows: list[Row] = []
     for image in file.images:
         with problems.at(f"{path.name}: image {image.id}"):
@@ -56,20 +56,20 @@ def parse(path: Path) -> Labels:
     return Labels(
         tuple(rows),
         classes=tuple(dict.fromkeys(category.name for category in file.categories.values())),
-        joints=file.joints,
+        keypoints=file.keypoints,
         notes=_crowds(file),
         problems=tuple(problems.sentences),
     )
 
 
 def write(dataset: Dataset, path: Path) -> None:
-    """Write a data set as COCO, with the sizes of the upright pictures.
+    """Write a data set as COCO, with the sizes of the upright images.
 
-    Pictures stay where they are and are named relative to the JSON file's folder.
+    Images stay where they are and are named relative to the JSON file's folder.
 
     Args:
-        dataset: With or without joints.
-        path: A file ending in ``.json``, which then holds all splits (and names each picture's);
+        dataset: With or without keypoints.
+        path: A file ending in ``.json``, which then holds all splits (and names each image's);
             else a folder to make, with ``train.json``, ``val.json`` and ``test.json`` in it.
     """
     if path.suffix.lower() == ".json":
@@ -94,7 +94,7 @@ def _write_file(dataset: Dataset, file: Path, folder: Path) -> None:
             if sample.label is not None and sample.box is not None
         ],
         "categories": [
-            {"id": number, "name": name, **_joint_entries(dataset.joints)}
+            {"id": number, "name": name, **_keypoint_entries(dataset.keypoints)}
             for name, number in ids.items()
         ],
     }
@@ -102,9 +102,9 @@ def _write_file(dataset: Dataset, file: Path, folder: Path) -> None:
 
 
 def _image_entry(number: int, sample: Sample, folder: Path) -> dict[str, Any]:
-    picture = picture_of(sample)
-    width, height = sample.size_wh or upright_size(picture)
-    name = path_text(picture, folder)
+    image = image_of(sample)
+    width, height = sample.size_wh or upright_size(image)
+    name = path_text(image, folder)
     return {
         "id": number,
         "file_name": name,
@@ -126,18 +126,18 @@ def _annotation_entry(number: int, sample: Sample, category_id: int) -> dict[str
         "iscrowd": 0,
     }
     if sample.keypoints is not None:
-        entry["keypoints"] = [_plain(value) for joint in sample.keypoints for value in joint]
+        entry["keypoints"] = [_plain(value) for keypoint in sample.keypoints for value in keypoint]
         entry["num_keypoints"] = sum(seen > 0 for *_, seen in sample.keypoints)
     return entry
 
 
-def _joint_entries(joints: Joints | None) -> dict[str, Any]:
-    if joints is None:
+def _keypoint_entries(keypoints: KeypointSet | None) -> dict[str, Any]:
+    if keypoints is None:
         return {}
     return {
-        "keypoints": list(joints.names),
-        "skeleton": [[joint + 1 for joint in pair] for pair in joints.skeleton],
-        "flip_pairs": [[joint + 1 for joint in pair] for pair in joints.flip_pairs],
+        "keypoints": list(keypoints.names),
+        "skeleton": [[keypoint + 1 for keypoint in pair] for pair in keypoints.skeleton],
+        "flip_pairs": [[keypoint + 1 for keypoint in pair] for pair in keypoints.flip_pairs],
     }
 
 
@@ -145,7 +145,7 @@ def _plain(value: float | int) -> float | int:
     return int(value) if float(value).is_integer() else float(value)
 
 
-def _rows(image: CocoImage, file: CocoFile, finder: PictureFinder, problems: Problems) -> list[Row]:
+def _rows(image: CocoImage, file: CocoFile, finder: ImageFinder, problems: Problems) -> list[Row]:
     annotations = file.annotations[image.id]
     row = Row(
         f"{file.name}: image {image.id}",
@@ -166,22 +166,22 @@ def _rows(image: CocoImage, file: CocoFile, finder: PictureFinder, problems: Pro
 
 def _with_subject(row: Row, annotation: CocoAnnotation, file: CocoFile) -> Row:
     category = file.categories[annotation.category_id]
-    keypoints = _keypoints(annotation, category, file.joints)
+    keypoints = _keypoints(annotation, category, file.keypoints)
     box = _box(annotation.bbox) if annotation.bbox else _hull(keypoints)
     return replace(row, label=category.name or None, box=box, keypoints=keypoints)
 
 
 def _keypoints(
-    annotation: CocoAnnotation, category: CocoCategory, joints: Joints | None
+    annotation: CocoAnnotation, category: CocoCategory, keypoints: KeypointSet | None
 ) -> Keypoints | None:
     if not annotation.keypoints:
         return None
-    if joints is None or not category.keypoints:
+    if keypoints is None or not category.keypoints:
         raise DataError(
             f"has keypoints, but category {category.name} does not name them. Add the list "
             "'keypoints' to the category."
         )
-    return make_keypoints(annotation.keypoints, joints)
+    return make_keypoints(annotation.keypoints, keypoints)
 
 
 def _box(bbox: Sequence[float]) -> Box:
@@ -194,7 +194,7 @@ def _box(bbox: Sequence[float]) -> Box:
 def _hull(keypoints: Keypoints | None) -> Box:
     marked = [(x, y) for x, y, seen in keypoints or () if seen]
     if not marked:
-        raise DataError("has neither a bbox nor a marked joint. Add one, or remove it.")
+        raise DataError("has neither a bbox nor a marked keypoint. Add one, or remove it.")
     xs, ys = zip(*marked, strict=True)
     return min(xs), min(ys), max(xs), max(ys)
 
@@ -218,5 +218,5 @@ def _crowds(file: CocoFile) -> tuple[str, ...]:
         return ()
     return (
         f"{file.name}: {counted(count, 'crowd annotation', 'crowd annotations')} passed over; "
-        f"{counted(alone, 'picture', 'pictures')} with nothing else left out.",
+        f"{counted(alone, 'image', 'images')} with nothing else left out.",
     )

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from onebox.errors import DataError
 from onebox.formats.keypoints import make_keypoint_set
 from onebox.formats.rows import Problems
-from onebox.structures import Joints
+from onebox.structures import KeypointSet
 
 Id = int | str
 
@@ -27,7 +27,7 @@ class CocoImage(BaseModel):
 
 
 class CocoCategory(BaseModel):
-    """An entry of ``categories``; joints in its pairs count from 1."""
+    """An entry of ``categories``; keypoints in its pairs count from 1."""
 
     id: Id
     name: str
@@ -59,14 +59,14 @@ class CocoFile:
         images: In the order of the file.
         categories: By their id, in the order of the file.
         annotations: By the id of their image.
-        joints: Those that the categories name, or None.
+        keypoints: Those that the categories name, or None.
     """
 
     name: str
     images: tuple[CocoImage, ...]
     categories: Mapping[Id, CocoCategory]
     annotations: Mapping[Id, list[CocoAnnotation]]
-    joints: Joints | None
+    keypoints: KeypointSet | None
 
 
 def load(path: Path, problems: Problems) -> CocoFile:
@@ -122,10 +122,10 @@ def _checked(name: str, content: dict[str, list[Any]], problems: Problems) -> Co
         with problems.at(f"{name}: annotation {annotation.id}"):
             _check_references(annotation, annotations, categories)
             annotations[annotation.image_id].append(annotation)
-    joints = None
+    keypoints = None
     with problems.at(name):
-        joints = _joints(list(categories.values()))
-    return CocoFile(name, tuple(images), categories, annotations, joints)
+        keypoints = _keypoints(list(categories.values()))
+    return CocoFile(name, tuple(images), categories, annotations, keypoints)
 
 
 def _validated(kind: type[Item], raw: object) -> Item:
@@ -158,7 +158,7 @@ def _check_references(
         )
 
 
-def _joints(categories: Sequence[CocoCategory]) -> Joints | None:
+def _keypoints(categories: Sequence[CocoCategory]) -> KeypointSet | None:
     named = [category for category in categories if category.keypoints]
     made = [
         make_keypoint_set(
@@ -168,13 +168,13 @@ def _joints(categories: Sequence[CocoCategory]) -> Joints | None:
         )
         for one in named
     ]
-    if any(joints != made[0] for joints in made[1:]):
+    if any(keypoints != made[0] for keypoints in made[1:]):
         raise DataError(
             f"categories {', '.join(one.name for one in named)} have different keypoints; a data "
-            "set has one set of joints. Split the file by category."
+            "set has one set of keypoints. Split the file by category."
         )
     return made[0] if made else None
 
 
 def _from_zero(pairs: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(joint - 1 for joint in pair) for pair in pairs)
+    return tuple(tuple(keypoint - 1 for keypoint in pair) for pair in pairs)

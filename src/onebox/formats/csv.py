@@ -1,4 +1,4 @@
-"""CSV label files: one row a picture, in one of three layouts.
+"""CSV label files: one row an image, in one of three layouts.
 
 ::
 
@@ -6,7 +6,7 @@
     cat.jpg,10,20,110,220,cat                       no header: file, corners, label
     image,bbox[,label][,split]                      the box as a list: "[10, 20, 110, 220]"
 
-Boxes are ``xyxy`` pixels. A row whose box is empty is a picture without the subject.
+Boxes are ``xyxy`` pixels. A row whose box is empty is an image without the subject.
 """
 
 import csv
@@ -16,10 +16,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from onebox.errors import DataError, shorten, suggest
-from onebox.formats.image_lookup import PictureFinder
+from onebox.formats.image_lookup import ImageFinder
 from onebox.formats.rows import Labels, Problems, Row, counted
 from onebox.formats.splitting import named_split
-from onebox.formats.writing import number_text, path_text, picture_of, replacing
+from onebox.formats.writing import image_of, number_text, path_text, replacing
 from onebox.images import SUFFIXES
 from onebox.structures import Box, Dataset, Sample
 
@@ -74,7 +74,7 @@ def parse(path: Path) -> Labels:
     """
     table = _read_table(path)
     columns, has_header = _columns_of(path.name, table)
-    finder = PictureFinder(path.parent, path.stem)
+    finder = ImageFinder(path.parent, path.stem)
     problems = Problems()
     rows = []
     for line, cells in table[1:] if has_header else table:
@@ -90,11 +90,11 @@ def parse(path: Path) -> Labels:
 def write(dataset: Dataset, path: Path) -> None:
     """Write a data set as one CSV file with named columns.
 
-    Pictures are named relative to the file's folder. Joints have no column here, and neither has
+    Images are named relative to the file's folder. Keypoints have no column here, and neither has
     the order of the classes: on reading they are sorted.
 
     Args:
-        dataset: Without joints.
+        dataset: Without keypoints.
         path: The file to make.
     """
     with replacing(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as file:
@@ -106,7 +106,7 @@ def write(dataset: Dataset, path: Path) -> None:
 def _cells(sample: Sample, folder: Path) -> Sequence[str]:
     box = ["", "", "", ""] if sample.box is None else [number_text(value) for value in sample.box]
     label = "" if sample.box is None else sample.label or ""
-    return [path_text(picture_of(sample), folder), label, *box, sample.split]
+    return [path_text(image_of(sample), folder), label, *box, sample.split]
 
 
 def _read_table(path: Path) -> list[tuple[int, Cells]]:
@@ -128,7 +128,7 @@ def _read_table(path: Path) -> list[tuple[int, Cells]]:
         ) from error
     filled = [(line, cells) for line, cells in table if any(cells)]
     if not filled:
-        raise DataError(f"{path.name}: is empty. Write one row for each picture.")
+        raise DataError(f"{path.name}: is empty. Write one row for each image.")
     return filled
 
 
@@ -207,7 +207,7 @@ def _boxless(name: str, rows: Sequence[Row]) -> tuple[str, ...]:
     return (f"{name}: {told}: read as without the subject.",) if count else ()
 
 
-def _row(origin: str, cells: Cells, columns: Columns, finder: PictureFinder) -> Row:
+def _row(origin: str, cells: Cells, columns: Columns, finder: ImageFinder) -> Row:
     if len(cells) <= max(columns.values()):
         raise DataError(
             f"has {len(cells)} cells where at least {max(columns.values()) + 1} are needed. Write "
@@ -215,7 +215,7 @@ def _row(origin: str, cells: Cells, columns: Columns, finder: PictureFinder) -> 
         )
     said = {name: cells[at] for name, at in columns.items()}
     if not said["image"]:
-        raise DataError("names no picture. Write its path, or remove the row.")
+        raise DataError("names no image. Write its path, or remove the row.")
     box = _listed_box(said["bbox"]) if "bbox" in said else _corners(said)
     return Row(
         origin,
@@ -234,7 +234,7 @@ def _corners(said: Mapping[str, str]) -> Box | None:
         return None
     if empty:
         raise DataError(
-            f"{', '.join(empty)} is empty. Write all four numbers, or none for a picture without "
+            f"{', '.join(empty)} is empty. Write all four numbers, or none for an image without "
             "the subject."
         )
     return _box([_number(name, word) for name, word in words.items()])

@@ -1,4 +1,4 @@
-"""Paths of pictures → what their headers say, many at a time."""
+"""Paths of images → what their headers say, many at a time."""
 
 import warnings
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from onebox.errors import DataError, PictureError, suggest
+from onebox.errors import DataError, ImageError, suggest
 from onebox.images import Header, read_header
 from onebox.structures import Box
 
@@ -18,11 +18,11 @@ _MOST_SUGGESTIONS = 20
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What was seen of one picture.
+    """What was seen of one image.
 
     Attributes:
-        file: The path with all links followed: equal for two names of one picture.
-        header: None where the picture cannot be read.
+        file: The path with all links followed: equal for two names of one image.
+        header: None where the image cannot be read.
         problem: Then the sentence that says why.
     """
 
@@ -32,7 +32,7 @@ class Look:
 
 
 def look_at(paths: Iterable[Path]) -> dict[Path, Look]:
-    """Read the headers of pictures, each once, without decoding them."""
+    """Read the headers of images, each once, without decoding them."""
     distinct = list(dict.fromkeys(paths))
     # Filters of warnings are shared by all threads; set here, they are put back once, by one.
     with warnings.catch_warnings(), ThreadPoolExecutor(THREADS) as pool:
@@ -56,12 +56,12 @@ def _look(path: Path) -> Look:
     file = path.resolve()
     try:
         return Look(file, header=read_header(path))
-    except PictureError as error:
+    except ImageError as error:
         return Look(file, problem=str(error))
 
 
 def _missing(paths: list[Path]) -> dict[Path, Look]:
-    """Name a close file for each missing picture; a long list is not worth the search."""
+    """Name a close file for each missing image; a long list is not worth the search."""
     names: dict[Path, list[str]] = {}
     looks = {}
     for number, path in enumerate(paths):
@@ -70,7 +70,7 @@ def _missing(paths: list[Path]) -> dict[Path, Look]:
             if path.parent not in names:
                 names[path.parent] = _names_in(path.parent)
             near = suggest(path.name, names[path.parent])
-        problem = f"picture {path} does not exist.{near} Correct the path or remove the label."
+        problem = f"image {path} does not exist.{near} Correct the path or remove the label."
         looks[path] = Look(path, problem=problem)
     return looks
 
@@ -80,10 +80,10 @@ def _names_in(folder: Path) -> list[str]:
 
 
 def upright_size(path: Path) -> tuple[int, int]:
-    """Width and height of the upright picture.
+    """Width and height of the upright image.
 
     Raises:
-        DataError: If the picture cannot be read.
+        DataError: If the image cannot be read.
     """
     look = look_at([path])[path]
     if look.header is None:

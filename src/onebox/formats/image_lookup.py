@@ -1,7 +1,7 @@
-"""The picture that a label file names → its path.
+"""The image that a label file names → its path.
 
 A name resolves against the label file's folder. Where nothing lies there, the places are tried
-where the field's tools put pictures: a folder of pictures beside the label file or beside its
+where the field's tools put images: a folder of images beside the label file or beside its
 folder, and below it one called like the file (``annotations/instances_train.json``, ``train/``).
 """
 
@@ -10,12 +10,12 @@ from pathlib import Path
 
 from onebox.errors import DataError, shorten
 
-PICTURE_FOLDERS = ("images", "Images", "JPEGImages", "img", "imgs")
+IMAGE_FOLDERS = ("images", "Images", "JPEGImages", "img", "imgs")
 LABEL_FOLDERS = frozenset({"annotations", "labels", "xmls"})
 
 
-class PictureFinder:
-    """Finds the pictures that one label file, or one folder of them, names."""
+class ImageFinder:
+    """Finds the images that one label file, or one folder of them, names."""
 
     def __init__(self, folder: Path, hint: str = "") -> None:
         """List the folders to search.
@@ -30,12 +30,12 @@ class PictureFinder:
         self._resolved: dict[Path, Path] = {}
 
     def find(self, name: str) -> Path:
-        """Return the picture's path, absolute, with links in its folders followed.
+        """Return the image's path, absolute, with links in its folders followed.
 
-        A picture that is nowhere gets the path where it should lie, for the message.
+        An image that is nowhere gets the path where it should lie, for the message.
 
         Raises:
-            DataError: If several sub-folders hold a picture of that name.
+            DataError: If several sub-folders hold an image of that name.
         """
         found = self.search(name)
         return self.settle(self._folder / _with_slashes(name) if found is None else found)
@@ -44,7 +44,7 @@ class PictureFinder:
         """Return where a file of that name lies, or None.
 
         Raises:
-            DataError: If several sub-folders hold a picture of that name, or it can be no path.
+            DataError: If several sub-folders hold an image of that name, or it can be no path.
         """
         if "\0" in name:
             raise DataError(f"{name!r} is no path. Correct it.")
@@ -56,7 +56,7 @@ class PictureFinder:
 
     def settle(self, path: Path) -> Path:
         """Make a path absolute; the file's own name is kept, even where it is a link."""
-        # One picture must have one path, or a picture listed twice goes unnoticed.
+        # One image must have one path, or an image listed twice goes unnoticed.
         if path.parent not in self._resolved:
             self._resolved[path.parent] = path.parent.resolve()
         return self._resolved[path.parent] / path.name
@@ -65,7 +65,7 @@ class PictureFinder:
         found = [folder for folder in self._below if (folder / name).is_file()]
         if len(found) > 1:
             raise DataError(
-                f"picture {name} is in several folders: {shorten([one.name for one in found])}. "
+                f"image {name} is in several folders: {shorten([one.name for one in found])}. "
                 "Write the folder before the name."
             )
         return found[0] / name if found else None
@@ -95,5 +95,5 @@ def _holds_labels(folder: Path) -> bool:
 
 
 def _around(base: Path, hints: list[str]) -> list[Path]:
-    shelves = [base, *(base / name for name in PICTURE_FOLDERS)]
+    shelves = [base, *(base / name for name in IMAGE_FOLDERS)]
     return [*shelves, *(shelf / hint for shelf in shelves for hint in hints)]

@@ -1,4 +1,4 @@
-"""One subject a picture: several rows of a picture become one row, or a sentence to repair.
+"""One subject an image: several rows of an image become one row, or a sentence to repair.
 
 Several different boxes are a matter of policy, which the user names. A row that repeats or
 contradicts another one is a mistake under every policy.
@@ -18,12 +18,12 @@ Rows = tuple[Row, ...]
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What becomes of a picture with several boxes.
+    """What becomes of an image with several boxes.
 
     Attributes:
-        choose: Its rows → the one to keep, or None to leave the picture out.
-        sentence: How the user is told; ``{count}`` pictures, of which ``{example}`` is one.
-        is_allowed: Whether such pictures may be read at all.
+        choose: Its rows → the one to keep, or None to leave the image out.
+        sentence: How the user is told; ``{count}`` images, of which ``{example}`` is one.
+        is_allowed: Whether such images may be read at all.
     """
 
     choose: Callable[[Rows], Row | None]
@@ -33,7 +33,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The rows that stay, one a picture, and what is to be said of the others."""
+    """The rows that stay, one an image, and what is to be said of the others."""
 
     rows: Rows
     notes: tuple[str, ...] = ()
@@ -54,19 +54,19 @@ def policy_of(on_multiple: str) -> Policy:
     return POLICIES[on_multiple]
 
 
-def one_subject(pictures: Sequence[Rows], policy: Policy) -> Chosen:
-    """Choose one row for each picture.
+def one_subject(images: Sequence[Rows], policy: Policy) -> Chosen:
+    """Choose one row for each image.
 
     Args:
-        pictures: For each picture its rows, with boxes in pixels.
-        policy: For pictures with several boxes.
+        images: For each image its rows, with boxes in pixels.
+        policy: For images with several boxes.
 
     Returns:
-        One row for each picture that is kept.
+        One row for each image that is kept.
     """
-    problems = [problem for rows in pictures for problem in _contradictions(rows)]
-    crowded = [rows for rows in pictures if len(_distinct(rows)) > 1]
-    kept = [rows[0] if len(rows) == 1 else policy.choose(rows) for rows in pictures]
+    problems = [problem for rows in images for problem in _contradictions(rows)]
+    crowded = [rows for rows in images if len(_distinct(rows)) > 1]
+    kept = [rows[0] if len(rows) == 1 else policy.choose(rows) for rows in images]
     told = (_told(policy, crowded),) if crowded else ()
     return Chosen(
         tuple(row for row in kept if row is not None),
@@ -87,8 +87,8 @@ def _none(rows: Rows) -> None:  # noqa: ARG001  (every policy is asked alike)
 POLICIES: dict[str, Policy] = {
     "error": Policy(
         _largest,
-        "{count} with several boxes, for example {example}; a picture has one subject. Keep the "
-        "largest box with on_multiple='largest' (--on-multiple largest), or leave such pictures "
+        "{count} with several boxes, for example {example}; an image has one subject. Keep the "
+        "largest box with on_multiple='largest' (--on-multiple largest), or leave such images "
         "out with on_multiple='skip' (--on-multiple skip).",
         is_allowed=False,
     ),
@@ -98,7 +98,7 @@ POLICIES: dict[str, Policy] = {
 
 
 def _told(policy: Policy, crowded: list[Rows]) -> str:
-    count = counted(len(crowded), "picture", "pictures")
+    count = counted(len(crowded), "image", "images")
     first = crowded[0]
     example = f"{first[0].image.name} with {len(_distinct(first))} at {first[0].origin}"
     return policy.sentence.format(count=count, example=example)
@@ -127,10 +127,10 @@ def _against(row: Row, earlier: Row) -> str:
     name, place = row.image.name, earlier.origin
     if row.split != earlier.split:
         splits = f"in {row.split or 'no split'} here and in {earlier.split or 'no split'}"
-        return f"picture {name} is {splits} at {place}. Keep it in one of them."
+        return f"image {name} is {splits} at {place}. Keep it in one of them."
     if _said(row) == _said(earlier):
-        return f"picture {name} is listed twice, first at {place}. Remove one of them."
+        return f"image {name} is listed twice, first at {place}. Remove one of them."
     if (row.box is None) != (earlier.box is None):
         here, there = ("no box", "one") if row.box is None else ("a box", "none")
-        return f"picture {name} has {here} here and {there} at {place}. Remove one of them."
+        return f"image {name} has {here} here and {there} at {place}. Remove one of them."
     return ""

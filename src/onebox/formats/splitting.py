@@ -1,6 +1,6 @@
-"""Which pictures a model learns from, which choose it, and which judge it.
+"""Which images a model learns from, which choose it, and which judge it.
 
-Where the label files do not say, the picture's bytes decide: a picture never changes sides when
+Where the label files do not say, the image's bytes decide: an image never changes sides when
 others are added, moved or renamed, and exact copies stay together.
 """
 
@@ -26,7 +26,7 @@ SPLIT_NAMES: dict[str, Split] = {
     "testing": "test",
 }
 
-# share of the pictures → upper end of the hash's range, out of 100
+# share of the images → upper end of the hash's range, out of 100
 _ENDS: tuple[tuple[int, Split], ...] = ((80, "train"), (90, "val"), (100, "test"))
 
 
@@ -58,7 +58,7 @@ def split_of_stem(stem: str) -> Split | None:
 
 
 def split_of_bytes(data: bytes) -> Split:
-    """Return the split of a picture with these bytes: 80 of 100 train, 10 val, 10 test."""
+    """Return the split of an image with these bytes: 80 of 100 train, 10 val, 10 test."""
     digest = hashlib.blake2b(data, digest_size=8).digest()
     place = int.from_bytes(digest, "big") * 100 >> 64
     return next(split for end, split in _ENDS if place < end)
@@ -69,7 +69,7 @@ def unsplit(rows: Sequence[Row]) -> list[str]:
     if all(row.split is None for row in rows):
         return []
     return [
-        f"{row.origin}: has no split, but other pictures have one. Write train, val or test, or "
+        f"{row.origin}: has no split, but other images have one. Write train, val or test, or "
         "leave it out everywhere."
         for row in rows
         if row.split is None
@@ -77,7 +77,7 @@ def unsplit(rows: Sequence[Row]) -> list[str]:
 
 
 def choose_splits(rows: Sequence[Row]) -> list[Split]:
-    """Return the split of each row: the stated one, else the one its picture's bytes decide."""
+    """Return the split of each row: the stated one, else the one its image's bytes decide."""
     stated = [row.split for row in rows if row.split is not None]
     if len(stated) == len(rows):
         return stated

@@ -1,6 +1,6 @@
-"""One row against its picture: units, EXIF orientation and the frame.
+"""One row against its image: units, EXIF orientation and the frame.
 
-A row that passes has its box and joints in pixels of the upright picture, the box inside its frame.
+A row that passes has its box and keypoints in pixels of the upright image, the box inside its frame.
 """
 
 import dataclasses
@@ -30,24 +30,24 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A row in pixels of the upright picture, and by how much its box passed the frame."""
+    """A row in pixels of the upright image, and by how much its box passed the frame."""
 
     row: Row
     overshoot_px: float = 0.0
 
 
 def check_row(row: Row, header: Header) -> Checked:
-    """Bring a row's box and joints into the upright picture.
+    """Bring a row's box and keypoints into the upright image.
 
     Args:
         row: As the label file states it.
-        header: Of the row's picture.
+        header: Of the row's image.
 
     Returns:
-        The row with ``xyxy`` pixels of the upright picture, clipped at its frame.
+        The row with ``xyxy`` pixels of the upright image, clipped at its frame.
 
     Raises:
-        DataError: If the row cannot be true of this picture.
+        DataError: If the row cannot be true of this image.
     """
     _check_stated_size(row, header)
     if row.box is None:
@@ -78,7 +78,7 @@ def _check_stated_size(row: Row, header: Header) -> None:
 
 
 def _labelled(keypoints: Keypoints | None) -> Keypoints | None:
-    # Formats with fixed columns write zeros where nobody marked a joint.
+    # Formats with fixed columns write zeros where nobody marked a keypoint.
     return keypoints if keypoints and any(seen for *_, seen in keypoints) else None
 
 
@@ -87,7 +87,7 @@ def _check_finite(box: Box, keypoints: Keypoints | None) -> None:
         raise DataError(f"box {box_text(box)} is not made of finite numbers. Correct or remove it.")
     for number, (x, y, _) in enumerate(keypoints or (), start=1):
         if not (math.isfinite(x) and math.isfinite(y)):
-            raise DataError(f"joint {number} is at {x}, {y}, which is not finite. Correct it.")
+            raise DataError(f"keypoint {number} is at {x}, {y}, which is not finite. Correct it.")
 
 
 def _in_pixels(
@@ -127,15 +127,17 @@ def _turned(box: Box, keypoints: Keypoints | None, header: Header) -> tuple[Box,
     stored_wh = _floats(header.stored_wh)
     boxes = turn_boxes_upright(np.array([box], dtype=np.float64), header.orientation, stored_wh)
     return _as_box(boxes[0].tolist()), keypoints and tuple(
-        _turned_joint(joint, header) if joint[2] else joint for joint in keypoints
+        _turned_keypoint(keypoint, header) if keypoint[2] else keypoint for keypoint in keypoints
     )
 
 
-def _turned_joint(joint: tuple[float, float, int], header: Header) -> tuple[float, float, int]:
-    point = np.array([joint[:2]], dtype=np.float64)
+def _turned_keypoint(
+    keypoint: tuple[float, float, int], header: Header
+) -> tuple[float, float, int]:
+    point = np.array([keypoint[:2]], dtype=np.float64)
     stored_wh = _floats(header.stored_wh)
     x, y = turn_points_upright(point, header.orientation, stored_wh)[0].tolist()
-    return x, y, joint[2]
+    return x, y, keypoint[2]
 
 
 def _framed(box: Box, size_wh: Size) -> tuple[Box, float]:
@@ -146,7 +148,7 @@ def _framed(box: Box, size_wh: Size) -> tuple[Box, float]:
     clipped = _as_box(clip_boxes(np.array([box], dtype=np.float64), _floats(size_wh))[0].tolist())
     if clipped[0] >= clipped[2] or clipped[1] >= clipped[3]:
         raise DataError(
-            f"box {box_text(box)} lies outside the picture of {_size_text(size_wh)} pixels. "
+            f"box {box_text(box)} lies outside the image of {_size_text(size_wh)} pixels. "
             "Correct it or remove the row."
         )
     if overshoot_px > LARGEST_OVERSHOOT_PX:

@@ -1,8 +1,8 @@
-"""Pascal VOC: one XML file a picture, and lists of names for the splits.
+"""Pascal VOC: one XML file an image, and lists of names for the splits.
 
 Boxes are ``xyxy`` pixels and are taken as they stand: the first VOC counted pixels from 1, but the
-tools that write the format today count from 0. XML without an object is a picture without the
-subject. Lists in ``ImageSets/Main`` say which split a picture is in; what none of them names is
+tools that write the format today count from 0. XML without an object is an image without the
+subject. Lists in ``ImageSets/Main`` say which split an image is in; what none of them names is
 left out, as VOC itself does.
 
 References:
@@ -17,16 +17,16 @@ from xml.parsers import expat
 
 from onebox.errors import DataError
 from onebox.formats.image_headers import upright_size
-from onebox.formats.image_lookup import LABEL_FOLDERS, PictureFinder
+from onebox.formats.image_lookup import LABEL_FOLDERS, ImageFinder
 from onebox.formats.rows import Labels, Problems, Row, counted
-from onebox.formats.writing import number_text, path_text, picture_of, replacing, unique_stems
+from onebox.formats.writing import image_of, number_text, path_text, replacing, unique_stems
 from onebox.images import SUFFIXES
 from onebox.structures import SPLITS, Box, Dataset, Sample, Split
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _MAIN = Path("ImageSets", "Main")
 
-# split → the lists that name its pictures; the first that exists counts
+# split → the lists that name its images; the first that exists counts
 _LISTS: dict[Split, tuple[str, ...]] = {
     "train": ("train", "trainval"),
     "val": ("val", "valid"),
@@ -57,7 +57,7 @@ def parse(path: Path) -> Labels:
     files = [path] if path.is_file() else sorted(folder.glob("*.xml"))
     if not files:
         raise DataError(f"{path}: holds no XML file. Name the folder that does.")
-    finder = PictureFinder(folder)
+    finder = ImageFinder(folder)
     problems = Problems()
     rows: list[Row] = []
     for file in files:
@@ -72,15 +72,15 @@ def parse(path: Path) -> Labels:
 def write(dataset: Dataset, path: Path) -> None:
     """Write a data set as a folder: ``Annotations/*.xml`` and ``ImageSets/Main/*.txt``.
 
-    Pictures stay where they are: ``path`` in each XML leads there, relative to the XML. Each XML
-    is called like its picture, with a number where two pictures share a name. Joints have no place
+    Images stay where they are: ``path`` in each XML leads there, relative to the XML. Each XML
+    is called like its image, with a number where two images share a name. Keypoints have no place
     here, and neither has the order of the classes: on reading they are sorted.
 
     Args:
-        dataset: Without joints.
+        dataset: Without keypoints.
         path: The folder to make.
     """
-    stems = unique_stems([picture_of(sample) for sample in dataset])
+    stems = unique_stems([image_of(sample) for sample in dataset])
     with replacing(path) as unfinished:
         annotations, lists = unfinished / "Annotations", unfinished / _MAIN
         annotations.mkdir(parents=True)
@@ -96,11 +96,11 @@ def write(dataset: Dataset, path: Path) -> None:
 
 
 def _annotation(sample: Sample, folder: Path) -> Element:
-    picture = picture_of(sample)
-    width, height = sample.size_wh or upright_size(picture)
+    image = image_of(sample)
+    width, height = sample.size_wh or upright_size(image)
     root = Element("annotation")
-    _fill(root, {"folder": picture.parent.name, "filename": picture.name})
-    _fill(root, {"path": path_text(picture, folder)})
+    _fill(root, {"folder": image.parent.name, "filename": image.name})
+    _fill(root, {"path": path_text(image, folder)})
     _fill(SubElement(root, "size"), {"width": str(width), "height": str(height), "depth": "3"})
     if sample.box is not None:
         thing = SubElement(root, "object")
@@ -142,9 +142,9 @@ def _refuse(*_: object) -> None:
     raise DataError("declares a document type (DTD), which is not read. Remove that line.")
 
 
-def _rows(file: Path, finder: PictureFinder, problems: Problems) -> list[Row]:
+def _rows(file: Path, finder: ImageFinder, problems: Problems) -> list[Row]:
     root = _tree_of(file)
-    empty = Row(file.name, _picture(root, file, finder), stated_wh=_stated_size(root))
+    empty = Row(file.name, _image(root, file, finder), stated_wh=_stated_size(root))
     things = root.findall("object")
     if not things:
         return [empty]
@@ -161,9 +161,9 @@ def _text(element: Element, tag: str) -> str:
     return (element.findtext(tag) or "").strip()
 
 
-def _picture(root: Element, file: Path, finder: PictureFinder) -> Path:
+def _image(root: Element, file: Path, finder: ImageFinder) -> Path:
     path, name = _text(root, "path"), _text(root, "filename")
-    # A relative path was written for this very place; an absolute one tells where the picture lay
+    # A relative path was written for this very place; an absolute one tells where the image lay
     # on the machine of whoever drew the box, so it comes last.
     near = file.parent / path
     if path and not Path(path).is_absolute() and near.is_file():
@@ -174,7 +174,7 @@ def _picture(root: Element, file: Path, finder: PictureFinder) -> Path:
     return finder.find(name or file.stem) if found is None else finder.settle(found)
 
 
-def _same_stem(file: Path, finder: PictureFinder) -> Path | None:
+def _same_stem(file: Path, finder: ImageFinder) -> Path | None:
     names = (f"{file.stem}{suffix}" for suffix in sorted(SUFFIXES))
     return next((found for name in names if (found := finder.search(name))), None)
 
@@ -232,8 +232,8 @@ def _in_splits(
         return rows, ()
     listed = [replace(row, split=split) for row in rows for split in splits.get(_stem_of(row), ())]
     left_out = len({row.image for row in rows if _stem_of(row) not in splits})
-    pictures = counted(left_out, "picture", "pictures")
-    note = f"{pictures} left out, named by no list in {_MAIN.as_posix()}."
+    images = counted(left_out, "image", "images")
+    note = f"{images} left out, named by no list in {_MAIN.as_posix()}."
     return listed, (note,) if left_out else ()
 
 

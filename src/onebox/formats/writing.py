@@ -56,7 +56,7 @@ def number_text(value: float | int) -> str:
 
 
 def path_text(image: Path, folder: Path) -> str:
-    """Name a picture relative to a folder; absolute where no relative path leads there."""
+    """Name an image relative to a folder; absolute where no relative path leads there."""
     # Links are followed first: `..` after a link does not lead back to where the link stands.
     target = image.parent.resolve() / image.name
     try:
@@ -65,16 +65,16 @@ def path_text(image: Path, folder: Path) -> str:
         return target.as_posix()
 
 
-def picture_of(sample: Sample) -> Path:
-    """Return the sample's picture file.
+def image_of(sample: Sample) -> Path:
+    """Return the sample's image file.
 
     Raises:
-        SettingError: If the picture is drawn when asked for, and so has no file to name.
+        SettingError: If the image is drawn when asked for, and so has no file to name.
     """
     if isinstance(sample.image, Path):
         return sample.image
     raise SettingError(
-        "label files name picture files, but these pictures are generated. Save them first "
+        "label files name image files, but these images are generated. Save them first "
         "(onebox synth)."
     )
 

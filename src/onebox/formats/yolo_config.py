@@ -10,22 +10,22 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from onebox.errors import DataError
 from onebox.formats.keypoints import VISIBILITIES, make_keypoint_set
 from onebox.formats.splitting import SPLIT_NAMES
-from onebox.structures import SPLITS, Joints, Split
+from onebox.structures import SPLITS, KeypointSet, Split
 
 Parts = tuple[tuple[Split | None, Path], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Where the pictures of a YOLO data set are, and what its numbers mean.
+    """Where the images of a YOLO data set are, and what its numbers mean.
 
     Attributes:
         name: The file's or folder's, for messages.
         root: The folder that messages name places relative to.
-        parts: For each split its folders or lists of pictures.
+        parts: For each split its folders or lists of images.
         names: Class names by number; empty where there are none.
-        joints: None for a data set of boxes.
-        kpt_dims: Values for each joint: 2 (x, y) or 3 (and visibility).
+        keypoints: None for a data set of boxes.
+        kpt_dims: Values for each keypoint: 2 (x, y) or 3 (and visibility).
         notes: What the reader is told.
     """
 
@@ -33,14 +33,14 @@ class Config:
     root: Path
     parts: Parts
     names: Mapping[int, str]
-    joints: Joints | None = None
+    keypoints: KeypointSet | None = None
     kpt_dims: int = 3
     notes: tuple[str, ...] = ()
 
     @property
     def values_per_row(self) -> int:
-        """How many values of a row belong to joints."""
-        return len(self.joints.names) * self.kpt_dims if self.joints else 0
+        """How many values of a row belong to keypoints."""
+        return len(self.keypoints.names) * self.kpt_dims if self.keypoints else 0
 
 
 class _Yaml(BaseModel):
@@ -60,11 +60,11 @@ class _Yaml(BaseModel):
 def read_yaml(path: Path) -> Config:
     """Read ``data.yaml``.
 
-    Keys of our own, which other tools pass over: ``kpt_names`` and ``skeleton`` (pairs of joints,
+    Keys of our own, which other tools pass over: ``kpt_names`` and ``skeleton`` (pairs of keypoints,
     from 0).
 
     Raises:
-        DataError: If it is not that of a YOLO data set, or names pictures that are not there.
+        DataError: If it is not that of a YOLO data set, or names images that are not there.
     """
     content = _loaded(path)
     root = path.parent / content.path
@@ -78,14 +78,14 @@ def read_yaml(path: Path) -> Config:
         path.name,
     )
     if not parts:
-        raise DataError(f"{path.name}: names no pictures. Add train: with their folder.")
+        raise DataError(f"{path.name}: names no images. Add train: with their folder.")
     names = content.names
     return Config(
         path.name,
         path.parent,
         parts,
         dict(sorted(names.items())) if isinstance(names, dict) else dict(enumerate(names)),
-        _joints(content, path.name),
+        _keypoints(content, path.name),
         content.kpt_shape[1] if content.kpt_shape else len(VISIBILITIES),
         notes,
     )
@@ -164,12 +164,12 @@ def _without_repeats(
     for split, place in parts:
         key = place.resolve()
         if key in kept:
-            notes.append(f"{name}: {split} names the same pictures as {kept[key][0]}; not used.")
+            notes.append(f"{name}: {split} names the same images as {kept[key][0]}; not used.")
         kept.setdefault(key, (split, place))
     return tuple(kept.values()), tuple(notes)
 
 
-def _joints(content: _Yaml, name: str) -> Joints | None:
+def _keypoints(content: _Yaml, name: str) -> KeypointSet | None:
     if content.kpt_shape is None:
         return None
     count, dims = content.kpt_shape
@@ -177,10 +177,10 @@ def _joints(content: _Yaml, name: str) -> Joints | None:
         raise DataError(f"{name}: kpt_shape ends in {dims}; it must be 2 or 3. Correct it.")
     named = content.kpt_names
     names = next(iter(named.values()), []) if isinstance(named, dict) else named
-    names = names or [f"joint_{number}" for number in range(count)]
+    names = names or [f"keypoint_{number}" for number in range(count)]
     if len(names) != count:
         raise DataError(
-            f"{name}: kpt_shape says {count} joints, kpt_names {len(names)}. Correct it."
+            f"{name}: kpt_shape says {count} keypoints, kpt_names {len(names)}. Correct it."
         )
     return make_keypoint_set(names, content.skeleton, _pairs(content.flip_idx, count, name))
 
@@ -196,7 +196,7 @@ def _pairs(
     )
     if not swaps:
         raise DataError(
-            f"{name}: flip_idx must swap joints in pairs among {count}, got {list(flip_idx)}. "
-            "Write each joint's number at the place of its mirror image."
+            f"{name}: flip_idx must swap keypoints in pairs among {count}, got {list(flip_idx)}. "
+            "Write each keypoint's number at the place of its mirror image."
         )
     return tuple((at, other) for at, other in enumerate(flip_idx) if at < other)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from onebox.errors import OneboxError, PictureError
+from onebox.errors import ImageError, OneboxError
 
 if TYPE_CHECKING:
     import av.container
@@ -47,12 +47,12 @@ def _directshow_address(number: int) -> str:
     """The address of a camera, which DirectShow knows by name alone.
 
     Raises:
-        PictureError: If there is none of that number.
+        ImageError: If there is none of that number.
     """
     devices = pyav().enumerate_input_devices("dshow")
     names = [device.name for device in devices if "video" in device.media_types]
     if number >= len(names):
-        raise PictureError(
+        raise ImageError(
             f"camera:{number}: there are {len(names)} cameras, counted from 0. Connect one, or "
             "name another number."
         )
@@ -72,7 +72,7 @@ def opened(number: int) -> "av.container.InputContainer":
 
     Raises:
         OneboxError: If PyAV is missing, or reads no cameras on this platform.
-        PictureError: If the platform counts fewer cameras.
+        ImageError: If the platform counts fewer cameras.
         ValueError: If the number is negative.
     """
     if number < 0:

@@ -1,4 +1,4 @@
-"""Pictures at http and https addresses → bytes, within limits of size and time.
+"""Images at http and https addresses → bytes, within limits of size and time.
 
 Nothing is fetched but what the caller names. Proxies are taken from the environment, as other
 programs do; certificates are checked; cookies and passwords are never sent.
@@ -18,7 +18,7 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urljoin
 
-from onebox.errors import PictureError
+from onebox.errors import ImageError
 
 MOST_BYTES = 64 * 2**20
 """The largest answer that is read where the caller sets no limit."""
@@ -110,19 +110,19 @@ def fetch(url: str, *, most_bytes: int = MOST_BYTES, timeout_s: float = TIMEOUT_
         The content of the answer.
 
     Raises:
-        PictureError: If it cannot be fetched, is too large, incomplete or a web page, or takes too
+        ImageError: If it cannot be fetched, is too large, incomplete or a web page, or takes too
             long; the message names the address.
         ValueError: If a limit is not positive.
     """
     if most_bytes < 1 or not 0 < timeout_s < math.inf:
         raise ValueError(f"limits must be positive, got {most_bytes} bytes and {timeout_s} s.")
     if not is_url(url):
-        raise PictureError(f"{url}: is no http or https address. Correct it, or name a file.")
+        raise ImageError(f"{url}: is no http or https address. Correct it, or name a file.")
     job = _Job(url, most_bytes, timeout_s)
     try:
         return _started(job).result(timeout_s)
     except TimeoutError as error:
-        raise PictureError(_too_slow(job)) from error
+        raise ImageError(_too_slow(job)) from error
     finally:
         job.give_up()
 
@@ -145,7 +145,7 @@ def _content(job: _Job) -> bytes:
     """Fetch, and put what the library has to say into one kind of error.
 
     Raises:
-        PictureError: If there is anything.
+        ImageError: If there is anything.
     """
     try:
         with _answer(job) as response:
@@ -154,14 +154,14 @@ def _content(job: _Job) -> bytes:
     except HTTPError as error:
         with error:
             repair = _REPAIRS.get(error.code // 100, "Correct the address.")
-            raise PictureError(
+            raise ImageError(
                 f"{job.url}: the server answers {error.code} ({error.reason}). {repair}"
             ) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = error.reason if isinstance(error, URLError) else error
         if isinstance(reason, TimeoutError):
-            raise PictureError(_too_slow(job)) from error
-        raise PictureError(
+            raise ImageError(_too_slow(job)) from error
+        raise ImageError(
             f"{job.url}: cannot be fetched ({reason or type(reason).__name__}). Check the address "
             "and the connection."
         ) from error
@@ -172,7 +172,7 @@ def _answer(job: _Job) -> http.client.HTTPResponse:
 
     Raises:
         HTTPError: If it is none of success.
-        PictureError: If there are too many redirects, or one to another kind of address.
+        ImageError: If there are too many redirects, or one to another kind of address.
     """
     opener, address = _opener(job), job.url
     for _ in range(MOST_REDIRECTS + 1):
@@ -184,7 +184,7 @@ def _answer(job: _Job) -> http.client.HTTPResponse:
             return opener.open(request, timeout=job.timeout_s)
         except HTTPError as error:
             address = _next_address(job, address, error)
-    raise PictureError(
+    raise ImageError(
         f"{job.url}: redirects more than {MOST_REDIRECTS} times. Name the address that it leads to."
     )
 
@@ -207,7 +207,7 @@ def _next_address(job: _Job, address: str, error: HTTPError) -> str:
 
     Raises:
         HTTPError: If it is none.
-        PictureError: If it leads to another kind of address.
+        ImageError: If it leads to another kind of address.
     """
     location = error.headers.get("Location")
     if error.code not in _REDIRECTS or not location:
@@ -215,7 +215,7 @@ def _next_address(job: _Job, address: str, error: HTTPError) -> str:
     with error:
         following = urljoin(address, location)
     if not is_url(following):
-        raise PictureError(
+        raise ImageError(
             f"{job.url}: redirects to {following}, which is no http or https address. Name "
             "another address."
         )
@@ -226,14 +226,14 @@ def _check_header(job: _Job, response: http.client.HTTPResponse) -> None:
     """Refuse by what the answer says of itself.
 
     Raises:
-        PictureError: If it is too large, or a web page.
+        ImageError: If it is too large, or a web page.
     """
     if (response.length or 0) > job.most_bytes:
-        raise PictureError(_too_large(job, f"{response.length} bytes"))
+        raise ImageError(_too_large(job, f"{response.length} bytes"))
     headers: Message = response.headers
     if headers.get_content_type() == "text/html":
-        raise PictureError(
-            f"{job.url}: is a web page, not a picture. Name the address of the picture on it."
+        raise ImageError(
+            f"{job.url}: is a web page, not an image. Name the address of the image on it."
         )
 
 
@@ -241,16 +241,16 @@ def _body(job: _Job, response: http.client.HTTPResponse) -> bytes:
     """Read the content, counting.
 
     Raises:
-        PictureError: If it is too large, or ends too early.
+        ImageError: If it is too large, or ends too early.
     """
     stated = response.length
     content = bytearray()
     while piece := response.read1(_CHUNK):
         content += piece
         if len(content) > job.most_bytes:
-            raise PictureError(_too_large(job, "more"))
+            raise ImageError(_too_large(job, "more"))
     if stated is not None and len(content) < stated:
-        raise PictureError(f"{job.url}: ends after {len(content)} of {stated} bytes. Try again.")
+        raise ImageError(f"{job.url}: ends after {len(content)} of {stated} bytes. Try again.")
     return bytes(content)
 
 

@@ -1,4 +1,4 @@
-"""Pictures → answers, and where they go: to standard output, or into a file."""
+"""Images → answers, and where they go: to standard output, or into a file."""
 
 import io
 from collections import deque
@@ -13,14 +13,14 @@ import typer
 
 from onebox import images
 from onebox.cli.console import complain
-from onebox.errors import PictureError
+from onebox.errors import ImageError
 from onebox.files import write_whole
 from onebox.images import Source
 from onebox.prediction.sources import Found, Item, Problem
 from onebox.prediction.writers import Layout, Recorder, Row, as_json_line
 from onebox.runtime import ModelFacts
 from onebox.streaming import Answer
-from onebox.structures import Joints, Prediction
+from onebox.structures import KeypointSet, Prediction
 
 _ABSENT = ("absent", "-")  # in place of label and box
 
@@ -46,7 +46,7 @@ class Sink(Protocol):
     """Where answers go."""
 
     def holds(self, item: Item) -> bool:
-        """Whether it has an answer for the picture already."""
+        """Whether it has an answer for the image already."""
         ...
 
     def write(self, item: Item, prediction: Prediction) -> None:
@@ -92,7 +92,7 @@ class Recorded:
         self._name = name
 
     def holds(self, item: Item) -> bool:
-        """Whether the file has an answer for the picture."""
+        """Whether the file has an answer for the image."""
         return self._recorder.holds(self._named(item), item.frame)
 
     def write(self, item: Item, prediction: Prediction) -> None:
@@ -100,7 +100,7 @@ class Recorded:
         self._recorder.write(Row(self._named(item), prediction, item.frame, item.time_s))
 
     def write_unread(self, item: Item) -> None:
-        """Keep the picture's number."""
+        """Keep the image's number."""
         self._recorder.write_unread(self._named(item))
 
     def _named(self, item: Item) -> str:
@@ -114,10 +114,10 @@ class Tally:
     Sources are drawn in one thread and answers taken in another; each counts on its own.
 
     Attributes:
-        answered: Pictures with an answer.
-        unreadable: Pictures that could not be read.
-        problems: Sources that gave no picture, or no more; counted as they are drawn.
-        skipped: Pictures that the file had an answer for; likewise.
+        answered: Images with an answer.
+        unreadable: Images that could not be read.
+        problems: Sources that gave no image, or no more; counted as they are drawn.
+        skipped: Images that the file had an answer for; likewise.
     """
 
     answered: int = 0
@@ -173,8 +173,8 @@ class Answering:
         try:
             prediction = answer.unwrap()
             if self._draw is not None:
-                _draw(item, prediction, self._model.facts.joints, self._draw)
-        except PictureError as error:
+                _draw(item, prediction, self._model.facts.keypoints, self._draw)
+        except ImageError as error:
             complain(str(error))
             sink.write_unread(item)
             self.tally.unreadable += 1
@@ -190,11 +190,11 @@ def _shown(item: Item) -> str:
     return f"{item.name} frame {item.frame}{moment}"
 
 
-def _draw(item: Item, prediction: Prediction, joints: Joints | None, folder: Path) -> None:
-    """Write the picture with its box and joints, under a free name."""
+def _draw(item: Item, prediction: Prediction, keypoints: KeypointSet | None, folder: Path) -> None:
+    """Write the image with its box and keypoints, under a free name."""
     from onebox.visualization import draw
 
-    drawn = draw(images.load(item.source).pixels, prediction=prediction, joints=joints)
+    drawn = draw(images.load(item.source).pixels, prediction=prediction, keypoints=keypoints)
     stem = _stem(item)
     target = folder / f"{stem}.png"
     number = 1
@@ -209,5 +209,5 @@ def _draw(item: Item, prediction: Prediction, joints: Joints | None, folder: Pat
 def _stem(item: Item) -> str:
     # A camera's name would be read as a URL of the scheme "camera".
     named = urlsplit(item.name).path if "://" in item.name else item.name
-    stem = (item.path or Path(named.replace(":", "-"))).stem or "picture"
+    stem = (item.path or Path(named.replace(":", "-"))).stem or "image"
     return stem if item.frame is None else f"{stem}-{item.frame:06d}"

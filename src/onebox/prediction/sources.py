@@ -1,7 +1,7 @@
-"""What the words of a command line mean → the pictures to predict, one after another.
+"""What the words of a command line mean → the images to predict, one after another.
 
-A word is a picture, a folder of them, a glob, a video, a camera, a URL, or ``-`` for a list of
-names. Pictures are found as they are asked for: folders are walked, lists and videos read no
+A word is an image, a folder of them, a glob, a video, a camera, a URL, or ``-`` for a list of
+names. Images are found as they are asked for: folders are walked, lists and videos read no
 further than needed, so that any of them may be without end.
 """
 
@@ -26,12 +26,12 @@ _NUL = "\0"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Item:
-    """A picture to predict.
+    """An image to predict.
 
     Attributes:
         name: As the user named it; a frame has the name of its video or camera.
         source: What is read.
-        frame: The number of the frame, from 0; None for a picture.
+        frame: The number of the frame, from 0; None for an image.
         time_s: When the frame is shown, in seconds from the start.
         path: The file that it comes from; None for a camera or a URL.
     """
@@ -45,7 +45,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A source that gives no picture, or no more.
+    """A source that gives no image, or no more.
 
     Attributes:
         sentence: What is wrong with it, and what to do.
@@ -59,16 +59,16 @@ _Place = Path | str | Problem  # a file, the name of a camera or a URL, what can
 
 
 def find(words: Sequence[str], listed: Iterable[str] = ()) -> Iterator[Found]:
-    """Find the pictures that words name, each once, in the order of the words.
+    """Find the images that words name, each once, in the order of the words.
 
     Args:
-        words: Pictures, folders, globs, videos, ``camera:0``, URLs, or ``-``.
+        words: Images, folders, globs, videos, ``camera:0``, URLs, or ``-``.
         listed: The names that ``-`` stands for: what a word may be, but for globs and ``-``.
 
     Yields:
-        Pictures and frames; a `Problem` where a word has none, or cannot be read to its end.
+        Images and frames; a `Problem` where a word has none, or cannot be read to its end.
     """
-    # In a set, their hashes alone: little memory for many pictures.
+    # In a set, their hashes alone: little memory for many images.
     seen: set[int] = set()
     for word, places in _by_word(words, listed):
         is_empty = True
@@ -79,7 +79,7 @@ def find(words: Sequence[str], listed: Iterable[str] = ()) -> Iterator[Found]:
                 yield from _opened(place)
         if is_empty:
             suffixes = ", ".join(sorted(images.SUFFIXES))
-            yield Problem(f"{word}: holds no picture (files that end in {suffixes}).")
+            yield Problem(f"{word}: holds no image (files that end in {suffixes}).")
 
 
 def check(words: Iterable[str]) -> None:
@@ -89,7 +89,7 @@ def check(words: Iterable[str]) -> None:
         SettingError: If one is.
     """
     if "" in words:
-        raise SettingError("a SOURCE is empty. Name a picture, a folder or a glob.")
+        raise SettingError("a SOURCE is empty. Name an image, a folder or a glob.")
 
 
 def has_frames(words: Iterable[str]) -> bool:
@@ -103,7 +103,7 @@ def has_frames(words: Iterable[str]) -> bool:
 
 
 def count(words: Sequence[str]) -> int | None:
-    """How many pictures the words name, with none opened; None where that cannot be told."""
+    """How many images the words name, with none opened; None where that cannot be told."""
     if LIST in words or has_frames(words):
         return None
     return sum(1 for word in words for name in _matches(word) for _ in _places(name))
@@ -126,7 +126,7 @@ def _matches(word: str) -> list[str]:
 
 
 def _places(name: str) -> Iterator[_Place]:
-    """What is to be opened: the pictures below a folder, or the one thing that is named."""
+    """What is to be opened: the images below a folder, or the one thing that is named."""
     if _NUL in name:
         yield Problem(
             f"{shorten(name.split(_NUL))}: names are parted by NUL characters. Put each on a line "
@@ -141,7 +141,7 @@ def _places(name: str) -> Iterator[_Place]:
 
 
 def _below(folder: Path) -> Iterator[Path | Problem]:
-    """The pictures below a folder, in the order of their names; links to folders are left out."""
+    """The images below a folder, in the order of their names; links to folders are left out."""
     try:
         with os.scandir(folder) as opened:
             entries = sorted(opened, key=lambda entry: entry.name)

@@ -2,7 +2,7 @@
 
 Frames come in the order in which they are shown, numbered from 0, with the seconds since the first
 one. Each is decoded when it is asked for, so memory does not grow with the length. Rotation and
-mirroring are applied as players do; transparency is laid over white, as in pictures. What comes
+mirroring are applied as players do; transparency is laid over white, as in images. What comes
 after damage is not given: decoders fill it with guesses.
 
 PyAV (``onebox[video]``) reads them, and is imported when the first frame is asked for.
@@ -19,7 +19,7 @@ from jaxtyping import Int32, UInt8
 from numpy import ndarray
 
 from onebox import images
-from onebox.errors import PictureError
+from onebox.errors import ImageError
 from onebox.files import is_empty
 from onebox.prediction import cameras
 from onebox.prediction.cameras import pyav
@@ -88,7 +88,7 @@ def frames(source: Path | int, *, threads: int = 1) -> Iterator[Frame]:
 
     Raises:
         OneboxError: If PyAV is missing, or reads no cameras on this platform.
-        PictureError: If the file or camera cannot be opened, or is damaged: then after the frames
+        ImageError: If the file or camera cannot be opened, or is damaged: then after the frames
             before the damage.
         ValueError: If the number of a camera is negative.
     """
@@ -105,9 +105,9 @@ def frames(source: Path | int, *, threads: int = 1) -> Iterator[Frame]:
                 yield frame
                 given = frame.number + 1
     except (av.FFmpegError, _DamageError) as error:
-        raise PictureError(f"{name}: {_sentence(source, error, given)}") from error
+        raise ImageError(f"{name}: {_sentence(source, error, given)}") from error
     if not given:
-        raise PictureError(f"{name}: holds no frame. Replace or remove it.")
+        raise ImageError(f"{name}: holds no frame. Replace or remove it.")
 
 
 # --- files --------------------------------------------------------------------------------
@@ -119,20 +119,20 @@ def _opened(path: Path) -> "av.container.InputContainer":
 
 
 def _stream(container: "av.container.InputContainer", name: str) -> "av.VideoStream":
-    """The first stream of moving pictures; the cover of a song is none.
+    """The first stream of moving images; the cover of a song is none.
 
     Raises:
-        PictureError: If there is none, or one of frames that are too large.
+        ImageError: If there is none, or one of frames that are too large.
     """
     cover = pyav().stream.Disposition.attached_pic
     stream = next((one for one in container.streams.video if not one.disposition & cover), None)
     if stream is None:
-        raise PictureError(
+        raise ImageError(
             f"{name}: holds no video, but sound or data, or was cut short. Replace or remove it."
         )
     width, height = stream.codec_context.width, stream.codec_context.height
     if width * height > images.MAX_PIXELS:
-        raise PictureError(
+        raise ImageError(
             f"{name}: has {width} x {height} pixels a frame, more than the {images.MAX_PIXELS} "
             "that are decoded. Shrink it, or remove it if it is not what it claims to be."
         )

@@ -27,7 +27,7 @@ BoxLoss = Literal[
     "mse", "l1", "smooth_l1", "bce", "giou", "diou", "ciou",
     "distribution", "anchors", "votes", "laplace",
 ]  # fmt: skip
-JointLoss = Literal["mse", "l1", "smooth_l1", "distribution", "confidence"]
+KeypointLoss = Literal["mse", "l1", "smooth_l1", "distribution", "confidence"]
 Width = Annotated[int, Field(ge=1)]
 
 _READ_A_MAP: frozenset[BoxHead] = frozenset({"marginal", "anchors", "vote", "heatmap"})
@@ -55,7 +55,7 @@ class AnchorSettings(_Section):
     """``[model.anchors]``: the boxes that a cell's offsets start from.
 
     Attributes:
-        scales: Square roots of the anchors' areas, as shares of the picture's side.
+        scales: Square roots of the anchors' areas, as shares of the image's side.
         aspects: Widths over heights; every scale takes every aspect.
         clusters: Take so many sizes from the training boxes (k-means) instead; 0 for none.
         sizes: Widths and heights as shares of the sides; filled in from the clusters.
@@ -76,21 +76,21 @@ class ModelSettings(_Section):
         backbone_options: Passed to timm's ``create_model``.
         mean: Subtracted from pixels in [0, 1]; the backbone's own where absent.
         std: Divides them then; the backbone's own where absent.
-        size: Side of the square that pictures are stretched to, in pixels.
+        size: Side of the square that images are stretched to, in pixels.
         neck: Channels of a 3 x 3 convolution of stride 2 after the backbone; 0 for none.
         vectorizer: What the heads read: a pooled vector, a flattened one, or a fused map.
         width: Channels of the vectorizer's output, where it has a say; 0 leaves them as they are.
         shared: Widths of fully connected layers that all heads read.
         dropout: Share of their values that is dropped in training.
         box_head: How the box is found in that; ``vote`` and ``heatmap`` ask every cell of a map,
-            ``hull`` takes the joints' own.
+            ``hull`` takes the keypoints' own.
         hidden: Widths of the direct head's hidden layers.
         activation: What the direct head's four numbers go through.
-        layout: What the four numbers are, in shares of the picture's sides.
+        layout: What the four numbers are, in shares of the image's sides.
         bins_per_cell: Bins of the marginal head in a cell of its map.
-        second_look: Whether the part around the first answer is looked at again: ``never``,
-            ``always``, or ``auto``, where that is better on the validation pictures.
-        joints: Whether joints are found too: by heat maps on a pyramid, else directly.
+        refinement: Whether the part around the first answer is looked at again: ``never``,
+            ``always``, or ``auto``, where that is better on the validation images.
+        keypoints: Whether keypoints are found too: by heat maps on a pyramid, else directly.
         anchors: Of the anchor head.
     """
 
@@ -110,8 +110,8 @@ class ModelSettings(_Section):
     activation: Literal["sigmoid", "linear"] = "sigmoid"
     layout: Layout = "xyxy"
     bins_per_cell: Width = 8
-    second_look: Literal["auto", "never", "always"] = "auto"
-    joints: bool = False
+    refinement: Literal["auto", "never", "always"] = "auto"
+    keypoints: bool = False
     anchors: AnchorSettings = AnchorSettings()
 
     @model_validator(mode="after")
@@ -121,8 +121,8 @@ class ModelSettings(_Section):
                 f"box_head '{self.box_head}' reads a map, and vectorizer '{self.vectorizer}' makes "
                 "a vector; use vectorizer 'pyramid', or box_head 'direct'"
             )
-        if self.box_head == "hull" and not self.joints:
-            raise ValueError("box_head 'hull' needs joints; set model.joints = true")
+        if self.box_head == "hull" and not self.keypoints:
+            raise ValueError("box_head 'hull' needs keypoints; set model.keypoints = true")
         if self.vectorizer == "pyramid" and (self.neck or not self.width):
             raise ValueError("vectorizer 'pyramid' takes no neck, and a width of at least 1")
         return self
@@ -135,17 +135,17 @@ class LossSettings(_Section):
         box: Losses of the box by name, with their weights.
         label: Weight of the cross-entropy of the class.
         label_smoothing: Share of the class target that is spread over all classes.
-        overlap: Weight of the estimate of the box's own overlap with the truth; 0 for none.
-        joints: Losses of the joints by name, with their weights.
-        presence: Weight of the estimate whether the subject is there, where training pictures
+        iou: Weight of the estimate of the box's own overlap with the truth; 0 for none.
+        keypoints: Losses of the keypoints by name, with their weights.
+        presence: Weight of the estimate whether the subject is there, where training images
             lack it; 0 for none.
     """
 
     box: dict[BoxLoss, Weight] = {"l1": 5.0, "giou": 2.0, "distribution": 0.5}
     label: Weight = 1.0
     label_smoothing: Share = 0.05
-    overlap: Weight = 0.5
-    joints: dict[JointLoss, Weight] = {"l1": 10.0, "distribution": 0.5, "confidence": 0.2}
+    iou: Weight = 0.5
+    keypoints: dict[KeypointLoss, Weight] = {"l1": 10.0, "distribution": 0.5, "confidence": 0.2}
     presence: Weight = 1.0
 
 
@@ -153,96 +153,96 @@ class TrainSettings(_Section):
     """``[train]``: how long, how fast, and from which seed.
 
     Attributes:
-        epochs: Passes over the training pictures; planned from their number where absent.
+        epochs: Passes over the training images; planned from their number where absent.
         minutes: From the start of training to the measured model; epochs, none more than above,
             and the size are then planned by what a step is found to cost.
-        batch_size: Pictures a step.
-        first_size: Side of the pictures in the first half of the steps, as a share of the model's
+        batch_size: Images a step.
+        initial_scale: Side of the images in the first half of the steps, as a share of the model's
             size; it grows to the whole over the next steps (1 for the whole from the start).
         optimizer: ``adamw`` or ``adam``.
-        schedule: ``one_cycle``, or ``exponential``: times ``decay`` every ``decay_steps``.
-        decay: Of the exponential schedule.
+        schedule: ``one_cycle``, or ``exponential``: times ``decay_rate`` every ``decay_steps``.
+        decay_rate: Of the exponential schedule.
         decay_steps: Of the exponential schedule.
         learning_rate: Highest rate of the heads.
-        backbone_rate: The backbone's rate as a share of that; where absent a half from weights,
+        backbone_lr_scale: The backbone's rate as a share of that; where absent a half from weights,
             and 1 from none.
         layer_decay: The backbone's rate falls by this factor from each stage to the one before it.
-        head_first: Share of the steps in which the backbone rests: neither its weights nor its
+        freeze_backbone_fraction: Share of the steps in which the backbone rests: neither its weights nor its
             batch statistics move; its schedule begins after them. Where absent 0.3 from weights
-            with 60 pictures or fewer, and otherwise none.
-        head_views: In those steps, so many ways to show each picture, at the first size; the
+            with 60 images or fewer, and otherwise none.
+        feature_cache_views: In those steps, so many ways to show each image, at the first size; the
             backbone looks at each once. 0 for a new one each step, as where there are more than
             1200 in all, or as many as passes.
         frozen_stages: So many of a pretrained backbone's first stages, its stem the first of them,
             never learn: neither their weights nor their batch statistics move. From no weights,
             all learn.
         weight_decay: AdamW's, for weights of two dimensions and more.
-        warmup: Share of the steps in which the rate rises.
+        warmup_fraction: Share of the steps in which the rate rises.
         ema_decay: Of the moving average of the weights that is validated and kept; 0 for none.
         patience: Epochs without a better validation figure before training ends; 0 for no end.
         validate_every: Passes from one validation and its checkpoint to the next, as far as that
             divides the epochs; where absent one, or as many as make 20 steps.
-        keep: Whose weights are kept: of the ``best`` epoch on the validation pictures, of the
-            ``last``, or ``auto``: of the best where enough pictures (50) tell which that is.
-        clip_norm: Longest gradient.
-        keep_every_epoch: Whether each epoch's checkpoint stays on disk.
+        checkpoint: Whose weights are kept: of the ``best`` epoch on the validation images, of the
+            ``last``, or ``auto``: of the best where enough images (50) tell which that is.
+        max_grad_norm: Longest gradient.
+        save_every_epoch: Whether each epoch's checkpoint stays on disk.
         seed: Everything random follows from it.
     """
 
     epochs: Annotated[int, Field(ge=1)] | None = None
     minutes: Positive | None = None
     batch_size: Annotated[int, Field(ge=1)] = 32
-    first_size: Annotated[float, Field(gt=0, le=1)] = 1.0
+    initial_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
     optimizer: Literal["adamw", "adam"] = "adamw"
     schedule: Literal["one_cycle", "exponential"] = "one_cycle"
-    decay: Share = 0.8
+    decay_rate: Share = 0.8
     decay_steps: Annotated[int, Field(ge=1)] = 3600
     learning_rate: Positive = 2e-3
-    backbone_rate: Weight | None = None
+    backbone_lr_scale: Weight | None = None
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
-    head_first: Annotated[float, Field(ge=0, lt=1)] | None = None
-    head_views: Annotated[int, Field(ge=0)] = 20
+    freeze_backbone_fraction: Annotated[float, Field(ge=0, lt=1)] | None = None
+    feature_cache_views: Annotated[int, Field(ge=0)] = 20
     frozen_stages: Annotated[int, Field(ge=0)] = 0
     weight_decay: Weight = 0.05
-    warmup: Share = 0.1
+    warmup_fraction: Share = 0.1
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.98
     patience: Annotated[int, Field(ge=0)] = 0
     validate_every: Annotated[int, Field(ge=1)] | None = None
-    keep: Literal["auto", "best", "last"] = "auto"
-    clip_norm: Positive = 5.0
-    keep_every_epoch: bool = False
+    checkpoint: Literal["auto", "best", "last"] = "auto"
+    max_grad_norm: Positive = 5.0
+    save_every_epoch: bool = False
     seed: Annotated[int, Field(ge=0)] = 0
 
 
 class AugmentSettings(_Section):
-    """``[augment]``: how training pictures are varied, with their boxes.
+    """``[augment]``: how training images are varied, with their boxes.
 
     Attributes:
-        geometry: Share of the pictures that are cropped or zoomed out.
-        smallest: The smallest crop, as a share of each side.
-        largest: The largest window, as a share of each side; above 1 the picture is zoomed out.
-        aspect: Largest change of width against height, as a factor.
-        cut: Largest share of each of the box's sides that a crop may leave out.
-        turn: Largest angle by which a picture is turned, in degrees; for joints alone, since a box
+        geometric_probability: Share of the images that are cropped or zoomed out.
+        min_scale: The smallest crop, as a share of each side.
+        max_scale: The largest window, as a share of each side; above 1 the image is zoomed out.
+        max_aspect_change: Largest change of width against height, as a factor.
+        max_truncation: Largest share of each of the box's sides that a crop may leave out.
+        rotate: Largest angle by which an image is turned, in degrees; for keypoints alone, since a box
             that is turned is no longer tight.
         flip: Share mirrored left to right.
         brightness: Largest change, as a share of white.
         contrast: Largest change, as a share.
         saturation: Largest change, as a share.
-        grey: Share turned grey.
+        grayscale: Share turned grey.
     """
 
-    geometry: Share = 0.9
-    smallest: Annotated[float, Field(gt=0, le=1)] = 0.4
-    largest: Annotated[float, Field(ge=1)] = 1.5
-    aspect: Annotated[float, Field(ge=1)] = 1.25
-    cut: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
-    turn: Annotated[float, Field(ge=0, le=180)] = 0.0
+    geometric_probability: Share = 0.9
+    min_scale: Annotated[float, Field(gt=0, le=1)] = 0.4
+    max_scale: Annotated[float, Field(ge=1)] = 1.5
+    max_aspect_change: Annotated[float, Field(ge=1)] = 1.25
+    max_truncation: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
+    rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
     flip: Share = 0.5
     brightness: Share = 0.25
     contrast: Share = 0.3
     saturation: Share = 0.3
-    grey: Share = 0.05
+    grayscale: Share = 0.05
 
 
 class Recipe(_Section):
@@ -292,16 +292,16 @@ class Recipe(_Section):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "Recipe":
-        if self.model.vectorizer == "flatten" and self.train.first_size < 1:
+        if self.model.vectorizer == "flatten" and self.train.initial_scale < 1:
             raise ValueError(
-                "vectorizer 'flatten' reads pictures of one size, and train.first_size "
-                f"{self.train.first_size:g} lets it grow; set train.first_size = 1"
+                "vectorizer 'flatten' reads images of one size, and train.initial_scale "
+                f"{self.train.initial_scale:g} lets it grow; set train.initial_scale = 1"
             )
         head = self.model.box_head
-        if self.augment.turn and head != "hull":
+        if self.augment.rotate and head != "hull":
             raise ValueError(
-                f"augment.turn needs box_head 'hull', got '{head}': a box that is turned is no "
-                "longer tight, and the joints' hull is; set augment.turn = 0"
+                f"augment.rotate needs box_head 'hull', got '{head}': a box that is turned is no "
+                "longer tight, and the keypoints' hull is; set augment.rotate = 0"
             )
         if head != "hull" and not any(self.loss.box.values()):
             raise ValueError("loss.box names no loss with a weight; set one, as loss.box.l1=1")

@@ -1,13 +1,13 @@
-"""Endless generated samples: white discs, and cut-outs on black or on natural pictures.
+"""Endless generated samples: white discs, and cut-outs on black or on natural images.
 
 ====================== ========================================================
 ``synth:blobs``         a white disc on black
 ``synth:cutouts-black`` a cut-out (by default a cat) on black
-``synth:cutouts``       a cut-out on a piece of a natural picture
+``synth:cutouts``       a cut-out on a piece of a natural image
 ====================== ========================================================
 
 The subject lies wholly inside the frame and its box is exact: what the drawn pixels show, in
-whole pixels. A share of the pictures may be without it. A sample keeps how it is drawn, not its
+whole pixels. A share of the images may be without it. A sample keeps how it is drawn, not its
 pixels; sample ``i`` of a seed is the same whenever and wherever it is drawn, and does not depend on
 the samples before it.
 """

@@ -1,4 +1,4 @@
-"""Generated samples as a data set, and as pictures in a folder."""
+"""Generated samples as a data set, and as images in a folder."""
 
 import dataclasses
 import itertools
@@ -39,18 +39,18 @@ def dataset(  # noqa: PLR0913 - one for each option of the command; the name asi
     cutouts: Path | None = None,
     backgrounds: Path | None = None,
 ) -> Dataset:
-    """Make a data set of generated samples; nothing is drawn until a picture is asked for.
+    """Make a data set of generated samples; nothing is drawn until an image is asked for.
 
     Args:
         name: One of `NAMES`.
-        size: Pixels of each side of the pictures.
-        seed: Another seed gives other pictures.
-        counts: Samples of each split. No split shares a picture with another, whatever the
+        size: Pixels of each side of the images.
+        seed: Another seed gives other images.
+        counts: Samples of each split. No split shares an image with another, whatever the
             counts are.
-        absent: Share of the pictures without the subject, drawn for each picture; those with it
+        absent: Share of the images without the subject, drawn for each image; those with it
             are the same for each share.
         cutouts: A folder of RGBA PNGs in place of the cat.
-        backgrounds: A folder of pictures in place of the bundled ones.
+        backgrounds: A folder of images in place of the bundled ones.
 
     Returns:
         The samples, by split, under the name asked for.
@@ -59,7 +59,7 @@ def dataset(  # noqa: PLR0913 - one for each option of the command; the name asi
         SettingError: If there is no such name, if it does not go with a folder given, or if a
             number is out of range.
         DataError: If a folder does not hold what it should.
-        OneboxError: If bundled pictures are used and their packages are not installed.
+        OneboxError: If bundled images are used and their packages are not installed.
     """
     if name not in _GROUNDS:
         names = ", ".join(NAMES)
@@ -91,7 +91,7 @@ def split_counts(count: int) -> dict[Split, int]:
 
 
 def save(samples: Iterable[Sample], folder: Path, count: int) -> tuple[Sample, ...]:
-    """Write the pictures of samples to ``folder/images``, all or none.
+    """Write the images of samples to ``folder/images``, all or none.
 
     Args:
         samples: May be endless.
@@ -99,18 +99,18 @@ def save(samples: Iterable[Sample], folder: Path, count: int) -> tuple[Sample, .
         count: How many samples to write.
 
     Returns:
-        The samples with the files as their pictures.
+        The samples with the files as their images.
 
     Raises:
         SettingError: If the folder is not empty, or no folder.
-        OneboxError: If the pictures cannot be written.
+        OneboxError: If the images cannot be written.
     """
     _check_empty(folder)
     try:
         return _save(itertools.islice(samples, count), folder)
     except OSError as error:
         raise OneboxError(
-            f"{folder}: pictures cannot be written there ({error}). "
+            f"{folder}: images cannot be written there ({error}). "
             "Free space on the disk or name another folder."
         ) from error
 
@@ -131,13 +131,13 @@ def _save(samples: Iterable[Sample], folder: Path) -> tuple[Sample, ...]:
 
 
 def _check_empty(folder: Path) -> None:
-    """Refuse to mix generated pictures with others.
+    """Refuse to mix generated images with others.
 
     Raises:
         SettingError: If the folder is not empty, or no folder.
     """
     if folder.exists() and not folder.is_dir():
-        raise SettingError(f"{folder}: is a file. Name a folder for the pictures.")
+        raise SettingError(f"{folder}: is a file. Name a folder for the images.")
     if folder.is_dir() and any(folder.iterdir()):
         raise SettingError(f"{folder}: is not empty. Empty it or name another folder.")
 

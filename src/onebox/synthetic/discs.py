@@ -17,12 +17,12 @@ from onebox.structures import Box, Sample, Split
 from onebox.synthetic.streams import Stream
 
 DIAMETERS = (0.1, 0.7)
-"""Smallest and largest diameter, as shares of the picture's side."""
+"""Smallest and largest diameter, as shares of the image's side."""
 
 
 @dataclass(frozen=True, slots=True)
 class Disc:
-    """A picture of a disc, or of its empty ground, drawn when it is asked for."""
+    """An image of a disc, or of its empty ground, drawn when it is asked for."""
 
     stream: Stream
     index: int
@@ -60,10 +60,10 @@ def blobs(
     """Draw white discs of random size and place on black, without end.
 
     Args:
-        size: Pixels of each side of the pictures.
+        size: Pixels of each side of the images.
         seed: Another seed gives other discs.
         split: What the samples are for; each split has discs of its own.
-        absent: Share of the pictures without a disc; the others are the same for each share.
+        absent: Share of the images without a disc; the others are the same for each share.
 
     Returns:
         Samples labelled ``disc``, whose boxes are the extent of the white pixels; without a disc

@@ -1,6 +1,6 @@
 """What scenes are made of: cut-outs and backgrounds, bundled or the user's own.
 
-Folders are listed and checked once in a process; of their pictures the latest few dozen are
+Folders are listed and checked once in a process; of their images the latest few dozen are
 kept, shrunk, so that a folder of any size fits in memory.
 """
 
@@ -14,10 +14,10 @@ from typing import Literal
 from PIL import Image, ImageOps
 
 from onebox import images
-from onebox.errors import DataError, OneboxError, PictureError
+from onebox.errors import DataError, ImageError, OneboxError
 from onebox.synthetic.cat import cut_out_cat
 
-# Distribution → (package, its pictures): photographs, none with a cat in it.
+# Distribution → (package, its images): photographs, none with a cat in it.
 BUNDLED = {
     "scikit-image": (
         "skimage",
@@ -37,7 +37,7 @@ Ground = Literal["black", "natural"] | Path
 
 @dataclass(frozen=True, slots=True)
 class Cutout:
-    """A picture of a subject and nothing else.
+    """An image of a subject and nothing else.
 
     Attributes:
         label: What the subject is.
@@ -51,7 +51,7 @@ class Cutout:
         """Its pixels, cropped to what is not wholly transparent.
 
         Raises:
-            PictureError: If the picture cannot be read, or shows nothing.
+            ImageError: If the image cannot be read, or shows nothing.
         """
         return _cat() if self.path is None else _user_cutout(self.path)
 
@@ -73,7 +73,7 @@ def find_cutouts(folder: Path | None) -> tuple[Cutout, ...]:
     if folder is None:
         _cat()
         return (Cutout("cat"),)
-    paths = [path for path in _pictures_in(folder, "cut-outs") if path.suffix.lower() == ".png"]
+    paths = [path for path in _images_in(folder, "cut-outs") if path.suffix.lower() == ".png"]
     if not paths:
         raise DataError(f"{folder}: holds no PNG. Cut-outs are RGBA PNGs; name a folder of them.")
     found = tuple(Cutout(_label(path, folder), path) for path in paths)
@@ -85,21 +85,21 @@ def find_cutouts(folder: Path | None) -> tuple[Cutout, ...]:
 
 @functools.cache
 def find_backgrounds(ground: Ground) -> tuple[Path, ...]:
-    """List the background pictures of a folder, or the bundled ones; none for ``black``.
+    """List the background images of a folder, or the bundled ones; none for ``black``.
 
     Raises:
-        DataError: If the folder has no pictures, or some are none; the message names each.
-        OneboxError: If a package whose pictures are used is missing.
+        DataError: If the folder has no images, or some are none; the message names each.
+        OneboxError: If a package whose images are used is missing.
     """
     if ground == "black":
         return ()
     if ground == "natural":
         return tuple(
-            bundled_picture(distribution, picture)
-            for distribution, (_, pictures) in BUNDLED.items()
-            for picture in pictures
+            bundled_image(distribution, image)
+            for distribution, (_, images) in BUNDLED.items()
+            for image in images
         )
-    paths = _pictures_in(ground, "backgrounds")
+    paths = _images_in(ground, "backgrounds")
     problems = [problem for path in paths for problem in _header_problems(path)]
     if problems:
         raise DataError(*problems)
@@ -111,36 +111,36 @@ def load_background(path: Path, size: int) -> tuple[Image.Image, tuple[float, fl
     """Read a background for frames of ``size`` pixels a side.
 
     Returns:
-        Its pixels, shrunk on each axis for itself, and how many pixels of the whole picture one
+        Its pixels, shrunk on each axis for itself, and how many pixels of the whole image one
         of them stands for, in x and in y.
 
     Raises:
-        PictureError: If the picture cannot be read.
+        ImageError: If the image cannot be read.
     """
-    picture = images.load(path, at_least=min(size, LONGEST))
-    return Image.fromarray(picture.pixels), picture.scale_xy
+    image = images.load(path, at_least=min(size, LONGEST))
+    return Image.fromarray(image.pixels), image.scale_xy
 
 
-def bundled_picture(distribution: str, picture: str) -> Path:
-    """Find a picture that is installed with a package, without importing the package.
+def bundled_image(distribution: str, image: str) -> Path:
+    """Find an image that is installed with a package, without importing the package.
 
     Raises:
-        OneboxError: If the package or its picture is not there.
+        OneboxError: If the package or its image is not there.
     """
     spec = importlib.util.find_spec(BUNDLED[distribution][0])
     for place in (spec.submodule_search_locations or ()) if spec else ():
-        path = Path(place) / picture
+        path = Path(place) / image
         if path.is_file():
             return path
     raise OneboxError(
-        f"{picture} of {distribution} is not installed; cut-outs are made with it. "
+        f"{image} of {distribution} is not installed; cut-outs are made with it. "
         "Run pip install 'onebox[synth]', or give cut-outs and backgrounds of your own."
     )
 
 
 @functools.cache
 def _cat() -> Image.Image:
-    return _cropped(cut_out_cat(bundled_picture("scikit-image", "data/chelsea.png")))
+    return _cropped(cut_out_cat(bundled_image("scikit-image", "data/chelsea.png")))
 
 
 @functools.lru_cache(maxsize=64)
@@ -148,7 +148,7 @@ def _user_cutout(path: Path) -> Image.Image:
     """Read an RGBA PNG, cropped and shrunk.
 
     Raises:
-        PictureError: If it cannot be read, has no transparency, or shows nothing.
+        ImageError: If it cannot be read, has no transparency, or shows nothing.
     """
     images.read_header(path)
     try:
@@ -160,14 +160,14 @@ def _user_cutout(path: Path) -> Image.Image:
             has_transparency = opened.has_transparency_data
             rgba = ImageOps.exif_transpose(opened).convert("RGBA")
     except (OSError, SyntaxError, ValueError) as error:
-        raise PictureError(f"{path}: cannot be decoded ({error}). Replace or remove it.") from error
+        raise ImageError(f"{path}: cannot be decoded ({error}). Replace or remove it.") from error
     if not has_transparency:
-        raise PictureError(
+        raise ImageError(
             f"{path}: has no transparency; a cut-out is an RGBA PNG that is transparent around "
             "its subject. Cut the subject out or remove the file."
         )
     if not rgba.getchannel("A").getbbox():
-        raise PictureError(f"{path}: is wholly transparent. Replace or remove it.")
+        raise ImageError(f"{path}: is wholly transparent. Replace or remove it.")
     return _cropped(rgba)
 
 
@@ -177,17 +177,17 @@ def _cropped(rgba: Image.Image) -> Image.Image:
     return seen
 
 
-def _pictures_in(folder: Path, what: str) -> list[Path]:
-    """List a folder's pictures.
+def _images_in(folder: Path, what: str) -> list[Path]:
+    """List a folder's images.
 
     Raises:
         DataError: If it is no folder, or has none.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: is not a folder. Name a folder of {what}.")
-    paths = images.find_pictures(folder)
+    paths = images.find_images(folder)
     if not paths:
-        raise DataError(f"{folder}: holds no pictures. Name a folder of {what}.")
+        raise DataError(f"{folder}: holds no images. Name a folder of {what}.")
     return paths
 
 
@@ -200,7 +200,7 @@ def _label(path: Path, folder: Path) -> str:
 def _problems(cutout: Cutout) -> tuple[str, ...]:
     try:
         cutout.rgba()
-    except PictureError as error:
+    except ImageError as error:
         return error.problems
     return ()
 
@@ -208,6 +208,6 @@ def _problems(cutout: Cutout) -> tuple[str, ...]:
 def _header_problems(path: Path) -> tuple[str, ...]:
     try:
         images.read_header(path)
-    except PictureError as error:
+    except ImageError as error:
         return error.problems
     return ()

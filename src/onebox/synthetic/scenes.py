@@ -1,8 +1,8 @@
-"""Cut-outs of random size and place, on black or on a random piece of a picture.
+"""Cut-outs of random size and place, on black or on a random piece of an image.
 
 The box is the extent of the pixels in which the cut-out covers more than half of the ground
 (alpha above 127 of 255). Size, place and mirroring are drawn before the ground, so that a seed
-puts the same cut-outs in the same places on every ground. A picture without its cut-out shows the
+puts the same cut-outs in the same places on every ground. An image without its cut-out shows the
 ground that would lie behind it.
 """
 
@@ -28,7 +28,7 @@ from onebox.synthetic.material import (
 from onebox.synthetic.streams import Stream
 
 LONGER_SIDES = (0.2, 0.8)
-"""Smallest and largest longer side of a cut-out, as shares of the picture's side."""
+"""Smallest and largest longer side of a cut-out, as shares of the image's side."""
 
 PIECES = (0.5, 1.0)
 """Smallest and largest side of the square piece of a background, as shares of its shorter side."""
@@ -57,7 +57,7 @@ class Placement:
         if strongest == 0:
             raise DataError(
                 f"{self.cutout.path}: is too thin to be seen at {self.size_wh[0]} x "
-                f"{self.size_wh[1]} pixels. Draw larger pictures or remove it."
+                f"{self.size_wh[1]} pixels. Draw larger images or remove it."
             )
         # A hairline shrunk to a breath is strengthened, or there would be nothing to find.
         return alpha if strongest > _HALF else alpha.point(_strengthen(strongest))
@@ -79,12 +79,12 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A picture of a cut-out on a ground, or of the ground alone, drawn when it is asked for.
+    """An image of a cut-out on a ground, or of the ground alone, drawn when it is asked for.
 
     Attributes:
         stream: Where its random numbers come from.
         index: Its number in the stream.
-        ground: ``black``, ``natural`` (the bundled pictures) or a folder of pictures.
+        ground: ``black``, ``natural`` (the bundled images) or a folder of images.
         cutouts: A folder of RGBA PNGs; None for the bundled cat.
     """
 
@@ -101,10 +101,10 @@ class Scene:
         """Draw it: uint8 of shape (size, size, 3)."""
         random = self.stream.generator(self.index)
         placement = self._place(random)
-        picture = _draw_ground(random, find_backgrounds(self.ground), self.stream.size)
+        image = _draw_ground(random, find_backgrounds(self.ground), self.stream.size)
         if self.stream.has_subject(self.index):
-            picture.paste(placement.colours(), placement.corner_xy, placement.alpha())
-        return np.array(np.asarray(picture), dtype=dtype, copy=copy)
+            image.paste(placement.colours(), placement.corner_xy, placement.alpha())
+        return np.array(np.asarray(image), dtype=dtype, copy=copy)
 
     def placement(self) -> Placement:
         """What is where in it, where it is not left out."""
@@ -133,12 +133,12 @@ def cutouts(
     """Draw cut-outs of random size and place, without end.
 
     Args:
-        size: Pixels of each side of the pictures.
-        seed: Another seed gives other pictures.
-        split: What the samples are for; each split has pictures of its own.
-        absent: Share of the pictures without a cut-out; the others are the same for each share.
+        size: Pixels of each side of the images.
+        seed: Another seed gives other images.
+        split: What the samples are for; each split has images of its own.
+        absent: Share of the images without a cut-out; the others are the same for each share.
         backgrounds: ``black``, ``natural`` (photographs bundled with scikit-image and
-            scikit-learn) or a folder of pictures.
+            scikit-learn) or a folder of images.
         cutouts: A folder of RGBA PNGs, labelled as `material.find_cutouts` says; None for a cat.
 
     Returns:
@@ -148,15 +148,15 @@ def cutouts(
     Raises:
         SettingError: If the size is too small, the seed negative, or the share none.
         DataError: If a folder does not hold what it should; the message names each bad file.
-        OneboxError: If bundled pictures are used and their packages are not installed.
+        OneboxError: If bundled images are used and their packages are not installed.
     """
     kind = "cutouts-black" if backgrounds == "black" else "cutouts"
     stream = Stream(kind, size, seed, split, absent)
     ground = backgrounds.resolve() if isinstance(backgrounds, Path) else backgrounds
-    figures = cutouts.resolve() if cutouts else None
-    find_cutouts(figures)
+    metrics = cutouts.resolve() if cutouts else None
+    find_cutouts(metrics)
     find_backgrounds(ground)
-    return (_sample(Scene(stream, index, ground, figures)) for index in itertools.count())
+    return (_sample(Scene(stream, index, ground, metrics)) for index in itertools.count())
 
 
 def _strengthen(strongest: int) -> list[int]:
@@ -177,7 +177,7 @@ def _draw_ground(
     if not backgrounds:
         return Image.new("RGB", (size, size))
     image, scale_xy = load_background(backgrounds[random.integers(len(backgrounds))], size)
-    # Measured in pixels of the whole picture, whose shrunk copy may be squeezed along one side.
+    # Measured in pixels of the whole image, whose shrunk copy may be squeezed along one side.
     whole_wh = np.array(image.size) * scale_xy
     side = whole_wh.min() * random.uniform(*PIECES)
     corner_xy = (whole_wh - side) * random.random(2)

@@ -1,4 +1,4 @@
-"""Where the random numbers of generated pictures come from."""
+"""Where the random numbers of generated images come from."""
 
 from dataclasses import dataclass
 
@@ -16,14 +16,14 @@ _PRESENCE = 1
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """An endless row of square pictures of one kind, each with random numbers of its own.
+    """An endless row of square images of one kind, each with random numbers of its own.
 
     Attributes:
-        kind: What is drawn, for the pictures' names.
+        kind: What is drawn, for the images' names.
         size: Pixels of each side.
-        seed: Another seed gives other pictures.
-        split: The splits of one seed share no picture, however many are drawn of each.
-        absent: Share of the pictures in which the subject is left out.
+        seed: Another seed gives other images.
+        split: The splits of one seed share no image, however many are drawn of each.
+        absent: Share of the images in which the subject is left out.
     """
 
     kind: str
@@ -36,7 +36,7 @@ class Stream:
         """Refuse what cannot be drawn.
 
         Raises:
-            SettingError: If the pictures are too small, the seed is negative, or the share is
+            SettingError: If the images are too small, the seed is negative, or the share is
                 none.
         """
         if self.size < SMALLEST:
@@ -47,18 +47,18 @@ class Stream:
             raise SettingError(f"absent must be a share from 0 to 1, got {self.absent:g}.")
 
     def generator(self, index: int) -> np.random.Generator:
-        """The random numbers of one picture: the same ones each time."""
+        """The random numbers of one image: the same ones each time."""
         return np.random.default_rng([self.seed, SPLITS.index(self.split), index])
 
     def has_subject(self, index: int) -> bool:
-        """Whether one picture shows the subject.
+        """Whether one image shows the subject.
 
-        This has random numbers of its own: the share changes no picture that shows it, and a
+        This has random numbers of its own: the share changes no image that shows it, and a
         larger one leaves out those that a smaller one does, and more.
         """
         seeds = [self.seed, SPLITS.index(self.split), index, _PRESENCE]
         return bool(np.random.default_rng(seeds).random() >= self.absent)
 
     def name(self, index: int) -> str:
-        """What messages and reports call one picture."""
+        """What messages and reports call one image."""
         return f"synth:{self.kind}/{self.seed}/{self.split}#{index}"

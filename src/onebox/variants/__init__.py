@@ -2,7 +2,7 @@
 
 ============ =============================================================================
 ``fp32``      the file itself, copied
-``int8``      its backbone in 8 bits (static QDQ), calibrated on validation pictures
+``int8``      its backbone in 8 bits (static QDQ), calibrated on validation images
 ``openvino``  OpenVINO IR: an ``.xml`` and a ``.bin``
 ============ =============================================================================
 

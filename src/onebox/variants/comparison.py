@@ -13,7 +13,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from onebox.evaluation import Predictor
-from onebox.metrics import Figures
+from onebox.metrics import Metrics
 from onebox.runtime import Localizer
 from onebox.structures import Prediction
 from onebox.variants.inputs import Shown
@@ -30,8 +30,8 @@ class Form:
 
     Attributes:
         size_mb: Of its files, in millions of bytes.
-        latency_ms: Median time of `Localizer.predict` on a decoded picture.
-        mean_iou: On the validation pictures; None where there were none, or none has a box.
+        latency_ms: Median time of `Localizer.predict` on a decoded image.
+        mean_iou: On the validation images; None where there were none, or none has a box.
         class_accuracy: Likewise; None where none has a label.
     """
 
@@ -48,7 +48,7 @@ class Comparison:
     Attributes:
         variant: Its name.
         file: Where it was written.
-        pictures: Validation pictures that both were measured on.
+        images: Validation images that both were measured on.
         parity_px: The largest difference of their answers; see `largest_difference_px`.
         fp32: The file that it was made from.
         made: The variant.
@@ -56,7 +56,7 @@ class Comparison:
 
     variant: str
     file: Path
-    pictures: int
+    images: int
     parity_px: float
     fp32: Form
     made: Form
@@ -83,7 +83,7 @@ class Comparison:
         return {
             "variant": self.variant,
             "file": str(self.file),
-            "pictures": self.pictures,
+            "images": self.images,
             "parity_px": self.parity_px,
             "fp32": asdict(self.fp32),
             "made": asdict(self.made),
@@ -100,88 +100,86 @@ class Candidate:
     Attributes:
         localizer: Answers from it.
         files: Everything it is made of.
-        figures: What it scores on the validation pictures; None where there are none.
+        metrics: What it scores on the validation images; None where there are none.
     """
 
     localizer: Localizer
     files: tuple[Path, ...]
-    figures: Figures | None = None
+    metrics: Metrics | None = None
 
     def as_form(self, latency_ms: float) -> Form:
         """What it takes and scores."""
         size_mb = sum(file.stat().st_size for file in self.files) / _MB
-        if self.figures is None:
+        if self.metrics is None:
             return Form(size_mb, latency_ms)
-        return Form(size_mb, latency_ms, self.figures.mean_iou, self.figures.class_accuracy)
+        return Form(size_mb, latency_ms, self.metrics.mean_iou, self.metrics.class_accuracy)
 
 
 def compare(
-    given: Candidate, made: Candidate, pictures: Sequence[Shown], *, variant: str, file: Path
+    given: Candidate, made: Candidate, images: Sequence[Shown], *, variant: str, file: Path
 ) -> Comparison:
     """Hold a variant against the model that it was made from.
 
     Args:
         given: The model.
         made: The variant.
-        pictures: To compare their answers and their times on.
+        images: To compare their answers and their times on.
         variant: Its name.
         file: Where it is to lie.
     """
-    # First, so that each form has seen each size of picture before the clock runs.
-    parity_px = largest_difference_px(given.localizer, made.localizer, pictures)
-    times = latencies_ms({"given": given.localizer, "made": made.localizer}, pictures)
+    # First, so that each form has seen each size of image before the clock runs.
+    parity_px = largest_difference_px(given.localizer, made.localizer, images)
+    times = latencies_ms({"given": given.localizer, "made": made.localizer}, images)
     return Comparison(
         variant=variant,
         file=file,
-        pictures=0 if made.figures is None else made.figures.images,
+        images=0 if made.metrics is None else made.metrics.images,
         parity_px=parity_px,
         fp32=given.as_form(times["given"]),
         made=made.as_form(times["made"]),
     )
 
 
-def latencies_ms(
-    predictors: Mapping[str, Predictor], pictures: Sequence[Shown]
-) -> dict[str, float]:
+def latencies_ms(predictors: Mapping[str, Predictor], images: Sequence[Shown]) -> dict[str, float]:
     """The median time of one answer of each, in milliseconds.
 
-    They take turns of a few calls on the same pictures, in an order that turns too, so that what
+    They take turns of a few calls on the same images, in an order that turns too, so that what
     else the machine does meets all of them.
     """
     spent: dict[str, list[float]] = {name: [] for name in predictors}
     for turn in range(_TURNS):
         for name in [*predictors][:: 1 if turn % 2 else -1]:
-            chosen = islice(cycle(pictures), turn, turn + _WARM_UP + _CALLS)
+            chosen = islice(cycle(images), turn, turn + _WARM_UP + _CALLS)
             spent[name] += [_milliseconds(predictors[name], one) for one in chosen][_WARM_UP:]
     return {name: median(times) for name, times in spent.items()}
 
 
-def largest_difference_px(one: Localizer, other: Localizer, pictures: Iterable[Shown]) -> float:
+def largest_difference_px(one: Localizer, other: Localizer, images: Iterable[Shown]) -> float:
     """The largest difference of the answers of two forms, each at one look.
 
     Returns:
-        Shown of the training size: of an edge of the box or of a joint. A probability, a score
+        Shown of the training size: of an edge of the box or of a keypoint. A probability, a score
         or a presence, which have no pixels, count as an edge does: their whole range is a side.
         No number where either has no number.
     """
     # A second look starts from rounded pixels of the first: it would multiply what differs.
-    first, second = one.with_second_look(None), other.with_second_look(None)
+    first, second = one.with_refinement(None), other.with_refinement(None)
     differences = [
-        np.abs(_shares(first.predict(picture), picture) - _shares(second.predict(picture), picture))
-        for picture in pictures
+        np.abs(_shares(first.predict(image), image) - _shares(second.predict(image), image))
+        for image in images
     ]
     return float(np.max(np.concatenate([np.zeros(1), *differences]))) * one.facts.size
 
 
-def _milliseconds(predictor: Predictor, picture: Shown) -> float:
+def _milliseconds(predictor: Predictor, image: Shown) -> float:
     start = time.perf_counter()
-    predictor.predict(picture)
+    predictor.predict(image)
     return (time.perf_counter() - start) * 1000
 
 
-def _shares(prediction: Prediction, picture: Shown) -> Float[ndarray, " n"]:
-    """All numbers of an answer, those in pixels as shares of the picture's sides."""
-    height, width = picture.shape[:2]
+def _shares(prediction: Prediction, image: Shown) -> Float[ndarray, " n"]:
+    """All numbers of an answer, those in pixels as shares of the image's sides."""
+    height, width = image.shape[:2]
     points = [prediction.box[:2], prediction.box[2:]]
     points += [(x, y) for x, y, _ in prediction.keypoints or ()]
     others = [*prediction.probabilities, prediction.score, prediction.present or 0.0]

@@ -7,7 +7,7 @@ PARITY_PX = 0.1
 """Largest difference of answers where both forms compute in fp32, in px of the training size."""
 
 MOST_LOSS = 0.005
-"""Largest loss of mean IoU on the validation pictures that fewer bits may cost."""
+"""Largest loss of mean IoU on the validation images that fewer bits may cost."""
 
 
 def check_parity(comparison: Comparison) -> None:
@@ -28,18 +28,18 @@ def check_loss(comparison: Comparison) -> None:
     """See that a variant scores nearly what the model scores that it was made from.
 
     Raises:
-        DataError: If no validation picture has a box, so that nothing tells.
+        DataError: If no validation image has a box, so that nothing tells.
         ModelError: If mean IoU falls by more than `MOST_LOSS`.
     """
     loss = comparison.mean_iou_loss
     if loss is None:
         raise DataError(
-            f"{comparison.file}: no validation picture has a box, so that nothing tells what "
+            f"{comparison.file}: no validation image has a box, so that nothing tells what "
             f"'{comparison.variant}' loses; nothing was written. Label some."
         )
     if not loss <= MOST_LOSS:
         raise ModelError(
-            f"{comparison.file}: its mean IoU on {comparison.pictures} validation pictures is "
+            f"{comparison.file}: its mean IoU on {comparison.images} validation images is "
             f"{comparison.made.mean_iou:.4f}, {loss:.4f} below the model's "
             f"{comparison.fp32.mean_iou:.4f} and more than the {MOST_LOSS} allowed; nothing was "
             "written. Use the model itself, or train with another backbone."

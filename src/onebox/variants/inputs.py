@@ -17,20 +17,20 @@ Shown = UInt8[ndarray, "_ _ 3"]
 
 
 def shown(localizer: Localizer, samples: Iterable[Sample]) -> Iterator[Shown]:
-    """The pixels that the network sees of each picture: the whole, then the second look's part.
+    """The pixels that the network sees of each image: the whole, then the second look's part.
 
     Raises:
-        PictureError: If a picture cannot be read.
+        ImageError: If an image cannot be read.
     """
     facts = localizer.facts
-    once = localizer.with_second_look(None)
+    once = localizer.with_refinement(None)
     for sample in samples:
         source = sample.image if isinstance(sample.image, Path) else np.asarray(sample.image)
-        looks = 1 if facts.second_look is None else FINER
+        looks = 1 if facts.refinement is None else FINER
         pixels = images.load(source, at_least=looks * facts.size).pixels
         yield pixels
-        if facts.second_look is not None:
-            yield from _part(once, pixels, facts.second_look)
+        if facts.refinement is not None:
+            yield from _part(once, pixels, facts.refinement)
 
 
 def spread(samples: Sequence[Sample], most: int) -> list[Sample]:
@@ -39,13 +39,13 @@ def spread(samples: Sequence[Sample], most: int) -> list[Sample]:
     return [samples[round(place)] for place in places.tolist()]
 
 
-def of_many_shapes(pictures: Sequence[Shown], count: int) -> list[Shown]:
-    """So many pictures, each without some rows and columns: sides of all kinds."""
-    return [_cut(pictures[number % len(pictures)], number) for number in range(count)]
+def of_many_shapes(images: Sequence[Shown], count: int) -> list[Shown]:
+    """So many images, each without some rows and columns: sides of all kinds."""
+    return [_cut(images[number % len(images)], number) for number in range(count)]
 
 
 def generated(size: int, count: int) -> list[Shown]:
-    """Pictures to compare two forms on where there are no others: white discs on black."""
+    """Images to compare two forms on where there are no others: white discs on black."""
     discs = synthetic.dataset("synth:blobs", size=size, counts={"val": count})
     return [np.asarray(sample.image) for sample in discs]
 
@@ -58,7 +58,7 @@ def _part(once: Localizer, pixels: Shown, margin: float) -> Iterator[Shown]:
         yield np.ascontiguousarray(pixels[top:bottom, left:right])
 
 
-def _cut(picture: Shown, number: int) -> Shown:
-    height, width = picture.shape[:2]
+def _cut(image: Shown, number: int) -> Shown:
+    height, width = image.shape[:2]
     rows, columns = number % 7 * height // 20, number % 5 * width // 20
-    return np.ascontiguousarray(picture[: height - rows, : width - columns])
+    return np.ascontiguousarray(image[: height - rows, : width - columns])

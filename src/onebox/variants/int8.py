@@ -2,7 +2,7 @@
 
 Static quantisation in ONNX's own form (QDQ: a pair of quantise and dequantise nodes around each
 operator), so that the file still runs wherever ONNX Runtime does. The ranges of the activations
-are what the validation pictures show. The head, little of the arithmetic, turns feature maps into
+are what the validation images show. The head, little of the arithmetic, turns feature maps into
 a box of subpixel exactness, and stays in floating point. So do the backbone's first layers: their
 few and unlike channels cost most of what is lost, and gain no time.
 """
@@ -33,13 +33,13 @@ def write(source: Source, file: Path) -> None:
     """Quantise a model's backbone.
 
     Args:
-        source: The model; its pictures are shown to it, to see the ranges of the activations.
+        source: The model; its images are shown to it, to see the ranges of the activations.
         file: Is written, with the source's facts.
 
     Raises:
         ModelError: If the file does not say which of its weights are the backbone's.
         OneboxError: If onnx is not installed.
-        PictureError: If a picture cannot be read.
+        ImageError: If an image cannot be read.
     """
     onnx, quantization = imported("onnx"), imported("onnxruntime.quantization")
     with tempfile.TemporaryDirectory(dir=file.parent) as folder:
@@ -55,7 +55,7 @@ def write(source: Source, file: Path) -> None:
         quantization.quantize_static(
             prepared,
             file,
-            _Reader({INPUT: pixels[None]} for pixels in source.pictures()),
+            _Reader({INPUT: pixels[None]} for pixels in source.images()),
             quant_format=quantization.QuantFormat.QDQ,
             per_channel=True,
             # Unsigned times signed is what x86 multiplies fastest. Where it adds up in 16 bits
@@ -104,7 +104,7 @@ def backbone_nodes(graph: Any) -> list[str]:  # noqa: ANN401 - an onnx.GraphProt
 
 
 class _Reader:
-    """Hands pictures over in the way that ONNX Runtime asks for them."""
+    """Hands images over in the way that ONNX Runtime asks for them."""
 
     def __init__(self, inputs: Iterator[Mapping[str, ndarray]]) -> None:
         self._inputs = inputs

@@ -19,7 +19,7 @@ from onebox import runtime
 from onebox.errors import DataError, ModelError, OneboxError, SettingError, suggest
 from onebox.evaluation import evaluate
 from onebox.loading import load
-from onebox.metrics import Figures
+from onebox.metrics import Metrics
 from onebox.runtime import Localizer, ModelFacts
 from onebox.structures import Dataset, Sample
 from onebox.variants import int8, openvino_ir
@@ -29,10 +29,10 @@ from onebox.variants.inputs import Shown, generated, of_many_shapes, shown, spre
 from onebox.variants.packages import imported
 from onebox.variants.source import Source
 
-CALIBRATION_PICTURES = 200
-"""Pictures that the ranges of activations are read from, evenly over all validation pictures."""
+CALIBRATION_IMAGES = 200
+"""Images that the ranges of activations are read from, evenly over all validation images."""
 
-PARITY_PICTURES = 32
+PARITY_IMAGES = 32
 
 Stage = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 """Called with what begins; gives what to call with those done and their total."""
@@ -53,8 +53,8 @@ class Variant:
         check: Raises where it does not hold.
         package: What makes it, for its provenance; empty for nothing.
         needs: A module that may not be installed, asked for before the work; empty for none.
-        sign: Writes facts into it once its own figures are known; None where the figures of the
-            model hold for it too, and no pictures are needed to make it.
+        sign: Writes facts into it once its own metrics are known; None where the metrics of the
+            model hold for it too, and no images are needed to make it.
     """
 
     suffix: str
@@ -115,15 +115,15 @@ def make(
         name: One of `VARIANTS`.
         out: Its place, with the variant's suffix, in a folder that is there; an earlier file is
             replaced.
-        data: Its validation pictures are calibrated and measured on. ``int8`` needs some.
+        data: Its validation images are calibrated and measured on. ``int8`` needs some.
         stage: Told what begins.
 
     Returns:
         The two, side by side.
 
     Raises:
-        DataError: If there are no validation pictures where some are needed, or if the labels
-            or pictures do not go with the model.
+        DataError: If there are no validation images where some are needed, or if the labels
+            or images do not go with the model.
         ModelError: If the model is no network of onebox, or the variant does not hold.
         OneboxError: If a package is missing, or the file cannot be written.
         SettingError: If there is no such variant, or ``out`` is no place for it.
@@ -134,7 +134,7 @@ def make(
     if variant.needs:
         imported(variant.needs)
     samples = _validation(data, name, is_needed=variant.sign is not None)
-    given = Candidate(localizer, (model,), _figures(localizer, samples, stage, "the model"))
+    given = Candidate(localizer, (model,), _metrics(localizer, samples, stage, "the model"))
     return _written(_Job(name, variant, given, samples, out, stage))
 
 
@@ -150,7 +150,7 @@ class _Job:
     stage: Stage
 
     def chosen(self, most: int) -> list[Sample]:
-        """Some of the validation pictures."""
+        """Some of the validation images."""
         return [] if self.samples is None else spread(self.samples.samples, most)
 
 
@@ -161,17 +161,17 @@ def _written(job: _Job) -> Comparison:
         ModelError: If it does not hold.
     """
     localizer, variant = job.given.localizer, job.variant
-    chosen = job.chosen(CALIBRATION_PICTURES)
+    chosen = job.chosen(CALIBRATION_IMAGES)
     facts = _facts(job, len(chosen))
     with _beside(job.out) as file:
         with job.stage(f"Making {job.name}"):
-            pictures = partial(shown, localizer, chosen)
-            variant.write(Source(job.given.files[0], facts, pictures), file)
+            images = partial(shown, localizer, chosen)
+            variant.write(Source(job.given.files[0], facts, images), file)
         made = _candidate(job, file)
-        if variant.sign is not None and made.figures is not None:
-            figures = {"val": made.figures.as_json()}
-            variant.sign(file, dataclasses.replace(facts, figures=figures))
-        comparison = compare(job.given, made, _pictures(job), variant=job.name, file=job.out)
+        if variant.sign is not None and made.metrics is not None:
+            metrics = {"val": made.metrics.as_json()}
+            variant.sign(file, dataclasses.replace(facts, metrics=metrics))
+        comparison = compare(job.given, made, _images(job), variant=job.name, file=job.out)
         variant.check(comparison)
     return comparison
 
@@ -221,7 +221,7 @@ def _network(model: Path) -> Localizer:
 
 
 def _validation(data: Dataset | None, name: str, *, is_needed: bool) -> Dataset | None:
-    """The validation pictures; None where no data is given and none needed.
+    """The validation images; None where no data is given and none needed.
 
     Raises:
         DataError: If there are none.
@@ -229,14 +229,14 @@ def _validation(data: Dataset | None, name: str, *, is_needed: bool) -> Dataset 
     if data is None:
         if is_needed:
             raise DataError(
-                f"'{name}' is calibrated and measured on validation pictures, and no data set is "
+                f"'{name}' is calibrated and measured on validation images, and no data set is "
                 "given. Name one by --data."
             )
         return None
     samples = data.part("val")
     if not len(samples):
         raise DataError(
-            f"{data.name or 'data set'}: has no validation pictures, on which '{name}' is "
+            f"{data.name or 'data set'}: has no validation images, on which '{name}' is "
             "measured. Put some into the split val."
         )
     return samples
@@ -244,39 +244,39 @@ def _validation(data: Dataset | None, name: str, *, is_needed: bool) -> Dataset 
 
 def _candidate(job: _Job, file: Path) -> Candidate:
     localizer = job.variant.load(file)
-    figures = _figures(localizer, job.samples, job.stage, "the variant")
-    return Candidate(localizer, tuple(file.parent.iterdir()), figures)
+    metrics = _metrics(localizer, job.samples, job.stage, "the variant")
+    return Candidate(localizer, tuple(file.parent.iterdir()), metrics)
 
 
-def _figures(
+def _metrics(
     localizer: Localizer, samples: Dataset | None, stage: Stage, what: str
-) -> Figures | None:
+) -> Metrics | None:
     if samples is None:
         return None
     with stage(f"Measuring {what}") as progress:
         return evaluate(localizer, samples, progress=progress).overall
 
 
-def _facts(job: _Job, pictures: int) -> ModelFacts:
-    """What the variant says of itself: what it is, and no figures that are another's."""
+def _facts(job: _Job, images: int) -> ModelFacts:
+    """What the variant says of itself: what it is, and no metrics that are another's."""
     facts, package = job.given.localizer.facts, job.variant.package
     if not package:
         return facts
     version = imported(package).__version__.partition("-")[0]  # without the build
     made: dict[str, Any] = {"name": job.name, package: version}
     if job.variant.sign is not None:
-        made["calibration_pictures"] = pictures
-    figures = facts.figures if job.variant.sign is None else {}
+        made["calibration_images"] = images
+    metrics = facts.metrics if job.variant.sign is None else {}
     provenance = {**facts.provenance, "variant": made}
-    return dataclasses.replace(facts, provenance=provenance, figures=figures)
+    return dataclasses.replace(facts, provenance=provenance, metrics=metrics)
 
 
-def _pictures(job: _Job) -> list[Shown]:
+def _images(job: _Job) -> list[Shown]:
     """Those that two forms are held against each other on."""
     localizer = job.given.localizer
-    few = list(shown(localizer, job.chosen(PARITY_PICTURES)))
-    few = few or generated(localizer.facts.size, PARITY_PICTURES)
-    return of_many_shapes(few, max(len(few), PARITY_PICTURES))
+    few = list(shown(localizer, job.chosen(PARITY_IMAGES)))
+    few = few or generated(localizer.facts.size, PARITY_IMAGES)
+    return of_many_shapes(few, max(len(few), PARITY_IMAGES))
 
 
 @contextmanager

@@ -15,9 +15,9 @@ class Source:
     Attributes:
         model: The ``model.onnx``.
         facts: For the variant's metadata.
-        pictures: Gives the pictures to calibrate on, as the network sees them.
+        images: Gives the images to calibrate on, as the network sees them.
     """
 
     model: Path
     facts: ModelFacts
-    pictures: Callable[[], Iterator[Shown]]
+    images: Callable[[], Iterator[Shown]]

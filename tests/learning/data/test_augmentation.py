@@ -1,4 +1,4 @@
-"""Nothing leaves a box or a joint wrong: bright marks are varied, and found again from pixels."""
+"""Nothing leaves a box or a keypoint wrong: bright marks are varied, and found again from pixels."""
 
 import math
 
@@ -12,7 +12,7 @@ from onebox.learning.data.augmentation import (
     Targets,
     augment,
     move_boxes,
-    move_joints,
+    move_keypoints,
     random_windows,
     show,
     vary_colours,
@@ -20,8 +20,8 @@ from onebox.learning.data.augmentation import (
 from onebox.recipes.schema import AugmentSettings
 
 SIDE, SIZE = 80, 64
-NO_COLOURS = {"brightness": 0, "contrast": 0, "saturation": 0, "grey": 0}
-STILL = AugmentSettings(geometry=0, flip=0, **NO_COLOURS)
+NO_COLOURS = {"brightness": 0, "contrast": 0, "saturation": 0, "grayscale": 0}
+STILL = AugmentSettings(geometric_probability=0, flip=0, **NO_COLOURS)
 WHOLE = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
 SEEDS = range(6)
 
@@ -38,27 +38,25 @@ def rectangles(count, seed):
     size = torch.randint(12, SIDE - 1, (count, 2), generator=generator)
     corner = (torch.rand(count, 2, generator=generator) * (SIDE - size + 1)).long()
     boxes = torch.cat([corner, corner + size], dim=1)
-    pictures = torch.zeros(count, 3, SIDE, SIDE)
-    for picture, (left, top, right, bottom) in zip(pictures, boxes.tolist(), strict=True):
-        picture[:, top:bottom, left:right] = 1
-    return pictures, boxes / SIDE
+    images = torch.zeros(count, 3, SIDE, SIDE)
+    for image, (left, top, right, bottom) in zip(images, boxes.tolist(), strict=True):
+        image[:, top:bottom, left:right] = 1
+    return images, boxes / SIDE
 
 
-def varied_with_boxes(pictures, boxes, settings, *, size, generator):
-    """`augment` of pictures that have a box each and no joints."""
+def varied_with_boxes(images, boxes, settings, *, size, generator):
+    """`augment` of images that have a box each and no keypoints."""
     targets = Targets(boxes, torch.zeros(len(boxes), 0, 3))
-    shown, moved = augment(
-        pictures, targets, settings, size=size, flip_pairs=(), generator=generator
-    )
-    assert moved.joints.shape == (len(boxes), 0, 3)
+    shown, moved = augment(images, targets, settings, size=size, flip_pairs=(), generator=generator)
+    assert moved.keypoints.shape == (len(boxes), 0, 3)
     return shown, moved.boxes
 
 
-def bright_boxes(pictures):
-    """Boxes of what is brighter than the mid-grey around a picture, in pixels."""
+def bright_boxes(images):
+    """Boxes of what is brighter than the mid-grey around an image, in pixels."""
     found = []
-    for picture in pictures:
-        rows, columns = torch.nonzero(picture.amin(dim=0) > 0.75, as_tuple=True)
+    for image in images:
+        rows, columns = torch.nonzero(image.amin(dim=0) > 0.75, as_tuple=True)
         edges = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
         found.append([float(edge) for edge in edges])
     return torch.tensor(found)
@@ -67,20 +65,20 @@ def bright_boxes(pictures):
 # --- boxes found again from the pixels ---------------------------------------------------------
 
 GEOMETRIES = {
-    "everything": AugmentSettings(geometry=1, **NO_COLOURS),
-    "crops": AugmentSettings(geometry=1, largest=1, flip=0, **NO_COLOURS),
-    "deep cuts": AugmentSettings(geometry=1, largest=1, smallest=0.2, cut=0.4, **NO_COLOURS),
-    "zooming out": AugmentSettings(geometry=1, smallest=1, largest=2, flip=0, **NO_COLOURS),
-    "mirrors": AugmentSettings(geometry=0, flip=1, **NO_COLOURS),
-    "leaning": AugmentSettings(geometry=1, aspect=2, largest=1, **NO_COLOURS),
+    "everything": AugmentSettings(geometric_probability=1, **NO_COLOURS),
+    "crops": AugmentSettings(geometric_probability=1, max_scale=1, flip=0, **NO_COLOURS),
+    "deep cuts": AugmentSettings(geometric_probability=1, max_scale=1, min_scale=0.2, max_truncation=0.4, **NO_COLOURS),
+    "zooming out": AugmentSettings(geometric_probability=1, min_scale=1, max_scale=2, flip=0, **NO_COLOURS),
+    "mirrors": AugmentSettings(geometric_probability=0, flip=1, **NO_COLOURS),
+    "leaning": AugmentSettings(geometric_probability=1, max_aspect_change=2, max_scale=1, **NO_COLOURS),
 }
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("settings", GEOMETRIES.values(), ids=GEOMETRIES.keys())
 def test_the_box_that_comes_back_is_that_of_the_visible_part_of_the_rectangle(settings, seed):
-    pictures, boxes = rectangles(32, seed)
-    shown, moved = varied_with_boxes(pictures, boxes, settings, size=SIZE, generator=seeded(seed))
+    images, boxes = rectangles(32, seed)
+    shown, moved = varied_with_boxes(images, boxes, settings, size=SIZE, generator=seeded(seed))
     assert shown.shape == (32, 3, SIZE, SIZE)
     assert_close(bright_boxes(shown), moved * SIZE, atol=1.5, rtol=0)
 
@@ -94,36 +92,36 @@ def test_a_cut_box_keeps_its_visible_part():
 
 
 def test_a_mirror_swaps_left_and_right_and_nothing_else():
-    picture = torch.rand(1, 3, SIDE, SIDE)
+    image = torch.rand(1, 3, SIDE, SIDE)
     boxes = torch.tensor([[0.1, 0.2, 0.4, 0.9]])
-    mirrored = show(picture, WHOLE, torch.tensor([True]), SIDE)
-    assert_close(mirrored, picture.flip(3), atol=1e-5, rtol=0)
+    mirrored = show(image, WHOLE, torch.tensor([True]), SIDE)
+    assert_close(mirrored, image.flip(3), atol=1e-5, rtol=0)
     moved = move_boxes(boxes, WHOLE, torch.tensor([True]))
     assert_close(moved, torch.tensor([[0.6, 0.2, 0.9, 0.9]]))
 
 
-def test_a_window_larger_than_the_picture_zooms_out_on_grey():
+def test_a_window_larger_than_the_image_zooms_out_on_grey():
     windows = torch.tensor([[-0.5, -0.5, 1.5, 1.5]])
     shown = show(torch.ones(1, 3, SIDE, SIDE), windows, torch.tensor([False]), 64)
-    # The white picture fills the middle half of each side: pixels 16 to 48.
+    # The white image fills the middle half of each side: pixels 16 to 48.
     assert_close(bright_boxes(shown), torch.tensor([[16.0, 16.0, 48.0, 48.0]]))
     assert_close(shown[:, :, :15], torch.full((1, 3, 15, 64), 0.5))
     moved = move_boxes(WHOLE, windows, torch.tensor([False]))
     assert_close(moved, torch.tensor([[0.25, 0.25, 0.75, 0.75]]))
 
 
-def test_with_everything_off_pictures_and_boxes_stay_what_they_are():
-    pictures, (_, boxes) = torch.rand(4, 3, SIDE, SIDE), rectangles(4, 0)
-    shown, moved = varied_with_boxes(pictures, boxes, STILL, size=SIDE, generator=seeded(0))
-    assert_close(shown, pictures, atol=1e-5, rtol=0)
+def test_with_everything_off_images_and_boxes_stay_what_they_are():
+    images, (_, boxes) = torch.rand(4, 3, SIDE, SIDE), rectangles(4, 0)
+    shown, moved = varied_with_boxes(images, boxes, STILL, size=SIDE, generator=seeded(0))
+    assert_close(shown, images, atol=1e-5, rtol=0)
     assert torch.equal(moved, boxes)
 
 
 def test_the_same_seed_gives_the_same_and_another_another():
-    pictures, boxes = rectangles(8, 0)
+    images, boxes = rectangles(8, 0)
     settings = AugmentSettings()
     first, again, other = (
-        varied_with_boxes(pictures, boxes, settings, size=SIZE, generator=seeded(seed))
+        varied_with_boxes(images, boxes, settings, size=SIZE, generator=seeded(seed))
         for seed in (1, 1, 2)
     )
     assert torch.equal(first[0], again[0])
@@ -134,13 +132,13 @@ def test_the_same_seed_gives_the_same_and_another_another():
 
 # --- windows -----------------------------------------------------------------------------------
 
-windowed = AugmentSettings(geometry=1)
+windowed = AugmentSettings(geometric_probability=1)
 
 
 @given(seeds, st.floats(0, 0.49), st.floats(0.05, 1), st.floats(1, 3), st.floats(1, 3))
 def test_a_window_holds_its_box_but_for_the_cut(seed, cut, smallest, largest, aspect):
     settings = AugmentSettings(
-        geometry=1, cut=cut, smallest=smallest, largest=largest, aspect=aspect
+        geometric_probability=1, max_truncation=cut, min_scale=smallest, max_scale=largest, max_aspect_change=aspect
     )
     _, boxes = rectangles(16, seed % 1000)
     windows = random_windows(boxes, settings, seeded(seed))
@@ -154,7 +152,7 @@ def test_a_window_holds_its_box_but_for_the_cut(seed, cut, smallest, largest, as
 
 
 @given(seeds)
-def test_a_window_lies_inside_the_picture_or_holds_it(seed):
+def test_a_window_lies_inside_the_image_or_holds_it(seed):
     _, boxes = rectangles(16, seed % 1000)
     windows = random_windows(boxes, windowed, seeded(seed))
     for low, high in zip(windows[:, :2].flatten(), windows[:, 2:].flatten(), strict=True):
@@ -179,26 +177,26 @@ def test_windows_go_everywhere_they_may():
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_as_many_are_left_alone_as_the_settings_say(share):
     _, boxes = rectangles(1000, 0)
-    windows = random_windows(boxes, AugmentSettings(geometry=share), seeded(0))
+    windows = random_windows(boxes, AugmentSettings(geometric_probability=share), seeded(0))
     changed = (windows != WHOLE).any(dim=1).float().mean()
     assert abs(changed - share) < 0.05
 
 
-# --- pictures without a box --------------------------------------------------------------------
+# --- images without a box --------------------------------------------------------------------
 
 
-def test_pictures_without_a_box_are_varied_like_any_other_and_do_not_disturb_the_rest():
-    pictures, boxes = rectangles(64, 3)
+def test_images_without_a_box_are_varied_like_any_other_and_do_not_disturb_the_rest():
+    images, boxes = rectangles(64, 3)
     boxes[::2] = 0
     shown, moved = varied_with_boxes(
-        pictures, boxes, GEOMETRIES["crops"], size=SIZE, generator=seeded(3)
+        images, boxes, GEOMETRIES["crops"], size=SIZE, generator=seeded(3)
     )
     assert torch.isfinite(shown).all()
     assert torch.isfinite(moved).all()
     assert_close(bright_boxes(shown[1::2]), moved[1::2] * SIZE, atol=1.5, rtol=0)
 
 
-def test_windows_of_pictures_without_a_box_lie_inside_and_go_everywhere():
+def test_windows_of_images_without_a_box_lie_inside_and_go_everywhere():
     windows = random_windows(torch.zeros(500, 4), GEOMETRIES["crops"], seeded(0))
     assert (windows >= -1e-5).all()
     assert (windows <= 1 + 1e-5).all()
@@ -208,25 +206,25 @@ def test_windows_of_pictures_without_a_box_lie_inside_and_go_everywhere():
     assert (windows[:, 2:] - windows[:, :2]).std() > 0.1
 
 
-# --- joints --------------------------------------------------------------------------------
+# --- keypoints --------------------------------------------------------------------------------
 
 
-def moved(joints, window=(0.0, 0.0, 1.0, 1.0), *, flipped=False, pairs=(), turn=None):
+def moved(keypoints, window=(0.0, 0.0, 1.0, 1.0), *, flipped=False, pairs=(), rotate=None):
     turns = None if turn is None else torch.tensor([math.radians(turn)])
     windows, is_flipped = torch.tensor([window]), torch.tensor([flipped])
-    return move_joints(torch.tensor([joints]), windows, is_flipped, pairs, turns)[0]
+    return move_keypoints(torch.tensor([keypoints]), windows, is_flipped, pairs, turns)[0]
 
 
 FACE = [[0.25, 0.5, 2.0], [0.75, 0.375, 1.0], [0.5, 0.625, 0.0]]
 
 
-def test_a_mirrored_picture_swaps_its_pairs_and_their_visibility():
+def test_a_mirrored_image_swaps_its_pairs_and_their_visibility():
     # the left eye is now where the right one was mirrored to
     expected = [[0.25, 0.375, 1.0], [0.75, 0.5, 2.0], [0.5, 0.625, 0.0]]
     assert_close(moved(FACE, flipped=True, pairs=((0, 1),)), torch.tensor(expected))
 
 
-def test_without_pairs_a_mirror_moves_joints_alone():
+def test_without_pairs_a_mirror_moves_keypoints_alone():
     expected = [[0.75, 0.5, 2.0], [0.25, 0.375, 1.0], [0.5, 0.625, 0.0]]
     assert_close(moved(FACE, flipped=True), torch.tensor(expected))
 
@@ -239,30 +237,30 @@ def test_without_pairs_a_mirror_moves_joints_alone():
     )
 )
 def test_a_mirror_is_its_own_inverse(rows):
-    joints = [[x, y, float(visible)] for x, y, visible in rows]
+    keypoints = [[x, y, float(visible)] for x, y, visible in rows]
     pairs = ((0, 3), (1, 4))
-    once = moved(joints, flipped=True, pairs=pairs)
-    assert_close(moved(once.tolist(), flipped=True, pairs=pairs), torch.tensor(joints))
+    once = moved(keypoints, flipped=True, pairs=pairs)
+    assert_close(moved(once.tolist(), flipped=True, pairs=pairs), torch.tensor(keypoints))
 
 
 @pytest.mark.parametrize("flipped", [False, True])
 @pytest.mark.parametrize("seed", range(5))
-def test_windows_move_joints_like_corners_of_boxes(seed, flipped):
+def test_windows_move_keypoints_like_corners_of_boxes(seed, flipped):
     generator = torch.Generator().manual_seed(seed)
     corners = torch.rand(20, 2, 2, generator=generator).sort(dim=1).values
-    settings = AugmentSettings(geometry=1, cut=0)
+    settings = AugmentSettings(geometric_probability=1, max_truncation=0)
     windows = random_windows(corners.flatten(1), settings, generator)
     is_flipped = torch.full((20,), flipped)
-    joints = torch.cat([corners, torch.full((20, 2, 1), 2.0)], dim=2)
+    keypoints = torch.cat([corners, torch.full((20, 2, 1), 2.0)], dim=2)
     boxes = move_boxes(corners.flatten(1), windows, is_flipped)
-    points = move_joints(joints, windows, is_flipped, ())[..., :2]
+    points = move_keypoints(keypoints, windows, is_flipped, ())[..., :2]
     left, right = (1, 0) if flipped else (0, 1)
     assert_close(points[:, left, 0], boxes[:, 0], atol=1e-5, rtol=0)
     assert_close(points[:, right, 0], boxes[:, 2], atol=1e-5, rtol=0)
     assert_close(points[..., 1], boxes[:, [1, 3]], atol=1e-5, rtol=0)
 
 
-def test_a_joint_outside_the_window_is_no_longer_labelled_and_one_on_its_edge_is():
+def test_a_keypoint_outside_the_window_is_no_longer_labelled_and_one_on_its_edge_is():
     found = moved(FACE, window=(0.25, 0.25, 0.5, 0.75))
     # The first lies on the left edge, the second to the right of 0.5.
     assert found[:, 2].tolist() == [2.0, 0.0, 0.0]
@@ -271,17 +269,17 @@ def test_a_joint_outside_the_window_is_no_longer_labelled_and_one_on_its_edge_is
 
 def test_a_turn_is_clockwise_about_the_middle_of_what_is_shown():
     # A quarter turn takes what lies right of the middle to below it.
-    found = moved([[0.75, 0.5, 2.0], [0.5, 0.25, 1.0]], turn=90)
+    found = moved([[0.75, 0.5, 2.0], [0.5, 0.25, 1.0]], rotate=90)
     assert_close(found, torch.tensor([[0.5, 0.75, 2.0], [0.75, 0.5, 1.0]]))
 
 
-def test_a_joint_turned_out_of_the_picture_is_no_longer_labelled():
+def test_a_keypoint_turned_out_of_the_image_is_no_longer_labelled():
     # √0.5 from the middle, a corner is turned beyond the edge by 45 degrees.
-    assert moved([[1.0, 1.0, 2.0], [0.5, 0.5, 2.0]], turn=45)[:, 2].tolist() == [0.0, 2.0]
+    assert moved([[1.0, 1.0, 2.0], [0.5, 0.5, 2.0]], rotate=45)[:, 2].tolist() == [0.0, 2.0]
 
 
 def dotted(seed, count=24):
-    """Black pictures with a red and a green dot, and where these are."""
+    """Black images with a red and a green dot, and where these are."""
     generator = torch.Generator().manual_seed(seed)
     places = torch.randint(12, 68, (count, 2, 2), generator=generator)
     places[:, 1] = torch.where(
@@ -289,56 +287,56 @@ def dotted(seed, count=24):
         (places[:, 0] + 30) % 56 + 12,
         places[:, 1],
     )
-    pictures = torch.zeros(count, 3, 80, 80)
-    for picture, dots in zip(pictures, places.tolist(), strict=True):
+    images = torch.zeros(count, 3, 80, 80)
+    for image, dots in zip(images, places.tolist(), strict=True):
         for colour, (x, y) in enumerate(dots):
-            picture[colour, y - 3 : y + 3, x - 3 : x + 3] = 1
+            image[colour, y - 3 : y + 3, x - 3 : x + 3] = 1
     points = places / 80
     boxes = torch.cat([points.amin(dim=1), points.amax(dim=1)], dim=1)
     visible = torch.full((count, 2, 1), 2.0)
-    return pictures, Targets(boxes, torch.cat([points, visible], dim=2))
+    return images, Targets(boxes, torch.cat([points, visible], dim=2))
 
 
-def dot_of(picture, colour):
+def dot_of(image, colour):
     """Centre of what has one colour, in pixels."""
-    mask = (picture[colour] - picture[1 - colour]).clamp(min=0)
+    mask = (image[colour] - image[1 - colour]).clamp(min=0)
     rows, columns = torch.meshgrid(*[torch.arange(SIDE) + 0.5] * 2, indexing="ij")
     return torch.stack([(columns * mask).sum(), (rows * mask).sum()]) / mask.sum()
 
 
 VARIED = {
-    "windows": {"geometry": 1.0, "flip": 0.0},
-    "mirrors": {"geometry": 0.0, "flip": 1.0},
-    "turns": {"geometry": 0.0, "flip": 0.0, "turn": 60.0},
-    "everything": {"geometry": 1.0, "flip": 0.5, "turn": 40.0},
+    "windows": {"geometric_probability": 1.0, "flip": 0.0},
+    "mirrors": {"geometric_probability": 0.0, "flip": 1.0},
+    "turns": {"geometric_probability": 0.0, "flip": 0.0, "rotate": 60.0},
+    "everything": {"geometric_probability": 1.0, "flip": 0.5, "rotate": 40.0},
 }
 
 
 @pytest.mark.parametrize("changes", VARIED.values(), ids=VARIED.keys())
-def test_joints_lie_on_the_dots_that_the_varied_pictures_show(changes):
-    quiet = dict.fromkeys(("brightness", "contrast", "saturation", "grey"), 0.0)
-    settings = AugmentSettings(cut=0.0, **quiet, **changes)
-    pictures, targets = dotted(0)
+def test_keypoints_lie_on_the_dots_that_the_varied_images_show(changes):
+    quiet = dict.fromkeys(("brightness", "contrast", "saturation", "grayscale"), 0.0)
+    settings = AugmentSettings(max_truncation=0.0, **quiet, **changes)
+    images, targets = dotted(0)
     generator = torch.Generator().manual_seed(1)
     shown, varied = augment(
-        pictures, targets, settings, size=SIDE, flip_pairs=(), generator=generator
+        images, targets, settings, size=SIDE, flip_pairs=(), generator=generator
     )
     looked_at = 0
-    for picture, joints in zip(shown, varied.joints, strict=True):
-        for colour, (x, y, visible) in enumerate(joints.tolist()):
+    for image, keypoints in zip(shown, varied.keypoints, strict=True):
+        for colour, (x, y, visible) in enumerate(keypoints.tolist()):
             if visible and 0.1 < x < 0.9 and 0.1 < y < 0.9:
-                assert_close(dot_of(picture, colour), SIDE * torch.tensor([x, y]), atol=1.0, rtol=0)
+                assert_close(dot_of(image, colour), SIDE * torch.tensor([x, y]), atol=1.0, rtol=0)
                 looked_at += 1
     assert looked_at > 20
 
 
-def test_a_turned_picture_has_the_box_of_its_joints():
-    pictures, targets = dotted(2)
-    settings = AugmentSettings(geometry=0, flip=0, turn=30)
+def test_a_turned_image_has_the_box_of_its_keypoints():
+    images, targets = dotted(2)
+    settings = AugmentSettings(geometric_probability=0, flip=0, rotate=30)
     generator = torch.Generator().manual_seed(1)
-    _, varied = augment(pictures, targets, settings, size=SIDE, flip_pairs=(), generator=generator)
-    is_whole = (varied.joints[..., 2] > 0).all(dim=1)
-    points = varied.joints[is_whole][..., :2]
+    _, varied = augment(images, targets, settings, size=SIDE, flip_pairs=(), generator=generator)
+    is_whole = (varied.keypoints[..., 2] > 0).all(dim=1)
+    points = varied.keypoints[is_whole][..., :2]
     assert is_whole.sum() > 10
     assert_close(varied.boxes[is_whole, :2], points.amin(dim=1))
     assert_close(varied.boxes[is_whole, 2:], points.amax(dim=1))
@@ -347,10 +345,10 @@ def test_a_turned_picture_has_the_box_of_its_joints():
 
 @pytest.mark.parametrize("flipped", [False, True])
 def test_no_turn_is_a_turn_by_nothing(flipped):
-    pictures = torch.rand(1, 3, 80, 80)
+    images = torch.rand(1, 3, 80, 80)
     window, is_flipped = torch.tensor([[0.1, 0.2, 0.7, 0.9]]), torch.tensor([flipped])
-    still = show(pictures, window, is_flipped, SIDE)
-    assert_close(show(pictures, window, is_flipped, SIDE, torch.zeros(1)), still)
+    still = show(images, window, is_flipped, SIDE)
+    assert_close(show(images, window, is_flipped, SIDE, torch.zeros(1)), still)
 
 
 # --- colours -----------------------------------------------------------------------------------
@@ -359,21 +357,21 @@ def test_no_turn_is_a_turn_by_nothing(flipped):
 @given(seeds, st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
 def test_colours_stay_between_black_and_white(seed, brightness, contrast, saturation):
     settings = AugmentSettings(brightness=brightness, contrast=contrast, saturation=saturation)
-    pictures = torch.rand(4, 3, 8, 8, generator=seeded(seed))
-    varied = vary_colours(pictures, settings, seeded(seed))
+    images = torch.rand(4, 3, 8, 8, generator=seeded(seed))
+    varied = vary_colours(images, settings, seeded(seed))
     assert varied.min() >= 0
     assert varied.max() <= 1
 
 
 def test_colours_leave_boxes_alone():
-    pictures, boxes = rectangles(8, 0)
-    settings = AugmentSettings(geometry=0, flip=0, brightness=1, contrast=1)
-    shown, moved = varied_with_boxes(pictures, boxes, settings, size=SIDE, generator=seeded(0))
+    images, boxes = rectangles(8, 0)
+    settings = AugmentSettings(geometric_probability=0, flip=0, brightness=1, contrast=1)
+    shown, moved = varied_with_boxes(images, boxes, settings, size=SIDE, generator=seeded(0))
     assert torch.equal(moved, boxes)
-    assert not torch.allclose(shown, pictures)
+    assert not torch.allclose(shown, images)
 
 
-def test_brightness_shifts_every_pixel_of_a_picture_alike_and_pictures_apart():
+def test_brightness_shifts_every_pixel_of_an_image_alike_and_images_apart():
     settings = STILL.model_copy(update={"brightness": 0.25})
     varied = vary_colours(torch.full((200, 3, 4, 4), 0.5), settings, seeded(0))
     assert_close(varied, varied[:, :1, :1, :1].expand_as(varied))
@@ -394,8 +392,8 @@ def test_contrast_leaves_mid_grey_and_moves_the_rest_in_proportion():
     assert 1.25 < factor.max() <= 1.3 + 1e-4
 
 
-def test_grey_pictures_have_the_luma_of_their_colours():
-    settings = STILL.model_copy(update={"grey": 1.0})
+def test_grey_images_have_the_luma_of_their_colours():
+    settings = STILL.model_copy(update={"grayscale": 1.0})
     pixel = torch.tensor([1.0, 0.5, 0.0]).view(1, 3, 1, 1)
     # 0.299 x 1 + 0.587 x 0.5 + 0.114 x 0
     assert_close(vary_colours(pixel, settings, seeded(0)), torch.full((1, 3, 1, 1), 0.5925))
@@ -412,9 +410,9 @@ def test_saturation_keeps_the_luma():
     assert 0.28 < spread.max() <= 0.3 + 1e-4
 
 
-def test_pictures_without_a_box_are_shown_through_windows_like_those_of_the_others():
+def test_images_without_a_box_are_shown_through_windows_like_those_of_the_others():
     # Boxes that fill the frame leave windows no choice but to hold all of it.
-    settings = AugmentSettings(geometry=1.0, cut=0.0, smallest=0.2, largest=1.5, aspect=1.0)
+    settings = AugmentSettings(geometric_probability=1.0, max_truncation=0.0, min_scale=0.2, max_scale=1.5, max_aspect_change=1.0)
     whole, none = [0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0]
     boxes = torch.tensor([whole, none] * 50)
     windows = random_windows(boxes, settings, seeded(0))
@@ -425,8 +423,8 @@ def test_pictures_without_a_box_are_shown_through_windows_like_those_of_the_othe
     )
 
 
-def test_where_no_picture_has_a_box_windows_go_anywhere():
-    settings = AugmentSettings(geometry=1.0, smallest=0.2, largest=1.0)
+def test_where_no_image_has_a_box_windows_go_anywhere():
+    settings = AugmentSettings(geometric_probability=1.0, min_scale=0.2, max_scale=1.0)
     windows = random_windows(torch.zeros(200, 4), settings, seeded(0))
     middles = (windows[:, :2] + windows[:, 2:]) / 2
     assert float(middles.min()) < 0.25

@@ -15,7 +15,7 @@ def order_of(count, batch_size, *, seed=0, epoch=0):
 
 
 def numbered(count):
-    """Rows whose pixels, boxes, labels and joints all tell their number."""
+    """Rows whose pixels, boxes, labels and keypoints all tell their number."""
     number = np.arange(count)
     return Decoded(
         np.broadcast_to(number[:, None, None, None], (count, 2, 2, 3)).astype(np.uint8),
@@ -67,7 +67,7 @@ def test_rows_in_order_come_once_and_the_last_batch_is_what_is_left():
     assert len(RowsInOrder(7, 3)) == 3
 
 
-def test_a_batch_holds_its_rows_pictures_and_targets_side_by_side():
+def test_a_batch_holds_its_rows_images_and_targets_side_by_side():
     (first, second) = batches(numbered(5), RowsInOrder(5, 3))
     assert first.pixels.dtype == torch.uint8
     assert first.pixels.shape == (3, 2, 2, 3)
@@ -75,8 +75,8 @@ def test_a_batch_holds_its_rows_pictures_and_targets_side_by_side():
     assert second.boxes[:, 0].tolist() == [3.0, 4.0]
     assert second.has_box.tolist() == [False, True]
     assert second.labels.tolist() == [3, 4]
-    assert second.joints.shape == (2, 2, 3)
-    assert second.joints[:, 1, 2].tolist() == [3.0, 4.0]
+    assert second.keypoints.shape == (2, 2, 3)
+    assert second.keypoints[:, 1, 2].tolist() == [3.0, 4.0]
 
 
 def test_passes_that_make_one_epoch_are_those_that_epochs_of_one_pass_have():

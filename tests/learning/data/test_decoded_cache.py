@@ -32,7 +32,7 @@ def draw(path, colour, size_wh=(50, 40), **options):
 
 @pytest.fixture
 def data(tmp_path):
-    """Two labelled pictures and one without a subject."""
+    """Two labelled images and one without a subject."""
     return Dataset(
         (
             Sample(
@@ -61,7 +61,7 @@ def files(folder):
 # --- what is decoded ---------------------------------------------------------------------------
 
 
-def test_pictures_come_as_squares_a_quarter_larger_than_asked_for(data):
+def test_images_come_as_squares_a_quarter_larger_than_asked_for(data):
     decoded = decode(data, 32)
     assert decoded.pixels.shape == (3, 40, 40, 3)
     np.testing.assert_array_equal(decoded.pixels[0, 0, 0], (255, 0, 0))
@@ -79,7 +79,7 @@ def test_targets_are_shares_of_the_sides_and_places_among_the_classes(data):
     assert len(decoded) == 3
 
 
-def test_a_picture_turned_by_exif_is_decoded_upright(tmp_path):
+def test_an_image_turned_by_exif_is_decoded_upright(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # stored on its side: the stored left column is the upright top row
     stored = Image.new("RGB", (60, 40), "black")
@@ -92,7 +92,7 @@ def test_a_picture_turned_by_exif_is_decoded_upright(tmp_path):
     assert decoded.pixels[0, 22:].max() == 0
 
 
-def test_a_picture_shrunk_by_whole_blocks_is_stretched_from_its_true_edge(tmp_path):
+def test_an_image_shrunk_by_whole_blocks_is_stretched_from_its_true_edge(tmp_path):
     # 401 columns are averaged by tens: the last of 41 stands for one column only.
     ramp = np.broadcast_to(np.linspace(0, 255, 401)[None, :, None], (401, 401, 3))
     Image.fromarray(np.rint(ramp).astype(np.uint8)).save(tmp_path / "ramp.png")
@@ -101,7 +101,7 @@ def test_a_picture_shrunk_by_whole_blocks_is_stretched_from_its_true_edge(tmp_pa
     np.testing.assert_allclose(decoded.pixels[0, 20, :, 0], middles, atol=3)
 
 
-def test_generated_pictures_are_decoded_like_files(discs):
+def test_generated_images_are_decoded_like_files(discs):
     data = dataclasses.replace(discs, samples=discs.samples[:4])
     decoded = decode(data, 64)
     for sample, square, box in zip(data, decoded.pixels, decoded.boxes, strict=True):
@@ -126,7 +126,7 @@ def test_an_unchanged_data_set_is_not_decoded_again(data, monkeypatch):
     np.testing.assert_array_equal(again.pixels, first.pixels)
 
 
-def test_the_same_pictures_in_another_folder_are_not_decoded_again(data, tmp_path, folder):
+def test_the_same_images_in_another_folder_are_not_decoded_again(data, tmp_path, folder):
     decode(data, 32)
     moved = tmp_path / "moved"
     moved.mkdir()
@@ -156,7 +156,7 @@ def test_a_change_of_the_labels_makes_a_new_file(data, folder, change):
     assert len(files(folder)) == 2
 
 
-def test_a_change_of_one_pictures_bytes_makes_a_new_file(data, folder):
+def test_a_change_of_one_images_bytes_makes_a_new_file(data, folder):
     before = decode(data, 32)
     draw(data.samples[0].image, "lime")
     after = decode(data, 32)
@@ -180,7 +180,7 @@ def test_only_the_latest_eight_data_sets_stay_on_disk(data, folder):
     )
 
 
-def test_progress_counts_every_picture(data):
+def test_progress_counts_every_image(data):
     heard = []
     decode(data, 32, progress=lambda done, total: heard.append((done, total)))
     assert heard == [(1, 3), (2, 3), (3, 3)]
@@ -193,9 +193,9 @@ def truncate(path):
     path.write_bytes(path.read_bytes()[:60])
 
 
-def test_all_pictures_that_cannot_be_decoded_are_named_and_no_half_cache_is_left(data, folder):
+def test_all_images_that_cannot_be_decoded_are_named_and_no_half_cache_is_left(data, folder):
     truncate(data.samples[0].image)
-    data.samples[2].image.write_text("no picture")
+    data.samples[2].image.write_text("no image")
     data = changed(changed(data, 0, origin="labels.csv:2"), 2, origin="labels.csv:4")
     with pytest.raises(DataError) as caught:
         decode(data, 32)
@@ -203,11 +203,11 @@ def test_all_pictures_that_cannot_be_decoded_are_named_and_no_half_cache_is_left
     assert caught.value.problems[0].startswith("labels.csv:2: ")
     assert "red.png: cannot be decoded" in caught.value.problems[0]
     assert caught.value.problems[1].startswith("labels.csv:4: ")
-    assert "black.png: is not a picture" in caught.value.problems[1]
+    assert "black.png: is not an image" in caught.value.problems[1]
     assert files(folder) == []
 
 
-def test_a_picture_that_vanished_since_it_was_read_is_named(data, folder):
+def test_an_image_that_vanished_since_it_was_read_is_named(data, folder):
     data.samples[1].image.unlink()
     data = changed(data, 1, origin="labels.csv:3")
     with pytest.raises(DataError, match=r"labels\.csv:3: .*blue\.png: there is no such file"):
@@ -229,8 +229,8 @@ def test_a_full_disk_is_found_before_anything_is_decoded(data, folder, monkeypat
     heard = []
     with pytest.raises(OneboxError) as caught:
         decode(data, 32, progress=lambda done, total: heard.append(done))
-    # 3 pictures of 40 x 40 x 3 bytes are far below a MiB; 64 MiB stay free beside them
-    assert "the decoded pictures need 64 MiB and 1 MiB are free" in str(caught.value)
+    # 3 images of 40 x 40 x 3 bytes are far below a MiB; 64 MiB stay free beside them
+    assert "the decoded images need 64 MiB and 1 MiB are free" in str(caught.value)
     assert "ONEBOX_CACHE" in str(caught.value)
     assert heard == []
     assert files(folder) == []

@@ -1,4 +1,4 @@
-"""``model.onnx`` answers as the network does, in pixels of whatever picture it is given."""
+"""``model.onnx`` answers as the network does, in pixels of whatever image it is given."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from onebox.errors import ModelError
 from onebox.learning.exporting import onnx_export as exporting
 from onebox.learning.exporting.onnx_export import (
-    PARITY_PICTURES,
+    PARITY_IMAGES,
     PARITY_PX,
     Deployed,
     check_parity,
@@ -34,7 +34,7 @@ def session(model_file):
 
 
 @pytest.fixture(scope="module")
-def pictures(discs):
+def images(discs):
     return [np.asarray(one.image) for one in (*discs.part("val"), *discs.part("train"))][:32]
 
 
@@ -64,32 +64,30 @@ def metadata(file):
 
 
 @pytest.mark.usefixtures("quick_export")
-def test_a_file_of_the_networks_own_weights_passes_the_gate(
-    with_trained_weights, pictures, tmp_path
-):
-    difference = export(with_trained_weights, FACTS, tmp_path / "model.onnx", pictures)
+def test_a_file_of_the_networks_own_weights_passes_the_gate(with_trained_weights, images, tmp_path):
+    difference = export(with_trained_weights, FACTS, tmp_path / "model.onnx", images)
     assert 0 <= difference < 0.01
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
 
 
 @pytest.mark.usefixtures("quick_export")
-def test_a_file_of_other_weights_is_refused_and_not_written(tiny_recipe, pictures, tmp_path):
+def test_a_file_of_other_weights_is_refused_and_not_written(tiny_recipe, images, tmp_path):
     with pytest.raises(ModelError, match=r"by \d+\.\d{3} px, more than the 0\.100 px allowed"):
-        export(made(tiny_recipe), FACTS, tmp_path / "model.onnx", pictures)
+        export(made(tiny_recipe), FACTS, tmp_path / "model.onnx", images)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.usefixtures("quick_export")
-def test_a_refused_export_leaves_the_earlier_file_as_it_was(tiny_recipe, pictures, tmp_path):
+def test_a_refused_export_leaves_the_earlier_file_as_it_was(tiny_recipe, images, tmp_path):
     file = tmp_path / "model.onnx"
     file.write_bytes(b"the earlier file")
     with pytest.raises(ModelError, match="nothing was written"):
-        export(made(tiny_recipe), FACTS, file, pictures)
+        export(made(tiny_recipe), FACTS, file, images)
     assert file.read_bytes() == b"the earlier file"
 
 
 def test_one_wrong_weight_in_the_file_shows_in_the_difference(
-    with_trained_weights, model_file, pictures, tmp_path
+    with_trained_weights, model_file, images, tmp_path
 ):
     model = onnx.load(model_file)
     biases = [each for each in model.graph.initializer if each.name.endswith("along_x.bins.bias")]
@@ -99,8 +97,8 @@ def test_one_wrong_weight_in_the_file_shows_in_the_difference(
     bias.CopyFrom(onnx.numpy_helper.from_array(values, bias.name))
     onnx.save(model, tmp_path / "model.onnx")
     deployed = Deployed(with_trained_weights.eval(), 64)
-    assert parity(deployed, model_file, pictures[:4]) < 0.01
-    assert parity(deployed, tmp_path / "model.onnx", pictures[:4]) > PARITY_PX
+    assert parity(deployed, model_file, images[:4]) < 0.01
+    assert parity(deployed, tmp_path / "model.onnx", images[:4]) > PARITY_PX
 
 
 def test_the_gate_has_both_numbers_in_its_message_and_its_limit_is_a_tenth_of_a_pixel():
@@ -134,10 +132,10 @@ def test_the_difference_is_in_pixels_of_the_training_size(tiny_recipe):
     assert difference == pytest.approx(3.2)
 
 
-def test_too_few_pictures_prove_nothing(tiny_recipe, pictures, tmp_path):
-    with pytest.raises(ValueError, match=f"parity needs {PARITY_PICTURES} pictures, got 31"):
-        export(made(tiny_recipe), FACTS, tmp_path / "model.onnx", pictures[:31])
-    assert PARITY_PICTURES >= 32
+def test_too_few_images_prove_nothing(tiny_recipe, images, tmp_path):
+    with pytest.raises(ValueError, match=f"parity needs {PARITY_IMAGES} images, got 31"):
+        export(made(tiny_recipe), FACTS, tmp_path / "model.onnx", images[:31])
+    assert PARITY_IMAGES >= 32
 
 
 # --- what the file says of itself --------------------------------------------------------------
@@ -153,14 +151,14 @@ def test_the_metadata_tells_what_made_the_model_and_what_it_scored(trained_run, 
     made_of = facts["provenance"]
     assert made_of["data"] == "synth:blobs"
     counts = {split: len(discs.part(split)) for split in ("train", "val", "test")}
-    assert made_of["pictures"] == counts
+    assert made_of["images"] == counts
     assert made_of["weights"] == "none"
     assert made_of["epochs"] == trained_run.epochs == tiny_recipe.train.epochs
     assert 0 <= made_of["parity_px"] <= PARITY_PX
     assert {"onebox", "torch", "timm", "onnxruntime"} <= made_of["versions"].keys()
-    assert facts["figures"].keys() == {"val", "test"}
-    for split, figures in facts["figures"].items():
-        assert figures["mean_iou"] == trained_run.figures[split]["mean_iou"]
+    assert facts["metrics"].keys() == {"val", "test"}
+    for split, metrics in facts["metrics"].items():
+        assert metrics["mean_iou"] == trained_run.metrics[split]["mean_iou"]
 
 
 def test_the_file_holds_no_path_of_the_machine_that_made_it(model_file):
@@ -178,14 +176,14 @@ def test_the_file_is_one_with_its_weights_inside(model_file, trained_run):
 
 
 def test_facts_are_written_in_place_of_earlier_ones_and_nothing_else_changes(
-    model_file, pictures, tmp_path
+    model_file, images, tmp_path
 ):
     file = tmp_path / "model.onnx"
     shutil.copy(model_file, file)
     write_facts(file, ModelFacts(("owl",), 64))
     assert load(file).classes == ("owl",)
     assert metadata(file).keys() == {METADATA_KEY}
-    ours, theirs = (load(each).predict(pictures[0]).box for each in (file, model_file))
+    ours, theirs = (load(each).predict(images[0]).box for each in (file, model_file))
     assert ours == theirs
 
 
@@ -201,18 +199,18 @@ def test_input_and_outputs_are_as_promised(session):
     assert [one.name for one in session.get_outputs()] == ["box", "probability", "score"]
 
 
-def test_a_batch_is_answered_as_its_pictures_one_by_one(session, pictures):
-    together = session.run(OUTPUTS, {INPUT: np.stack(pictures[:5])})
-    for row, picture in enumerate(pictures[:5]):
-        alone = session.run(OUTPUTS, {INPUT: picture[None]})
+def test_a_batch_is_answered_as_its_images_one_by_one(session, images):
+    together = session.run(OUTPUTS, {INPUT: np.stack(images[:5])})
+    for row, image in enumerate(images[:5]):
+        alone = session.run(OUTPUTS, {INPUT: image[None]})
         for ours, theirs in zip(together, alone, strict=True):
             np.testing.assert_allclose(ours[row], theirs[0], rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize("size_hw", [(64, 64), (1, 1), (7, 300), (333, 41), (500, 500)])
-def test_a_picture_of_any_size_is_answered_within_its_frame(session, size_hw):
-    picture = np.random.default_rng(0).integers(0, 256, (*size_hw, 3), dtype=np.uint8)
-    [[box], [probability], [score]] = session.run(OUTPUTS, {INPUT: picture[None]})
+def test_an_image_of_any_size_is_answered_within_its_frame(session, size_hw):
+    image = np.random.default_rng(0).integers(0, 256, (*size_hw, 3), dtype=np.uint8)
+    [[box], [probability], [score]] = session.run(OUTPUTS, {INPUT: image[None]})
     height, width = size_hw
     assert 0 <= box[0] <= box[2] <= width
     assert 0 <= box[1] <= box[3] <= height
@@ -220,12 +218,12 @@ def test_a_picture_of_any_size_is_answered_within_its_frame(session, size_hw):
     assert 0 <= score <= probability.max() <= 1
 
 
-def test_the_same_picture_at_double_size_has_double_the_box(session, pictures):
-    for picture in pictures:
-        double = picture.repeat(2, axis=0).repeat(2, axis=1)
-        wide = picture.repeat(3, axis=1)
+def test_the_same_image_at_double_size_has_double_the_box(session, images):
+    for image in images:
+        double = image.repeat(2, axis=0).repeat(2, axis=1)
+        wide = image.repeat(3, axis=1)
         box, of_double, of_wide = (
-            session.run(OUTPUTS[:1], {INPUT: one[None]})[0][0] for one in (picture, double, wide)
+            session.run(OUTPUTS[:1], {INPUT: one[None]})[0][0] for one in (image, double, wide)
         )
         np.testing.assert_allclose(of_double, 2 * box, atol=1.5)
         np.testing.assert_allclose(of_wide, box * (3, 1, 3, 1), atol=1.5)
@@ -233,7 +231,7 @@ def test_the_same_picture_at_double_size_has_double_the_box(session, pictures):
 
 def test_discs_are_found_where_they_are(trained_run):
     # The tests on boxes mean something only where boxes follow the subject.
-    assert trained_run.figures["test"]["mean_iou"] > 0.6
+    assert trained_run.metrics["test"]["mean_iou"] > 0.6
 
 
 def test_an_inverted_box_is_put_right_and_one_outside_is_cut(tiny_recipe):
@@ -249,12 +247,12 @@ def test_an_inverted_box_is_put_right_and_one_outside_is_cut(tiny_recipe):
 def test_the_score_is_the_probability_of_the_label_times_the_overlap_expected(tiny_recipe):
     network = made(tiny_recipe).eval()
     network.class_head.forward = lambda features: torch.tensor([[0.0, 2.0]]).log_softmax(dim=1)
-    network.overlap_head.forward = lambda features: torch.tensor([0.0])
+    network.iou_head.forward = lambda features: torch.tensor([0.0])
     black = torch.zeros(1, 64, 64, 3, dtype=torch.uint8)
     with torch.no_grad():
         _, probability, score = Deployed(network, 64)(black)
         # e² of e² + 1, and the logistic of 0 is a half
         assert probability[0, 1].item() == pytest.approx(0.8808, abs=1e-4)
         assert score.item() == pytest.approx(0.8808 / 2, abs=1e-4)
-        network.overlap_head = None
+        network.iou_head = None
         assert Deployed(network, 64)(black)[2].item() == pytest.approx(0.8808, abs=1e-4)

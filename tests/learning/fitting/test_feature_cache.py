@@ -18,7 +18,7 @@ from onebox.learning.networks.network import Network
 from onebox.progress import Silent
 from onebox.recipes.schema import AugmentSettings
 
-STILL = AugmentSettings(geometry=0, flip=0, brightness=0, contrast=0, saturation=0, grey=0)
+STILL = AugmentSettings(geometric_probability=0, flip=0, brightness=0, contrast=0, saturation=0, grayscale=0)
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +46,13 @@ def shown(batch, settings=STILL, seed=0):
 
 def test_kept_views_have_the_maps_and_the_boxes_of_their_rows(backbone, decoded):
     rows = list(batches(decoded["train"], RowsInOrder(20, 8)))
-    mirrored = AugmentSettings(geometry=0, flip=1, brightness=0, contrast=0, saturation=0, grey=0)
+    mirrored = AugmentSettings(geometric_probability=0, flip=1, brightness=0, contrast=0, saturation=0, grayscale=0)
     kept = keep_views(backbone, rows, [shown, partial(shown, settings=mirrored)])
     batch = DecodedRows(decoded["train"])[[3, 9, 17]]
     for number, settings in enumerate((STILL, mirrored, STILL)):  # from the first again
         maps, truth = recall(kept, batch, number)
         looked_at = shown(batch, settings)
-        assert_close(maps, backbone(looked_at.pictures))
+        assert_close(maps, backbone(looked_at.images))
         assert torch.equal(truth.boxes, looked_at.truth.boxes)
         assert torch.equal(truth.labels, batch.labels)
     assert not torch.equal(kept.boxes[0], kept.boxes[1])
@@ -69,31 +69,31 @@ def test_a_row_that_comes_again_in_a_batch_comes_in_the_next_view(backbone, deco
     assert len({tuple(box) for box in truth.boxes.tolist()}) == 5
 
 
-def test_joints_move_with_the_view_too(backbone, decoded):
+def test_keypoints_move_with_the_view_too(backbone, decoded):
     batch = DecodedRows(decoded["train"])[[0, 1]]
-    marked = batch._replace(joints=torch.tensor([[[0.25, 0.5, 2.0]], [[0.5, 0.5, 2.0]]]))
-    flip = AugmentSettings(geometry=0, flip=1)
+    marked = batch._replace(keypoints=torch.tensor([[[0.25, 0.5, 2.0]], [[0.5, 0.5, 2.0]]]))
+    flip = AugmentSettings(geometric_probability=0, flip=1)
     kept = keep_views(backbone, [marked], [partial(shown, settings=flip)])
     _, truth = recall(kept, marked, 0)
-    assert_close(truth.joints[:, 0, :2], torch.tensor([[0.75, 0.5], [0.5, 0.5]]))
+    assert_close(truth.keypoints[:, 0, :2], torch.tensor([[0.75, 0.5], [0.5, 0.5]]))
 
 
 # --- training with them ------------------------------------------------------------------------
 
 
 class Looks(Silent):
-    """Counts how many pictures the backbone has looked at in training, step by step."""
+    """Counts how many images the backbone has looked at in training, step by step."""
 
     def __init__(self, network):
-        self.pictures, self.seen, self._network = 0, [], network
+        self.images, self.seen, self._network = 0, [], network
         network.backbone.register_forward_hook(self._look)
 
     def _look(self, backbone, given, maps):
         if self._network.training:  # and not validated
-            self.pictures += len(given[0])
+            self.images += len(given[0])
 
     def advance(self, done, total):
-        self.seen.append(self.pictures)
+        self.seen.append(self.images)
 
 
 def trained(recipe, decoded, folder, **train):
@@ -106,22 +106,26 @@ def trained(recipe, decoded, folder, **train):
 
 
 def test_a_resting_backbone_looks_at_each_kept_view_once(tiny_recipe, decoded, tmp_path):
-    # 20 pictures in batches of 8 make 3 steps a pass. Of 6 passes the backbone rests in 4.
-    settings = {"epochs": 6, "head_first": 12 / 18, "head_views": 2}
+    # 20 images in batches of 8 make 3 steps a pass. Of 6 passes the backbone rests in 4.
+    settings = {"epochs": 6, "freeze_backbone_fraction": 12 / 18, "feature_cache_views": 2}
     _, looks = trained(tiny_recipe, decoded, tmp_path, **settings)
     assert looks.seen == [40] * 12 + [40 + 8 * step for step in range(1, 7)]
 
 
-@pytest.mark.parametrize("head_views", [0, 2, 50])
+@pytest.mark.parametrize("feature_cache_views", [0, 2, 50])
 def test_where_no_pass_would_share_a_view_each_step_is_looked_at(
-    tiny_recipe, decoded, tmp_path, head_views
+    tiny_recipe, decoded, tmp_path, feature_cache_views
 ):
-    settings = {"epochs": 4, "head_first": 0.5, "head_views": head_views}  # two passes
+    settings = {
+        "epochs": 4,
+        "freeze_backbone_fraction": 0.5,
+        "feature_cache_views": feature_cache_views,
+    }  # two passes
     _, looks = trained(tiny_recipe, decoded, tmp_path, **settings)
     assert looks.seen == list(range(8, 97, 8))
 
 
-def test_training_copies_no_pictures(tiny_recipe, decoded, tmp_path):
+def test_training_copies_no_images(tiny_recipe, decoded, tmp_path):
     class Uncopied(np.ndarray):
         """The moving average copies the module, and all that it holds."""
 
@@ -130,16 +134,18 @@ def test_training_copies_no_pictures(tiny_recipe, decoded, tmp_path):
 
     pixels = np.asarray(decoded["train"].pixels).view(Uncopied)
     rows = {**decoded, "train": dataclasses.replace(decoded["train"], pixels=pixels)}
-    trained(tiny_recipe, rows, tmp_path, epochs=2, head_first=0.5, head_views=1)
+    trained(
+        tiny_recipe, rows, tmp_path, epochs=2, freeze_backbone_fraction=0.5, feature_cache_views=1
+    )
 
 
-def test_pictures_that_stay_as_they_are_teach_the_same_from_kept_views(
+def test_images_that_stay_as_they_are_teach_the_same_from_kept_views(
     tiny_recipe, decoded, tmp_path
 ):
     still = tiny_recipe.model_copy(update={"augment": STILL})
-    rest_alone = {"epochs": 4, "head_first": 0.5, "ema_decay": 0.0}
-    fresh, _ = trained(still, decoded, tmp_path / "fresh", **rest_alone, head_views=0)
-    kept, looks = trained(still, decoded, tmp_path / "kept", **rest_alone, head_views=1)
+    rest_alone = {"epochs": 4, "freeze_backbone_fraction": 0.5, "ema_decay": 0.0}
+    fresh, _ = trained(still, decoded, tmp_path / "fresh", **rest_alone, feature_cache_views=0)
+    kept, looks = trained(still, decoded, tmp_path / "kept", **rest_alone, feature_cache_views=1)
     assert looks.seen[:6] == [20] * 6
     theirs = fresh.state_dict()
     for name, tensor in kept.state_dict().items():
@@ -147,9 +153,9 @@ def test_pictures_that_stay_as_they_are_teach_the_same_from_kept_views(
 
 
 def test_each_pass_is_shown_another_view(tiny_recipe, decoded, tmp_path):
-    # With one view, the heads see the same picture in each; with two, another one.
-    settings = {"epochs": 6, "head_first": 0.5, "ema_decay": 0.0}  # three passes
-    one, _ = trained(tiny_recipe, decoded, tmp_path / "one", **settings, head_views=1)
-    two, _ = trained(tiny_recipe, decoded, tmp_path / "two", **settings, head_views=2)
+    # With one view, the heads see the same image in each; with two, another one.
+    settings = {"epochs": 6, "freeze_backbone_fraction": 0.5, "ema_decay": 0.0}  # three passes
+    one, _ = trained(tiny_recipe, decoded, tmp_path / "one", **settings, feature_cache_views=1)
+    two, _ = trained(tiny_recipe, decoded, tmp_path / "two", **settings, feature_cache_views=2)
     weight = "vectorizer.fine.0.weight"
     assert not torch.allclose(one.state_dict()[weight], two.state_dict()[weight])

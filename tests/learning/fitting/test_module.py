@@ -37,9 +37,9 @@ class Diary(Silent):
     def note(self, sentence):
         self.notes.append(sentence)
 
-    def epoch(self, figures):
-        self.epochs.append(dataclasses.replace(figures, seconds=0.0))
-        if figures.epoch == self._stop_at_epoch:
+    def epoch(self, metrics):
+        self.epochs.append(dataclasses.replace(metrics, seconds=0.0))
+        if metrics.epoch == self._stop_at_epoch:
             self._stop()
 
 
@@ -148,7 +148,7 @@ def test_counters_are_copied_and_not_averaged():
 
 def test_a_run_tells_of_every_step_and_epoch(unbroken):
     _, diary = unbroken
-    # 20 pictures in batches of 8: three steps an epoch
+    # 20 images in batches of 8: three steps an epoch
     assert diary.steps == [(step, 12) for step in range(1, 13)]
     assert [(one.epoch, one.epochs) for one in diary.epochs] == [(k, 4) for k in (1, 2, 3, 4)]
     assert all(math.isfinite(one.loss) and one.loss > 0 for one in diary.epochs)
@@ -180,7 +180,7 @@ def test_the_figure_of_an_epoch_is_that_of_the_averaged_weights_that_are_kept(
     )
 
 
-def test_validation_measures_the_mean_overlap_of_the_pictures_with_a_box(recipe, decoded):
+def test_validation_measures_the_mean_overlap_of_the_images_with_a_box(recipe, decoded):
     module = Training(Network(recipe, classes=1), recipe, pace=Pace(1, 1)).eval()
     told = []
     module.log = lambda name, value, **_: told.append((name, value))
@@ -272,10 +272,10 @@ def test_a_run_whose_folder_was_moved_goes_on_the_same(unbroken, recipe, decoded
 
 
 def test_a_moved_run_remembers_how_good_its_best_was(recipe, decoded, tmp_path, monkeypatch):
-    figures = iter([0.2, 0.6, 0.4, 0.5])
+    metrics = iter([0.2, 0.6, 0.4, 0.5])
 
     def made_up(module, batch, batch_index):
-        module.log("val_mean_iou", next(figures), on_epoch=True, batch_size=12)
+        module.log("val_mean_iou", next(metrics), on_epoch=True, batch_size=12)
 
     monkeypatch.setattr(Training, "validation_step", made_up)
     changed = with_train(recipe, batch_size=20)
@@ -283,7 +283,7 @@ def test_a_moved_run_remembers_how_good_its_best_was(recipe, decoded, tmp_path, 
     assert trained(tmp_path)[1]["epoch"] == 1
     moved = tmp_path.with_name("moved")
     tmp_path.rename(moved)
-    figures = iter([0.5])
+    metrics = iter([0.5])
     run(changed, decoded, moved, resume=moved / "last.safetensors")
     last, best = trained(moved)
     assert (last["epoch"], best["epoch"]) == (3, 1)
@@ -292,10 +292,10 @@ def test_a_moved_run_remembers_how_good_its_best_was(recipe, decoded, tmp_path, 
 def test_the_last_epoch_is_kept_though_an_earlier_one_was_better(
     recipe, decoded, tmp_path, monkeypatch
 ):
-    figures = iter([0.5, 0.9, 0.3, 0.2])
+    metrics = iter([0.5, 0.9, 0.3, 0.2])
 
     def made_up(module, batch, batch_index):
-        module.log("val_mean_iou", next(figures), on_epoch=True, batch_size=12)
+        module.log("val_mean_iou", next(metrics), on_epoch=True, batch_size=12)
 
     monkeypatch.setattr(Training, "validation_step", made_up)
     run(with_train(recipe, batch_size=20), decoded, tmp_path)
@@ -364,7 +364,7 @@ def test_without_an_average_the_latest_weights_are_kept(recipe, decoded, tmp_pat
 
 
 def test_every_epochs_checkpoint_stays_where_the_recipe_says_so(recipe, decoded, tmp_path):
-    run(with_train(recipe, keep_every_epoch=True, epochs=3), decoded, tmp_path)
+    run(with_train(recipe, save_every_epoch=True, epochs=3), decoded, tmp_path)
     kept = sorted(tmp_path.glob("epoch-*.safetensors"))
     assert [load_checkpoint(file)["epoch"] for file in kept] == [0, 1, 2]
 
@@ -392,7 +392,7 @@ class Watcher(Silent):
 def test_the_backbone_rests_in_the_first_share_of_the_steps_and_learns_in_the_others(
     recipe, decoded, tmp_path
 ):
-    changed = with_train(recipe, head_first=0.5, epochs=2, ema_decay=0.0)
+    changed = with_train(recipe, freeze_backbone_fraction=0.5, epochs=2, ema_decay=0.0)
     torch.manual_seed(0)
     network = Network(changed, classes=1)
     watcher = Watcher(network)
@@ -422,12 +422,12 @@ def test_frozen_stages_never_learn_and_those_after_them_do(recipe, decoded, tmp_
     assert any(name.startswith("backbone.features.stages_1") for name in names)
 
 
-@pytest.mark.parametrize("head_first", [0.2, 0.7])
+@pytest.mark.parametrize("freeze_backbone_fraction", [0.2, 0.7])
 def test_a_run_resumed_at_rest_or_after_it_ends_with_the_numbers_of_an_unbroken_one(
-    recipe, decoded, tmp_path, head_first
+    recipe, decoded, tmp_path, freeze_backbone_fraction
 ):
     # Of six steps, one or four; the run is broken off in the second epoch, after the third.
-    changed = with_train(recipe, head_first=head_first, epochs=2)
+    changed = with_train(recipe, freeze_backbone_fraction=freeze_backbone_fraction, epochs=2)
     run(changed, decoded, tmp_path / "whole")
     run(changed, decoded, tmp_path / "broken", Diary(stop_at_step=4))
     last = tmp_path / "broken" / "last.safetensors"
@@ -454,7 +454,7 @@ def test_a_late_run_is_shortened_and_ends_with_the_last_rate_and_the_whole_size(
     )
     _, whole = unbroken
     diary = Diary()
-    grown = with_train(recipe, first_size=0.5)
+    grown = with_train(recipe, initial_scale=0.5)
     fitted = run(grown, decoded, tmp_path, diary, deadline=LATE)
     assert (fitted.epochs, fitted.is_interrupted) == (2, False)
     assert [(one.epoch, one.epochs) for one in diary.epochs] == [(1, 2), (2, 2)]
@@ -486,29 +486,31 @@ def test_a_shortened_run_that_was_broken_off_goes_on_at_its_pace(recipe, decoded
     assert_same_numbers(tmp_path / "broken", tmp_path / "whole")
 
 
-# --- joints in a batch -------------------------------------------------------------------------
+# --- keypoints in a batch -------------------------------------------------------------------------
 
 
-def test_a_training_step_varies_joints_with_their_picture(recipe, decoded, monkeypatch):
-    """The joints that the loss is told are the corners of the box that it is told."""
+def test_a_training_step_varies_keypoints_with_their_image(recipe, decoded, monkeypatch):
+    """The keypoints that the loss is told are the corners of the box that it is told."""
     told = []
     monkeypatch.setattr(
         module, "total_loss", lambda outputs, batch, *_: told.append(batch) or outputs[0][0].sum()
     )
-    augmentation = recipe.augment.model_copy(update={"geometry": 1.0, "flip": 1.0, "cut": 0.0})
+    augmentation = recipe.augment.model_copy(
+        update={"geometric_probability": 1.0, "flip": 1.0, "max_truncation": 0.0}
+    )
     varied = recipe.model_copy(update={"augment": augmentation})
     module = Training(Network(varied, classes=1), varied, pace=Pace(1, 1), flip_pairs=((0, 1),))
     module.log = lambda *_, **__: None
     (batch,) = batches(decoded["val"], RowsInOrder(12, 12))
     corners = batch.boxes.unflatten(1, (2, 2))
     visible = torch.tensor([1.0, 2.0]).expand(12, 2)[..., None]
-    module.training_step(batch._replace(joints=torch.cat([corners, visible], dim=2)), 0)
+    module.training_step(batch._replace(keypoints=torch.cat([corners, visible], dim=2)), 0)
     [seen] = told
-    # A mirror takes the left corner to the right; its joint is then the other of the pair.
-    joints, boxes = seen.joints, seen.boxes
-    is_inside = (joints[..., 2] > 0).all(dim=1)
+    # A mirror takes the left corner to the right; its keypoint is then the other of the pair.
+    keypoints, boxes = seen.keypoints, seen.boxes
+    is_inside = (keypoints[..., 2] > 0).all(dim=1)
     assert is_inside.sum() > 6
-    assert_close(joints[is_inside, 0, 0], boxes[is_inside, 0], atol=1e-5, rtol=0)
-    assert_close(joints[is_inside, 1, 0], boxes[is_inside, 2], atol=1e-5, rtol=0)
-    assert joints[is_inside, 0, 2].unique().tolist() == [2.0]
+    assert_close(keypoints[is_inside, 0, 0], boxes[is_inside, 0], atol=1e-5, rtol=0)
+    assert_close(keypoints[is_inside, 1, 0], boxes[is_inside, 2], atol=1e-5, rtol=0)
+    assert keypoints[is_inside, 0, 2].unique().tolist() == [2.0]
     assert not torch.allclose(boxes, batch.boxes, atol=0.05)

@@ -28,7 +28,7 @@ def counts(stages):
 
 def test_the_rate_rises_evenly_then_falls_as_half_a_cosine_to_a_hundredth():
     # two sevenths of 14 steps are 4
-    rate = one_cycle(TrainSettings(warmup=2 / 7), 14)
+    rate = one_cycle(TrainSettings(warmup_fraction=2 / 7), 14)
     assert [rate(step) for step in range(5)] == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0])
     # half way down from step 4 to 14 the cosine is 0
     assert rate(9) == pytest.approx(0.01 + 0.99 / 2)
@@ -37,7 +37,7 @@ def test_the_rate_rises_evenly_then_falls_as_half_a_cosine_to_a_hundredth():
 
 
 def test_the_exponential_rate_is_four_fifths_every_3600_steps_a_little_at_each():
-    rate = exponential(TrainSettings(decay=0.8, decay_steps=3600), 99)
+    rate = exponential(TrainSettings(decay_rate=0.8, decay_steps=3600), 99)
     assert [rate(step) for step in (0, 1800, 3600, 7200)] == pytest.approx(
         [1.0, 0.8**0.5, 0.8, 0.64]
     )
@@ -104,7 +104,7 @@ def test_the_rate_falls_by_the_factor_from_each_stage_to_the_one_before_it():
     backbone = nn.Sequential(layer(2, 4), layer(4, 3), layer(3, 4))
     head = nn.Linear(4, 1)
     settings = TrainSettings(
-        learning_rate=0.08, backbone_rate=0.5, layer_decay=0.5, weight_decay=0.1
+        learning_rate=0.08, backbone_lr_scale=0.5, layer_decay=0.5, weight_decay=0.1
     )
     groups = parameter_groups(list(head.parameters()), backbone, settings)
     rates = {id(one): group["lr"] for group in groups for one in group["params"]}
@@ -153,7 +153,7 @@ def scheduled(settings, total):
 
 
 def test_the_backbones_schedule_begins_when_its_rest_ends_and_ends_with_the_heads():
-    settings = TrainSettings(head_first=0.4, warmup=0.5)
+    settings = TrainSettings(freeze_backbone_fraction=0.4, warmup_fraction=0.5)
     of_head, of_backbone = scheduled(settings, 10)
     whole, rest_of_it = one_cycle(settings, 10), one_cycle(settings, 6)
     assert of_head == [whole(step) for step in range(10)]
@@ -163,7 +163,9 @@ def test_the_backbones_schedule_begins_when_its_rest_ends_and_ends_with_the_head
 
 
 def test_an_exponential_schedule_also_begins_after_the_rest():
-    settings = TrainSettings(head_first=0.5, schedule="exponential", decay=0.5, decay_steps=1)
+    settings = TrainSettings(
+        freeze_backbone_fraction=0.5, schedule="exponential", decay=0.5, decay_steps=1
+    )
     of_head, of_backbone = scheduled(settings, 4)
     assert of_head == pytest.approx([1, 0.5, 0.25, 0.125])
     assert of_backbone == pytest.approx([0, 0, 1, 0.5])
@@ -175,7 +177,7 @@ def test_without_rest_all_groups_follow_one_schedule():
 
 
 def test_a_shortened_schedule_skips_evenly_and_ends_where_it_would_have():
-    settings = TrainSettings(head_first=0.4)
+    settings = TrainSettings(freeze_backbone_fraction=0.4)
     head, backbone = nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False)
     groups = parameter_groups(list(head.parameters()), backbone, settings)
     pace = Pace(1, 20)
@@ -188,7 +190,7 @@ def test_a_shortened_schedule_skips_evenly_and_ends_where_it_would_have():
 
 @pytest.mark.parametrize(("share", "steps"), [(0.0, 0), (0.3, 3), (0.26, 3), (0.99, 10)])
 def test_the_rest_is_a_share_of_the_steps_to_the_nearest(share, steps):
-    assert resting_steps(TrainSettings(head_first=share), 10) == steps
+    assert resting_steps(TrainSettings(freeze_backbone_fraction=share), 10) == steps
 
 
 def test_a_backbone_at_rest_has_no_slopes_and_keeps_its_batch_statistics():

@@ -80,7 +80,7 @@ def test_ciou_adds_the_difference_of_the_aspects():
     assert_close(BOX_LOSSES["ciou"](rows(box), UNIT), torch.tensor([expected]))
 
 
-def test_bce_bears_boxes_outside_the_picture():
+def test_bce_bears_boxes_outside_the_image():
     assert torch.isfinite(BOX_LOSSES["bce"](rows((-0.1, -0.1, 1.1, 1.1)), UNIT)).all()
 
 
@@ -206,12 +206,12 @@ def test_the_slope_of_the_distribution_loss_is_that_of_its_values():
 
 # --- anchor loss -------------------------------------------------------------------------------
 
-# Four cells of a 2 x 2 map, each with one anchor of a quarter of the picture.
+# Four cells of a 2 x 2 map, each with one anchor of a quarter of the image.
 ANCHORS = place_anchors(torch.tensor([[0.5, 0.5]]), 2, 2)
 
 
 def said(scores, offsets=None):
-    """What an anchor head says of the four anchors of one picture."""
+    """What an anchor head says of the four anchors of one image."""
     offsets = torch.zeros(1, 4, 4) if offsets is None else offsets
     return AnchorOutput(torch.tensor([scores]), offsets, ANCHORS)
 
@@ -247,7 +247,7 @@ def test_only_the_offsets_of_anchors_that_fit_count_and_by_the_smooth_l1():
 
 
 def test_where_no_anchor_overlaps_by_half_the_best_one_fits():
-    # A tenth of the picture in its upper left: one anchor holds it, at an overlap of 1/25.
+    # A tenth of the image in its upper left: one anchor holds it, at an overlap of 1/25.
     truth = rows((0.2, 0.2, 0.3, 0.3))
     sure, unsure = (anchor_loss(said(s), truth) for s in ([9.0, 0.0, 0.0, 0.0], [0.0] * 4))
     assert torch.isfinite(sure).all()
@@ -308,7 +308,7 @@ MIDDLES = torch.tensor([[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]])
 
 
 def voted(*votes):
-    """What the four cells of one picture say."""
+    """What the four cells of one image say."""
     return Votes(torch.tensor(votes).T[None], MIDDLES)
 
 

@@ -66,25 +66,25 @@ def test_looking_for_the_shapes_leaves_a_new_backbone_in_training_and_its_statis
     assert not any(mean.any() for mean in means)
 
 
-def test_alexnet_has_one_map_of_256_channels_over_a_thirty_second_of_the_picture():
+def test_alexnet_has_one_map_of_256_channels_over_a_thirty_second_of_the_image():
     backbone = Backbone(ModelSettings(backbone="alexnet", size=224), None).eval()
     [cells] = backbone(torch.zeros(1, 3, 224, 224))
     assert cells.shape == (1, 256, 6, 6)
     assert backbone.shapes == [(256, 6, 6)]
 
 
-def test_a_picture_too_small_for_its_backbone_is_refused_with_the_repair():
+def test_an_image_too_small_for_its_backbone_is_refused_with_the_repair():
     with pytest.raises(SettingError) as caught:
         Backbone(ModelSettings(backbone="alexnet", size=32), None)
     assert "model.size 32 is too small for backbone 'alexnet': no cell is left" in str(caught.value)
     assert "--set model.size=224" in str(caught.value)
 
 
-def test_pictures_are_normalised_before_the_first_layer():
+def test_images_are_normalised_before_the_first_layer():
     settings = TINY.model_copy(update={"mean": (0.5, 0.4, 0.3), "std": (0.5, 0.25, 0.1)})
     backbone = Backbone(settings, None)
     backbone.features = nn.ModuleList([nn.Identity()])
-    backbone.features.forward = lambda pictures: [pictures]
+    backbone.features.forward = lambda images: [images]
     pixel = torch.tensor([1.0, 0.5, 0.0]).view(1, 3, 1, 1)
     # 0.5 over 0.5, 0.1 over 0.25, -0.3 over 0.1
     assert_close(backbone(pixel)[0].flatten(), torch.tensor([1.0, 0.4, -3.0]))

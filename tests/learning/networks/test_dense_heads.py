@@ -65,7 +65,7 @@ def test_each_side_weighs_the_votes_by_shares_of_its_own():
 
 def test_every_cell_begins_as_the_middle_of_a_box_of_half_the_sides():
     output = VoteBox(SIZES, SETTINGS).eval()(on_map(torch.zeros(1, CHANNELS, 6, 6)))
-    # no cell is worth more than another, and their mean middle is that of the picture
+    # no cell is worth more than another, and their mean middle is that of the image
     assert_close(output.boxes, torch.tensor([[0.25, 0.25, 0.75, 0.75]]))
 
 
@@ -134,7 +134,7 @@ def test_two_equal_peaks_give_the_place_between_them():
     assert_close(box[0, :2], torch.tensor([4.5 / 8, 2.5 / 8]))
 
 
-def test_heat_that_knows_nothing_gives_the_middle_of_the_picture():
+def test_heat_that_knows_nothing_gives_the_middle_of_the_image():
     assert_close(pointing()(on_map(torch.zeros(1, CHANNELS, 8, 8))).boxes, torch.full((1, 4), 0.5))
 
 

@@ -10,7 +10,7 @@ from torch.testing import assert_close
 from onebox.learning.networks.anchors import decode, place_anchors
 from onebox.learning.networks.box_heads import AnchorBox, DirectBox, MarginalBox
 from onebox.learning.networks.head_outputs import bin_places
-from onebox.learning.networks.heads import ClassHead, OverlapHead
+from onebox.learning.networks.heads import ClassHead, IouHead
 from onebox.learning.networks.vectorizers import Features, Sizes
 from onebox.recipes.schema import AnchorSettings, ModelSettings
 
@@ -89,7 +89,7 @@ def test_a_side_can_lie_a_little_outside_the_frame():
     assert_close(right_of_all, torch.full((1, 4), 1 + 0.5 / CELLS))
 
 
-def test_bins_that_know_nothing_give_the_middle_of_the_picture():
+def test_bins_that_know_nothing_give_the_middle_of_the_image():
     head = pointing_head(tap=1)
     assert_close(
         head(on_map(torch.zeros(1, CHANNELS, CELLS, CELLS))).boxes, torch.full((1, 4), 0.5)
@@ -201,7 +201,7 @@ def test_each_row_has_its_own_best_anchor_and_all_of_them_are_told():
 # --- the other heads ---------------------------------------------------------------------------
 
 
-def test_the_direct_head_answers_within_the_picture_and_without_bins():
+def test_the_direct_head_answers_within_the_image_and_without_bins():
     output = DirectBox(SIZES, SETTINGS)(Features(100 * torch.randn(50, 5), None))
     assert output.boxes.shape == (50, 4)
     assert output.boxes.min() >= 0
@@ -211,7 +211,7 @@ def test_the_direct_head_answers_within_the_picture_and_without_bins():
 
 
 def told(head, *numbers):
-    """A direct head whose last layer says the same numbers of every picture."""
+    """A direct head whose last layer says the same numbers of every image."""
     with torch.no_grad():
         head.layers[-1].weight.zero_()
         head.layers[-1].bias.copy_(torch.tensor(numbers))
@@ -258,9 +258,9 @@ def test_the_class_head_reads_the_vector_alone():
 
 
 def test_the_overlap_head_reads_the_vector_and_the_mean_of_the_map():
-    head = OverlapHead(SIZES)
+    head = IouHead(SIZES)
     features = Features(torch.randn(2, 5), torch.randn(2, CHANNELS, 4, 4))
     read = torch.cat([features.vector, features.map.mean(dim=(2, 3))], dim=1)
     assert_close(head(features), (read @ head.logit.weight.T + head.logit.bias)[:, 0])
-    without_map = OverlapHead(Sizes(vector=5))
+    without_map = IouHead(Sizes(vector=5))
     assert without_map(Features(features.vector, None)).shape == (2,)

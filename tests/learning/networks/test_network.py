@@ -59,7 +59,7 @@ def recipe_of(vectorizer, head):
             "bins_per_cell": 4,
         },
         "loss": {"box": LOSSES[head]},
-        "train": {"learning_rate": 0.01, "backbone_rate": 0.1, "weight_decay": 0.05},
+        "train": {"learning_rate": 0.01, "backbone_lr_scale": 0.1, "weight_decay": 0.05},
     }
     return check_recipe(settings, place="pair")
 
@@ -96,7 +96,7 @@ def network(recipe):
     return made(recipe)
 
 
-def four_pictures():
+def four_images():
     """White rectangles on black in four places, and what is to be found in them."""
     boxes = torch.tensor(
         [
@@ -106,13 +106,13 @@ def four_pictures():
             [0, 0, 0.5, 1],
         ]
     )
-    pictures = torch.zeros(4, 3, SIZE, SIZE)
-    for picture, box in zip(pictures, (boxes * SIZE).int().tolist(), strict=True):
-        picture[:, box[1] : box[3], box[0] : box[2]] = 1
+    images = torch.zeros(4, 3, SIZE, SIZE)
+    for image, box in zip(images, (boxes * SIZE).int().tolist(), strict=True):
+        image[:, box[1] : box[3], box[0] : box[2]] = 1
     labels = torch.tensor([0, 1, 2, 0])
     has_box = torch.ones(4, dtype=torch.bool)
-    no_joints = torch.zeros(4, 0, 3)
-    return pictures, Batch(torch.zeros(4), boxes, has_box, labels, no_joints, torch.arange(4))
+    no_keypoints = torch.zeros(4, 0, 3)
+    return images, Batch(torch.zeros(4), boxes, has_box, labels, no_keypoints, torch.arange(4))
 
 
 def loss_of(outputs, batch, recipe):
@@ -134,53 +134,53 @@ def test_the_pairs_are_all_that_can_be_combined():
     }
 
 
-def test_answers_have_a_row_for_each_picture(network):
+def test_answers_have_a_row_for_each_image(network):
     outputs = network(torch.rand(5, 3, SIZE, SIZE))
     assert outputs.box.boxes.shape == (5, 4)
     assert outputs.class_logits.shape == (5, len(CLASSES))
-    assert outputs.overlap_logit.shape == (5,)
+    assert outputs.iou_logit.shape == (5,)
 
 
 def test_rows_do_not_meddle_once_trained(network):
     network.eval()
-    pictures, _ = four_pictures()
+    images, _ = four_images()
     with torch.no_grad():
-        whole, alone = network(pictures), network(pictures[2:3])
+        whole, alone = network(images), network(images[2:3])
     assert_close(whole.box.boxes[2:3], alone.box.boxes)
     assert_close(whole.class_logits[2:3], alone.class_logits)
 
 
 def test_a_recipe_without_overlap_makes_no_such_head(recipe):
-    loss = recipe.loss.model_copy(update={"overlap": 0.0})
+    loss = recipe.loss.model_copy(update={"iou": 0.0})
     network = made(recipe.model_copy(update={"loss": loss}))
-    assert network.overlap_head is None
-    assert network(torch.rand(2, 3, SIZE, SIZE)).overlap_logit is None
+    assert network.iou_head is None
+    assert network(torch.rand(2, 3, SIZE, SIZE)).iou_logit is None
 
 
 def test_a_step_down_the_slope_lowers_the_loss(network, recipe):
-    pictures, batch = four_pictures()
-    before = loss_of(network(pictures), batch, recipe)
+    images, batch = four_images()
+    before = loss_of(network(images), batch, recipe)
     before.backward()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.sub_(1e-3 * parameter.grad)
-    assert loss_of(network(pictures), batch, recipe) < before
+    assert loss_of(network(images), batch, recipe) < before
 
 
 def test_slopes_reach_every_parameter_down_to_the_first_of_the_backbone(network, recipe):
-    pictures, batch = four_pictures()
-    loss_of(network(pictures), batch, recipe).backward()
+    images, batch = four_images()
+    loss_of(network(images), batch, recipe).backward()
     first = next(network.backbone.parameters())
     assert first.grad.abs().max() > 0
     without = [name for name, one in network.named_parameters() if one.grad is None]
     assert without == []
 
 
-def test_four_pictures_can_be_learned_by_heart(network, recipe):
-    pictures, batch = four_pictures()
+def test_four_images_can_be_learned_by_heart(network, recipe):
+    images, batch = four_images()
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
     for _ in range(150):
-        outputs = network(pictures)
+        outputs = network(images)
         optimizer.zero_grad()
         loss_of(outputs, batch, recipe).backward()
         optimizer.step()
@@ -194,25 +194,25 @@ def test_saved_weights_loaded_into_another_network_answer_the_same(network, reci
     file = tmp_path / "weights.safetensors"
     save_weights(network.state_dict(), file, {})
     other = made(recipe, seed=1)
-    pictures, _ = four_pictures()
+    images, _ = four_images()
     with torch.no_grad():
-        expected = network.eval()(pictures)
-        assert not torch.allclose(other.eval()(pictures).class_logits, expected.class_logits)
+        expected = network.eval()(images)
+        assert not torch.allclose(other.eval()(images).class_logits, expected.class_logits)
         other.load_state_dict(load_file(file))
-        loaded = other.eval()(pictures)
+        loaded = other.eval()(images)
     assert torch.equal(loaded.box.boxes, expected.box.boxes)
     assert torch.equal(loaded.class_logits, expected.class_logits)
-    assert torch.equal(loaded.overlap_logit, expected.overlap_logit)
+    assert torch.equal(loaded.iou_logit, expected.iou_logit)
 
 
 def test_the_exported_file_answers_as_the_network_does(network, tmp_path):
     file = tmp_path / "model.onnx"
     random = np.random.default_rng(0)
-    pictures = [
+    images = [
         random.integers(0, 256, (40 + 3 * number, 90 - number, 3), dtype=np.uint8)
         for number in range(32)
     ]
-    difference = export(network, ModelFacts(CLASSES, SIZE), file, pictures)
+    difference = export(network, ModelFacts(CLASSES, SIZE), file, images)
     assert difference <= PARITY_PX
     batch = random.integers(0, 256, (3, 50, 70, 3), dtype=np.uint8)
     exported = onnxruntime.InferenceSession(file).run(OUTPUTS, {INPUT: batch})
@@ -253,7 +253,7 @@ def test_flatten_foresees_the_length_of_its_vector_at_any_size(size):
     assert network(torch.rand(1, 3, size, size)).box.boxes.shape == (1, 4)
 
 
-def test_flatten_reads_pictures_of_its_own_size_alone():
+def test_flatten_reads_images_of_its_own_size_alone():
     network = made(recipe_of("flatten", "direct")).eval()
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
         network(torch.rand(1, 3, 2 * SIZE, 2 * SIZE))
@@ -305,18 +305,18 @@ def test_shared_layers_stand_before_every_head_that_reads_the_vector():
     assert [(one.in_features, one.out_features) for one in linear] == [(channels, 20), (20, 12)]
     assert network.class_head.logits.in_features == 12
     assert network.box_head.layers[0].in_features == 12
-    assert network.overlap_head.logit.in_features == 12
+    assert network.iou_head.logit.in_features == 12
 
 
 def test_dropout_varies_the_answer_in_training_alone():
     network = made(with_model(recipe_of("gap", "direct"), shared=(64,), dropout=0.5))
     for layer in network.backbone.modules():
         layer.eval()  # its batch statistics vary too
-    pictures = torch.rand(2, 3, SIZE, SIZE)
-    first, again = network(pictures).class_logits, network(pictures).class_logits
+    images = torch.rand(2, 3, SIZE, SIZE)
+    first, again = network(images).class_logits, network(images).class_logits
     assert not torch.equal(first, again)
     network.eval()
-    assert torch.equal(network(pictures).class_logits, network(pictures).class_logits)
+    assert torch.equal(network(images).class_logits, network(images).class_logits)
 
 
 # --- scales of the sides -----------------------------------------------------------------------
@@ -326,10 +326,10 @@ def test_scales_are_estimated_where_the_laplace_loss_asks_and_change_no_other_st
     recipe = recipe_of("pyramid", "marginal")
     asked = with_box_loss(recipe, laplace=0.1)
     plain, scaled = made(recipe), made(asked)
-    pictures = torch.rand(3, 3, SIZE, SIZE)
-    assert plain(pictures).box.scales is None
+    images = torch.rand(3, 3, SIZE, SIZE)
+    assert plain(images).box.scales is None
     assert made(with_box_loss(recipe, laplace=0.0)).scale_head is None
-    scales = scaled(pictures).box.scales
+    scales = scaled(images).box.scales
     assert scales.shape == (3, 4)
     assert scales.min() > 0
     states = plain.state_dict(), scaled.state_dict()
@@ -371,8 +371,8 @@ def test_the_laplace_loss_reaches_the_scales_of_every_head_that_may_have_it(pair
     recipe = with_box_loss(recipe_of(*pair), laplace=0.1)
     check_recipe(recipe.model_dump(), place="pair")
     network = made(recipe)
-    pictures, batch = four_pictures()
-    loss_of(network(pictures), batch, recipe).backward()
+    images, batch = four_images()
+    loss_of(network(images), batch, recipe).backward()
     assert network.scale_head.scale.weight.grad.abs().max() > 0
 
 
@@ -388,7 +388,7 @@ TOO_SMALL = [
 
 
 @pytest.mark.parametrize(("changes", "words"), TOO_SMALL)
-def test_a_picture_too_small_for_backbone_or_neck_is_refused_before_training(changes, words):
+def test_an_image_too_small_for_backbone_or_neck_is_refused_before_training(changes, words):
     small = ["model.backbone=test_byobnet", "model.size=32"]
     recipe = read_recipe("linear128-smoothl1", [*small, *changes])
     with pytest.raises(SettingError) as caught:
@@ -423,8 +423,8 @@ LOGITS = torch.tensor([[2.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 3.0]])
 
 
 def answered(**changes):
-    """Answers for three pictures whose slopes can be asked for."""
-    parts = {"boxes": FOUND, "bins": BINS, "logits": LOGITS, "overlap": torch.zeros(3)} | changes
+    """Answers for three images whose slopes can be asked for."""
+    parts = {"boxes": FOUND, "bins": BINS, "logits": LOGITS, "iou": torch.zeros(3)} | changes
     parts = {name: None if one is None else one.clone() for name, one in parts.items()}
     for part in parts.values():
         if part is not None:
@@ -435,13 +435,13 @@ def answered(**changes):
 
 
 def batch_of(has_box, labels):
-    no_joints = torch.zeros(3, 0, 3)
+    no_keypoints = torch.zeros(3, 0, 3)
     labels = torch.tensor(labels)
     pixels, rows = torch.zeros(3), torch.arange(3)
-    return Batch(pixels, TRUTH, torch.tensor(has_box), labels, no_joints, rows)
+    return Batch(pixels, TRUTH, torch.tensor(has_box), labels, no_keypoints, rows)
 
 
-def test_the_total_is_the_weighted_sum_of_means_over_the_pictures_that_can_tell():
+def test_the_total_is_the_weighted_sum_of_means_over_the_images_that_can_tell():
     outputs, _ = answered(overlap=torch.tensor([1.0, -1.0, 5.0]))
     settings = LossSettings(
         box={"l1": 3.0, "giou": 2.0, "distribution": 0.5},
@@ -451,7 +451,7 @@ def test_the_total_is_the_weighted_sum_of_means_over_the_pictures_that_can_tell(
     )
     total = total_loss(outputs, batch_of([True, True, False], [0, NO_LABEL, 1]), settings, "xyxy")
     found, truth = FOUND[:2], TRUTH[:2]
-    # The class is known of the first picture, e² against 1 and 1, and of the last, 1 against e³.
+    # The class is known of the first image, e² against 1 and 1, and of the last, 1 against e³.
     label = (math.log(1 + 2 * math.exp(-2)) + math.log(2 + math.exp(3))) / 2
     iou = paired_iou(found, truth)
     share = torch.sigmoid(torch.tensor([1.0, -1.0]))
@@ -477,7 +477,7 @@ def test_every_loss_of_the_table_can_be_the_only_one(name):
     assert parts["boxes"].grad[:2].abs().sum() > 0
 
 
-def test_pictures_without_a_box_teach_no_box_and_pictures_without_a_label_no_class():
+def test_images_without_a_box_teach_no_box_and_images_without_a_label_no_class():
     outputs, parts = answered()
     batch = batch_of([True, False, True], [0, 1, NO_LABEL])
     total_loss(outputs, batch, LossSettings(), "xyxy").backward()

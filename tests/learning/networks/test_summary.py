@@ -12,11 +12,11 @@ from onebox.runtime import ModelFacts
 SIZE = 96
 
 
-def made(joint_count=0, **model):
+def made(keypoint_count=0, **model):
     settings = {"backbone": "test_byobnet", "size": SIZE, "box_head": "direct", **model}
     recipe = check_recipe({"model": settings, "loss": {"box": {"l1": 1.0}}}, place="summary")
     torch.manual_seed(0)
-    return Network(recipe, classes=3, joints=joint_count).eval()
+    return Network(recipe, classes=3, keypoints=keypoint_count).eval()
 
 
 NETWORKS = {
@@ -27,12 +27,12 @@ NETWORKS = {
     "marginal": {"vectorizer": "pyramid", "width": 16, "box_head": "marginal"},
     "vote": {"vectorizer": "pyramid", "width": 16, "box_head": "vote"},
     "heatmap": {"vectorizer": "pyramid", "width": 16, "box_head": "heatmap"},
-    "joints": {"vectorizer": "pyramid", "width": 16, "box_head": "hull", "joints": True},
+    "keypoints": {"vectorizer": "pyramid", "width": 16, "box_head": "hull", "keypoints": True},
 }
 
 
 def parts_of(name):
-    network = made(joint_count=2 if name == "joints" else 0, **NETWORKS[name])
+    network = made(keypoint_count=2 if name == "keypoints" else 0, **NETWORKS[name])
     return network, {part.name: part for part in summarize(network, SIZE)}
 
 
@@ -49,7 +49,7 @@ def test_parts_come_in_the_order_in_which_data_flows_and_only_those_there_are():
         "vectorizer",
         "box_head",
         "class_head",
-        "overlap_head",
+        "iou_head",
     ]
     assert list(parts_of("neck and shared")[1]) == [
         "backbone",
@@ -57,28 +57,28 @@ def test_parts_come_in_the_order_in_which_data_flows_and_only_those_there_are():
         "shared",
         "box_head",
         "class_head",
-        "overlap_head",
+        "iou_head",
     ]
-    assert list(parts_of("joints")[1]) == [
+    assert list(parts_of("keypoints")[1]) == [
         "backbone",
         "vectorizer",
-        "joint_head",
+        "keypoint_head",
         "class_head",
-        "overlap_head",
+        "iou_head",
     ]
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_shapes_are_those_that_the_parts_make_of_one_picture(name):
+def test_shapes_are_those_that_the_parts_make_of_one_image(name):
     network, parts = parts_of(name)
     maps = network.backbone(torch.zeros(1, 3, SIZE, SIZE))
     assert parts["backbone"].shapes == tuple(tuple(each.shape[1:]) for each in maps)
     features = network.vectorizer(maps)
     assert parts["vectorizer"].shapes[0] == tuple(features.vector.shape[1:])
     assert parts["class_head"].shapes == ((3,),)
-    assert parts["overlap_head"].shapes == ((1,),)
-    if name == "joints":
-        assert parts["joint_head"].shapes == ((2, 2), (2,))
+    assert parts["iou_head"].shapes == ((1,),)
+    if name == "keypoints":
+        assert parts["keypoint_head"].shapes == ((2, 2), (2,))
     else:
         assert parts["box_head"].shapes[0] == (4,)
 
@@ -89,7 +89,7 @@ def test_multiply_adds_of_fully_connected_layers_are_their_weights():
     assert parts["shared"].multiply_adds == 10 * 20 + 20 * 6
     assert parts["box_head"].multiply_adds == 6 * 512 + 512 * 4
     assert parts["class_head"].multiply_adds == 6 * 3
-    assert parts["overlap_head"].multiply_adds == 6
+    assert parts["iou_head"].multiply_adds == 6
     assert parts["shared"].parameters == 10 * 20 + 20 + 20 * 6 + 6
 
 

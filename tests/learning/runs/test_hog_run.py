@@ -14,7 +14,7 @@ import onebox
 from onebox.errors import DataError, OneboxError, SettingError
 from onebox.progress import Silent
 from onebox.recipes.loading import read_recipe
-from onebox.structures import Joints
+from onebox.structures import KeypointSet
 
 pytest.importorskip("skimage")
 pytest.importorskip("sklearn")
@@ -23,7 +23,7 @@ from onebox.classic import model_file
 
 
 class Diary(Silent):
-    """Keeps what it hears, and can stop the run at a picture of a stage."""
+    """Keeps what it hears, and can stop the run at an image of a stage."""
 
     def __init__(self, stop_in=None):
         self.stages, self.steps, self.notes = [], [], []
@@ -93,10 +93,10 @@ def test_the_recipe_of_a_run_reads_back_equal_and_names_no_network(trained, reci
     assert list(written) == ["source", "data", "hog"]
 
 
-def test_the_figures_are_those_of_the_stored_file_on_pictures_it_has_not_seen(trained, few):
+def test_the_metrics_are_those_of_the_stored_file_on_images_it_has_not_seen(trained, few):
     run, _ = trained
     written = json.loads((run.folder / "metrics.json").read_text())
-    assert written == run.figures
+    assert written == run.metrics
     assert list(written) == ["val", "test"]
     report = onebox.evaluate(onebox.load(run.model), few.part("test"))
     assert written["test"] == json.loads(json.dumps(report.as_json()))
@@ -108,12 +108,12 @@ def test_the_model_says_what_made_it_and_what_it_scored(trained, recipe):
     facts = onebox.load(run.model).facts
     assert facts.recipe == recipe.model_dump(mode="json", exclude_none=True)
     assert facts.provenance["data"] == "synth:blobs"
-    assert facts.provenance["pictures"] == {"train": 16, "val": 4, "test": 4}
+    assert facts.provenance["images"] == {"train": 16, "val": 4, "test": 4}
     assert {"scikit-learn", "scikit-image"} <= facts.provenance["versions"].keys()
-    assert facts.figures["test"]["mean_iou"] == run.figures["test"]["mean_iou"]
+    assert facts.metrics["test"]["mean_iou"] == run.metrics["test"]["mean_iou"]
 
 
-def test_the_pages_are_a_report_and_a_picture(trained):
+def test_the_pages_are_a_report_and_an_image(trained):
     run, _ = trained
     page = run.report.read_text("utf-8")
     assert "5 x 5 cells of 8 px" in page
@@ -122,9 +122,9 @@ def test_the_pages_are_a_report_and_a_picture(trained):
         assert min(image.size) > 64
 
 
-def test_every_stage_and_picture_is_told(trained):
+def test_every_stage_and_image_is_told(trained):
     _, diary = trained
-    counts = {"Training": 16, "Measuring on val pictures": 4, "Measuring on test pictures": 4}
+    counts = {"Training": 16, "Measuring on val images": 4, "Measuring on test images": 4}
     assert diary.stages == list(counts)
     assert diary.steps == [
         (stage, done, total) for stage, total in counts.items() for done in range(1, total + 1)
@@ -148,19 +148,19 @@ def test_the_seed_of_the_recipe_reaches_the_windows(few, recipe, tmp_path):
     assert not np.array_equal(weights[0], weights[2])
 
 
-def test_without_validation_pictures_a_tenth_of_the_training_ones_serve(few, recipe, tmp_path):
+def test_without_validation_images_a_tenth_of_the_training_ones_serve(few, recipe, tmp_path):
     diary = Diary()
     data = shortened(few, train=10)
     run = onebox.train(data, recipe, out=tmp_path / "run", listener=diary)
-    assert run.figures["val"]["images"] == 1
-    assert "names no validation pictures" in diary.notes[0]
+    assert run.metrics["val"]["images"] == 1
+    assert "names no validation images" in diary.notes[0]
 
 
-def test_joints_are_passed_over_as_by_every_recipe_of_boxes(few, recipe, tmp_path):
-    data = dataclasses.replace(few, joints=Joints(("middle",)))
+def test_keypoints_are_passed_over_as_by_every_recipe_of_boxes(few, recipe, tmp_path):
+    data = dataclasses.replace(few, keypoints=KeypointSet(("middle",)))
     run = onebox.train(data, recipe, out=tmp_path / "run")
-    assert onebox.load(run.model).facts.joints is None
-    assert run.figures["test"]["mean_iou"] > 0.5
+    assert onebox.load(run.model).facts.keypoints is None
+    assert run.metrics["test"]["mean_iou"] > 0.5
 
 
 # --- before it starts
@@ -205,11 +205,11 @@ def test_a_class_that_the_recipe_does_not_declare_is_refused(few, recipe, tmp_pa
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda data: shortened(data, train=1, test=3), "has one picture with a box"),
-        (lambda data: shortened(data, test=4), "no picture is for training"),
+        (lambda data: shortened(data, train=1, test=3), "has one image with a box"),
+        (lambda data: shortened(data, test=4), "no image is for training"),
         (
             lambda data: dataclasses.replace(data, classes=("disc", "owl")),
-            "has no training picture of owl with a box",
+            "has no training image of owl with a box",
         ),
     ],
 )
@@ -248,14 +248,14 @@ def test_ctrl_c_while_learning_leaves_nothing(few, recipe, tmp_path):
 
 
 def test_ctrl_c_while_measuring_leaves_a_whole_model(few, recipe, tmp_path):
-    diary = Diary(stop_in="Measuring on val pictures")
+    diary = Diary(stop_in="Measuring on val images")
     with pytest.raises(KeyboardInterrupt):
         onebox.train(few, recipe, out=tmp_path / "run", listener=diary)
     assert listed(tmp_path / "run") == ["model.npz", "recipe.toml"]
     assert model_file.load(tmp_path / "run" / "model.npz").classes == ("disc",)
 
 
-def test_pictures_that_cannot_be_read_are_all_named(recipe, tmp_path):
+def test_images_that_cannot_be_read_are_all_named(recipe, tmp_path):
     samples = []
     for number in range(6):
         file = tmp_path / f"{number}.png"

@@ -21,18 +21,18 @@ def test_from_no_weights_no_stage_is_frozen(frozen):
 
 @pytest.mark.parametrize(("given", "share"), [(None, 0.0), (0.25, 0.25)])
 def test_from_no_weights_the_backbone_does_not_rest_unless_told(tiny_recipe, given, share):
-    train = tiny_recipe.train.model_copy(update={"head_first": given})
+    train = tiny_recipe.train.model_copy(update={"freeze_backbone_fraction": given})
     start = find_start(tiny_recipe.model_copy(update={"train": train}), None)
-    assert start.recipe.train.head_first == share
+    assert start.recipe.train.freeze_backbone_fraction == share
 
 
 @pytest.mark.parametrize(("given", "rate"), [(None, 1.0), (0.25, 0.25)])
 def test_from_no_weights_the_backbone_learns_as_fast_as_the_heads_unless_told(
     tiny_recipe, given, rate
 ):
-    train = tiny_recipe.train.model_copy(update={"backbone_rate": given})
+    train = tiny_recipe.train.model_copy(update={"backbone_lr_scale": given})
     start = find_start(tiny_recipe.model_copy(update={"train": train}), None)
-    assert start.recipe.train.backbone_rate == rate
+    assert start.recipe.train.backbone_lr_scale == rate
 
 
 def test_from_weights_the_stages_of_the_recipe_are_frozen(frozen, tmp_path):
@@ -41,4 +41,4 @@ def test_from_weights_the_stages_of_the_recipe_are_frozen(frozen, tmp_path):
     start = find_start(frozen, weights)
     assert start.name == "weights.safetensors"
     assert start.recipe.train.frozen_stages == 2
-    assert start.recipe.train.backbone_rate == frozen.train.backbone_rate
+    assert start.recipe.train.backbone_lr_scale == frozen.train.backbone_lr_scale

@@ -8,7 +8,7 @@ import pytest
 from onebox.errors import DataError, SettingError
 from onebox.learning.runs.preflight import check_data, choose_folder, mean_box, settle, with_rest
 from onebox.recipes.loading import check_recipe, read_recipe
-from onebox.structures import Dataset, Joints, Sample
+from onebox.structures import Dataset, KeypointSet, Sample
 
 BOX = (10.0, 20.0, 30.0, 60.0)
 
@@ -31,15 +31,15 @@ def ignore(sentence):
 # --- data sets that cannot be trained on -------------------------------------------------------
 
 HOPELESS = [
-    (dataset(samples("val", 3), samples("test", 3)), "labels.csv: no picture is for training"),
-    (dataset(), "labels.csv: no picture is for training"),
-    (dataset(samples("train", 1)), "has one picture with a box to train on; it takes at least 2"),
+    (dataset(samples("val", 3), samples("test", 3)), "labels.csv: no image is for training"),
+    (dataset(), "labels.csv: no image is for training"),
+    (dataset(samples("train", 1)), "has one image with a box to train on; it takes at least 2"),
     (
         dataset(samples("train", 1), samples("train", 9, box=None), samples("val", 9, box=None)),
-        "has one picture with a box to train on; it takes at least 2",
+        "has one image with a box to train on; it takes at least 2",
     ),
-    (dataset(samples("train", 3, box=None), samples("val", 3)), "no training picture has a box"),
-    (dataset(name=""), "the data set: no picture is for training"),
+    (dataset(samples("train", 3, box=None), samples("val", 3)), "no training image has a box"),
+    (dataset(name=""), "the data set: no image is for training"),
 ]
 
 
@@ -51,7 +51,7 @@ def test_a_data_set_with_nothing_to_learn_from_is_refused_with_the_repair(data, 
     assert caught.value.exit_code == 3
 
 
-# --- validation pictures -----------------------------------------------------------------------
+# --- validation images -----------------------------------------------------------------------
 
 
 def test_a_data_set_with_validation_boxes_is_left_as_it_is():
@@ -61,22 +61,21 @@ def test_a_data_set_with_validation_boxes_is_left_as_it_is():
     assert heard == []
 
 
-def test_without_validation_pictures_a_tenth_of_the_training_ones_serve_and_it_is_said():
+def test_without_validation_images_a_tenth_of_the_training_ones_serve_and_it_is_said():
     heard = []
     data = check_data(dataset(samples("train", 35), samples("test", 5)), heard.append)
     assert [len(data.part(split)) for split in ("train", "val", "test")] == [32, 3, 5]
     assert heard == [
-        "labels.csv names no validation pictures with a box; a tenth of the training pictures "
-        "serve."
+        "labels.csv names no validation images with a box; a tenth of the training images serve."
     ]
 
 
-def test_the_two_pictures_that_training_takes_at_least_are_shared_out_one_and_one():
+def test_the_two_images_that_training_takes_at_least_are_shared_out_one_and_one():
     data = check_data(dataset(samples("train", 2)), ignore)
     assert [len(data.part(split)) for split in ("train", "val")] == [1, 1]
 
 
-def test_a_picture_stays_on_its_side_when_the_data_set_is_moved_or_put_in_another_order():
+def test_an_image_stays_on_its_side_when_the_data_set_is_moved_or_put_in_another_order():
     data = dataset(samples("train", 35))
     moved = Dataset(
         tuple(
@@ -91,12 +90,12 @@ def test_a_picture_stays_on_its_side_when_the_data_set_is_moved_or_put_in_anothe
     assert chosen[0] == chosen[1]
 
 
-def test_validation_pictures_without_a_box_do_not_count_as_validation():
+def test_validation_images_without_a_box_do_not_count_as_validation():
     data = check_data(dataset(samples("train", 20), samples("val", 4, box=None)), ignore)
     assert len(data.part("val").boxes()) == 2
 
 
-def test_pictures_without_a_box_are_not_taken_for_validation():
+def test_images_without_a_box_are_not_taken_for_validation():
     background = tuple(Sample(Path(f"none-{number}.jpg")) for number in range(50))
     data = check_data(dataset(samples("train", 10), background), ignore)
     assert [one.box for one in data.part("val")] == [BOX]
@@ -105,7 +104,7 @@ def test_pictures_without_a_box_are_not_taken_for_validation():
 # --- mean box ----------------------------------------------------------------------------------
 
 
-def test_the_mean_box_is_the_mean_of_shares_of_each_picture():
+def test_the_mean_box_is_the_mean_of_shares_of_each_image():
     small = Sample(Path("a.jpg"), "cat", (0.0, 0.0, 10.0, 10.0), size_wh=(20, 40))
     large = Sample(Path("b.jpg"), "cat", (50.0, 100.0, 100.0, 400.0), size_wh=(100, 400))
     # In shares: one from 0, 0 to a half, a quarter; the other from there to 1, 1.
@@ -152,40 +151,40 @@ def test_clusters_are_left_alone_where_no_head_reads_them():
     assert settle(recipe, dataset(samples("train", 3))) is recipe
 
 
-def test_joints_that_the_data_does_not_have_are_refused_by_name():
+def test_keypoints_that_the_data_does_not_have_are_refused_by_name():
     with pytest.raises(SettingError) as caught:
         settle(read_recipe("pose"), dataset(samples("train", 3)))
-    assert "model.joints asks for joints, and labels.csv has none" in str(caught.value)
+    assert "model.keypoints asks for keypoints, and labels.csv has none" in str(caught.value)
     assert "keypoints (COCO or YOLO)" in str(caught.value)
 
 
-def jointed():
-    joints = Joints(("nose", "tail"))
-    return Dataset(samples("train", 3), ("cat",), joints=joints, name="labels.json")
+def keypointed():
+    keypoints = KeypointSet(("nose", "tail"))
+    return Dataset(samples("train", 3), ("cat",), keypoints=keypoints, name="labels.json")
 
 
-def test_joints_that_the_data_has_are_no_problem():
+def test_keypoints_that_the_data_has_are_no_problem():
     recipe = read_recipe("pose")
-    assert settle(recipe, jointed()) is recipe
+    assert settle(recipe, keypointed()) is recipe
 
 
-def test_a_distribution_of_joints_that_their_head_does_not_make_is_refused():
-    model = {"vectorizer": "gap", "box_head": "hull", "joints": True}
+def test_a_distribution_of_keypoints_that_their_head_does_not_make_is_refused():
+    model = {"vectorizer": "gap", "box_head": "hull", "keypoints": True}
     recipe = check_recipe({"model": model, "loss": {"box": {"giou": 1.0}}}, place="gap.toml")
-    with pytest.raises(SettingError, match=r"joints\.distribution needs vectorizer 'pyramid'"):
-        settle(recipe, jointed())
+    with pytest.raises(SettingError, match=r"keypoints\.distribution needs vectorizer 'pyramid'"):
+        settle(recipe, keypointed())
 
 
-def test_joints_without_a_loss_of_their_places_are_refused():
-    changes = ["loss.joints={ confidence = 1.0, l1 = 0.0 }"]
-    with pytest.raises(SettingError, match=r"loss\.joints names no loss of their places"):
-        settle(read_recipe("pose", changes), jointed())
+def test_keypoints_without_a_loss_of_their_places_are_refused():
+    changes = ["loss.keypoints={ confidence = 1.0, l1 = 0.0 }"]
+    with pytest.raises(SettingError, match=r"loss\.keypoints names no loss of their places"):
+        settle(read_recipe("pose", changes), keypointed())
 
 
-def test_a_declared_class_that_no_training_picture_shows_is_refused():
+def test_a_declared_class_that_no_training_image_shows_is_refused():
     recipe = read_recipe("default", ["data.classes=['cat', 'owl']"])
     data = dataset(samples("train", 3))
-    with pytest.raises(SettingError, match=r"'owl', and no training picture of labels\.csv shows"):
+    with pytest.raises(SettingError, match=r"'owl', and no training image of labels\.csv shows"):
         settle(recipe, data)
     assert settle(read_recipe("default", ["data.classes=['cat']"]), data)
 
@@ -193,14 +192,14 @@ def test_a_declared_class_that_no_training_picture_shows_is_refused():
 # --- the backbone's rest -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("pictures", "share"), [(2, 0.3), (60, 0.3), (61, 0.0), (50_000, 0.0)])
-def test_the_backbone_rests_at_first_where_pictures_are_few(pictures, share):
-    assert with_rest(read_recipe("default"), pictures).train.head_first == share
+@pytest.mark.parametrize(("images", "share"), [(2, 0.3), (60, 0.3), (61, 0.0), (50_000, 0.0)])
+def test_the_backbone_rests_at_first_where_images_are_few(images, share):
+    assert with_rest(read_recipe("default"), images).train.freeze_backbone_fraction == share
 
 
 @pytest.mark.parametrize("given", [0.0, 0.5])
 def test_a_rest_that_is_given_stays(given):
-    recipe = read_recipe("default", [f"train.head_first={given}"])
+    recipe = read_recipe("default", [f"train.freeze_backbone_fraction={given}"])
     assert with_rest(recipe, 30) is recipe
 
 
@@ -212,7 +211,7 @@ CLASSIC = [
 
 @pytest.mark.parametrize("name", CLASSIC)
 def test_classic_systems_learn_as_a_whole_from_the_first_step(name):
-    assert with_rest(read_recipe(name), 2).train.head_first == 0.0
+    assert with_rest(read_recipe(name), 2).train.freeze_backbone_fraction == 0.0
 
 
 # --- folder ------------------------------------------------------------------------------------

@@ -9,11 +9,11 @@ import onebox
 from onebox import synthetic
 from onebox.errors import SettingError
 from onebox.recipes.loading import read_recipe, recipe_names
-from onebox.structures import Joints
+from onebox.structures import KeypointSet
 
 SIZE = 64
 COUNTS = {"train": 24, "val": 6, "test": 4}
-EXTREMES = Joints(
+EXTREMES = KeypointSet(
     ("left", "right", "top", "bottom"), skeleton=((0, 1), (2, 3)), flip_pairs=((0, 1),)
 )
 # The recipe's own kind of network, as small as timm has them, for a few steps.
@@ -24,7 +24,7 @@ SMALL = [
     "train.epochs=8",
     "train.batch_size=8",
     "train.learning_rate=8e-3",
-    "train.backbone_rate=1.0",
+    "train.backbone_lr_scale=1.0",
 ]
 FEWER = {
     "alexnet-softmax-l2": ["model.shared=[128, 128]"],
@@ -41,10 +41,10 @@ RECIPES = [name for name in recipe_names() if trains_a_network(name)]
 
 @pytest.fixture(scope="module")
 def discs():
-    """Discs in colour, with their four extreme points for joints."""
+    """Discs in colour, with their four extreme points for keypoints."""
     data = synthetic.dataset("synth:blobs", size=SIZE, counts=COUNTS)
     samples = tuple(dataclasses.replace(each, keypoints=extremes(each.box)) for each in data)
-    return dataclasses.replace(data, samples=samples, joints=EXTREMES)
+    return dataclasses.replace(data, samples=samples, keypoints=EXTREMES)
 
 
 def extremes(box):
@@ -73,22 +73,22 @@ def test_a_recipe_trains_exports_loads_predicts_and_evaluates(name, discs, tmp_p
         assert 0 <= x_min <= x_max <= SIZE
         assert 0 <= y_min <= y_max <= SIZE
         assert answer.label == "disc"
-        assert (answer.keypoints is not None) == recipe.model.joints
+        assert (answer.keypoints is not None) == recipe.model.keypoints
     report = onebox.evaluate(localizer, test)
     assert 0 < report.overall.mean_iou < 1
-    assert report.overall.mean_iou == run.figures["test"]["mean_iou"]
-    assert ("pck_0.2" in report.as_json()) == recipe.model.joints
+    assert report.overall.mean_iou == run.metrics["test"]["mean_iou"]
+    assert ("pck_0.2" in report.as_json()) == recipe.model.keypoints
     parts = {part.name for part in localizer.facts.parts}
     assert {"backbone", "vectorizer", "class_head"} <= parts
-    assert ("overlap_head" in parts) == (recipe.loss.overlap > 0)
+    assert ("iou_head" in parts) == (recipe.loss.iou > 0)
     kept = sorted(file.name for file in (run.folder / "checkpoints").glob("epoch-*"))
-    assert len(kept) == (8 if recipe.train.keep_every_epoch else 0)
+    assert len(kept) == (8 if recipe.train.save_every_epoch else 0)
 
 
 # --- wrong asks end before training ------------------------------------------------------------
 
 WRONG = {
-    "joints where there are none": ("pose", [], "model.joints asks for joints"),
+    "keypoints where there are none": ("pose", [], "model.keypoints asks for keypoints"),
     "a head that a vector cannot feed": (
         "resnet50-gap-mse",
         ["model.box_head=marginal"],
@@ -99,12 +99,12 @@ WRONG = {
         ["model.box_head=anchors"],
         "box_head 'anchors' reads a map, and vectorizer 'flatten'",
     ),
-    "a picture too small for a neck": (
+    "an image too small for a neck": (
         "resnet50-gap-mse",
         [],
         "is too small for backbone 'test_byobnet' and its neck",
     ),
-    "a picture too small for a backbone": (
+    "an image too small for a backbone": (
         "alexnet-softmax-l2",
         ["model.backbone=alexnet", "model.size=32"],
         "is too small for backbone 'alexnet'",
@@ -119,22 +119,22 @@ WRONG = {
         ["loss.box.anchors=1.0"],
         "loss.box.anchors needs box_head 'anchors'",
     ),
-    "a hull without joints": (
+    "a hull without keypoints": (
         "default",
         ["model.box_head=hull"],
-        "box_head 'hull' needs joints",
+        "box_head 'hull' needs keypoints",
     ),
     "sizes that flatten cannot read": (
         "vgg16-sigmoid-bce",
-        ["train.first_size=0.5"],
-        "reads pictures of one size",
+        ["train.initial_scale=0.5"],
+        "reads images of one size",
     ),
 }
 
 
 @pytest.mark.parametrize(("name", "changes", "words"), WRONG.values(), ids=WRONG.keys())
 def test_a_wrong_ask_is_an_error_before_anything_is_written(name, changes, words, discs, tmp_path):
-    bare = dataclasses.replace(discs, joints=None)
+    bare = dataclasses.replace(discs, keypoints=None)
     with pytest.raises(SettingError) as caught:
         onebox.train(bare, read_recipe(name, [*SMALL, *changes]), out=tmp_path / "run")
     assert words in str(caught.value)

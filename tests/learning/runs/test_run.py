@@ -33,9 +33,9 @@ class Diary(Silent):
     def note(self, sentence):
         self.notes.append(sentence)
 
-    def epoch(self, figures):
-        self.epochs.append(figures.epoch)
-        if figures.epoch == self._stop_at_epoch:
+    def epoch(self, metrics):
+        self.epochs.append(metrics.epoch)
+        if metrics.epoch == self._stop_at_epoch:
             raise KeyboardInterrupt
 
     def advance(self, done, total):
@@ -124,9 +124,9 @@ def test_the_history_has_a_row_for_each_epoch(trained_run, tiny_recipe):
     assert 0 < float(rows[-1]["val_mean_iou"]) <= 1
 
 
-def test_the_figures_are_those_of_the_exported_file_on_pictures_it_has_not_seen(trained_run, discs):
+def test_the_metrics_are_those_of_the_exported_file_on_images_it_has_not_seen(trained_run, discs):
     written = json.loads((trained_run.folder / "metrics.json").read_text())
-    assert written == trained_run.figures
+    assert written == trained_run.metrics
     assert list(written) == ["val", "test"]
     report = onebox.evaluate(onebox.load(trained_run.model), discs.part("test"))
     assert written["test"] == json.loads(json.dumps(report.as_json()))
@@ -140,11 +140,11 @@ def test_the_best_epochs_averaged_weights_are_the_ones_kept(trained_run):
     assert {f"network.{name}" for name in kept} == set(best["state_dict"])
     for name, tensor in kept.items():
         assert torch.equal(tensor, best["state_dict"][f"network.{name}"]), name
-    figures = [float(row["val_mean_iou"]) for row in history(folder)]
-    assert best["epoch"] == int(np.argmax(figures))
+    metrics = [float(row["val_mean_iou"]) for row in history(folder)]
+    assert best["epoch"] == int(np.argmax(metrics))
 
 
-def test_the_pages_are_a_report_and_a_picture(trained_run):
+def test_the_pages_are_a_report_and_an_image(trained_run):
     page = trained_run.report.read_text("utf-8")
     assert "synth:blobs" in page
     assert "test_byobnet" in page
@@ -163,7 +163,7 @@ def test_a_folder_that_is_taken_is_refused_and_left_alone(few_discs, short_recip
 
 
 def test_a_data_set_that_cannot_be_trained_on_leaves_no_folder(discs, short_recipe, tmp_path):
-    with pytest.raises(DataError, match="has one picture with a box"):
+    with pytest.raises(DataError, match="has one image with a box"):
         onebox.train(shortened(discs, train=1, test=3), short_recipe, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -200,7 +200,7 @@ def test_a_folder_that_cannot_be_made_is_named(few_discs, short_recipe, tmp_path
         onebox.train(few_discs, short_recipe, out=tmp_path / "file" / "run")
 
 
-def test_pictures_that_cannot_be_decoded_are_all_named_before_training(short_recipe, tmp_path):
+def test_images_that_cannot_be_decoded_are_all_named_before_training(short_recipe, tmp_path):
     samples = []
     for number in range(6):
         file = tmp_path / f"{number}.png"
@@ -232,7 +232,7 @@ def test_what_the_reader_put_right_is_told(few_discs, short_recipe, tmp_path):
 
 @pytest.fixture(scope="module")
 def interrupted(discs, short_recipe, tmp_path_factory):
-    """A run that was stopped in its third epoch, on a data set without test pictures."""
+    """A run that was stopped in its third epoch, on a data set without test images."""
     folder = tmp_path_factory.mktemp("interrupted")
     data = dataclasses.replace(
         shortened(discs, train=20, val=4), name=str(folder / "labels.csv"), classes=("disc", "owl")
@@ -251,14 +251,14 @@ def test_ctrl_c_exports_the_best_epoch_so_far(interrupted):
     assert len(answer.probabilities) == 2
 
 
-def test_a_data_set_without_test_pictures_is_measured_and_shown_on_its_validation_ones(interrupted):
+def test_a_data_set_without_test_images_is_measured_and_shown_on_its_validation_ones(interrupted):
     run, diary = interrupted
-    assert list(run.figures) == ["val"]
-    assert run.figures["val"]["images"] == 4
+    assert list(run.metrics) == ["val"]
+    assert run.metrics["val"]["images"] == 4
     assert "val" in run.report.read_text("utf-8")
     assert (run.folder / "samples.png").is_file()
-    assert "Measuring on val pictures" in diary.stages
-    assert "Measuring on test pictures" not in diary.stages
+    assert "Measuring on val images" in diary.stages
+    assert "Measuring on test images" not in diary.stages
 
 
 def test_the_model_does_not_tell_where_its_data_lay(interrupted):
@@ -311,10 +311,10 @@ def moved_box(data):
 
 
 CHANGES = {
-    "a box": (moved_box, "its pictures or labels have changed since. Start a new run"),
-    "a picture less": (
+    "a box": (moved_box, "its images or labels have changed since. Start a new run"),
+    "an image less": (
         lambda data: dataclasses.replace(data, samples=data.samples[1:]),
-        "its pictures or labels have changed since. Start a new run",
+        "its images or labels have changed since. Start a new run",
     ),
     "the classes": (
         lambda data: dataclasses.replace(data, classes=("disc", "square")),
@@ -376,7 +376,7 @@ def test_the_weights_of_an_earlier_run_are_taken_over_to_the_last_tensor(
         assert torch.equal(state[name], tensor), name
     assert recipe.model.backbone == "test_byobnet"
     assert recipe.model.width == tiny_recipe.model.width
-    assert recipe.train.head_first == 0.3  # twenty pictures are few
+    assert recipe.train.freeze_backbone_fraction == 0.3  # twenty images are few
     assert recipe.model.size == read_recipe("default").model.size
 
 

@@ -33,7 +33,7 @@ def costs(monkeypatch):
 
 
 def test_epochs_fill_the_time(network, costs):
-    # 0.9 * 16 min = 864 s, less 20 s around and 100 pictures at 15 ms: 842.5 s.
+    # 0.9 * 16 min = 864 s, less 20 s around and 100 images at 15 ms: 842.5 s.
     # An epoch: 10 steps of 1.1 s, and every other one 3 batches of a third of a second: 11.5 s, so
     # that 73 fit, and the validations end with the 72nd.
     planned, _ = plan(recipe_of(minutes=16), network, Work(train=100, val=30, measured=100))
@@ -49,10 +49,10 @@ def test_where_steps_would_be_few_the_size_gives_way(network, costs):
     assert planned.train.epochs == 30  # of 10 * 1.1 * 0.5625 s
 
 
-def test_pictures_that_start_small_cost_less(network, costs):
+def test_images_that_start_small_cost_less(network, costs):
     work = Work(train=100, val=0, measured=0)
     whole = plan(recipe_of(minutes=8), network, work)[0].train.epochs
-    grown = plan(recipe_of(minutes=8, first_size=0.5), network, work)[0].train.epochs
+    grown = plan(recipe_of(minutes=8, initial_scale=0.5), network, work)[0].train.epochs
     assert whole < grown < 4 * whole
 
 
@@ -60,7 +60,7 @@ def test_steps_in_which_the_backbone_rests_cost_less(network, costs):
     # 0.9 * 13 min = 702 s, less 21.5 s: 680.5 s. Half of the 10 steps of 1.1 s cost 0.3 of it,
     # and half a validation half a second: 7.65 s an epoch, and 88 fit.
     work = Work(train=100, val=30, measured=100)
-    recipe = recipe_of(minutes=13, head_first=0.5, head_views=0)
+    recipe = recipe_of(minutes=13, freeze_backbone_fraction=0.5, feature_cache_views=0)
     assert plan(recipe, network, work)[0].train.epochs == 88
 
 
@@ -68,17 +68,17 @@ def test_steps_in_which_the_backbone_rests_cost_less(network, costs):
 def test_views_that_are_kept_cost_a_look_each_and_their_steps_little(network, costs, views, epochs):
     # 0.9 * 11 min = 594 s, less 21.5 s: 572.5 s. Half of the 10 steps of 1.1 s cost 0.15 of it, and
     # half a validation half a second: 6.825 s an epoch. A look takes 10 times 0.3 s. After four,
-    # 82.1 epochs fit, after twelve 78.6. Thirteen of 100 pictures are too many to keep: at 0.3 a
+    # 82.1 epochs fit, after twelve 78.6. Thirteen of 100 images are too many to keep: at 0.3 a
     # step, an epoch takes 7.65 s, and 74.8 fit.
     work = Work(train=100, val=30, measured=100)
-    recipe = recipe_of(minutes=11, head_first=0.5, head_views=views)
+    recipe = recipe_of(minutes=11, freeze_backbone_fraction=0.5, feature_cache_views=views)
     assert plan(recipe, network, work)[0].train.epochs == epochs
 
 
 def test_the_epochs_of_the_recipe_are_the_most(network, costs):
     work = Work(train=100, val=0, measured=0)
     assert plan(recipe_of(minutes=600, epochs=7), network, work)[0].train.epochs == 7
-    # 30 steps an epoch for 10 pictures each, of which a plan without a budget makes 300 steps.
+    # 30 steps an epoch for 10 images each, of which a plan without a budget makes 300 steps.
     assert plan(recipe_of(minutes=600), network, work)[0].train.epochs == 3 * 30
 
 
@@ -86,7 +86,7 @@ def test_the_deadline_is_what_was_asked_for_and_the_costs_those_of_the_plan(
     network, costs, monkeypatch
 ):
     monkeypatch.setattr(time_budget.time, "monotonic", lambda: 1000.0)
-    recipe = recipe_of(minutes=16, first_size=0.5)
+    recipe = recipe_of(minutes=16, initial_scale=0.5)
     _, deadline = plan(recipe, network, Work(train=100, val=30, measured=100))
     assert deadline.ends_at == 1000 + 16 * 60 - 8  # of which 8 s were spent before
     assert deadline.after_s == pytest.approx(12 + 1.5)
@@ -99,7 +99,7 @@ def test_the_deadline_is_what_was_asked_for_and_the_costs_those_of_the_plan(
 
 @pytest.mark.parametrize(("views", "share"), [(12, 0.15), (13, 0.3)])
 def test_the_deadline_knows_whether_views_are_kept(network, costs, views, share):
-    recipe = recipe_of(minutes=11, head_first=0.5, head_views=views)
+    recipe = recipe_of(minutes=11, freeze_backbone_fraction=0.5, feature_cache_views=views)
     _, deadline = plan(recipe, network, Work(train=100, val=30, measured=100))
     assert deadline.step_s(0.49) == pytest.approx(1.1 * share)
     assert deadline.step_s(0.5) == pytest.approx(1.1)
@@ -113,9 +113,7 @@ def test_without_minutes_nothing_is_planned(network):
 
 
 def test_too_little_time_says_how_much_it_takes(network, costs):
-    with pytest.raises(
-        SettingError, match=r"one epoch over 100000 pictures at 64 px .* 52 minutes"
-    ):
+    with pytest.raises(SettingError, match=r"one epoch over 100000 images at 64 px .* 52 minutes"):
         plan(recipe_of(minutes=1), network, Work(train=100_000, val=0, measured=0))
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from onebox.errors import OneboxError, SettingError
 from onebox.prediction.writers import KINDS, Layout, Recorder, Row, part_of
-from onebox.structures import Joints, Prediction
+from onebox.structures import KeypointSet, Prediction
 
 LAYOUT = Layout(("cat", "dog"))
-RICH = Layout(("cat", "dog"), Joints(("nose", "tail")), has_presence=True, has_frames=True)
+RICH = Layout(("cat", "dog"), KeypointSet(("nose", "tail")), has_presence=True, has_frames=True)
 NAMES = ("a.png", 'b "2",\n.png', "c.png", "d.png")
 TEXT_KINDS = ("jsonl", "csv")
 
@@ -38,7 +38,7 @@ def record(kind, file, names, *, layout=LAYOUT, goes_on=False, is_finished=True)
 
 
 def names_of(kind, file):
-    """The pictures of a finished file, by a reader that is not ours."""
+    """The images of a finished file, by a reader that is not ours."""
     if kind == "jsonl":
         return [json.loads(line)["image"] for line in file.read_text().splitlines()]
     if kind == "csv":
@@ -120,7 +120,7 @@ def test_what_is_not_there_is_begun_when_it_should_be_gone_on_with(kind, file):
     assert record(kind, file, NAMES, goes_on=True) == list(NAMES)
 
 
-def test_wherever_a_file_is_torn_each_picture_is_in_it_once_in_the_end(kind, tmp_path):
+def test_wherever_a_file_is_torn_each_image_is_in_it_once_in_the_end(kind, tmp_path):
     whole = tmp_path / "whole"
     record(kind, whole, NAMES, is_finished=False)
     content = part_of(KINDS[kind], whole).read_bytes()
@@ -197,7 +197,7 @@ def test_whoever_waited_for_a_file_that_got_its_name_does_not_write_into_it(file
 @pytest.mark.parametrize(
     ("kind", "content", "said"),
     [
-        ("jsonl", '{"image": "a.png"}\n{"picture": 1}\n', ":2: is no line of results. Leave --con"),
+        ("jsonl", '{"image": "a.png"}\n{"image": 1}\n', ":2: is no line of results. Leave --con"),
         ("jsonl", '{"image": "a.png"}\nhello\n{"image": "b.png"}\n', ":2: is no line of results"),
         ("csv", "image,label,score\n", ":1: has the columns image,label,score, and these answers"),
         ("csv", "image,label,score,x_min,y_min,x_max,y_max\na.png,cat\n", ":2: has 2 columns, and"),
@@ -268,7 +268,7 @@ def image_ids(file):
     return {row["file_name"]: row["image_id"] for row in json.loads(file.read_text())}
 
 
-def test_an_unreadable_picture_keeps_its_number_and_gets_it_when_it_can_be_read(file):
+def test_an_unreadable_image_keeps_its_number_and_gets_it_when_it_can_be_read(file):
     coco = KINDS["coco"]
     with Recorder(coco, file, LAYOUT) as recorder:
         recorder.write(Row("a.png", answer(0.5)))
@@ -312,8 +312,8 @@ def test_a_table_has_the_columns_of_csv_typed_and_the_probabilities(file):
     assert kinds == {"double"}
     assert str(table.schema.field("frame").type) == "int64"
     assert json.loads(table.schema.metadata[b"onebox.classes"]) == ["cat", "dog"]
-    picture, frame = table.to_pylist()
-    assert (picture["frame"], picture["time_s"], picture["present"]) == (None, None, 0.25)
+    image, frame = table.to_pylist()
+    assert (image["frame"], image["time_s"], image["present"]) == (None, None, 0.25)
     assert (frame["frame"], frame["time_s"], frame["label"]) == (10, 0.4, "dog")
     assert [frame[name] for name in ("x_min", "y_min", "x_max", "y_max")] == [0.5, 2, 11.5, 22]
     assert [frame[f"tail_{part}"] for part in ("x", "y", "confidence")] == [9.0, 4.0, 0.5]

@@ -12,21 +12,21 @@ import pytest
 from onebox import files
 from onebox.errors import OneboxError
 from onebox.prediction.writers import KINDS, Layout, Row, as_json_line, names_in
-from onebox.structures import Joints, Prediction
+from onebox.structures import KeypointSet, Prediction
 
 CAT = Prediction("cat", 0.75, (1.5, 2.0, 11.5, 22.0), (0.9, 0.1))
-JOINTS = Joints(("nose", "tail"), ((0, 1),))
+KEYPOINTS = KeypointSet(("nose", "tail"), ((0, 1),))
 POSED = Prediction("cat", 0.75, CAT.box, CAT.probabilities, ((2.5, 3.0, 0.5), (9.0, 4.0, 0.25)))
 DOG = Prediction("dog", 0.1, (0.1, 0.2, 0.3, 0.4), (0.4, 0.6))
 SEEN = dataclasses.replace(CAT, present=0.25)
 BOTH = dataclasses.replace(POSED, present=0.25)
 PLAIN = Layout(("cat", "dog"))
-WITH_JOINTS = dataclasses.replace(PLAIN, joints=JOINTS)
+WITH_KEYPOINTS = dataclasses.replace(PLAIN, keypoints=KEYPOINTS)
 WITH_PRESENCE = dataclasses.replace(PLAIN, has_presence=True)
-WITH_BOTH = dataclasses.replace(WITH_JOINTS, has_presence=True)
+WITH_BOTH = dataclasses.replace(WITH_KEYPOINTS, has_presence=True)
 WITH_FRAMES = dataclasses.replace(PLAIN, has_frames=True)
 CAT_ROW = Row("a.png", CAT)
-JOINT_COLUMNS = "nose_x,nose_y,nose_confidence,tail_x,tail_y,tail_confidence"
+KEYPOINT_COLUMNS = "nose_x,nose_y,nose_confidence,tail_x,tail_y,tail_confidence"
 
 
 def line_of(kind, row, layout=PLAIN, number=1):
@@ -48,14 +48,14 @@ def test_a_json_line_is_one_line_with_the_probability_of_each_class():
     }
 
 
-def test_a_json_line_has_joints_by_name_after_all_that_it_has_without():
+def test_a_json_line_has_keypoints_by_name_after_all_that_it_has_without():
     plain = json.loads(as_json_line(CAT_ROW, PLAIN))
-    posed = json.loads(as_json_line(Row("a.png", POSED), WITH_JOINTS))
+    posed = json.loads(as_json_line(Row("a.png", POSED), WITH_KEYPOINTS))
     assert list(posed) == [*plain, "keypoints"]
     assert posed == plain | {"keypoints": {"nose": [2.5, 3.0, 0.5], "tail": [9.0, 4.0, 0.25]}}
 
 
-def test_a_json_line_has_presence_before_the_joints_and_only_where_the_answer_has_it():
+def test_a_json_line_has_presence_before_the_keypoints_and_only_where_the_answer_has_it():
     plain = json.loads(as_json_line(CAT_ROW, PLAIN))
     line = json.loads(as_json_line(Row("a.png", SEEN), WITH_PRESENCE))
     assert list(line) == [*plain, "present"]
@@ -92,12 +92,12 @@ def test_csv_keeps_every_digit_and_quotes_what_needs_it():
 @pytest.mark.parametrize(
     ("row", "layout", "names", "cells"),
     [
-        (Row("a.png", POSED), WITH_JOINTS, JOINT_COLUMNS, "2.5,3.0,0.5,9.0,4.0,0.25"),
+        (Row("a.png", POSED), WITH_KEYPOINTS, KEYPOINT_COLUMNS, "2.5,3.0,0.5,9.0,4.0,0.25"),
         (Row("a.png", SEEN), WITH_PRESENCE, "present", "0.25"),
         (
             Row("a.png", BOTH),
             WITH_BOTH,
-            f"present,{JOINT_COLUMNS}",
+            f"present,{KEYPOINT_COLUMNS}",
             "0.25,2.5,3.0,0.5,9.0,4.0,0.25",
         ),
         (Row("a.png", CAT, 10, 0.4), WITH_FRAMES, "frame,time_s", "10,0.4"),
@@ -126,9 +126,9 @@ def test_coco_categories_follow_the_model_s_classes():
     assert json.loads(line_of("coco", Row("d.png", DOG)))["category_id"] == 2
 
 
-def test_coco_has_three_numbers_a_joint_one_joint_after_another():
+def test_coco_has_three_numbers_a_keypoint_one_keypoint_after_another():
     plain = json.loads(line_of("coco", CAT_ROW))
-    posed = json.loads(line_of("coco", Row("a.png", POSED), WITH_JOINTS))
+    posed = json.loads(line_of("coco", Row("a.png", POSED), WITH_KEYPOINTS))
     assert posed == plain | {"keypoints": [2.5, 3.0, 0.5, 9.0, 4.0, 0.25]}
 
 
@@ -145,15 +145,15 @@ def test_coco_results_keep_every_answer_as_it_is_and_say_which_frame_it_is_of():
 @pytest.mark.parametrize(
     ("file", "image", "name"),
     [
-        ("p.csv", "pictures/a.png", "pictures/a.png"),
-        ("out/p.csv", "pictures/a.png", "../pictures/a.png"),
-        ("pictures/p.csv", "pictures/a.png", "a.png"),
-        ("pictures/p.csv", "a.png", "../a.png"),
-        ("out/p.csv", "/pictures/a.png", "/pictures/a.png"),
-        ("/dev/stdout", "pictures/a.png", "pictures/a.png"),
+        ("p.csv", "images/a.png", "images/a.png"),
+        ("out/p.csv", "images/a.png", "../images/a.png"),
+        ("images/p.csv", "images/a.png", "a.png"),
+        ("images/p.csv", "a.png", "../a.png"),
+        ("out/p.csv", "/images/a.png", "/images/a.png"),
+        ("/dev/stdout", "images/a.png", "images/a.png"),
     ],
 )
-def test_a_name_in_a_file_leads_from_its_folder_to_the_picture(
+def test_a_name_in_a_file_leads_from_its_folder_to_the_image(
     file, image, name, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)

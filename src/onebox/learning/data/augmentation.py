@@ -1,8 +1,8 @@
-"""Whole batches of pictures varied together with their boxes.
+"""Whole batches of images varied together with their boxes.
 
-One affine map a picture does crop, zoom, aspect, turn and mirror at once; the same numbers move
-the box and the joints, so that nothing leaves them wrong. A window is the part of the picture that
-is shown, as ``xyxy`` in shares of the picture's sides; it may reach outside, which zooms out.
+One affine map an image does crop, zoom, aspect, turn and mirror at once; the same numbers move
+the box and the keypoints, so that nothing leaves them wrong. A window is the part of the image that
+is shown, as ``xyxy`` in shares of the image's sides; it may reach outside, which zooms out.
 """
 
 import math
@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from onebox.recipes.schema import AugmentSettings
 
-Pictures = Float[Tensor, "n 3 height width"]
+Images = Float[Tensor, "n 3 height width"]
 Rows = Float[Tensor, "n 4"]
 Pairs = Sequence[tuple[int, int]]
 
@@ -24,19 +24,19 @@ _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, section 2.5.1
 
 
 class Targets(NamedTuple):
-    """What moves with a picture.
+    """What moves with an image.
 
     Attributes:
-        boxes: ``xyxy`` in shares of the picture's sides.
-        joints: ``(x, y, visibility)`` likewise; visibility 0 where a joint is not labelled.
+        boxes: ``xyxy`` in shares of the image's sides.
+        keypoints: ``(x, y, visibility)`` likewise; visibility 0 where a keypoint is not labelled.
     """
 
     boxes: Rows
-    joints: Float[Tensor, "n joints 3"]
+    keypoints: Float[Tensor, "n keypoints 3"]
 
 
 def augment(
-    pictures: Pictures,
+    images: Images,
     targets: Targets,
     settings: AugmentSettings,
     *,
@@ -44,86 +44,88 @@ def augment(
     flip_pairs: Pairs,
     generator: torch.Generator,
 ) -> tuple[Float[Tensor, "n 3 size size"], Targets]:
-    """Show each picture through a random window, perhaps mirrored, in other colours.
+    """Show each image through a random window, perhaps mirrored, in other colours.
 
     Args:
-        pictures: Values in [0, 1].
+        images: Values in [0, 1].
         targets: On the CPU.
         settings: How far everything may go.
-        size: Side of the pictures that come back, in pixels.
-        flip_pairs: Joints that a mirrored picture swaps.
+        size: Side of the images that come back, in pixels.
+        flip_pairs: Keypoints that a mirrored image swaps.
         generator: Where all randomness comes from.
 
     Returns:
-        Square pictures of ``size``, and their targets; a box that the window cuts keeps its
-        visible part, and a joint outside is no longer labelled.
+        Square images of ``size``, and their targets; a box that the window cuts keeps its
+        visible part, and a keypoint outside is no longer labelled.
     """
     windows = random_windows(targets.boxes, settings, generator)
     is_flipped = _chance(len(windows), settings.flip, generator)
     turns = _turns(len(windows), settings, generator)
-    shown = show(pictures, windows, is_flipped, size, turns)
-    joints = move_joints(targets.joints, windows, is_flipped, flip_pairs, turns)
+    shown = show(images, windows, is_flipped, size, turns)
+    keypoints = move_keypoints(targets.keypoints, windows, is_flipped, flip_pairs, turns)
     boxes = move_boxes(targets.boxes, windows, is_flipped)
-    # A box that is turned is no longer tight; that of the joints is.
-    boxes = boxes if turns is None else torch.where(_are_seen(joints), hulls(joints), boxes)
-    return vary_colours(shown, settings, generator), Targets(boxes, joints)
+    # A box that is turned is no longer tight; that of the keypoints is.
+    boxes = boxes if turns is None else torch.where(_are_seen(keypoints), hulls(keypoints), boxes)
+    return vary_colours(shown, settings, generator), Targets(boxes, keypoints)
 
 
 def _turns(
     count: int, settings: AugmentSettings, generator: torch.Generator
 ) -> Float[Tensor, " n"] | None:
-    """An angle for each picture, in radians, clockwise; None where none is turned."""
-    if not settings.turn:
+    """An angle for each image, in radians, clockwise; None where none is turned."""
+    if not settings.rotate:
         return None
-    return (2 * _uniform((count,), generator) - 1) * math.radians(settings.turn)
+    return (2 * _uniform((count,), generator) - 1) * math.radians(settings.rotate)
 
 
-def hulls(joints: Float[Tensor, "n joints 3"]) -> Rows:
-    """The ``xyxy`` boxes around the labelled joints; inverted where there are none."""
-    is_labelled = joints[..., 2:] > 0
-    low = joints[..., :2].where(is_labelled, torch.inf).amin(dim=1)
-    high = joints[..., :2].where(is_labelled, -torch.inf).amax(dim=1)
+def hulls(keypoints: Float[Tensor, "n keypoints 3"]) -> Rows:
+    """The ``xyxy`` boxes around the labelled keypoints; inverted where there are none."""
+    is_labelled = keypoints[..., 2:] > 0
+    low = keypoints[..., :2].where(is_labelled, torch.inf).amin(dim=1)
+    high = keypoints[..., :2].where(is_labelled, -torch.inf).amax(dim=1)
     return torch.cat([low, high], dim=1)
 
 
-def _are_seen(joints: Float[Tensor, "n joints 3"]) -> Bool[Tensor, "n 1"]:
-    """Whether two joints at least span a box."""
-    return ((joints[..., 2] > 0).sum(dim=1) > 1)[:, None]
+def _are_seen(keypoints: Float[Tensor, "n keypoints 3"]) -> Bool[Tensor, "n 1"]:
+    """Whether two keypoints at least span a box."""
+    return ((keypoints[..., 2] > 0).sum(dim=1) > 1)[:, None]
 
 
 def random_windows(boxes: Rows, settings: AugmentSettings, generator: torch.Generator) -> Rows:
-    """Draw a window for each picture that holds its box, but for a little cut from its sides.
+    """Draw a window for each image that holds its box, but for a little cut from its sides.
 
     Width and height are spread evenly in their logarithm, places evenly; a window smaller than
-    the picture lies inside it, a larger one holds it.
+    the image lies inside it, a larger one holds it.
 
     Returns:
-        ``xyxy`` in shares of the picture's sides; the whole picture for those left alone.
+        ``xyxy`` in shares of the image's sides; the whole image for those left alone.
     """
     count = len(boxes)
     boxes = _with_borrowed(boxes, generator)
     size_wh = boxes[:, 2:] - boxes[:, :2]
-    cut = _uniform((count, 4), generator) * settings.cut * size_wh.repeat(1, 2)
+    cut = _uniform((count, 4), generator) * settings.max_truncation * size_wh.repeat(1, 2)
     low, high = boxes[:, :2] + cut[:, :2], boxes[:, 2:] - cut[:, 2:]
-    smallest = (high - low).clamp(settings.smallest, 1.0).log()
-    largest = torch.full_like(smallest, settings.largest).log()
+    smallest = (high - low).clamp(settings.min_scale, 1.0).log()
+    largest = torch.full_like(smallest, settings.max_scale).log()
     zoom = _uniform((count, 1), generator)
-    lean = (_uniform((count, 1), generator) - 0.5) * torch.tensor(settings.aspect).log()
+    lean = (_uniform((count, 1), generator) - 0.5) * torch.tensor(settings.max_aspect_change).log()
     wanted = smallest + (largest - smallest) * zoom + torch.cat([lean, -lean], dim=1)
     window_wh = wanted.clamp(min=smallest, max=largest).exp()
-    # Inside the picture where it fits in, around it where it does not.
+    # Inside the image where it fits in, around it where it does not.
     first = torch.where(window_wh <= 1, (high - window_wh).clamp(min=0.0), 1 - window_wh)
     last = torch.where(window_wh <= 1, torch.minimum(low, 1 - window_wh), torch.zeros_like(low))
     corner = first + (last - first) * _uniform((count, 2), generator)
     windows = torch.cat([corner, corner + window_wh], dim=1)
     whole = torch.tensor([0.0, 0.0, 1.0, 1.0]).expand_as(windows)
-    return torch.where(_chance(count, settings.geometry, generator)[:, None], windows, whole)
+    return torch.where(
+        _chance(count, settings.geometric_probability, generator)[:, None], windows, whole
+    )
 
 
 def _with_borrowed(boxes: Rows, generator: torch.Generator) -> Rows:
-    """Boxes, where pictures that have none take another picture's, drawn at random.
+    """Boxes, where images that have none take another image's, drawn at random.
 
-    So windows say nothing of whether the subject is there. Where no picture has a box, windows
+    So windows say nothing of whether the subject is there. Where no image has a box, windows
     hold a point.
     """
     is_empty = (boxes[:, 2:] <= boxes[:, :2]).any(dim=1)
@@ -137,35 +139,35 @@ def _with_borrowed(boxes: Rows, generator: torch.Generator) -> Rows:
 
 
 def show(
-    pictures: Pictures,
+    images: Images,
     windows: Rows,
     is_flipped: Bool[Tensor, " n"],
     size: int,
     turns: Float[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "n 3 size size"]:
-    """Sample each picture's window at ``size`` x ``size``; outside the picture lies mid-grey.
+    """Sample each image's window at ``size`` x ``size``; outside the image lies mid-grey.
 
     ``turns`` are angles in radians by which what is shown is turned about the window's middle, on
     the square that comes back; from x towards y, which is clockwise to the eye.
     """
-    windows, is_flipped = windows.to(pictures.device), is_flipped.to(pictures.device)
+    windows, is_flipped = windows.to(images.device), is_flipped.to(images.device)
     extent = windows[:, 2:] - windows[:, :2]
     centre = windows[:, 2:] + windows[:, :2] - 1  # of [-1, 1] coordinates
     mirror = 1 - 2 * is_flipped.to(extent.dtype)
-    theta = torch.zeros(len(pictures), 2, 3, device=pictures.device)
+    theta = torch.zeros(len(images), 2, 3, device=images.device)
     angles = torch.zeros_like(mirror) if turns is None else turns.to(mirror)
     cosine, sine = angles.cos(), angles.sin()
     # What is shown is turned one way, so that places are looked up the other way.
     theta[:, 0, 0], theta[:, 0, 1] = extent[:, 0] * cosine * mirror, extent[:, 0] * sine
     theta[:, 1, 0], theta[:, 1, 1] = -extent[:, 1] * sine * mirror, extent[:, 1] * cosine
     theta[:, :, 2] = centre
-    grid = functional.affine_grid(theta, [len(pictures), 3, size, size], align_corners=False)
+    grid = functional.affine_grid(theta, [len(images), 3, size, size], align_corners=False)
     # Zeros fill the outside; around mid-grey they are the least surprising colour.
-    return functional.grid_sample(pictures - 0.5, grid, align_corners=False) + 0.5
+    return functional.grid_sample(images - 0.5, grid, align_corners=False) + 0.5
 
 
 def move_boxes(boxes: Rows, windows: Rows, is_flipped: Bool[Tensor, " n"]) -> Rows:
-    """Boxes in shares of their windows, cut at the frame, mirrored where the picture is."""
+    """Boxes in shares of their windows, cut at the frame, mirrored where the image is."""
     extent = windows[:, 2:] - windows[:, :2]
     corners = (boxes - windows[:, :2].repeat(1, 2)) / extent.repeat(1, 2)
     corners = corners.clamp(0, 1)
@@ -175,20 +177,20 @@ def move_boxes(boxes: Rows, windows: Rows, is_flipped: Bool[Tensor, " n"]) -> Ro
     return torch.where(is_flipped[:, None], mirrored, corners)
 
 
-def move_joints(
-    joints: Float[Tensor, "n joints 3"],
+def move_keypoints(
+    keypoints: Float[Tensor, "n keypoints 3"],
     windows: Rows,
     is_flipped: Bool[Tensor, " n"],
     flip_pairs: Pairs,
     turns: Float[Tensor, " n"] | None = None,
-) -> Float[Tensor, "n joints 3"]:
-    """Joints in shares of their windows; left and right swap where the picture is mirrored."""
+) -> Float[Tensor, "n keypoints 3"]:
+    """Keypoints in shares of their windows; left and right swap where the image is mirrored."""
     extent = (windows[:, 2:] - windows[:, :2])[:, None]
-    points = (joints[..., :2] - windows[:, None, :2]) / extent
+    points = (keypoints[..., :2] - windows[:, None, :2]) / extent
     points = points if turns is None else _turned(points, turns)
     is_inside = ((points >= 0) & (points <= 1)).all(dim=2)
-    moved = torch.cat([points, (joints[..., 2] * is_inside)[..., None]], dim=2)
-    order = list(range(joints.shape[1]))
+    moved = torch.cat([points, (keypoints[..., 2] * is_inside)[..., None]], dim=2)
+    order = list(range(keypoints.shape[1]))
     for left, right in flip_pairs:
         order[left], order[right] = right, left
     mirrored = moved[:, order] * torch.tensor([-1.0, 1.0, 1.0]) + torch.tensor([1.0, 0.0, 0.0])
@@ -196,31 +198,29 @@ def move_joints(
 
 
 def _turned(
-    points: Float[Tensor, "n joints 2"], turns: Float[Tensor, " n"]
-) -> Float[Tensor, "n joints 2"]:
+    points: Float[Tensor, "n keypoints 2"], turns: Float[Tensor, " n"]
+) -> Float[Tensor, "n keypoints 2"]:
     """Points about the middle of the window, as `show` turns what lies there."""
     cosine, sine = turns.cos()[:, None], turns.sin()[:, None]
     x, y = (points - 0.5).unbind(dim=2)
     return torch.stack([x * cosine - y * sine, x * sine + y * cosine], dim=2) + 0.5
 
 
-def vary_colours(
-    pictures: Pictures, settings: AugmentSettings, generator: torch.Generator
-) -> Pictures:
-    """Change saturation, contrast and brightness of each picture; turn some grey."""
-    count = len(pictures)
+def vary_colours(images: Images, settings: AugmentSettings, generator: torch.Generator) -> Images:
+    """Change saturation, contrast and brightness of each image; turn some grey."""
+    count = len(images)
 
     def factor(spread: float) -> Tensor:
         drawn = 1 + (2 * _uniform((count, 1, 1, 1), generator) - 1) * spread
-        return drawn.to(pictures.device)
+        return drawn.to(images.device)
 
     saturation = factor(settings.saturation)
-    is_grey = _chance(count, settings.grey, generator).to(pictures.device)
+    is_grey = _chance(count, settings.grayscale, generator).to(images.device)
     saturation = torch.where(is_grey[:, None, None, None], 0.0, saturation)
     contrast, brightness = factor(settings.contrast), factor(settings.brightness) - 1
-    luma = torch.tensor(_LUMA, device=pictures.device).view(1, 3, 1, 1)
-    grey = (pictures * luma).sum(dim=1, keepdim=True)
-    coloured = grey + (pictures - grey) * saturation
+    luma = torch.tensor(_LUMA, device=images.device).view(1, 3, 1, 1)
+    grey = (images * luma).sum(dim=1, keepdim=True)
+    coloured = grey + (images - grey) * saturation
     return ((coloured - 0.5) * contrast + 0.5 + brightness).clamp(0, 1)
 
 

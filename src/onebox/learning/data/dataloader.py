@@ -1,4 +1,4 @@
-"""Decoded pictures as batches of tensors, in an order that follows from seed and epoch alone."""
+"""Decoded images as batches of tensors, in an order that follows from seed and epoch alone."""
 
 import math
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ class Batch(NamedTuple):
     Attributes:
         pixels: uint8 of shape (n, side, side, 3).
         boxes: ``xyxy`` in shares of the sides, of shape (n, 4).
-        has_box: Whether the picture has a subject with a box, of shape (n,).
+        has_box: Whether the image has a subject with a box, of shape (n,).
         labels: Index of the class, or ``cache.NO_LABEL``, of shape (n,).
-        joints: ``(x, y, visibility)`` in shares of the sides, of shape (n, joints, 3).
+        keypoints: ``(x, y, visibility)`` in shares of the sides, of shape (n, keypoints, 3).
         rows: Which rows of `Decoded` they are, of shape (n,).
     """
 
@@ -28,7 +28,7 @@ class Batch(NamedTuple):
     boxes: Tensor
     has_box: Tensor
     labels: Tensor
-    joints: Tensor
+    keypoints: Tensor
     rows: Tensor
 
 
@@ -50,7 +50,7 @@ class DecodedRows(Dataset[Batch]):
             torch.from_numpy(chosen.boxes[rows]),
             torch.from_numpy(chosen.has_box[rows]),
             torch.from_numpy(chosen.labels[rows]),
-            torch.from_numpy(chosen.joints[rows]),
+            torch.from_numpy(chosen.keypoints[rows]),
             torch.tensor(rows),
         )
 
@@ -60,7 +60,7 @@ class ShuffledRows(Sampler[list[int]]):
 
     A trainer's epoch is one pass, or some where one is short. The last batch of a pass is as large
     as the others: it is filled from the start of the order, so that no step's batch statistics rest
-    on a few pictures.
+    on a few images.
     """
 
     def __init__(self, count: int, batch_size: int, seed: int, passes: int = 1) -> None:

@@ -1,8 +1,8 @@
 """A data set decoded once: one memory-mapped array of equal squares, and the targets beside it.
 
-Training reads every picture many times, and decoding costs as much as a training step. So all
-pictures are stretched to one square a little larger than training needs (crops then keep their
-detail), written to a file, and mapped. The file is named by a digest of every picture's bytes,
+Training reads every image many times, and decoding costs as much as a training step. So all
+images are stretched to one square a little larger than training needs (crops then keep their
+detail), written to a file, and mapped. The file is named by a digest of every image's bytes,
 every label and every setting that its pixels depend on: whatever changes makes a new one.
 """
 
@@ -37,29 +37,29 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decoded:
-    """Pictures and targets, row by row.
+    """Images and targets, row by row.
 
     Attributes:
         pixels: Squares, mapped from disk.
         boxes: ``xyxy`` as shares of width and height; zeros where there is no subject.
-        has_box: Whether the picture has a subject with a box.
-        labels: Index of the class; ``NO_LABEL`` where the picture has none.
-        joints: ``(x, y, visibility)`` as shares of width and height; visibility 0 where a joint
+        has_box: Whether the image has a subject with a box.
+        labels: Index of the class; ``NO_LABEL`` where the image has none.
+        keypoints: ``(x, y, visibility)`` as shares of width and height; visibility 0 where a keypoint
             is not labelled.
-        flip_pairs: Joints that a mirrored picture swaps.
-        digest: Of the pictures' bytes, the labels and the settings.
+        flip_pairs: Keypoints that a mirrored image swaps.
+        digest: Of the images' bytes, the labels and the settings.
     """
 
     pixels: UInt8[ndarray, "n side side 3"]
     boxes: Float32[ndarray, "n 4"]
     has_box: Bool[ndarray, " n"]
     labels: Int64[ndarray, " n"]
-    joints: Float32[ndarray, "n joints 3"]
+    keypoints: Float32[ndarray, "n keypoints 3"]
     flip_pairs: tuple[tuple[int, int], ...]
     digest: str
 
     def __len__(self) -> int:
-        """The number of pictures."""
+        """The number of images."""
         return len(self.labels)
 
 
@@ -72,15 +72,15 @@ def decode(data: Dataset, size: int, *, progress: Progress | None = None) -> Dec
     """Decode a data set for training at ``size``, or map what an earlier run decoded.
 
     Args:
-        data: The pictures; none may be larger than memory.
+        data: The images; none may be larger than memory.
         size: Side of the square that is trained on, in pixels.
-        progress: Called with the number of pictures decoded and their total.
+        progress: Called with the number of images decoded and their total.
 
     Returns:
         Squares of ``OVERSIZE`` times the size, and the targets.
 
     Raises:
-        DataError: If pictures cannot be decoded; it names all of them.
+        DataError: If images cannot be decoded; it names all of them.
     """
     side = round(size * OVERSIZE)
     digest = _digest(data, side)
@@ -89,14 +89,14 @@ def decode(data: Dataset, size: int, *, progress: Progress | None = None) -> Dec
         check_space(
             path.parent,
             len(data) * side * side * 3,
-            what="the decoded pictures",
+            what="the decoded images",
             repair="set ONEBOX_CACHE to a folder on another disk",
         )
         _write(data.samples, side, path, progress)
     path.touch()
     _forget_oldest(path.parent)
     pixels = np.load(path, mmap_mode="r")
-    flip_pairs = () if data.joints is None else data.joints.flip_pairs
+    flip_pairs = () if data.keypoints is None else data.keypoints.flip_pairs
     return Decoded(pixels, *_targets(data), flip_pairs, digest)
 
 
@@ -125,7 +125,7 @@ def _write(samples: Sequence[Sample], side: int, path: Path, progress: Progress 
     """Decode beside the cache's place, then rename: a broken run leaves no half cache.
 
     Raises:
-        DataError: If pictures cannot be decoded.
+        DataError: If images cannot be decoded.
     """
     beside = path.with_suffix(f".{os.getpid()}.part")
     try:
@@ -179,22 +179,22 @@ def _targets(data: Dataset) -> tuple[ndarray, ndarray, ndarray, ndarray]:
         np.array([row or (0, 0, 0, 0) for row in rows], np.float32).reshape(-1, 4),
         np.array([row is not None for row in rows], bool),
         np.array([index.get(s.label or "", NO_LABEL) for s in data], np.int64),
-        _joints(data),
+        _keypoints(data),
     )
 
 
-def _joints(data: Dataset) -> Float32[ndarray, "n joints 3"]:
-    """Joints as shares of the pictures' sides; a picture without joints has none labelled."""
-    count = 0 if data.joints is None else len(data.joints.names)
-    joints = np.zeros((len(data), count, 3), np.float32)
+def _keypoints(data: Dataset) -> Float32[ndarray, "n keypoints 3"]:
+    """Keypoints as shares of the images' sides; an image without keypoints has none labelled."""
+    count = 0 if data.keypoints is None else len(data.keypoints.names)
+    keypoints = np.zeros((len(data), count, 3), np.float32)
     for row, sample in enumerate(data):
         if sample.keypoints is not None and sample.size_wh is not None and count:
-            joints[row] = np.array(sample.keypoints) / np.array([*sample.size_wh, 1])
-    return joints
+            keypoints[row] = np.array(sample.keypoints) / np.array([*sample.size_wh, 1])
+    return keypoints
 
 
 def _target(sample: Sample) -> tuple[float, ...] | None:
-    """A box as shares of the picture's sides."""
+    """A box as shares of the image's sides."""
     if sample.box is None or sample.size_wh is None:
         return None
     sides = (*sample.size_wh, *sample.size_wh)

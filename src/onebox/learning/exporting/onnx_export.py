@@ -23,7 +23,7 @@ from onebox.errors import ModelError
 from onebox.learning.networks.network import Network
 from onebox.runtime import (
     INPUT,
-    JOINTS_OUTPUT,
+    KEYPOINTS_OUTPUT,
     METADATA_KEY,
     PRESENCE_OUTPUT,
     ModelFacts,
@@ -33,13 +33,13 @@ from onebox.runtime import (
 PARITY_PX = 0.1
 """Largest difference of a box edge that export accepts, in pixels of the training size."""
 
-PARITY_PICTURES = 32
+PARITY_IMAGES = 32
 _WHITE = 255.0  # of uint8: one pass over the pixels less than to divide by it first
 _OPSET = 18
-# What is compared → shares of the picture's width and height.
+# What is compared → shares of the image's width and height.
 _SHARES: dict[str, Callable[[ndarray, ndarray], ndarray]] = {
     "box": lambda boxes, sides_wh: boxes.reshape(-1, 2) / sides_wh,
-    JOINTS_OUTPUT: lambda joints, sides_wh: joints[..., :2] / sides_wh,
+    KEYPOINTS_OUTPUT: lambda keypoints, sides_wh: keypoints[..., :2] / sides_wh,
     PRESENCE_OUTPUT: lambda presence, _: presence,
 }
 
@@ -56,16 +56,16 @@ class Deployed(nn.Module):
         """Find the subjects.
 
         Returns:
-            ``xyxy`` boxes (n, 4) in pixels of the pictures, class probabilities (n, classes),
-            scores (n,) and, where the network has them, joints as ``(x, y, confidence)``
-            (n, joints, 3) and probabilities (n,) that the subject is there.
+            ``xyxy`` boxes (n, 4) in pixels of the images, class probabilities (n, classes),
+            scores (n,) and, where the network has them, keypoints as ``(x, y, confidence)``
+            (n, keypoints, 3) and probabilities (n,) that the subject is there.
         """
         height, width = image.shape[1], image.shape[2]
         planes = image.permute(0, 3, 1, 2).float()
-        pictures = functional.interpolate(
+        images = functional.interpolate(
             planes, size=(self.size, self.size), mode="bilinear", align_corners=False
         )
-        outputs = self.network(pictures, _WHITE)
+        outputs = self.network(images, _WHITE)
         edges = outputs.box.boxes.clamp(0, 1)
         low = torch.minimum(edges[:, :2], edges[:, 2:])
         high = torch.maximum(edges[:, :2], edges[:, 2:])
@@ -74,12 +74,12 @@ class Deployed(nn.Module):
         boxes = torch.cat([low * sides, high * sides], dim=1)
         probability = outputs.class_logits.softmax(dim=1)
         score = probability.amax(dim=1)
-        if outputs.overlap_logit is not None:
-            score = score * outputs.overlap_logit.sigmoid()
+        if outputs.iou_logit is not None:
+            score = score * outputs.iou_logit.sigmoid()
         more = []
-        if outputs.joints is not None:
-            points = outputs.joints.points.clamp(0, 1) * sides[:, None]
-            confidence = outputs.joints.confidence.sigmoid()[..., None]
+        if outputs.keypoints is not None:
+            points = outputs.keypoints.points.clamp(0, 1) * sides[:, None]
+            confidence = outputs.keypoints.confidence.sigmoid()[..., None]
             more.append(torch.cat([points, confidence], dim=2))
         if outputs.presence_logit is not None:
             more.append(outputs.presence_logit.sigmoid())
@@ -89,13 +89,13 @@ class Deployed(nn.Module):
     @property
     def output_names(self) -> list[str]:
         """What the outputs are called in the file."""
-        heads = self.network.joint_head, self.network.presence_head
-        joints, presence = (head is not None for head in heads)
-        return list(outputs_of(joints=joints, presence=presence))
+        heads = self.network.keypoint_head, self.network.presence_head
+        keypoints, presence = (head is not None for head in heads)
+        return list(outputs_of(keypoints=keypoints, presence=presence))
 
 
 def export(
-    network: Network, facts: ModelFacts, path: Path, pictures: Sequence[UInt8[ndarray, "_ _ 3"]]
+    network: Network, facts: ModelFacts, path: Path, images: Sequence[UInt8[ndarray, "_ _ 3"]]
 ) -> float:
     """Write ``model.onnx``, if it answers as the network does.
 
@@ -103,22 +103,22 @@ def export(
         network: On any device.
         facts: Written into the file's metadata.
         path: Written beside, then renamed.
-        pictures: At least ``PARITY_PICTURES``, to compare the two on.
+        images: At least ``PARITY_IMAGES``, to compare the two on.
 
     Returns:
         The largest difference of a box edge, in pixels of the training size.
 
     Raises:
         ModelError: If the two differ by more than ``PARITY_PX``.
-        ValueError: If there are too few pictures to compare.
+        ValueError: If there are too few images to compare.
     """
-    if len(pictures) < PARITY_PICTURES:
-        raise ValueError(f"parity needs {PARITY_PICTURES} pictures, got {len(pictures)}.")
+    if len(images) < PARITY_IMAGES:
+        raise ValueError(f"parity needs {PARITY_IMAGES} images, got {len(images)}.")
     deployed = Deployed(network.cpu().eval(), facts.size).eval()
     beside = path.with_suffix(".part")
     try:
         _to_onnx(deployed, beside)
-        difference = parity(deployed, beside, pictures)
+        difference = parity(deployed, beside, images)
         check_parity(difference, PARITY_PX)
         write_facts(beside, facts)
         beside.replace(path)
@@ -127,8 +127,8 @@ def export(
     return difference
 
 
-def parity(deployed: Deployed, file: Path, pictures: Sequence[ndarray]) -> float:
-    """The largest difference of a box edge, a joint or a presence between PyTorch and ONNX Runtime.
+def parity(deployed: Deployed, file: Path, images: Sequence[ndarray]) -> float:
+    """The largest difference of a box edge, a keypoint or a presence between PyTorch and ONNX Runtime.
 
     A presence, which has no pixels, counts as an edge does: its whole range is a side.
 
@@ -138,11 +138,11 @@ def parity(deployed: Deployed, file: Path, pictures: Sequence[ndarray]) -> float
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     names = deployed.output_names
     differences = [0.0]
-    for picture in pictures:
-        sides_wh = np.array(picture.shape[1::-1])
+    for image in images:
+        sides_wh = np.array(image.shape[1::-1])
         with torch.inference_mode():
-            eager = deployed(torch.from_numpy(picture[None].copy()))
-        exported = session.run(names, {INPUT: picture[None]})
+            eager = deployed(torch.from_numpy(image[None].copy()))
+        exported = session.run(names, {INPUT: image[None]})
         differences += [
             np.abs(_SHARES[name](ours.numpy() - theirs, sides_wh)).max()
             for name, ours, theirs in zip(names, eager, exported, strict=False)

@@ -1,4 +1,4 @@
-"""Whether a second look pays: measured on the validation pictures, by the file that is shipped."""
+"""Whether a second look pays: measured on the validation images, by the file that is shipped."""
 
 from typing import Literal
 
@@ -13,33 +13,33 @@ from onebox.structures import Dataset
 
 _MARGINS = (MARGIN, 1.7)
 _WORTH = 0.003  # of mean overlap; less is not worth the time of a second look
-_FEWEST, _ENOUGH = 10, 300  # pictures
+_FEWEST, _ENOUGH = 10, 300  # images
 _ERRORS = 2.0  # standard errors of the mean, beyond which a gain is hardly chance
 
 Setting = Literal["auto", "never", "always"]
 
 
-def choose_look(localizer: Localizer, val: Dataset, setting: Setting) -> float | None:
-    """The margin of the second look that does best on validation pictures, or None for no look.
+def choose_refinement(localizer: Localizer, val: Dataset, setting: Setting) -> float | None:
+    """The margin of the second look that does best on validation images, or None for no look.
 
     Args:
         localizer: The exported model.
-        val: Validation pictures; the first 300 with a box are asked.
+        val: Validation images; the first 300 with a box are asked.
         setting: The recipe's; ``auto`` takes a second look where the mean overlap gains at least
-            0.003 and twice its standard error, over 10 pictures or more.
+            0.003 and twice its standard error, over 10 images or more.
 
     Returns:
-        Sides of the part over sides of the box; see `second_look.part_around`.
+        Sides of the part over sides of the box; see `refinement.part_around`.
 
     Raises:
-        DataError: If a picture cannot be read.
+        DataError: If an image cannot be read.
     """
     if setting == "never":
         return None
     shown = _with_box(val)
-    first = _overlaps(localizer.with_second_look(None), shown)
+    first = _overlaps(localizer.with_refinement(None), shown)
     gains = {
-        margin: _overlaps(localizer.with_second_look(margin), shown) - first for margin in _MARGINS
+        margin: _overlaps(localizer.with_refinement(margin), shown) - first for margin in _MARGINS
     }
     best = max(gains, key=lambda margin: float(gains[margin].mean()))
     return best if setting == "always" or _pays(gains[best]) else None
@@ -47,7 +47,7 @@ def choose_look(localizer: Localizer, val: Dataset, setting: Setting) -> float |
 
 def _with_box(val: Dataset) -> Dataset:
     boxed = tuple(sample for sample in val if sample.box is not None)[:_ENOUGH]
-    return Dataset(boxed, val.classes, val.joints, val.name)
+    return Dataset(boxed, val.classes, val.keypoints, val.name)
 
 
 def _overlaps(localizer: Localizer, shown: Dataset) -> Float[ndarray, " n"]:

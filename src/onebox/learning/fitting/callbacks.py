@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from onebox.learning.fitting.checkpointing import VAL_FIGURE
 from onebox.learning.fitting.deadline import Deadline, Pace, Timekeeper
 from onebox.learning.fitting.param_groups import is_at_rest, rest
-from onebox.progress import EpochFigures, Listener
+from onebox.progress import EpochMetrics, Listener
 from onebox.recipes.schema import TrainSettings
 
 _PLACE = ("rounds", "step", "place", "stride")
@@ -107,7 +107,7 @@ class Speaker(Callback):
     """Tells the listener of steps and epochs."""
 
     def __init__(self, listener: Listener, pace: Pace, passes: int) -> None:
-        """``passes`` over the pictures make a round."""
+        """``passes`` over the images make a round."""
         self._listener, self._pace, self._passes = listener, pace, passes
         self._started = time.monotonic()
 
@@ -121,13 +121,13 @@ class Speaker(Callback):
         pl_module: lightning.LightningModule,  # noqa: ARG002
     ) -> None:
         """Tell of the epochs since the last time; the trainer counts them as one."""
-        figures = trainer.callback_metrics
+        metrics = trainer.callback_metrics
         self._listener.epoch(
-            EpochFigures(
+            EpochMetrics(
                 epoch=(trainer.current_epoch + 1) * self._passes,
                 epochs=self._pace.rounds * self._passes,
-                loss=float(figures["loss"]),
-                val_mean_iou=float(figures.get(VAL_FIGURE, math.nan)),
+                loss=float(metrics["loss"]),
+                val_mean_iou=float(metrics.get(VAL_FIGURE, math.nan)),
                 learning_rate=float(trainer.optimizers[0].param_groups[0]["lr"]),
                 seconds=time.monotonic() - self._started,
             )

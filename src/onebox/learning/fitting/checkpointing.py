@@ -10,20 +10,20 @@ from onebox.learning.data.decoded_cache import Decoded
 from onebox.recipes.schema import Recipe
 
 VAL_FIGURE = "val_mean_iou"
-_ENOUGH_TO_CHOOSE = 50  # validation pictures with a box
+_ENOUGH_TO_CHOOSE = 50  # validation images with a box
 
 
 def which_is_kept(recipe: Recipe, val: Decoded) -> str:
-    """``best`` or ``last``: a handful of pictures picks an epoch by chance, not by merit."""
-    if recipe.train.keep != "auto":
-        return recipe.train.keep
+    """``best`` or ``last``: a handful of images picks an epoch by chance, not by merit."""
+    if recipe.train.checkpoint != "auto":
+        return recipe.train.checkpoint
     return "best" if np.count_nonzero(val.has_box) >= _ENOUGH_TO_CHOOSE else "last"
 
 
 def checkpoints(recipe: Recipe, folder: Path) -> list[Callback]:
     """What writes ``best.safetensors``, ``last.safetensors`` and, where asked, each epoch's."""
     names = {"best": VAL_FIGURE, "last": None}
-    kept: list[Callback] = [_every_epoch(folder)] if recipe.train.keep_every_epoch else []
+    kept: list[Callback] = [_every_epoch(folder)] if recipe.train.save_every_epoch else []
     return kept + [
         _Checkpoints(
             folder,

@@ -2,7 +2,7 @@
 
 A schedule has so many planned steps. As long as nothing is late, a step moves it on by one. Where
 the rest would not end in time, fewer rounds are left, and each step moves the schedule on by more
-than one: rates still fall to their last, and pictures still grow to their whole size.
+than one: rates still fall to their last, and images still grow to their whole size.
 """
 
 import math

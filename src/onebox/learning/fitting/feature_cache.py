@@ -1,7 +1,7 @@
-"""Training pictures as they are shown: varied anew at each step, or a few views of each, kept.
+"""Training images as they are shown: varied anew at each step, or a few views of each, kept.
 
-As long as the backbone rests, its maps of a picture that is shown in one way stay the same. With
-few pictures, few ways to show each do for the heads' first steps, and the backbone looks at each
+As long as the backbone rests, its maps of an image that is shown in one way stay the same. With
+few images, few ways to show each do for the heads' first steps, and the backbone looks at each
 once.
 """
 
@@ -22,26 +22,26 @@ class View(NamedTuple):
     """A batch as it is shown.
 
     Attributes:
-        pictures: Values in [0, 1], channels last in memory.
-        truth: The batch, its boxes and joints where the pictures now have them.
+        images: Values in [0, 1], channels last in memory.
+        truth: The batch, its boxes and keypoints where the images now have them.
     """
 
-    pictures: Float[Tensor, "n 3 size size"]
+    images: Float[Tensor, "n 3 size size"]
     truth: Batch
 
 
 class KeptViews(NamedTuple):
-    """All training pictures shown in some ways, way by way and row by row.
+    """All training images shown in some ways, way by way and row by row.
 
     Attributes:
         maps: A resting backbone's, the finer first.
         boxes: As in `Batch`, where the views have them.
-        joints: Likewise.
+        keypoints: Likewise.
     """
 
     maps: list[Float[Tensor, "views rows channels height width"]]
     boxes: Float[Tensor, "views rows 4"]
-    joints: Float[Tensor, "views rows joints 3"]
+    keypoints: Float[Tensor, "views rows keypoints 3"]
 
 
 def planes(pixels: Tensor) -> Tensor:
@@ -58,8 +58,8 @@ def vary(
     generator: torch.Generator,
 ) -> View:
     """Show a batch at random, as `augment` does."""
-    targets = Targets(batch.boxes.cpu(), batch.joints.cpu())
-    pictures, moved = augment(
+    targets = Targets(batch.boxes.cpu(), batch.keypoints.cpu())
+    images, moved = augment(
         planes(batch.pixels),
         targets,
         settings,
@@ -68,35 +68,35 @@ def vary(
         generator=generator,
     )
     device = batch.boxes.device
-    truth = batch._replace(boxes=moved.boxes.to(device), joints=moved.joints.to(device))
-    return View(pictures.contiguous(memory_format=torch.channels_last), truth)
+    truth = batch._replace(boxes=moved.boxes.to(device), keypoints=moved.keypoints.to(device))
+    return View(images.contiguous(memory_format=torch.channels_last), truth)
 
 
 def keep_views(
     backbone: Backbone, batches: Iterable[Batch], show: Sequence[Callable[[Batch], View]]
 ) -> KeptViews:
-    """Have a backbone at rest look at all training pictures, shown in each of some ways.
+    """Have a backbone at rest look at all training images, shown in each of some ways.
 
     Args:
         backbone: In the modes of `rates.rest`; it stays as it is.
-        batches: All training pictures, in the order of their rows.
-        show: The ways; each is asked for every batch once, in their order, and has the pictures on
+        batches: All training images, in the order of their rows.
+        show: The ways; each is asked for every batch once, in their order, and has the images on
             the backbone's device.
     """
     rows = list(batches)
     views = [_look(backbone, map(way, rows)) for way in show]
-    maps, boxes, joints = zip(*views, strict=True)
+    maps, boxes, keypoints = zip(*views, strict=True)
     stacked = [torch.stack(each) for each in zip(*maps, strict=True)]
-    return KeptViews(stacked, torch.stack(boxes), torch.stack(joints))
+    return KeptViews(stacked, torch.stack(boxes), torch.stack(keypoints))
 
 
 def _look(backbone: Backbone, views: Iterable[View]) -> tuple[list[Tensor], Tensor, Tensor]:
-    """Maps, boxes and joints of all rows in one view."""
+    """Maps, boxes and keypoints of all rows in one view."""
     with torch.no_grad():
-        parts = [(backbone(view.pictures), view.truth.boxes, view.truth.joints) for view in views]
-    maps, boxes, joints = zip(*parts, strict=True)
+        parts = [(backbone(view.images), view.truth.boxes, view.truth.keypoints) for view in views]
+    maps, boxes, keypoints = zip(*parts, strict=True)
     rows = [torch.cat(each) for each in zip(*maps, strict=True)]
-    return rows, torch.cat(boxes), torch.cat(joints)
+    return rows, torch.cat(boxes), torch.cat(keypoints)
 
 
 def recall(kept: KeptViews, batch: Batch, number: int) -> tuple[list[Tensor], Batch]:
@@ -104,7 +104,7 @@ def recall(kept: KeptViews, batch: Batch, number: int) -> tuple[list[Tensor], Ba
 
     Args:
         kept: All views.
-        batch: Its rows in rising order. One that comes again, as where the pictures do not fill a
+        batch: Its rows in rising order. One that comes again, as where the images do not fill a
             batch, comes in the next view.
         number: Of the pass.
     """
@@ -112,5 +112,5 @@ def recall(kept: KeptViews, batch: Batch, number: int) -> tuple[list[Tensor], Ba
     again = torch.arange(len(rows), device=rows.device) - torch.searchsorted(rows, rows)
     view = (number + again) % len(kept.boxes)
     maps = [each[view, rows] for each in kept.maps]
-    truth = batch._replace(boxes=kept.boxes[view, rows], joints=kept.joints[view, rows])
+    truth = batch._replace(boxes=kept.boxes[view, rows], keypoints=kept.keypoints[view, rows])
     return [each.contiguous(memory_format=torch.channels_last) for each in maps], truth

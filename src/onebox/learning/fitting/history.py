@@ -6,9 +6,9 @@ import io
 from pathlib import Path
 
 from onebox.files import write_whole
-from onebox.progress import EpochFigures, Listener
+from onebox.progress import EpochMetrics, Listener
 
-_COLUMNS = [each.name for each in dataclasses.fields(EpochFigures)]
+_COLUMNS = [each.name for each in dataclasses.fields(EpochMetrics)]
 
 
 class History:
@@ -34,13 +34,13 @@ class History:
         """Pass it on."""
         self._listener.note(sentence)
 
-    def epoch(self, figures: EpochFigures) -> None:
+    def epoch(self, metrics: EpochMetrics) -> None:
         """Keep the epoch; one that an earlier run had begun to write is written anew."""
-        earlier = [row for row in self._rows if int(str(row["epoch"])) < figures.epoch]
-        self._rows = [*earlier, dataclasses.asdict(figures)]
+        earlier = [row for row in self._rows if int(str(row["epoch"])) < metrics.epoch]
+        self._rows = [*earlier, dataclasses.asdict(metrics)]
         text = io.StringIO()
         writer = csv.DictWriter(text, _COLUMNS)
         writer.writeheader()
         writer.writerows(self._rows)
         write_whole(self._path, text.getvalue().encode())
-        self._listener.epoch(figures)
+        self._listener.epoch(metrics)

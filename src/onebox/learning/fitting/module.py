@@ -86,7 +86,7 @@ class Training(lightning.LightningModule):
     ) -> None:
         """Train ``network`` as the recipe says, at a pace.
 
-        ``flip_pairs`` are the joints that a mirrored picture swaps.
+        ``flip_pairs`` are the keypoints that a mirrored image swaps.
         """
         super().__init__()
         self.network = network
@@ -98,8 +98,8 @@ class Training(lightning.LightningModule):
     def on_train_start(self) -> None:
         """Have a backbone that rests look once at what the heads will learn from."""
         loader: Any = self.trainer.train_dataloader
-        pictures: DecodedRows = loader.dataset
-        views = kept_views(self.pace.planned, len(pictures), self.recipe)
+        images: DecodedRows = loader.dataset
+        views = kept_views(self.pace.planned, len(images), self.recipe)
         if not views or not self._is_at_rest():
             return
         size = size_at(0.0, self.recipe)
@@ -107,12 +107,12 @@ class Training(lightning.LightningModule):
             partial(self._shown, size=size, generator=self._generator(-1 - number))
             for number in range(views)
         ]
-        order = RowsInOrder(len(pictures), self.recipe.train.batch_size)
+        order = RowsInOrder(len(images), self.recipe.train.batch_size)
         rest(self.network.backbone, is_resting=True)
-        self._kept = keep_views(self.network.backbone, map(pictures.__getitem__, order), ways)
+        self._kept = keep_views(self.network.backbone, map(images.__getitem__, order), ways)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:  # noqa: ARG002
-        """Show the pictures, and weigh what the network answers."""
+        """Show the images, and weigh what the network answers."""
         if not self._is_at_rest():
             self._kept = None
         if self._kept is not None:
@@ -122,8 +122,8 @@ class Training(lightning.LightningModule):
         else:
             size = size_at(self.pace.share(self.global_step), self.recipe)
             generator = self._generator(self.global_step)
-            pictures, truth = self._shown(batch, size=size, generator=generator)
-            outputs = self.network(pictures)
+            images, truth = self._shown(batch, size=size, generator=generator)
+            outputs = self.network(images)
         loss = total_loss(outputs, truth, self.recipe.loss, self.recipe.model.layout)
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(truth.boxes))
         return loss
@@ -146,11 +146,11 @@ class Training(lightning.LightningModule):
         )
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:  # noqa: ARG002
-        """Measure the overlap on pictures as they are."""
+        """Measure the overlap on images as they are."""
         whole = torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(len(batch.boxes), 4)
         unflipped = torch.zeros(len(batch.boxes), dtype=torch.bool)
-        pictures = show(planes(batch.pixels), whole, unflipped, self.recipe.model.size)
-        outputs = self.network(pictures.contiguous(memory_format=torch.channels_last))
+        images = show(planes(batch.pixels), whole, unflipped, self.recipe.model.size)
+        outputs = self.network(images.contiguous(memory_format=torch.channels_last))
         overlap = paired_iou(outputs.box.boxes, batch.boxes)[batch.has_box]
         if len(overlap):
             self.log(VAL_FIGURE, overlap.mean(), on_epoch=True, batch_size=len(overlap))
@@ -193,10 +193,10 @@ def fit(
     Returns:
         Where the checkpoint that is kept lies, also where the user pressed Ctrl-C.
     """
-    pictures = len(decoded["train"])
-    epochs = planned_epochs(pictures, recipe)
-    passes = passes_between(epochs, pictures, recipe)
-    order = ShuffledRows(pictures, recipe.train.batch_size, recipe.train.seed, passes)
+    images = len(decoded["train"])
+    epochs = planned_epochs(images, recipe)
+    passes = passes_between(epochs, images, recipe)
+    order = ShuffledRows(images, recipe.train.batch_size, recipe.train.seed, passes)
     pace = Pace(len(order), rounds=epochs // passes)
     module = Training(
         network.to(memory_format=torch.channels_last),
@@ -210,21 +210,21 @@ def fit(
     val_rows = batches(decoded["val"], RowsInOrder(len(decoded["val"]), recipe.train.batch_size))
     keep_freed_memory()
     with _quiet():
-        trainer = _trainer(pace.rounds, recipe.train.clip_norm, callbacks)
+        trainer = _trainer(pace.rounds, recipe.train.max_grad_norm, callbacks)
         is_interrupted = _run(trainer, module, [rows, val_rows], bounds.resume)
     kept = folder / f"{which_is_kept(recipe, decoded['val'])}.safetensors"
     ended = trainer.current_epoch * passes
     return Fitted(kept if kept.is_file() else None, ended, is_interrupted)
 
 
-def _trainer(rounds: int, clip_norm: float, callbacks: list[Callback]) -> lightning.Trainer:
+def _trainer(rounds: int, max_grad_norm: float, callbacks: list[Callback]) -> lightning.Trainer:
     """A trainer that shows nothing of its own and writes nothing but checkpoints."""
     return lightning.Trainer(
         max_epochs=rounds,
         accelerator="auto",
         devices=1,
         precision="16-mixed" if torch.cuda.is_available() else "32-true",
-        gradient_clip_val=clip_norm,
+        gradient_clip_val=max_grad_norm,
         callbacks=callbacks,
         plugins=[SafetensorsCheckpoints()],
         logger=False,
@@ -252,7 +252,7 @@ def _callbacks(module: Training) -> list[Callback]:
         chosen.append(WeightAveraging(multi_avg_fn=warm_average(recipe.train.ema_decay)))
     if recipe.train.patience:
         chosen.append(EarlyStopping(VAL_FIGURE, mode="max", patience=recipe.train.patience))
-    if recipe.train.head_first or recipe.train.frozen_stages:
+    if recipe.train.freeze_backbone_fraction or recipe.train.frozen_stages:
         chosen.append(Resting(module.network.backbone, recipe.train, module.pace))
     return chosen
 

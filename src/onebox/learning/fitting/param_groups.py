@@ -28,7 +28,7 @@ def one_cycle(settings: TrainSettings, total: int) -> Rate:
     References:
         Smith and Topin, arXiv:1708.07120, section 3.
     """
-    warmup = max(1, round(settings.warmup * total))
+    warmup = max(1, round(settings.warmup_fraction * total))
 
     def share(step: int | float) -> float:
         if step < warmup:
@@ -41,7 +41,7 @@ def one_cycle(settings: TrainSettings, total: int) -> Rate:
 
 def exponential(settings: TrainSettings, total: int) -> Rate:  # noqa: ARG001
     """Times ``decay`` every ``decay_steps``, a little at each step."""
-    return lambda step: settings.decay ** (step / settings.decay_steps)
+    return lambda step: settings.decay_rate ** (step / settings.decay_steps)
 
 
 SCHEDULES: dict[str, Callable[[TrainSettings, int], Rate]] = {
@@ -109,7 +109,7 @@ def parameter_groups(
     heads: Sequence[Parameter], backbone: nn.Module, settings: TrainSettings
 ) -> list[dict[str, object]]:
     """Parameters for the optimizer: the backbone slower, vectors and scalars without decay."""
-    share = _BACKBONE_RATE if settings.backbone_rate is None else settings.backbone_rate
+    share = _BACKBONE_RATE if settings.backbone_lr_scale is None else settings.backbone_lr_scale
     decay, slower = settings.layer_decay, settings.learning_rate * share
     stages = [list(backbone.parameters())] if decay == 1 else stages_of(backbone)
     rates = [slower * decay**above for above in reversed(range(len(stages)))]

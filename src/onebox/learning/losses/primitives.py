@@ -101,8 +101,8 @@ def distribution(bins: Bins, truth: Float[Tensor, "n outputs"]) -> Float[Tensor,
 def anchor_loss(found: AnchorOutput, truth: Rows) -> PerRow:
     """Cross-entropy of the scores to the anchors that fit, and the offsets of those.
 
-    The anchor of largest overlap fits, and every one whose overlap reaches ``_FITS``: since a
-    picture has one subject, the scores are one distribution over all its anchors.
+    The anchor of largest overlap fits, and every one whose overlap reaches ``_FITS``: since an
+    image has one subject, the scores are one distribution over all its anchors.
 
     References:
         Ren et al., arXiv:1506.01497, sections 3.1.1 and 3.1.2 (which anchors are positive).

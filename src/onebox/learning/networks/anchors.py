@@ -1,6 +1,6 @@
 """Anchor boxes: where a cell's offsets start from, and the two ways between box and offsets.
 
-Anchors lie at the middle of every cell of a map, in shares of the picture's sides. Boxes are
+Anchors lie at the middle of every cell of a map, in shares of the image's sides. Boxes are
 ``xyxy`` in the same unit; offsets are ``(dx, dy, dw, dh)``: the move of the centre in widths and
 heights of the anchor, and the logarithms of the ratios of the sides.
 """
@@ -69,7 +69,7 @@ def cluster_sizes(
     """Sizes around which those of the boxes gather, by k-means with overlap for nearness.
 
     Args:
-        boxes: ``xyxy`` in shares of the picture's sides.
+        boxes: ``xyxy`` in shares of the image's sides.
         count: How many sizes; no more than there are different ones come back.
         seed: Chooses the first centres.
 

@@ -1,4 +1,4 @@
-"""Feature extractors behind one shape: pictures in [0, 1] → the two deepest feature maps.
+"""Feature extractors behind one shape: images in [0, 1] → the two deepest feature maps.
 
 Every backbone is timm's, by name. Its weights come from a safetensors file: one that the user
 names, or the one that timm's hub keeps; nothing that could execute is loaded.
@@ -38,7 +38,7 @@ class Backbone(nn.Module):
     """A network without its classifier.
 
     Attributes:
-        shapes: Of its maps for a picture of the settings' size, the finer first.
+        shapes: Of its maps for an image of the settings' size, the finer first.
         has_channels_last: Whether timm's own maps have their channels in the last place.
     """
 
@@ -56,17 +56,17 @@ class Backbone(nn.Module):
         self.shapes = self._shapes(settings)
 
     def forward(
-        self, pictures: Float[Tensor, "n 3 height width"], white: float = 1.0
+        self, images: Float[Tensor, "n 3 height width"], white: float = 1.0
     ) -> list[Tensor]:
-        """Feature maps of pictures from 0 to ``white``, the finer first."""
-        maps: list[Tensor] = self.features((pictures - white * self.mean) / (white * self.std))
+        """Feature maps of images from 0 to ``white``, the finer first."""
+        maps: list[Tensor] = self.features((images - white * self.mean) / (white * self.std))
         return [each.permute(0, 3, 1, 2) for each in maps] if self.has_channels_last else maps
 
     def _shapes(self, settings: ModelSettings) -> list[Shape]:
-        """Shapes of the maps, found by looking at one empty picture.
+        """Shapes of the maps, found by looking at one empty image.
 
         Raises:
-            SettingError: If the picture is too small to leave a cell.
+            SettingError: If the image is too small to leave a cell.
         """
         self.eval()
         try:
@@ -92,9 +92,9 @@ class AlexNetFeatures(nn.Module):
         super().__init__()
         self.features: nn.Module = torchvision.models.alexnet(weights=None).features
 
-    def forward(self, pictures: Tensor) -> list[Tensor]:
+    def forward(self, images: Tensor) -> list[Tensor]:
         """The one map, in a list."""
-        return [self.features(pictures)]
+        return [self.features(images)]
 
 
 # What timm does not have, by name.
@@ -154,7 +154,7 @@ class WeightsFile:
 
 
 def read_weights_file(path: Path, settings: ModelSettings) -> WeightsFile:
-    """Read which backbone a safetensors file is for, and what pictures it expects.
+    """Read which backbone a safetensors file is for, and what images it expects.
 
     A file that does not say is taken for the settings' own backbone.
 

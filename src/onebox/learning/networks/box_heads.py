@@ -1,6 +1,6 @@
 """A box by direct regression, by distributions along the axes, or by anchors.
 
-It leaves every head as ``xyxy`` in shares of the picture's sides.
+It leaves every head as ``xyxy`` in shares of the image's sides.
 """
 
 from collections.abc import Callable

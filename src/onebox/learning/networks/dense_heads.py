@@ -1,6 +1,6 @@
 """A box from what every cell of a map says: by votes for its sides, or by heat of its corners.
 
-It leaves every head as ``xyxy`` in shares of the picture's sides.
+It leaves every head as ``xyxy`` in shares of the image's sides.
 """
 
 import torch
@@ -18,7 +18,7 @@ from onebox.learning.networks.head_outputs import (
 from onebox.learning.networks.vectorizers import Features, Sizes, depthwise, doubled, map_of
 from onebox.recipes.schema import ModelSettings
 
-_FIRST_DISTANCE = 0.25  # every cell begins as the middle of a box of half the picture's sides
+_FIRST_DISTANCE = 0.25  # every cell begins as the middle of a box of half the image's sides
 _CORNERS = 2
 _RING = 2  # padding of a 3 x 3 convolution that leaves one cell more at every end
 
@@ -59,7 +59,7 @@ class HeatmapBox(nn.Module):
     so that a corner at the frame lies amid its places.
 
     References:
-        Sun et al., arXiv:1711.08229, section 2 (a joint as the mean place of its heat map).
+        Sun et al., arXiv:1711.08229, section 2 (a keypoint as the mean place of its heat map).
     """
 
     def __init__(self, sizes: Sizes, settings: ModelSettings) -> None:  # noqa: ARG002

@@ -1,6 +1,6 @@
 """What heads answer, and the places along an axis that they answer with.
 
-Boxes are ``xyxy`` in shares of the picture's sides, joints ``(x, y)`` likewise.
+Boxes are ``xyxy`` in shares of the image's sides, keypoints ``(x, y)`` likewise.
 """
 
 from typing import NamedTuple
@@ -15,7 +15,7 @@ class Bins(NamedTuple):
 
     Attributes:
         logits: Of each bin.
-        places: Where the bins lie, in shares of the picture's side, evenly spaced.
+        places: Where the bins lie, in shares of the image's side, evenly spaced.
     """
 
     logits: Float[Tensor, "n outputs bins"]
@@ -44,7 +44,7 @@ class Votes(NamedTuple):
     """Where each cell of a map says that the sides lie.
 
     Attributes:
-        sides: In shares of the picture's sides, in the order of the box.
+        sides: In shares of the image's sides, in the order of the box.
         middles: ``(x, y)`` of the cells, likewise.
     """
 
@@ -56,7 +56,7 @@ class BoxOutput(NamedTuple):
     """A box head's answer.
 
     Attributes:
-        boxes: ``xyxy`` in shares of the picture's sides.
+        boxes: ``xyxy`` in shares of the image's sides.
         raw: The head's own four numbers, in the recipe's layout; None where it has none.
         bins: Each side's distribution, sides in the order of the box; None likewise.
         anchors: What is said of every anchor; None likewise.
@@ -73,17 +73,17 @@ class BoxOutput(NamedTuple):
     scales: Float[Tensor, "n 4"] | None = None
 
 
-class JointOutput(NamedTuple):
-    """A joint head's answer.
+class KeypointOutput(NamedTuple):
+    """A keypoint head's answer.
 
     Attributes:
-        points: ``(x, y)`` in shares of the picture's sides.
-        confidence: Logits of the nearness expected of each joint.
+        points: ``(x, y)`` in shares of the image's sides.
+        confidence: Logits of the nearness expected of each keypoint.
         bins: Distributions along x, then along y; None from a head that answers with numbers.
     """
 
-    points: Float[Tensor, "n joints 2"]
-    confidence: Float[Tensor, "n joints"]
+    points: Float[Tensor, "n keypoints 2"]
+    confidence: Float[Tensor, "n keypoints"]
     bins: tuple[Bins, Bins] | None = None
 
 

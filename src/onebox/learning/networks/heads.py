@@ -1,6 +1,6 @@
-"""What is read off the features: box, class, joints, presence, and how far the box can be trusted.
+"""What is read off the features: box, class, keypoints, presence, and how far the box can be trusted.
 
-Heads of the box and of the joints are rooms of their own; their tables are here.
+Heads of the box and of the keypoints are rooms of their own; their tables are here.
 """
 
 import math
@@ -12,10 +12,10 @@ from torch.nn import functional
 
 from onebox.learning.networks.box_heads import AnchorBox, DirectBox, MarginalBox
 from onebox.learning.networks.dense_heads import HeatmapBox, VoteBox
-from onebox.learning.networks.keypoint_heads import DirectJoints, HeatmapJoints
+from onebox.learning.networks.keypoint_heads import DirectKeypoints, HeatmapKeypoints
 from onebox.learning.networks.vectorizers import Features, Sizes
 
-_NARROWEST = 1e-3  # scale of a side, as a share of the picture's
+_NARROWEST = 1e-3  # scale of a side, as a share of the image's
 _FIRST_SCALE = 0.1
 
 
@@ -31,7 +31,7 @@ class ClassHead(nn.Module):
         return self.logits(features.vector)
 
 
-class OverlapHead(nn.Module):
+class IouHead(nn.Module):
     """One logit: the overlap (IoU) expected of the box with the truth.
 
     References:
@@ -48,7 +48,7 @@ class OverlapHead(nn.Module):
 
 
 class PresenceHead(nn.Module):
-    """One logit: whether the subject is in the picture."""
+    """One logit: whether the subject is in the image."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
@@ -84,10 +84,10 @@ BOX_HEADS: dict[str, type[DirectBox | MarginalBox | AnchorBox | VoteBox | Heatma
     "vote": VoteBox,
     "heatmap": HeatmapBox,
 }
-JOINT_HEADS: dict[str, type[DirectJoints | HeatmapJoints]] = {
-    "gap": DirectJoints,
-    "flatten": DirectJoints,
-    "pyramid": HeatmapJoints,
+KEYPOINT_HEADS: dict[str, type[DirectKeypoints | HeatmapKeypoints]] = {
+    "gap": DirectKeypoints,
+    "flatten": DirectKeypoints,
+    "pyramid": HeatmapKeypoints,
 }
 
 

@@ -19,12 +19,12 @@ from onebox.learning.losses.primitives import (
 )
 from onebox.learning.networks.backbones import Backbone
 from onebox.learning.networks.box_layouts import from_xyxy
-from onebox.learning.networks.head_outputs import BoxOutput, JointOutput
+from onebox.learning.networks.head_outputs import BoxOutput, KeypointOutput
 from onebox.learning.networks.heads import (
     BOX_HEADS,
-    JOINT_HEADS,
+    KEYPOINT_HEADS,
     ClassHead,
-    OverlapHead,
+    IouHead,
     PresenceHead,
     ScaleHead,
 )
@@ -32,7 +32,7 @@ from onebox.learning.networks.keypoint_heads import hull
 from onebox.learning.networks.vectorizers import VECTORIZERS, Features, Sizes
 from onebox.recipes.schema import LossSettings, ModelSettings, Recipe
 
-_NEAR = 0.1  # a joint's miss at which its confidence should be exp(-1/2), in shares of the box
+_NEAR = 0.1  # a keypoint's miss at which its confidence should be exp(-1/2), in shares of the box
 
 
 class Outputs(NamedTuple):
@@ -41,27 +41,27 @@ class Outputs(NamedTuple):
     Attributes:
         box: The box, and what it was read from.
         class_logits: One for each class.
-        overlap_logit: The overlap expected of the box; None where the recipe asks for none.
-        joints: The joints; None where the recipe asks for none.
-        presence_logit: Whether the subject is there; None where every training picture shows it.
+        iou_logit: The overlap expected of the box; None where the recipe asks for none.
+        keypoints: The keypoints; None where the recipe asks for none.
+        presence_logit: Whether the subject is there; None where every training image shows it.
     """
 
     box: BoxOutput
     class_logits: Float[Tensor, "n classes"]
-    overlap_logit: Float[Tensor, " n"] | None
-    joints: JointOutput | None = None
+    iou_logit: Float[Tensor, " n"] | None
+    keypoints: KeypointOutput | None = None
     presence_logit: Float[Tensor, " n"] | None = None
 
 
 class Network(nn.Module):
-    """A localizer: pictures in, classes, boxes, joints and presence out."""
+    """A localizer: images in, classes, boxes, keypoints and presence out."""
 
     def __init__(
         self,
         recipe: Recipe,
         *,
         classes: int,
-        joints: int = 0,
+        keypoints: int = 0,
         presence: bool = False,
         weights: Path | None = None,
     ) -> None:
@@ -70,8 +70,8 @@ class Network(nn.Module):
         Args:
             recipe: Its ``[model]`` and ``[loss]`` sections are read.
             classes: How many classes there are, at least one.
-            joints: How many joints there are; 0 for none.
-            presence: Whether to tell pictures without the subject.
+            keypoints: How many keypoints there are; 0 for none.
+            presence: Whether to tell images without the subject.
             weights: A safetensors file for the backbone; None starts from none.
         """
         super().__init__()
@@ -83,44 +83,44 @@ class Network(nn.Module):
         is_hull = model.box_head == "hull"
         self.box_head = None if is_hull else BOX_HEADS[model.box_head](sizes, model)
         self.class_head = ClassHead(sizes, classes)
-        self.overlap_head = OverlapHead(sizes) if recipe.loss.overlap > 0 else None
-        has_joints = model.joints and joints > 0
-        self.joint_head = (
-            JOINT_HEADS[model.vectorizer](sizes, model, joints) if has_joints else None
+        self.iou_head = IouHead(sizes) if recipe.loss.iou > 0 else None
+        has_keypoints = model.keypoints and keypoints > 0
+        self.keypoint_head = (
+            KEYPOINT_HEADS[model.vectorizer](sizes, model, keypoints) if has_keypoints else None
         )
         # The last to be drawn, so that a seed gives all other parts the same start with it.
         self.presence_head = PresenceHead(sizes) if presence else None
         # After it for the same reason; it teaches, and no model file holds it.
         self.scale_head = ScaleHead(sizes) if recipe.loss.box.get("laplace") else None
 
-    def forward(self, pictures: Float[Tensor, "n 3 height width"], white: float = 1.0) -> Outputs:
-        """Answer for pictures from 0 to ``white``.
+    def forward(self, images: Float[Tensor, "n 3 height width"], white: float = 1.0) -> Outputs:
+        """Answer for images from 0 to ``white``.
 
         Raises:
-            ValueError: If the box is the joints' hull, and the data has no joints.
+            ValueError: If the box is the keypoints' hull, and the data has no keypoints.
         """
-        return self.answer(self.backbone(pictures, white))
+        return self.answer(self.backbone(images, white))
 
     def answer(self, maps: Sequence[Tensor]) -> Outputs:
         """Answer for the backbone's maps.
 
         Raises:
-            ValueError: If the box is the joints' hull, and the data has no joints.
+            ValueError: If the box is the keypoints' hull, and the data has no keypoints.
         """
         vector, cells = self.vectorizer(maps)
         features = Features(self.shared(vector), cells)
-        joints = None if self.joint_head is None else self.joint_head(features)
-        overlap = None if self.overlap_head is None else self.overlap_head(features)
+        keypoints = None if self.keypoint_head is None else self.keypoint_head(features)
+        overlap = None if self.iou_head is None else self.iou_head(features)
         presence = None if self.presence_head is None else self.presence_head(features)
         if self.box_head is not None:
             box = self.box_head(features)
-        elif joints is not None:
-            box = hull(joints)
+        elif keypoints is not None:
+            box = hull(keypoints)
         else:
-            raise ValueError("a box that is the joints' hull needs joints.")
+            raise ValueError("a box that is the keypoints' hull needs keypoints.")
         if self.scale_head is not None:
             box = box._replace(scales=self.scale_head(features))
-        return Outputs(box, self.class_head(features), overlap, joints, presence)
+        return Outputs(box, self.class_head(features), overlap, keypoints, presence)
 
     def parameter_groups(self, recipe: Recipe) -> list[dict[str, object]]:
         """Parameters for the optimizer, with their rates; see `rates.parameter_groups`."""
@@ -142,10 +142,10 @@ def _shared(sizes: Sizes, settings: ModelSettings) -> tuple[nn.Sequential, Sizes
 def total_loss(
     outputs: Outputs, batch: Batch, settings: LossSettings, layout: str
 ) -> Float[Tensor, ""]:
-    """The weighted sum of a batch's losses, each a mean over the pictures that can tell.
+    """The weighted sum of a batch's losses, each a mean over the images that can tell.
 
-    Pictures without a box teach no box, pictures without a label teach no class, and joints that
-    are not labelled teach nothing. Presence is taught by all pictures.
+    Images without a box teach no box, images without a label teach no class, and keypoints that
+    are not labelled teach nothing. Presence is taught by all images.
     """
     has_box = batch.has_box
     total = settings.label * _label_loss(outputs.class_logits, batch.labels, settings)
@@ -156,12 +156,12 @@ def total_loss(
     boxed = _chosen(outputs, has_box)
     truth = batch.boxes[has_box]
     total = total + _box_loss(boxed.box, truth, settings, layout)
-    if boxed.overlap_logit is not None:
+    if boxed.iou_logit is not None:
         iou = paired_iou(boxed.box.boxes.detach(), truth)
-        judged = functional.binary_cross_entropy_with_logits(boxed.overlap_logit, iou)
-        total = total + settings.overlap * judged
-    if boxed.joints is not None:
-        total = total + _joint_loss(boxed.joints, batch.joints[has_box], truth, settings)
+        judged = functional.binary_cross_entropy_with_logits(boxed.iou_logit, iou)
+        total = total + settings.iou * judged
+    if boxed.keypoints is not None:
+        total = total + _keypoint_loss(boxed.keypoints, batch.keypoints[has_box], truth, settings)
     return total
 
 
@@ -182,45 +182,45 @@ def _box_loss(
     return total
 
 
-def _joint_loss(
-    joints: JointOutput,
-    truth: Float[Tensor, "n joints 3"],
+def _keypoint_loss(
+    keypoints: KeypointOutput,
+    truth: Float[Tensor, "n keypoints 3"],
     boxes: Float[Tensor, "n 4"],
     settings: LossSettings,
 ) -> Float[Tensor, ""]:
-    """Only labelled joints count, each as much as any other of the batch."""
+    """Only labelled keypoints count, each as much as any other of the batch."""
     is_labelled = truth[..., 2] > 0
     points = truth[..., :2]
     count = is_labelled.sum().clamp(min=1)
 
-    def mean(values: Float[Tensor, "n joints"]) -> Float[Tensor, ""]:
+    def mean(values: Float[Tensor, "n keypoints"]) -> Float[Tensor, ""]:
         return (values * is_labelled).sum() / count
 
     total = points.new_zeros(())
-    for name, weight in settings.joints.items():
+    for name, weight in settings.keypoints.items():
         if name in NUMBER_LOSSES:
-            total = total + weight * mean(NUMBER_LOSSES[name](joints.points, points).mean(dim=2))
-        elif name == "distribution" and joints.bins is not None:
-            for axis, bins in enumerate(joints.bins):
+            total = total + weight * mean(NUMBER_LOSSES[name](keypoints.points, points).mean(dim=2))
+        elif name == "distribution" and keypoints.bins is not None:
+            for axis, bins in enumerate(keypoints.bins):
                 total = total + weight * mean(distribution(bins, points[..., axis])) / 2
         elif name == "confidence":
-            wanted = nearness(joints.points.detach(), points, boxes)
+            wanted = nearness(keypoints.points.detach(), points, boxes)
             judged = functional.binary_cross_entropy_with_logits(
-                joints.confidence, wanted, reduction="none"
+                keypoints.confidence, wanted, reduction="none"
             )
             total = total + weight * mean(judged)
     return total
 
 
 def nearness(
-    found: Float[Tensor, "n joints 2"],
-    truth: Float[Tensor, "n joints 2"],
+    found: Float[Tensor, "n keypoints 2"],
+    truth: Float[Tensor, "n keypoints 2"],
     boxes: Float[Tensor, "n 4"],
-) -> Float[Tensor, "n joints"]:
-    """How near each joint came, in (0, 1], by the size of the box.
+) -> Float[Tensor, "n keypoints"]:
+    """How near each keypoint came, in (0, 1], by the size of the box.
 
     References:
-        COCO keypoint evaluation, object keypoint similarity with one constant for all joints.
+        COCO keypoint evaluation, object keypoint similarity with one constant for all keypoints.
     """
     area = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1).clamp(min=1e-6)
     squared = (found - truth).square().sum(dim=2)
@@ -229,13 +229,13 @@ def nearness(
 
 def _chosen(outputs: Outputs, rows: Tensor) -> Outputs:
     """The outputs of some rows."""
-    overlap = None if outputs.overlap_logit is None else outputs.overlap_logit[rows]
+    overlap = None if outputs.iou_logit is None else outputs.iou_logit[rows]
     presence = None if outputs.presence_logit is None else outputs.presence_logit[rows]
     return Outputs(
         _chosen_box(outputs.box, rows),
         outputs.class_logits[rows],
         overlap,
-        outputs.joints and _chosen_joints(outputs.joints, rows),
+        outputs.keypoints and _chosen_keypoints(outputs.keypoints, rows),
         presence,
     )
 
@@ -255,18 +255,18 @@ def _chosen_box(box: BoxOutput, rows: Tensor) -> BoxOutput:
     )
 
 
-def _chosen_joints(joints: JointOutput, rows: Tensor) -> JointOutput:
-    bins = joints.bins
+def _chosen_keypoints(keypoints: KeypointOutput, rows: Tensor) -> KeypointOutput:
+    bins = keypoints.bins
     if bins is not None:
         bins = (
             bins[0]._replace(logits=bins[0].logits[rows]),
             bins[1]._replace(logits=bins[1].logits[rows]),
         )
-    return JointOutput(joints.points[rows], joints.confidence[rows], bins)
+    return KeypointOutput(keypoints.points[rows], keypoints.confidence[rows], bins)
 
 
 def _presence_loss(logit: Float[Tensor, " n"], batch: Batch) -> Float[Tensor, ""]:
-    """Cross-entropy over all pictures; the subject lacks where there is neither box nor label."""
+    """Cross-entropy over all images; the subject lacks where there is neither box nor label."""
     has_subject = batch.has_box | (batch.labels >= 0)
     return functional.binary_cross_entropy_with_logits(logit, has_subject.to(logit.dtype))
 

@@ -15,19 +15,19 @@ _PARTS = (
     "vectorizer",
     "shared",
     "box_head",
-    "joint_head",
+    "keypoint_head",
     "class_head",
-    "overlap_head",
+    "iou_head",
     "presence_head",
 )
 
 
 def summarize(network: Network, size: int) -> tuple[Part, ...]:
-    """Run one empty picture through a network and note what each part makes of it.
+    """Run one empty image through a network and note what each part makes of it.
 
     Args:
         network: In the state it is exported in.
-        size: Side of the picture, in pixels.
+        size: Side of the image, in pixels.
 
     Returns:
         The parts in the order in which data flows; those that the recipe leaves out are not there.
@@ -65,7 +65,7 @@ def summarize(network: Network, size: int) -> tuple[Part, ...]:
 
 
 def _shapes(output: Any) -> list[tuple[int, ...]]:  # noqa: ANN401
-    """Shapes of the tensors of one picture in a nest, without the batch."""
+    """Shapes of the tensors of one image in a nest, without the batch."""
     if isinstance(output, Tensor):
         return [tuple(output.shape[1:])] if output.ndim > 1 else [(1,)]
     if isinstance(output, list | tuple):

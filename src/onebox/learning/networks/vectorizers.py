@@ -1,6 +1,6 @@
 """Feature maps → what the heads read: a vector, and where it is kept, a map.
 
-``gap`` averages the deepest map away, so that any picture size fits and position is lost.
+``gap`` averages the deepest map away, so that any image size fits and position is lost.
 ``flatten`` keeps the position of every cell in a vector of one fixed length.
 ``pyramid`` lays the deepest map over the finer one and keeps the map.
 """
@@ -22,7 +22,7 @@ class Features(NamedTuple):
     """What heads read.
 
     Attributes:
-        vector: One row a picture.
+        vector: One row an image.
         map: Channels over a grid of cells; None where the vectorizer kept no position.
     """
 

@@ -22,8 +22,8 @@ from torch import Tensor
 from onebox.evaluation import Report, evaluate
 from onebox.files import write_whole
 from onebox.learning.data.decoded_cache import Decoded
-from onebox.learning.exporting.onnx_export import PARITY_PICTURES, export, write_facts
-from onebox.learning.exporting.refinement_choice import choose_look
+from onebox.learning.exporting.onnx_export import PARITY_IMAGES, export, write_facts
+from onebox.learning.exporting.refinement_choice import choose_refinement
 from onebox.learning.fitting.checkpoint_io import RECIPE_KEY, load_checkpoint, save_weights
 from onebox.learning.fitting.deadline import Deadline
 from onebox.learning.fitting.module import Fitted
@@ -79,14 +79,14 @@ class Run:
 
     Attributes:
         folder: Where everything lies.
-        figures: What the model scored, by split, as `evaluation.Report.as_json` gives it.
+        metrics: What the model scored, by split, as `evaluation.Report.as_json` gives it.
         epochs: How many epochs ended; 0 for what is learned in one go.
         is_interrupted: Whether Ctrl-C ended it early.
         model_name: Of the one file to ship.
     """
 
     folder: Path
-    figures: Mapping[str, Mapping[str, Any]]
+    metrics: Mapping[str, Mapping[str, Any]]
     epochs: int
     is_interrupted: bool = False
     model_name: str = _MODEL
@@ -109,33 +109,33 @@ def finish(
     fitted: Fitted,
     listener: Listener,
 ) -> Run:
-    """Export the kept weights, measure the exported file, and write report and figures.
+    """Export the kept weights, measure the exported file, and write report and metrics.
 
     Raises:
         ModelError: If the exported model does not match the network.
-        DataError: If a picture to measure on cannot be read.
+        DataError: If an image to measure on cannot be read.
     """
     network = _with_kept_weights(plan.network, fitted)
     _save_weights(network, plan)
     facts = _facts(plan, data, network)
     model = plan.folder / _MODEL
     listener.stage("Exporting")
-    parity_px = export(network, facts, model, list(_parity_pictures(decoded)))
-    margin = choose_look(load_network(model), data.part("val"), plan.recipe.model.second_look)
-    facts = dataclasses.replace(facts, second_look=margin)
+    parity_px = export(network, facts, model, list(_parity_images(decoded)))
+    margin = choose_refinement(load_network(model), data.part("val"), plan.recipe.model.refinement)
+    facts = dataclasses.replace(facts, refinement=margin)
     write_facts(model, facts)
     reports = measure(model, data, listener)
     made = {**facts.provenance, "parity_px": parity_px, "epochs": fitted.epochs}
-    write_facts(model, dataclasses.replace(facts, provenance=made, figures=summary(reports)))
-    figures = write_results(plan.folder, data, reports, _shown(plan))
-    return Run(plan.folder, figures, fitted.epochs, fitted.is_interrupted)
+    write_facts(model, dataclasses.replace(facts, provenance=made, metrics=summary(reports)))
+    metrics = write_results(plan.folder, data, reports, _shown(plan))
+    return Run(plan.folder, metrics, fitted.epochs, fitted.is_interrupted)
 
 
 def provenance(data: Dataset, packages: Iterable[str]) -> dict[str, Any]:
-    """What made a model: the data, its pictures by split, and the versions of packages."""
+    """What made a model: the data, its images by split, and the versions of packages."""
     return {
         "data": _without_place(data.name),
-        "pictures": {split: len(data.part(split)) for split in ("train", *_MEASURED)},
+        "images": {split: len(data.part(split)) for split in ("train", *_MEASURED)},
         "versions": {name: importlib.metadata.version(name) for name in packages},
         "python": platform.python_version(),
     }
@@ -152,7 +152,7 @@ def write_recipe(recipe: Recipe, folder: Path) -> None:
 
 
 def measure(model: Path, data: Dataset, listener: Listener) -> Reports:
-    """Measure a model file on the pictures it was not trained on.
+    """Measure a model file on the images it was not trained on.
 
     Raises:
         DataError: If one of them cannot be read.
@@ -162,7 +162,7 @@ def measure(model: Path, data: Dataset, listener: Listener) -> Reports:
     for split in _MEASURED:
         part = data.part(split)
         if len(part):
-            listener.stage(f"Measuring on {split} pictures")
+            listener.stage(f"Measuring on {split} images")
             reports[split] = evaluate(localizer, part, progress=listener.advance)
     return reports
 
@@ -177,7 +177,7 @@ def write_results(
 ) -> dict[str, Any]:
     """Write ``metrics.json``, ``report.html`` and ``samples.png``.
 
-    The pages show the pictures that nothing was chosen on; the validation ones where there are
+    The pages show the images that nothing was chosen on; the validation ones where there are
     none.
 
     Args:
@@ -187,23 +187,23 @@ def write_results(
         facts: What the report's page says of the model.
 
     Returns:
-        The figures of ``metrics.json``.
+        The metrics of ``metrics.json``.
 
     Raises:
         OneboxError: If a file cannot be written.
     """
-    figures: dict[str, Any] = {split: report.as_json() for split, report in reports.items()}
-    text = json.dumps(figures, indent=1, allow_nan=False)
+    metrics: dict[str, Any] = {split: report.as_json() for split, report in reports.items()}
+    text = json.dumps(metrics, indent=1, allow_nan=False)
     write_whole(folder / "metrics.json", text.encode())
     split: Split = "test" if "test" in reports else "val"
     of_data = {
         "Data": data.name,
         "Split": split,
-        "Training pictures": str(len(data.part("train"))),
+        "Training images": str(len(data.part("train"))),
     }
     write_report(reports[split], folder / "report.html", facts={**facts, **of_data})
     write_samples(reports[split], folder / "samples.png")
-    return figures
+    return metrics
 
 
 def _with_kept_weights(network: Network, fitted: Fitted) -> Network:
@@ -224,7 +224,7 @@ def _facts(plan: Plan, data: Dataset, network: Network) -> ModelFacts:
         classes=data.classes,
         size=plan.recipe.model.size,
         mean_box=mean_box(data.part("train")),
-        joints=data.joints if plan.recipe.model.joints else None,
+        keypoints=data.keypoints if plan.recipe.model.keypoints else None,
         presence=network.presence_head is not None,
         parts=summarize(network.cpu().eval(), plan.recipe.model.size),
         recipe=plan.recipe.model_dump(mode="json", exclude_none=True),
@@ -237,15 +237,15 @@ def _without_place(name: str) -> str:
     return Path(name).name if Path(name).is_absolute() else name
 
 
-def _parity_pictures(decoded: Mapping[str, Decoded]) -> Iterator[UInt8[ndarray, "_ _ 3"]]:
-    """Pictures of many shapes: the decoded squares, each without some rows and columns."""
+def _parity_images(decoded: Mapping[str, Decoded]) -> Iterator[UInt8[ndarray, "_ _ 3"]]:
+    """Images of many shapes: the decoded squares, each without some rows and columns."""
     pixels = [rows.pixels for rows in decoded.values()]
-    for number in range(PARITY_PICTURES):
+    for number in range(PARITY_IMAGES):
         rows = pixels[number % len(pixels)]
-        picture = rows[number % len(rows)]
-        height = picture.shape[0] - number % 7 * 5
-        width = picture.shape[1] - number % 5 * 7
-        yield np.ascontiguousarray(picture[:height, :width])
+        image = rows[number % len(rows)]
+        height = image.shape[0] - number % 7 * 5
+        width = image.shape[1] - number % 5 * 7
+        yield np.ascontiguousarray(image[:height, :width])
 
 
 def _shown(plan: Plan) -> dict[str, str]:

@@ -27,19 +27,19 @@ _BYTES = 16 * 2**20  # of the machines of a hundred classes, twice
 
 
 def train(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> Run:
-    """Learn HOG windows, measure the stored file, and write report and figures.
+    """Learn HOG windows, measure the stored file, and write report and metrics.
 
     Args:
-        data: With validation pictures.
+        data: With validation images.
         recipe: Its ``hog`` table, or the default of each setting there.
         folder: Takes everything the run leaves.
         listener: Hears of the progress.
 
     Returns:
-        The run's folder and figures.
+        The run's folder and metrics.
 
     Raises:
-        DataError: If the pictures cannot be learned from, or cannot be read.
+        DataError: If the images cannot be learned from, or cannot be read.
         OneboxError: If the disk is full, a package is missing, or learning was stopped.
     """
     hog_training.check(data)
@@ -54,10 +54,10 @@ def train(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> Ru
     model = folder / MODEL
     model_file.save(localizer, model)
     reports = measure(model, data, listener)
-    facts = dataclasses.replace(localizer.facts, figures=summary(reports))
+    facts = dataclasses.replace(localizer.facts, metrics=summary(reports))
     model_file.save(localizer.with_facts(facts), model)
-    figures = write_results(folder, data, reports, _shown(localizer, model))
-    return Run(folder, figures, epochs=0, model_name=MODEL)
+    metrics = write_results(folder, data, reports, _shown(localizer, model))
+    return Run(folder, metrics, epochs=0, model_name=MODEL)
 
 
 def _learn(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> HogLocalizer:

@@ -38,13 +38,13 @@ class Start:
         file = self.backbone or self.earlier
         return "none" if file is None else file.name
 
-    def network(self, classes: int, joints: int, *, presence: bool = False) -> Network:
+    def network(self, classes: int, keypoints: int, *, presence: bool = False) -> Network:
         """Make the network, the same for the same seed."""
         torch.manual_seed(self.recipe.train.seed)
         network = Network(
             self.recipe,
             classes=classes,
-            joints=joints,
+            keypoints=keypoints,
             presence=presence,
             weights=self.backbone,
         )
@@ -80,9 +80,9 @@ def find_start(recipe: Recipe, weights: Path | None) -> Start:
 
 def _from_none(settings: TrainSettings) -> TrainSettings:
     """A backbone that knows nothing learns in all its stages, as fast as the heads and as soon."""
-    rate = 1.0 if settings.backbone_rate is None else settings.backbone_rate
-    first = settings.head_first or 0.0
-    changes = {"frozen_stages": 0, "backbone_rate": rate, "head_first": first}
+    rate = 1.0 if settings.backbone_lr_scale is None else settings.backbone_lr_scale
+    first = settings.freeze_backbone_fraction or 0.0
+    changes = {"frozen_stages": 0, "backbone_lr_scale": rate, "freeze_backbone_fraction": first}
     return settings.model_copy(update=changes)
 
 

@@ -36,7 +36,7 @@ from onebox.recipes.schema import Recipe
 from onebox.structures import SPLITS, Dataset
 
 _BYTES_A_WEIGHT = 4
-_VAL_MEASURED = 4  # times: for the figures, and for each second look that is asked
+_VAL_MEASURED = 4  # times: for the metrics, and for each second look that is asked
 _COPIES = 14  # of every weight: two checkpoints of network, average and AdamW's two, and one beside
 
 
@@ -49,7 +49,7 @@ def train(
     resume: str | Path | None = None,
     listener: Listener | None = None,
 ) -> Run:
-    """Train a model, export it, and measure it on pictures it has not seen.
+    """Train a model, export it, and measure it on images it has not seen.
 
     Args:
         data: Read by `onebox.read`.
@@ -63,11 +63,11 @@ def train(
         listener: Hears of the progress.
 
     Returns:
-        The run's folder and figures.
+        The run's folder and metrics.
 
     Raises:
         OneboxError: If weights cannot be had, the disk is full or nothing was trained.
-        DataError: If the pictures cannot be trained on.
+        DataError: If the images cannot be trained on.
         SettingError: If settings are wrong or do not fit together.
         ModelError: If the exported model does not match the network.
     """
@@ -135,7 +135,7 @@ def _new_plan(
     folder = choose_folder(None if out is None else Path(out), data)
     start = find_start(settle(settings, data), None if weights is None else Path(weights))
     presence = learns_presence(start.recipe, data)
-    network = start.network(len(data.classes), _joint_count(data), presence=presence)
+    network = start.network(len(data.classes), _keypoint_count(data), presence=presence)
     rested = with_rest(start.recipe, len(data.part("train")))
     settled, deadline = time_budget.plan(rested, network, _work(data))
     return Plan(folder, settled, network, start.name, deadline=deadline)
@@ -148,8 +148,8 @@ def _work(data: Dataset) -> time_budget.Work:
     )
 
 
-def _joint_count(data: Dataset) -> int:
-    return 0 if data.joints is None else len(data.joints.names)
+def _keypoint_count(data: Dataset) -> int:
+    return 0 if data.keypoints is None else len(data.keypoints.names)
 
 
 def _read_facts(folder: Path) -> dict[str, Any]:
@@ -194,14 +194,14 @@ def _resumed_plan(data: Dataset, folder: Path) -> Plan:
     network = Network(
         recipe,
         classes=len(data.classes),
-        joints=_joint_count(data),
+        keypoints=_keypoint_count(data),
         presence=learns_presence(recipe, data),
     )
     return Plan(folder, recipe, network, facts["weights"], last)
 
 
 def _decoded(data: Dataset, split: str, plan: Plan, listener: Listener) -> Decoded:
-    listener.stage(f"Decoding {split} pictures")
+    listener.stage(f"Decoding {split} images")
     part = data.part("train" if split == "train" else "val")
     return decode(part, plan.recipe.model.size, progress=listener.advance)
 
@@ -224,7 +224,7 @@ def _write_plan(plan: Plan, data: Dataset, decoded: Mapping[str, Decoded]) -> No
         write_whole(file, json.dumps(facts, indent=1).encode())
     elif _read_facts(plan.folder) != facts:
         raise SettingError(
-            f"--resume {plan.folder}: its pictures or labels have changed since. Start a new run, "
+            f"--resume {plan.folder}: its images or labels have changed since. Start a new run, "
             f"with --weights {plan.folder / 'weights.safetensors'} to keep what it learned."
         )
 

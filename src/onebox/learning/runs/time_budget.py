@@ -25,7 +25,7 @@ from onebox.learning.fitting.schedules import (
 from onebox.learning.networks.network import Network
 from onebox.recipes.schema import Recipe
 
-_FEWEST_STEPS = 200  # below it, smaller pictures teach more than fewer steps
+_FEWEST_STEPS = 200  # below it, smaller images teach more than fewer steps
 _SIZES = (1.0, 0.84, 0.67, 0.5)  # of the recipe's, tried from the largest
 _MULTIPLE = 32  # pixels; the deepest map of most backbones has a cell for so many
 _ALIKE = 1.1  # the most that one time is of another, for both to be undisturbed
@@ -37,7 +37,7 @@ _HEADS = 0.15  # of it, where the backbone's maps are kept
 _BEFORE, _AFTER = 8.0, 12.0  # seconds: imports and labels; decoding, the export, what is written
 _AROUND = _BEFORE + _AFTER
 _MARGIN = 0.9  # of the budget is planned; machines have other work
-_MEASURED = 0.015  # seconds to measure a picture from its file
+_MEASURED = 0.015  # seconds to measure an image from its file
 _MOST_PASSES = 3  # times the epochs that a recipe leaves to be planned
 
 
@@ -46,9 +46,9 @@ class Work:
     """How much there is to do.
 
     Attributes:
-        train: Pictures to train on.
-        val: Pictures to validate on, at each validation.
-        measured: Pictures that the exported file is measured on, each as often as that is done.
+        train: Images to train on.
+        val: Images to validate on, at each validation.
+        measured: Images that the exported file is measured on, each as often as that is done.
     """
 
     train: int
@@ -63,7 +63,7 @@ def plan(recipe: Recipe, network: Network, work: Work) -> tuple[Recipe, Deadline
         recipe: Its size and schedule are tried first. ``train.minutes`` is from now to the end of
             the command; where it is absent, nothing is planned.
         network: Steps are timed on it; its weights stay as they are.
-        work: The pictures.
+        work: The images.
 
     Returns:
         The recipe, and the deadline that training must keep though the machine grows slower; None
@@ -85,8 +85,8 @@ def plan(recipe: Recipe, network: Network, work: Work) -> tuple[Recipe, Deadline
     if not chosen.train.epochs:
         least = _least_minutes(chosen, work, cost)
         raise SettingError(
-            f"--minutes {minutes:g}: one epoch over {work.train} pictures at {chosen.model.size} "
-            f"px takes longer. Give it {least} minutes, fewer pictures, or a smaller backbone."
+            f"--minutes {minutes:g}: one epoch over {work.train} images at {chosen.model.size} "
+            f"px takes longer. Give it {least} minutes, fewer images, or a smaller backbone."
         )
     return chosen, _deadline(chosen, work, cost, ends_at)
 
@@ -125,7 +125,7 @@ def _fitting_epochs(
 ) -> int:
     """As many as fit, where so many have the maps of a resting backbone kept, and where not."""
     look = _look_seconds(recipe, work, cost)
-    left = seconds - recipe.train.head_views * look
+    left = seconds - recipe.train.feature_cache_views * look
     kept = math.floor(left / _epoch_seconds(recipe, work, cost, _HEADS))
     if _keeps_views(min(kept, _most_epochs(recipe, work)), recipe, work):
         return kept
@@ -154,12 +154,12 @@ def _epoch_seconds(
 
 
 def _validation_seconds(recipe: Recipe, work: Work, cost: Callable[[int], float]) -> float:
-    """Seconds of a validation: a picture takes about a third of a step's arithmetic."""
+    """Seconds of a validation: an image takes about a third of a step's arithmetic."""
     return work.val / recipe.train.batch_size * cost(recipe.model.size) / 3
 
 
 def _look_seconds(recipe: Recipe, work: Work, cost: Callable[[int], float]) -> float:
-    """Seconds in which a backbone at rest looks at all pictures once."""
+    """Seconds in which a backbone at rest looks at all images once."""
     return steps_a_pass(work.train, recipe) * _RESTING * cost(size_at(0.0, recipe))
 
 
@@ -168,7 +168,7 @@ def _step_seconds(
 ) -> float:
     """Seconds of the step at a share ``done`` of them; ``resting`` is that of a step at rest."""
     whole = cost(size_at(done, recipe))
-    return resting * whole if done < (recipe.train.head_first or 0.0) else whole
+    return resting * whole if done < (recipe.train.freeze_backbone_fraction or 0.0) else whole
 
 
 def _least_minutes(recipe: Recipe, work: Work, cost: Callable[[int], float]) -> int:
@@ -178,7 +178,7 @@ def _least_minutes(recipe: Recipe, work: Work, cost: Callable[[int], float]) -> 
 
 
 def _cost_of_step(recipe: Recipe, network: Network) -> Callable[[int], float]:
-    """Seconds of a step as a function of the side of its pictures."""
+    """Seconds of a step as a function of the side of its images."""
     keep_freed_memory()  # as training does: it halves a step's time
     small = max(_MULTIPLE, size_at(0.0, recipe) // 2 // _MULTIPLE * _MULTIPLE)
     sides = sorted({recipe.model.size, small if recipe.model.vectorizer == "pyramid" else 0} - {0})
@@ -196,14 +196,14 @@ def _time_step(recipe: Recipe, network: Network, side: int) -> float:
     given = network.parameter_groups(recipe)
     groups = [{**group, "lr": 0.0, "weight_decay": 0.0} for group in given]
     optimizer = OPTIMIZERS[recipe.train.optimizer](groups, fused=True)
-    pictures = torch.rand(recipe.train.batch_size, 3, side, side)
-    pictures = pictures.to(memory_format=torch.channels_last)
+    images = torch.rand(recipe.train.batch_size, 3, side, side)
+    images = images.to(memory_format=torch.channels_last)
     network.train().to(memory_format=torch.channels_last)
     rest(network.backbone, is_resting=False, frozen_stages=recipe.train.frozen_stages)
 
     def step() -> float:
         start = time.perf_counter()
-        outputs = network(pictures)
+        outputs = network(images)
         (outputs.box.boxes.sum() + outputs.class_logits.sum()).backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

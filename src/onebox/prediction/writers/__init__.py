@@ -1,8 +1,8 @@
 """Predictions in files: JSON lines, CSV, COCO results and Parquet, written as they are made.
 
-From a model with joints, each answer has its keypoints too, and from one that says whether the
+From a model with keypoints, each answer has its keypoints too, and from one that says whether the
 subject is there, the probability of that; from one without, nothing speaks of them. Label, box and
-score are those of the model also where it says that the subject is not there. The pictures of a
+score are those of the model also where it says that the subject is not there. The images of a
 video have one name, and the number and the time of the frame beside it.
 """
 

@@ -1,8 +1,8 @@
-"""A COCO results list; pictures and categories are numbered from 1 in their own order.
+"""A COCO results list; images and categories are numbered from 1 in their own order.
 
-A picture that could not be read keeps its number and has no entry. The picture's name stands beside
+An image that could not be read keeps its number and has no entry. The image's name stands beside
 its number, since the numbers are ours; a frame has its own number, and ``frame`` and ``time_s``.
-With joints, an entry has ``keypoints`` as ``x, y, confidence`` one after another: evaluation by
+With keypoints, an entry has ``keypoints`` as ``x, y, confidence`` one after another: evaluation by
 COCO's own rules passes over the third.
 """
 
@@ -15,16 +15,16 @@ import numpy as np
 from onebox.boxes import from_xyxy
 from onebox.prediction.writers.json_lines import object_in
 from onebox.prediction.writers.kinds import Held, Kind, Whole
-from onebox.prediction.writers.records import Layout, Row, flat_joints
+from onebox.prediction.writers.records import Layout, Row, flat_keypoints
 
 _ANSWERED = "category_id"
 
 
 def entry(row: Row, layout: Layout, number: int) -> dict[str, object]:
-    """The entry of one picture."""
+    """The entry of one image."""
     answer = row.prediction
     moment = {} if row.frame is None else {"frame": row.frame, "time_s": row.time_s}
-    joints = flat_joints(answer, layout.joints)
+    keypoints = flat_keypoints(answer, layout.keypoints)
     return {
         "image_id": number,
         "file_name": row.image,
@@ -32,7 +32,7 @@ def entry(row: Row, layout: Layout, number: int) -> dict[str, object]:
         _ANSWERED: layout.classes.index(answer.label) + 1,
         "bbox": from_xyxy(np.array([answer.box]), "xywh")[0].tolist(),
         "score": answer.score,
-        **({} if layout.joints is None else {"keypoints": joints}),
+        **({} if layout.keypoints is None else {"keypoints": keypoints}),
     }
 
 

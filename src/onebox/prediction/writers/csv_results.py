@@ -1,7 +1,7 @@
-"""CSV: a header and one row a picture; without videos, it reads back as labels.
+"""CSV: a header and one row an image; without videos, it reads back as labels.
 
 ``frame`` and ``time_s`` are the next columns where there are videos, then ``present`` where the
-answers have it. With joints, each has three more: ``NAME_x``, ``NAME_y`` and ``NAME_confidence``.
+answers have it. With keypoints, each has three more: ``NAME_x``, ``NAME_y`` and ``NAME_confidence``.
 """
 
 import csv
@@ -9,20 +9,20 @@ import io
 from collections.abc import Iterator
 
 from onebox.prediction.writers.kinds import Held, Kind
-from onebox.prediction.writers.records import Layout, Row, flat_joints
+from onebox.prediction.writers.records import Layout, Row, flat_keypoints
 
 COLUMNS = ("image", "label", "score", "x_min", "y_min", "x_max", "y_max")
 MOMENT_COLUMNS = ("frame", "time_s")
-_PER_JOINT = ("x", "y", "confidence")
+_PER_KEYPOINT = ("x", "y", "confidence")
 
 
 def columns(layout: Layout) -> list[str]:
     """The names of the columns."""
     moment = MOMENT_COLUMNS if layout.has_frames else ()
     presence = ("present",) if layout.has_presence else ()
-    names = () if layout.joints is None else layout.joints.names
-    of_joints = [f"{name}_{part}" for name in names for part in _PER_JOINT]
-    return [*COLUMNS, *moment, *presence, *of_joints]
+    names = () if layout.keypoints is None else layout.keypoints.names
+    of_keypoints = [f"{name}_{part}" for name in names for part in _PER_KEYPOINT]
+    return [*COLUMNS, *moment, *presence, *of_keypoints]
 
 
 def cells(row: Row, layout: Layout) -> list[str | float | int | None]:
@@ -30,8 +30,8 @@ def cells(row: Row, layout: Layout) -> list[str | float | int | None]:
     answer = row.prediction
     moment = [row.frame, row.time_s] if layout.has_frames else []
     present = [answer.present] if layout.has_presence else []
-    joints = flat_joints(answer, layout.joints)
-    return [row.image, answer.label, answer.score, *answer.box, *moment, *present, *joints]
+    keypoints = flat_keypoints(answer, layout.keypoints)
+    return [row.image, answer.label, answer.score, *answer.box, *moment, *present, *keypoints]
 
 
 def held(lines: Iterator[str], layout: Layout) -> Iterator[Held]:

@@ -1,4 +1,4 @@
-"""The names of pictures in a results file."""
+"""The names of images in a results file."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -10,7 +10,7 @@ _FOLDERS = 256
 
 
 def names_in(file: Path) -> Callable[[Path], str]:
-    """How pictures are named in a results file: as the user wrote it where that leads there.
+    """How images are named in a results file: as the user wrote it where that leads there.
 
     Names in a file resolve against its folder, as they do in label files. What is no plain file
     (``/dev/stdout``) has no folder that counts.

@@ -13,10 +13,10 @@ class Held:
     """A line that a file has already.
 
     Attributes:
-        image: The picture's name.
-        frame: The number of the frame; None for a picture.
-        number: The picture's, in files that number them.
-        is_read: Whether the picture could be read: a line may only keep its number.
+        image: The image's name.
+        frame: The number of the frame; None for an image.
+        number: The image's, in files that number them.
+        is_read: Whether the image could be read: a line may only keep its number.
     """
 
     image: str
@@ -46,11 +46,11 @@ class Kind:
 
     Attributes:
         beginning: How every such file begins.
-        line: A row and the number of its picture → its line, with its end.
+        line: A row and the number of its image → its line, with its end.
         held: Lines of a file, its header first → what they hold. It raises ``ValueError`` with
             what is wrong with a line, and may leave the last one out where that is torn.
         header: The first line, with its end; empty for none.
-        unread: The name and number of a picture that could not be read → a line that keeps its
+        unread: The name and number of an image that could not be read → a line that keeps its
             number; None where nothing does.
         whole: How lines become the file; None where they are the file.
         has_columns: Whether all rows have what the layout says, and nothing else.

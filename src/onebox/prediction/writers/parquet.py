@@ -105,7 +105,7 @@ def _as_cells(row: dict[str, Any], layout: Layout) -> dict[str, Any]:
 
 def _as_lines(rows: Iterable[dict[str, Any]], layout: Layout) -> Iterator[str]:
     """Rows of the table as the JSON lines that they were made of."""
-    names = () if layout.joints is None else layout.joints.names
+    names = () if layout.keypoints is None else layout.keypoints.names
     for row in rows:
         points = {
             name: [row[f"{name}_{part}"] for part in ("x", "y", "confidence")] for name in names

@@ -2,7 +2,7 @@
 
 While answers are made, their lines go to ``FILE.part`` (``FILE.part.jsonl`` of those kinds that are
 no text of lines), each written out at once. Its lock keeps other processes away, and goes with
-the process, however that ends. Whoever goes on with it reads which pictures it has, and cuts off a
+the process, however that ends. Whoever goes on with it reads which images it has, and cuts off a
 last line that is torn. At the end it takes the name of the file, or becomes it.
 """
 
@@ -72,7 +72,7 @@ class Recorder:
             self._scratch.cleanup()
 
     def holds(self, image: str, frame: int | None = None) -> bool:
-        """Whether the file had an answer for the picture when it was opened."""
+        """Whether the file had an answer for the image when it was opened."""
         return hash((image, frame)) in self._known
 
     def write(self, row: Row) -> None:
@@ -85,14 +85,14 @@ class Recorder:
         if self._kind.has_columns and row.frame is not None and not self._layout.has_frames:
             raise SettingError(
                 f"{row.image}: is a video, and {self._file} has no columns for frames, since it "
-                "began with pictures. Name the videos of a list first, or write --jsonl."
+                "began with images. Name the videos of a list first, or write --jsonl."
             )
         number = self._number((row.image, row.frame))
         self._append(self._kind.line(row, self._layout, number))
         self.kept += 1
 
     def write_unread(self, image: str) -> None:
-        """Keep the number of a picture that cannot be read, in files that number pictures.
+        """Keep the number of an image that cannot be read, in files that number images.
 
         Raises:
             OneboxError: If it cannot be written.

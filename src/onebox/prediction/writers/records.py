@@ -4,17 +4,17 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from onebox.structures import Joints, Prediction
+from onebox.structures import KeypointSet, Prediction
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The answer for one picture.
+    """The answer for one image.
 
     Attributes:
-        image: The picture's name; a frame has that of its video.
+        image: The image's name; a frame has that of its video.
         prediction: The answer.
-        frame: The number of the frame, from 0; None for a picture.
+        frame: The number of the frame, from 0; None for an image.
         time_s: When the frame is shown, in seconds from the start.
     """
 
@@ -30,23 +30,25 @@ class Layout:
 
     Attributes:
         classes: The model's, in the order of the probabilities.
-        joints: The model's; None for none.
+        keypoints: The model's; None for none.
         has_presence: Whether the model says how probable it is that the subject is there.
         has_frames: Whether some rows are frames of a video.
     """
 
     classes: tuple[str, ...]
-    joints: Joints | None = None
+    keypoints: KeypointSet | None = None
     has_presence: bool = False
     has_frames: bool = False
 
 
 def as_json(row: Row, layout: Layout) -> dict[str, Any]:
-    """The answer by name; with joints, ``keypoints`` has ``[x, y, confidence]`` for each."""
+    """The answer by name; with keypoints, ``keypoints`` has ``[x, y, confidence]`` for each."""
     prediction = row.prediction
     moment = {} if row.frame is None else {"frame": row.frame, "time_s": row.time_s}
     present = {} if prediction.present is None else {"present": prediction.present}
-    keypoints = {} if layout.joints is None else {"keypoints": _by_name(prediction, layout.joints)}
+    keypoints = (
+        {} if layout.keypoints is None else {"keypoints": _by_name(prediction, layout.keypoints)}
+    )
     return {
         "image": row.image,
         **moment,
@@ -64,12 +66,12 @@ def as_json_line(row: Row, layout: Layout) -> str:
     return json.dumps(as_json(row, layout))
 
 
-def flat_joints(prediction: Prediction, joints: Joints | None) -> list[float]:
-    """The numbers of all joints, one joint after another; none without joints."""
-    points = () if joints is None else prediction.keypoints or ()
+def flat_keypoints(prediction: Prediction, keypoints: KeypointSet | None) -> list[float]:
+    """The numbers of all keypoints, one keypoint after another; none without keypoints."""
+    points = () if keypoints is None else prediction.keypoints or ()
     return [number for point in points for number in point]
 
 
-def _by_name(prediction: Prediction, joints: Joints) -> dict[str, list[float]]:
+def _by_name(prediction: Prediction, keypoints: KeypointSet) -> dict[str, list[float]]:
     points = prediction.keypoints or ()
-    return {name: list(point) for name, point in zip(joints.names, points, strict=True)}
+    return {name: list(point) for name, point in zip(keypoints.names, points, strict=True)}
