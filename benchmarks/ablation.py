@@ -92,7 +92,7 @@ class Mirrored:
 
     def predict(self, source: Path | ndarray) -> onebox.Prediction:
         """The answer for the image, with the mean of both boxes."""
-        image = images.load(source, at_least=self._localizer.facts.size)
+        image = images.load(source, at_least=self._localizer.card.size)
         first = self._localizer.predict(source)
         again = self._localizer.predict(np.ascontiguousarray(image.pixels[:, ::-1]))
         (across, down), width = image.scale_xy, image.size_wh[0]

@@ -11,7 +11,8 @@ from machine import arguments, model_or_untrained, percentiles, publish
 from turns import interleaved
 
 from onebox import images
-from onebox.runtime import INPUT, OUTPUTS, Localizer, load
+from onebox.outputs import INPUT, OUTPUTS
+from onebox.runtime import Localizer, load
 from onebox.sessions import Sessions
 from onebox.threads import allowed
 
@@ -36,7 +37,7 @@ def timed(model: Path, threads: int, runs: int) -> Iterator[Row]:
     """A row for each array and competitor; ``above`` is by how much it is slower than the bare."""
     # One session for all competitors: two would fight for the cores.
     sessions = Sessions(model, threads)
-    facts = load(model, threads=threads).facts
+    facts = load(model, threads=threads).card
     localizer = Localizer(sessions, facts, str(model)).with_refinement(None)
     for height, width in _SHAPES:
         yield from _rows(localizer, sessions, (height, width), runs)
@@ -46,7 +47,7 @@ def _rows(
     localizer: Localizer, sessions: Sessions, shape: tuple[int, int], runs: int
 ) -> Iterator[Row]:
     array = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
-    shrunk = images.load(array, at_least=localizer.facts.size).pixels
+    shrunk = images.load(array, at_least=localizer.card.size).pixels
     run = sessions.single.run
     competitors: dict[str, Callable[[], object]] = {
         "predict": lambda: localizer.predict(array),

@@ -18,7 +18,7 @@ from machine import facts, percentiles
 
 import onebox
 from onebox.recipes.loading import read_recipe, recipe_names
-from onebox.recipes.schema import Recipe
+from onebox.recipes.recipe import Recipe
 
 _SIZES = {True: 96, False: 128}  # of generated images, of real ones
 _SEEN = 6000  # training images that are seen, whatever their number

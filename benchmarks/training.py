@@ -27,7 +27,7 @@ from onebox.learning.fitting.module import fit, keep_freed_memory
 from onebox.learning.networks.network import Network, total_loss
 from onebox.progress import Silent
 from onebox.recipes.loading import read_recipe
-from onebox.recipes.schema import Recipe
+from onebox.recipes.recipe import Recipe
 
 _VAL_SHARE = 8  # training images to one validation image, as in the generated data sets
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from onebox.learning.exporting.onnx_export import PARITY_IMAGES, export
 from onebox.learning.networks.network import Network
+from onebox.model_card import ModelCard
 from onebox.recipes.loading import read_recipe
-from onebox.runtime import ModelFacts
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
     recipe = read_recipe("default", ["model.pretrained=false", *changes])
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (PARITY_IMAGES, 96, 128, 3), dtype=np.uint8)
-    facts = ModelFacts(classes=("subject",), size=recipe.model.size)
+    facts = ModelCard(classes=("subject",), size=recipe.model.size)
     export(Network(recipe, classes=1), facts, options.file, list(images))
 
 

@@ -46,7 +46,7 @@ def heeded_interrupt():
 @pytest.fixture(scope="session")
 def tiny_recipe():
     """The default's kind of network, as small as timm has them, from no weights."""
-    from onebox.recipes.loading import check_recipe
+    from onebox.recipes.recipe import check_recipe
 
     settings = {
         "model": {
@@ -98,7 +98,7 @@ def write_bright_model():
     from onnx.helper import make_graph, make_model, make_node, make_opsetid
     from onnx.helper import make_tensor_value_info as value
 
-    from onebox.runtime import METADATA_KEY, ModelFacts
+    from onebox.model_card import METADATA_KEY, ModelCard
 
     def constant(name, values, kind):
         return onnx.numpy_helper.from_array(np.array(values, kind), name)
@@ -138,7 +138,7 @@ def write_bright_model():
             constants,
         )
         model = make_model(graph, opset_imports=[make_opsetid("", 18)], ir_version=10)
-        known = ModelFacts(("disc",), 32, **facts)
+        known = ModelCard(("disc",), 32, **facts)
         onnx.helper.set_model_props(model, {METADATA_KEY: known.as_json()})
         onnx.save(model, path)
         return path

@@ -21,7 +21,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 import onebox
-from onebox.runtime import METADATA_KEY, SCHEMA_VERSION, ModelFacts
+from onebox.model_card import METADATA_KEY, SCHEMA_VERSION, ModelCard
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/deploy.md").read_text("utf-8")
@@ -77,10 +77,10 @@ def looking_twice(model_file, tmp_path):
     """Make ``model.onnx`` with two classes, a presence and a second look."""
 
     def make(share):
-        path, known = tmp_path / "model.onnx", onebox.load(model_file).facts
+        path, known = tmp_path / "model.onnx", onebox.load(model_file).card
         model = onnx.load(model_file)
         with_presence(model, share)
-        facts = ModelFacts(("ring", "disc"), known.size, presence=True, refinement=1.4)
+        facts = ModelCard(("ring", "disc"), known.size, presence=True, refinement=1.4)
         onnx.helper.set_model_props(model, {METADATA_KEY: facts.as_json()})
         onnx.save(model, path)
         return path

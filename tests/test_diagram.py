@@ -6,7 +6,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from onebox.diagram import draw_network, shapes_text
-from onebox.runtime import ModelFacts, Part, load
+from onebox.model_card import ModelCard, Part
+from onebox.runtime import load
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -16,7 +17,7 @@ BACKBONE = Part(
 VECTORIZER = Part("vectorizer", "GlobalAveragePool", 1, 0, 0, ((2048,),))
 BOX = Part("box_head", "DirectBox", 3, 1_050_000, 1_049_088, ((4,), (4,)))
 LABEL = Part("class_head", "ClassHead", 1, 6_147, 6_144, ((3,),))
-FACTS = ModelFacts(("cat", "dog", "owl"), 224, parts=(BACKBONE, VECTORIZER, BOX, LABEL))
+FACTS = ModelCard(("cat", "dog", "owl"), 224, parts=(BACKBONE, VECTORIZER, BOX, LABEL))
 
 
 def drawn(facts):
@@ -98,7 +99,7 @@ def test_a_long_name_is_squeezed_into_its_card(letters):
     part = Part("backbone", "m" * letters, 1, 1, 1, ((1, 1, 1),))
     [line] = [
         one
-        for one in drawn(ModelFacts(("a",), 64, parts=(part,))).iter(f"{SVG}text")
+        for one in drawn(ModelCard(("a",), 64, parts=(part,))).iter(f"{SVG}text")
         if one.text == part.kind
     ]
     width = cards(drawn(FACTS))[0][2]
@@ -107,7 +108,7 @@ def test_a_long_name_is_squeezed_into_its_card(letters):
 
 
 def test_a_trained_model_is_drawn_with_all_that_it_says_of_itself(model_file):
-    facts = load(model_file).facts
+    facts = load(model_file).card
     text = words(drawn(facts))
     assert len(facts.parts) >= 5
     for part in facts.parts:

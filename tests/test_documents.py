@@ -26,7 +26,7 @@ from onebox.evaluation import summarize
 from onebox.metrics import compare
 from onebox.prediction import writers
 from onebox.recipes.loading import recipe_names
-from onebox.recipes.schema import Recipe
+from onebox.recipes.recipe import Recipe
 from onebox.structures import KeypointSet, Prediction, Sample
 
 ROOT = Path(__file__).parents[1]

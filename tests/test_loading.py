@@ -43,9 +43,9 @@ def test_a_file_of_windows_is_told_by_its_name_and_all_else_is_a_network(
 def test_every_model_answers_as_evaluation_and_a_caller_expect(model):
     assert isinstance(model, loading.Model)
     assert isinstance(model, evaluation.Predictor)
-    assert (model.classes, model.keypoints, model.facts.keypoints) == (("disc",), None, None)
-    assert model.facts.classes == model.classes
-    assert model.facts.mean_box == model.mean_box
+    assert (model.classes, model.keypoints, model.card.keypoints) == (("disc",), None, None)
+    assert model.card.classes == model.classes
+    assert model.card.mean_box == model.mean_box
     assert model.name.endswith(("model.npz", "model.onnx"))
     answer = model.predict(np.zeros((40, 60, 3), np.uint8))
     assert 0 <= answer.box[0] <= answer.box[2] <= 60

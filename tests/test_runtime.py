@@ -11,15 +11,9 @@ from PIL import Image, ImageFilter
 
 import onebox
 from onebox.errors import ImageError, ModelError
-from onebox.runtime import (
-    INPUT,
-    KEYPOINTS_OUTPUT,
-    METADATA_KEY,
-    OUTPUTS,
-    ModelFacts,
-    Part,
-    load,
-)
+from onebox.model_card import METADATA_KEY, ModelCard, Part
+from onebox.outputs import INPUT, KEYPOINTS_OUTPUT, OUTPUTS
+from onebox.runtime import load
 from onebox.structures import KeypointSet
 
 
@@ -51,34 +45,34 @@ def write_model(path, *, outputs=OUTPUTS, metadata=None):
     return path
 
 
-FACTS = ModelFacts(("cat", "dog"), 64, mean_box=(0.1, 0.2, 0.8, 0.9))
+FACTS = ModelCard(("cat", "dog"), 64, mean_box=(0.1, 0.2, 0.8, 0.9))
 
 
 # --- what a model file says of itself ----------------------------------------------------------
 
 
 def test_facts_read_back_from_their_text_equal():
-    assert ModelFacts.from_json(FACTS.as_json()) == FACTS
-    bare = ModelFacts(("cat",), 32)
-    assert ModelFacts.from_json(bare.as_json()) == bare
+    assert ModelCard.from_json(FACTS.as_json()) == FACTS
+    bare = ModelCard(("cat",), 32)
+    assert ModelCard.from_json(bare.as_json()) == bare
 
 
 def test_keypoints_and_parts_read_back_equal():
     keypoints = KeypointSet(("hip", "knee"), skeleton=((0, 1),), flip_pairs=((0, 1),))
     part = Part("backbone", "resnet18", 60, 11_000_000, 1_800_000_000, ((256, 4, 4), (512, 2, 2)))
-    facts = ModelFacts(("cat",), 32, keypoints=keypoints, parts=(part,))
-    assert ModelFacts.from_json(facts.as_json()) == facts
+    facts = ModelCard(("cat",), 32, keypoints=keypoints, parts=(part,))
+    assert ModelCard.from_json(facts.as_json()) == facts
 
 
 def test_facts_of_a_later_onebox_may_hold_more():
     text = json.dumps({**json.loads(FACTS.as_json()), "favourite_colour": "blue"})
-    assert ModelFacts.from_json(text) == FACTS
+    assert ModelCard.from_json(text) == FACTS
 
 
 def test_a_loaded_model_says_what_it_knows(localizer, model_file):
     assert localizer.classes == ("disc",)
     assert localizer.name == str(model_file)
-    assert localizer.facts.size == 64
+    assert localizer.card.size == 64
     x_min, y_min, x_max, y_max = localizer.mean_box
     assert 0 < x_min < x_max < 1
     assert 0 < y_min < y_max < 1
@@ -160,7 +154,7 @@ def test_a_model_without_an_output_is_refused_by_its_name(tmp_path):
 
 
 def test_a_model_that_tells_of_keypoints_must_have_their_output(tmp_path):
-    facts = ModelFacts(("cat",), 32, keypoints=KeypointSet(("hip", "knee")))
+    facts = ModelCard(("cat",), 32, keypoints=KeypointSet(("hip", "knee")))
     file = write_model(tmp_path / "model.onnx", metadata=facts.as_json())
     with pytest.raises(ModelError, match="lacks the outputs keypoints"):
         load(file)
@@ -175,7 +169,7 @@ def test_a_model_without_keypoints_predicts_none(localizer, disc):
 
 def test_a_whole_file_is_not_refused(tmp_path):
     file = write_model(tmp_path / "model.onnx", metadata=FACTS.as_json())
-    assert load(file).facts == FACTS
+    assert load(file).card == FACTS
 
 
 # --- sources -----------------------------------------------------------------------------------

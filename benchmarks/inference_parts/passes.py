@@ -50,7 +50,7 @@ def _predicting(model: Path, threads: int) -> Pass:
 
 def _decoding(model: Path, threads: int) -> Pass:
     """Threads that take file after file, decode it as small as the model allows, and drop it."""
-    facts = onebox.load(model, threads=1).facts
+    facts = onebox.load(model, threads=1).card
     at_least = facts.size * (1 if facts.refinement is None else 2)
 
     def work(files: Iterator[Path], done: list[int]) -> None:

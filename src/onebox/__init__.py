@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from onebox.learning.runs.artifacts import Run
     from onebox.learning.runs.run import train
     from onebox.recipes.loading import read_recipe
-    from onebox.recipes.schema import Recipe
+    from onebox.recipes.recipe import Recipe
 
 __version__ = "0.1.0"
 
@@ -51,7 +51,7 @@ __all__ = [
 
 # What needs PyTorch, or settings that only training needs, is imported when it is first asked for.
 _LATER = {
-    "Recipe": "onebox.recipes.schema",
+    "Recipe": "onebox.recipes.recipe",
     "Run": "onebox.learning.runs.artifacts",
     "read_recipe": "onebox.recipes.loading",
     "train": "onebox.learning.runs.run",

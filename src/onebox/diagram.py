@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from onebox.runtime import ModelFacts, Part
+from onebox.model_card import ModelCard, Part
 
 _WIDTH, _HEIGHT, _GAP, _MARGIN = 310, 92, 44, 16
 _HEADS = "_head"
@@ -17,7 +17,7 @@ _STYLE = (
 )
 
 
-def draw_network(facts: ModelFacts) -> str:
+def draw_network(facts: ModelCard) -> str:
     """Draw a model's parts: the trunk from left to right, then the heads below one another.
 
     Args:

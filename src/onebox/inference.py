@@ -12,24 +12,14 @@ import numpy as np
 import onnxruntime
 from numpy import ndarray
 
+from onebox.outputs import INPUT, KEYPOINTS_OUTPUT, PRESENCE_OUTPUT
 from onebox.refinement import Part, part_around
 from onebox.structures import PRESENT
-
-INPUT = "image"
-OUTPUTS = ("box", "probability", "score")
-KEYPOINTS_OUTPUT = "keypoints"
-PRESENCE_OUTPUT = "presence"
 
 _SMALLEST = 1e-6
 
 Found = Mapping[str, Any]
 """Arrays of one image by the names of their outputs, in the pixels that were shown."""
-
-
-def outputs_of(*, keypoints: bool, presence: bool) -> tuple[str, ...]:
-    """The outputs of a model file, in order."""
-    also = {KEYPOINTS_OUTPUT: keypoints, PRESENCE_OUTPUT: presence}
-    return (*OUTPUTS, *(name for name, is_there in also.items() if is_there))
 
 
 @dataclass(frozen=True, slots=True)

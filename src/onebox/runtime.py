@@ -5,13 +5,10 @@ decoding of the box. What is left here is to read images and to name the classes
 """
 
 import dataclasses
-import json
 import os
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -20,161 +17,44 @@ from numpy import ndarray
 from onebox import images, streaming
 from onebox.errors import ModelError
 from onebox.images import LoadedImage, Source
-from onebox.inference import (
-    INPUT,
-    KEYPOINTS_OUTPUT,
-    OUTPUTS,
-    PRESENCE_OUTPUT,
-    Found,
-    Looks,
-    outputs_of,
-)
+from onebox.inference import Found, Looks
+from onebox.model_card import METADATA_KEY, ModelCard
+from onebox.outputs import KEYPOINTS_OUTPUT, PRESENCE_OUTPUT, outputs_of
 from onebox.refinement import FINER
 from onebox.sessions import CPU, Provider, Sessions
 from onebox.streaming import Answer
 from onebox.structures import Box, KeypointSet, Prediction
 from onebox.threads import checked
 
-__all__ = [
-    "INPUT",
-    "KEYPOINTS_OUTPUT",
-    "METADATA_KEY",
-    "OUTPUTS",
-    "PRESENCE_OUTPUT",
-    "SCHEMA_VERSION",
-    "Localizer",
-    "ModelFacts",
-    "Part",
-    "load",
-    "outputs_of",
-]
-
-SCHEMA_VERSION = 1
-METADATA_KEY = "onebox"
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One part of a network, for a person to read.
-
-    Attributes:
-        name: What it is for: ``backbone``, ``vectorizer``, ``box_head`` and so on.
-        kind: What it is.
-        layers: Modules that hold no others.
-        parameters: Numbers that were learned.
-        multiply_adds: For one image.
-        shapes: Of what it makes of one image.
-    """
-
-    name: str
-    kind: str
-    layers: int
-    parameters: int
-    multiply_adds: int
-    shapes: tuple[tuple[int, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ModelFacts:
-    """What a model file says of itself.
-
-    Attributes:
-        classes: Names of the classes, in the order of the probabilities.
-        size: Side of the square that the network sees, in pixels.
-        mean_box: The mean training box as ``xyxy`` in shares of the image's sides; None where
-            no training image had a box.
-        keypoints: The keypoints it finds, in the order of the predictions' keypoints; None for none.
-        presence: Whether it says how probable it is that the subject is there.
-        refinement: Sides of the part that is looked at again over sides of the first box; None
-            where one look is as good.
-        recipe: The settings it was trained with, as plain values.
-        provenance: What made it: versions, weights, data.
-        metrics: What it scored, by split.
-        parts: What the network is made of, in the order in which data flows.
-    """
-
-    classes: tuple[str, ...]
-    size: int
-    mean_box: Box | None = None
-    keypoints: KeypointSet | None = None
-    presence: bool = False
-    refinement: float | None = None
-    recipe: Mapping[str, Any] = field(default_factory=dict)
-    provenance: Mapping[str, Any] = field(default_factory=dict)
-    metrics: Mapping[str, Any] = field(default_factory=dict)
-    parts: tuple[Part, ...] = ()
-
-    def as_json(self) -> str:
-        """The text that stands in the file's metadata."""
-        return json.dumps({"schema_version": SCHEMA_VERSION, **dataclasses.asdict(self)})
-
-    @classmethod
-    def from_json(cls, text: str) -> "ModelFacts":
-        """Read the text of `as_json`.
-
-        Raises:
-            ValueError: If the text is of another schema, or lacks something.
-        """
-        facts = json.loads(text)
-        if not isinstance(facts, dict) or "schema_version" not in facts:
-            raise ValueError("has no schema_version")
-        version = facts.pop("schema_version")
-        if version != SCHEMA_VERSION:
-            raise ValueError(f"is of schema {version}, and this onebox reads {SCHEMA_VERSION}")
-        names = {each.name for each in dataclasses.fields(cls)}
-        if missing := {"classes", "size"} - facts.keys():
-            raise ValueError(f"lacks {', '.join(sorted(missing))}")
-        known = {name: value for name, value in facts.items() if name in names}
-        mean_box = known.get("mean_box")
-        known["mean_box"] = None if mean_box is None else tuple(mean_box)
-        known["keypoints"] = _keypoints_of(known.get("keypoints"))
-        known["parts"] = tuple(_part_of(part) for part in known.get("parts", ()))
-        return cls(**{**known, "classes": tuple(known["classes"])})
-
-
-def _part_of(facts: Mapping[str, Any]) -> Part:
-    shapes = tuple(tuple(int(length) for length in shape) for shape in facts["shapes"])
-    return Part(**{**facts, "shapes": shapes})
-
-
-def _keypoints_of(facts: Mapping[str, Any] | None) -> KeypointSet | None:
-    if facts is None:
-        return None
-    pairs = {
-        name: tuple((int(first), int(second)) for first, second in facts[name])
-        for name in ("skeleton", "flip_pairs")
-    }
-    return KeypointSet(tuple(facts["names"]), **pairs)
-
 
 class Localizer:
     """A loaded model. Threads may share one.
 
     Attributes:
-        facts: What the model file says of itself.
+        card: What the model file says of itself.
         name: The file.
     """
 
-    def __init__(self, sessions: Sessions, facts: ModelFacts, name: str) -> None:
-        self.facts = facts
+    def __init__(self, sessions: Sessions, card: ModelCard, name: str) -> None:
+        self.card = card
         self.name = name
         self._sessions = sessions
-        self._looks = Looks(_outputs(facts), facts.refinement)
+        self._looks = Looks(_outputs(card), card.refinement)
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in the order of the probabilities."""
-        return self.facts.classes
+        return self.card.classes
 
     @property
     def mean_box(self) -> Box | None:
         """The mean training box, in shares of the image's sides."""
-        return self.facts.mean_box
+        return self.card.mean_box
 
     @property
     def keypoints(self) -> KeypointSet | None:
         """What the keypoints of its predictions are called; None without keypoints."""
-        return self.facts.keypoints
+        return self.card.keypoints
 
     def predict(self, source: Source) -> Prediction:
         """Find the subject of one image.
@@ -231,9 +111,9 @@ class Localizer:
         return streaming.predict_each(self._predict_beside, sources, threads=workers)
 
     def with_refinement(self, margin: float | None) -> "Localizer":
-        """The same model with another second look, or none; see `ModelFacts`."""
-        facts = dataclasses.replace(self.facts, refinement=margin)
-        return Localizer(self._sessions, facts, self.name)
+        """The same model with another second look, or none; see `ModelCard`."""
+        card = dataclasses.replace(self.card, refinement=margin)
+        return Localizer(self._sessions, card, self.name)
 
     def _predict_beside(self, source: Source) -> Prediction:
         """Answer in one of several threads."""
@@ -241,8 +121,8 @@ class Localizer:
 
     def _opened(self, source: Source) -> LoadedImage:
         # A part that is looked at again has the pixels for it only if the image has more.
-        looks = 1 if self.facts.refinement is None else FINER
-        return images.load(source, at_least=looks * self.facts.size)
+        looks = 1 if self.card.refinement is None else FINER
+        return images.load(source, at_least=looks * self.card.size)
 
     def _locate(
         self, session: onnxruntime.InferenceSession, images: Sequence[LoadedImage]
@@ -279,17 +159,17 @@ def load(
             "Name a model.onnx that onebox train wrote."
         )
     try:
-        facts = ModelFacts.from_json(text)
+        card = ModelCard.from_json(text)
     except (ValueError, TypeError) as error:
         raise ModelError(f"{file}: its metadata cannot be read: it {error}.") from error
     outputs = {output.name for output in sessions.single.get_outputs()}
-    if missing := {*_outputs(facts)} - outputs:
+    if missing := {*_outputs(card)} - outputs:
         raise ModelError(f"{file}: lacks the outputs {', '.join(sorted(missing))}. Export it anew.")
-    return Localizer(sessions, facts, str(file))
+    return Localizer(sessions, card, str(file))
 
 
-def _outputs(facts: ModelFacts) -> tuple[str, ...]:
-    return outputs_of(keypoints=facts.keypoints is not None, presence=facts.presence)
+def _outputs(card: ModelCard) -> tuple[str, ...]:
+    return outputs_of(keypoints=card.keypoints is not None, presence=card.presence)
 
 
 def _prediction(found: Found, image: LoadedImage, classes: tuple[str, ...]) -> Prediction:

@@ -340,19 +340,19 @@ def test_the_machines_learn_from_hard_negatives(localizer, two_classes):
 def test_images_without_the_subject_are_learned_as_background(localizer, two_classes):
     wall = Sample(np.full((SIDE, SIDE, 3), 128, np.uint8), split="train")
     found = train(replace(two_classes, samples=(*two_classes.samples, wall, wall)), SMALL)
-    assert found.facts.provenance["learned_from"] == 34
+    assert found.card.provenance["learned_from"] == 34
     assert found.mean_box == localizer.mean_box
 
 
 def test_no_more_images_are_used_than_asked_for_and_each_class_is_among_them(two_classes):
     few = train(two_classes, SMALL.model_copy(update={"images": 3}))
-    assert few.facts.provenance["learned_from"] == 3
+    assert few.card.provenance["learned_from"] == 3
     one = train(two_classes, SMALL.model_copy(update={"images": 1}))
-    assert one.facts.provenance["learned_from"] == 2
+    assert one.card.provenance["learned_from"] == 2
 
 
 def test_scores_are_calibrated_on_val_where_it_is_large_enough(localizer, two_classes):
-    assert localizer.facts.provenance["calibrated_on"] == "val"
+    assert localizer.card.provenance["calibrated_on"] == "val"
     few = [sample for sample in two_classes if sample.split != "val"]
     calls = []
     without = train(
@@ -361,7 +361,7 @@ def test_scores_are_calibrated_on_val_where_it_is_large_enough(localizer, two_cl
         progress=lambda done, total: calls.append((done, total)),
     )
     assert calls == [(done, 32) for done in range(1, 33)]
-    assert without.facts.provenance["calibrated_on"] == "train"
+    assert without.card.provenance["calibrated_on"] == "train"
 
 
 def test_keypoints_are_passed_over(localizer, two_classes):
@@ -428,17 +428,17 @@ def test_unknown_and_impossible_settings_are_refused():
 def test_what_is_loaded_answers_as_what_was_saved(localizer, two_classes, file):
     loaded = model_file.load(file)
     assert loaded.name == str(file)
-    assert loaded.facts == localizer.facts
+    assert loaded.card == localizer.card
     for sample in two_classes.part("test"):
         assert loaded.predict(sample.image) == localizer.predict(sample.image)
 
 
 def test_metrics_travel_with_the_file(localizer, tmp_path):
     path = tmp_path / "model.npz"
-    facts = replace(localizer.facts, metrics={"test": {"mean_iou": 0.5}})
-    model_file.save(localizer.with_facts(facts), path)
-    assert model_file.load(path).facts.metrics == {"test": {"mean_iou": 0.5}}
-    assert localizer.facts.metrics == {}
+    facts = replace(localizer.card, metrics={"test": {"mean_iou": 0.5}})
+    model_file.save(localizer.with_card(facts), path)
+    assert model_file.load(path).card.metrics == {"test": {"mean_iou": 0.5}}
+    assert localizer.card.metrics == {}
 
 
 def test_a_file_holds_arrays_and_nothing_beside_it_is_left(file):

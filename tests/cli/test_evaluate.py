@@ -174,7 +174,7 @@ def test_info_tells_the_network_part_by_part_with_the_sums(run, model_file):
     _, out, _ = run("info", model_file)
     lines = out.splitlines()
     header, *rows, total = lines[lines.index("parts") + 1 :]
-    parts = onebox.load(model_file).facts.parts
+    parts = onebox.load(model_file).card.parts
     assert header.split() == ["part", "kind", "layers", "parameters", "multiply-adds", "makes"]
     assert [row.split()[0] for row in rows] == [part.name for part in parts]
     assert [row.split()[0] for row in rows][:2] == ["backbone", "vectorizer"]

@@ -15,7 +15,7 @@ from pycocotools.coco import COCO
 
 import onebox
 from onebox.cli import predict
-from onebox.runtime import ModelFacts
+from onebox.model_card import ModelCard
 from onebox.streaming import Answer
 from onebox.structures import Prediction
 from onebox.visualization import PREDICTED
@@ -317,7 +317,7 @@ def test_a_reader_that_leaves_early_and_a_full_disk_bring_no_traceback(model_fil
 class Unsure:
     """A model that finds a disc in every image, and says how probable it is."""
 
-    facts = ModelFacts(("disc",), 32, presence=True)
+    facts = ModelCard(("disc",), 32, presence=True)
 
     def __init__(self, present):
         self.answer = Prediction("disc", 0.125, (1.0, 2.0, 30.0, 40.0), (1.0,), present=present)

@@ -15,8 +15,9 @@ import pytest
 from PIL import Image
 
 from onebox.cli import predict
+from onebox.model_card import ModelCard
 from onebox.prediction.writers import KINDS, Layout, Recorder
-from onebox.runtime import ModelFacts, load
+from onebox.runtime import load
 from onebox.streaming import Answer
 
 ON_POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals are the system's")
@@ -124,7 +125,7 @@ def test_going_on_predicts_what_is_missing_and_tries_the_unreadable_again(
     assert (code, out) == (3, "")
     assert "1 of 2 sources could not be read" in err
     assert "missing.png" in err
-    model = load(bright_file).facts
+    model = load(bright_file).card
     with Recorder(KINDS[kind], Path("p"), Layout(model.classes), goes_on=True) as recorder:
         assert [recorder.holds(name) for name in ALL] == [True] * 6
         assert recorder.kept == 6
@@ -161,7 +162,7 @@ def test_a_model_of_other_columns_does_not_go_on(run, bright_file, place, monkey
     before = Path("p.csv").read_text()
 
     class Other:
-        facts = ModelFacts(("disc",), 32, presence=True)
+        facts = ModelCard(("disc",), 32, presence=True)
 
         def predict_many(self, sources, *, threads):
             yield from ()
@@ -179,7 +180,7 @@ class Interrupted:
     """A model that is stopped by the keyboard after some images."""
 
     def __init__(self, model, most):
-        self.facts = model.facts
+        self.card = model.card
         self._model, self._most = model, most
 
     def predict_many(self, sources, *, threads):

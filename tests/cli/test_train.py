@@ -9,7 +9,7 @@ from PIL import Image
 
 import onebox
 from onebox.recipes.loading import read_recipe, recipe_names, recipe_text
-from onebox.recipes.schema import Recipe
+from onebox.recipes.recipe import Recipe
 
 TINY = [
     "--no-pretrained",
@@ -51,7 +51,7 @@ def test_a_run_leaves_a_model_that_predicts_and_prints_where_it_is(run):
     assert (said["folder"], said["epochs"], list(said["metrics"])) == ("a/run", 1, ["val", "test"])
     assert "epoch   1/1" in err
     assert Path("a/run/report.html").is_file()
-    assert onebox.load("a/run/model.onnx").facts.recipe["train"]["seed"] == 3
+    assert onebox.load("a/run/model.onnx").card.recipe["train"]["seed"] == 3
     code, out, _ = run("predict", "a/run/model.onnx", "discs", "--json")
     assert (code, len(out.splitlines())) == (0, 20)
     before = Path("a/run/model.onnx").read_bytes()

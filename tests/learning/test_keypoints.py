@@ -20,9 +20,11 @@ from onebox.learning.networks.head_outputs import Bins, BoxOutput, KeypointOutpu
 from onebox.learning.networks.keypoint_heads import DirectKeypoints, HeatmapKeypoints, hull
 from onebox.learning.networks.network import Network, Outputs, nearness, total_loss
 from onebox.learning.networks.vectorizers import Features, Sizes
-from onebox.recipes.loading import check_recipe
-from onebox.recipes.schema import LossSettings, ModelSettings
-from onebox.runtime import INPUT, KEYPOINTS_OUTPUT, OUTPUTS, ModelFacts, load
+from onebox.model_card import ModelCard
+from onebox.outputs import INPUT, KEYPOINTS_OUTPUT, OUTPUTS
+from onebox.recipes.recipe import check_recipe
+from onebox.recipes.sections import LossSettings, ModelSettings
+from onebox.runtime import load
 from onebox.structures import Dataset, KeypointSet, Sample
 
 SIDE = 64
@@ -329,7 +331,7 @@ def exported(tmp_path_factory):
         random.integers(0, 256, (40 + 2 * number, 90 - number, 3), dtype=np.uint8)
         for number in range(32)
     ]
-    export(network, ModelFacts(("cat", "dog"), SIDE, keypoints=EYES), file, images)
+    export(network, ModelCard(("cat", "dog"), SIDE, keypoints=EYES), file, images)
     return network.eval(), file
 
 

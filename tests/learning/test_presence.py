@@ -18,7 +18,7 @@ from onebox import synthetic
 from onebox.errors import ModelError
 from onebox.learning.data.dataloader import Batch
 from onebox.learning.data.decoded_cache import NO_LABEL
-from onebox.learning.exporting.onnx_export import PARITY_PX, Deployed, parity, write_facts
+from onebox.learning.exporting.onnx_export import PARITY_PX, Deployed, parity, write_card
 from onebox.learning.fitting.checkpoint_io import load_checkpoint
 from onebox.learning.networks.heads import PresenceHead
 from onebox.learning.networks.network import Network, total_loss
@@ -26,10 +26,12 @@ from onebox.learning.networks.vectorizers import Features, Sizes
 from onebox.learning.runs import run as run_module
 from onebox.learning.runs.initial_weights import find_start
 from onebox.learning.runs.preflight import check_data, learns_presence
+from onebox.model_card import ModelCard
+from onebox.outputs import INPUT, OUTPUTS, PRESENCE_OUTPUT, outputs_of
 from onebox.progress import Silent
-from onebox.recipes.loading import check_recipe
-from onebox.recipes.schema import LossSettings
-from onebox.runtime import INPUT, OUTPUTS, PRESENCE_OUTPUT, ModelFacts, load, outputs_of
+from onebox.recipes.recipe import check_recipe
+from onebox.recipes.sections import LossSettings
+from onebox.runtime import load
 from onebox.structures import Dataset, Sample
 
 COUNTS = {"train": 48, "val": 10, "test": 30}
@@ -222,8 +224,8 @@ def test_a_run_learns_to_tell_empty_images_and_says_so(trained, data):
 
 def test_the_file_says_that_it_knows_of_presence_and_answers_with_it(trained, data):
     localizer = load(trained.model)
-    assert localizer.facts.presence
-    assert [part.name for part in localizer.facts.parts][-1] == "presence_head"
+    assert localizer.card.presence
+    assert [part.name for part in localizer.card.parts][-1] == "presence_head"
     for sample in data.part("test").samples[:8]:
         prediction = localizer.predict(np.asarray(sample.image))
         assert 0 <= prediction.present <= 1
@@ -232,7 +234,7 @@ def test_the_file_says_that_it_knows_of_presence_and_answers_with_it(trained, da
 
 def test_a_run_without_empty_images_has_no_presence(model_file, trained_run):
     localizer = load(model_file)
-    assert not localizer.facts.presence
+    assert not localizer.card.presence
     assert localizer.predict(np.zeros((64, 64, 3), np.uint8)).present is None
     assert "presence_auroc" not in trained_run.metrics["test"]
     names = [each.name for each in onnxruntime.InferenceSession(model_file).get_outputs()]
@@ -323,17 +325,17 @@ def test_a_presence_that_differs_by_a_hundredth_is_0_64_px_of_64(network, monkey
 
 
 def test_facts_of_an_earlier_onebox_have_no_presence():
-    facts = json.loads(ModelFacts(("cat",), 64, presence=True).as_json())
-    assert ModelFacts.from_json(json.dumps(facts)).presence is True
+    facts = json.loads(ModelCard(("cat",), 64, presence=True).as_json())
+    assert ModelCard.from_json(json.dumps(facts)).presence is True
     del facts["presence"]
-    assert ModelFacts.from_json(json.dumps(facts)) == ModelFacts(("cat",), 64)
+    assert ModelCard.from_json(json.dumps(facts)) == ModelCard(("cat",), 64)
 
 
 def test_a_file_is_asked_for_presence_only_where_its_facts_say_so(trained, model_file, tmp_path):
     for name, source in (("with", trained.model), ("without", model_file)):
         (tmp_path / f"{name}.onnx").write_bytes(source.read_bytes())
-    write_facts(tmp_path / "with.onnx", ModelFacts(("disc",), SIZE))
+    write_card(tmp_path / "with.onnx", ModelCard(("disc",), SIZE))
     assert load(tmp_path / "with.onnx").predict(np.zeros((64, 64, 3), np.uint8)).present is None
-    write_facts(tmp_path / "without.onnx", ModelFacts(("disc",), SIZE, presence=True))
+    write_card(tmp_path / "without.onnx", ModelCard(("disc",), SIZE, presence=True))
     with pytest.raises(ModelError, match=r"lacks the outputs presence\. Export it anew"):
         load(tmp_path / "without.onnx")

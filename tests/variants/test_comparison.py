@@ -11,7 +11,8 @@ import pytest
 import onebox
 from onebox import images
 from onebox.errors import DataError, ModelError
-from onebox.runtime import Localizer, ModelFacts
+from onebox.model_card import ModelCard
+from onebox.runtime import Localizer
 from onebox.structures import Prediction
 from onebox.variants.comparison import Comparison, Form, largest_difference_px, latencies_ms
 from onebox.variants.gates import check_loss, check_parity
@@ -25,7 +26,7 @@ class Fixed(Localizer):
     """Gives one answer for whatever it is shown."""
 
     def __init__(self, answer):
-        self.facts = ModelFacts(("cat", "dog"), 64)
+        self.card = ModelCard(("cat", "dog"), 64)
         self.answer = answer
 
     def with_refinement(self, margin):

@@ -103,7 +103,7 @@ def test_an_int8_file_is_loaded_and_scores_as_any_other(quantized, val):
 def test_an_int8_file_says_what_it_is_and_scores_and_else_what_the_model_says(
     quantized, model_file, val
 ):
-    made, given = (onebox.load(file).facts for file in (quantized.file, model_file))
+    made, given = (onebox.load(file).card for file in (quantized.file, model_file))
     assert made.metrics == {
         "val": onebox.evaluate(onebox.load(quantized.file), val).overall.as_json()
     }
@@ -273,9 +273,9 @@ def test_an_ir_is_two_files_and_says_what_it_is(converted, model_file):
     files = sorted(converted.file.parent.iterdir())
     assert [file.name for file in files] == ["model.openvino.bin", "model.openvino.xml"]
     assert converted.made.size_mb == sum(file.stat().st_size for file in files) / 1e6
-    facts = openvino_ir.load(converted.file).facts
+    facts = openvino_ir.load(converted.file).card
     assert facts.provenance["variant"].keys() == {"name", "openvino"}
-    assert facts.metrics == onebox.load(model_file).facts.metrics
+    assert facts.metrics == onebox.load(model_file).card.metrics
     assert str(model_file.parent).encode() not in converted.file.read_bytes()
 
 
@@ -404,7 +404,7 @@ def test_no_trained_model_is_replaced_and_no_file_of_another_kind(model_file, qu
 def retrained(model_file, folder):
     """The bytes of another model that was trained."""
     shutil.copy(model_file, folder / "again.onnx")
-    facts = onebox.load(model_file).facts
+    facts = onebox.load(model_file).card
     int8.sign(folder / "again.onnx", dataclasses.replace(facts, classes=("owl",)))
     return (folder / "again.onnx").read_bytes()
 
@@ -432,7 +432,7 @@ def test_more_images_than_calibration_takes_are_thinned(model_file, tmp_path, mo
     monkeypatch.setattr(pipeline, "CALIBRATION_IMAGES", 5)
     many = synthetic.dataset("synth:blobs", size=32, counts={"val": 12})
     comparison = make(model_file, "int8", tmp_path / "model.int8.onnx", many)
-    facts = onebox.load(comparison.file).facts
+    facts = onebox.load(comparison.file).card
     assert (seen, comparison.images) == ([5], 12)
     assert facts.provenance["variant"]["calibration_images"] == 5
     assert CALIBRATION_IMAGES >= 100

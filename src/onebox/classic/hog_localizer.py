@@ -13,7 +13,7 @@ from onebox.classic.pyramid import Pyramid, build_pyramid
 from onebox.classic.score_calibration import Calibration
 from onebox.classic.settings import HogSettings
 from onebox.images import Source
-from onebox.runtime import ModelFacts
+from onebox.model_card import ModelCard
 from onebox.streaming import Answer
 from onebox.structures import Box, Prediction
 from onebox.threads import checked
@@ -55,7 +55,7 @@ class HogLocalizer:
     """A trained localizer of windows.
 
     Attributes:
-        facts: What it says of itself; its size is the longer side of the pyramid's finest level.
+        card: What it says of itself; its size is the longer side of the pyramid's finest level.
         machines: What it learned.
         name: The file, or what it is.
         threads: Images under way at once where there are many; None for all cores that the
@@ -65,38 +65,38 @@ class HogLocalizer:
     def __init__(
         self,
         machines: Machines,
-        facts: ModelFacts,
+        card: ModelCard,
         name: str = "hog-svm",
         *,
         threads: int | None = None,
     ) -> None:
         self.machines = machines
-        self.facts = facts
+        self.card = card
         self.name = name
         self.threads = threads
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in the order of the probabilities."""
-        return self.facts.classes
+        return self.card.classes
 
     @property
     def mean_box(self) -> Box | None:
         """The mean training box, in shares of the image's sides."""
-        return self.facts.mean_box
+        return self.card.mean_box
 
     @property
     def keypoints(self) -> None:
         """None: windows find no keypoints."""
         return
 
-    def with_facts(self, facts: ModelFacts) -> "HogLocalizer":
+    def with_card(self, card: ModelCard) -> "HogLocalizer":
         """The same localizer, saying something else of itself."""
-        return HogLocalizer(self.machines, facts, self.name, threads=self.threads)
+        return HogLocalizer(self.machines, card, self.name, threads=self.threads)
 
     def with_threads(self, threads: int | None) -> "HogLocalizer":
         """The same localizer for so many threads."""
-        return HogLocalizer(self.machines, self.facts, self.name, threads=threads)
+        return HogLocalizer(self.machines, self.card, self.name, threads=threads)
 
     def predict(self, source: Source) -> Prediction:
         """Find the subject of one image.
@@ -114,7 +114,7 @@ class HogLocalizer:
             OneboxError: If scikit-image is not installed.
         """
         machines = self.machines
-        image = images.load(source, at_least=self.facts.size)
+        image = images.load(source, at_least=self.card.size)
         pyramid = build_pyramid(
             image, machines.sides, machines.settings, least_cells=machines.least_cells
         )

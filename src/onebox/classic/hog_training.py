@@ -30,7 +30,7 @@ from onebox.classic.settings import HogSettings
 from onebox.classic.svms import fit_bank
 from onebox.classic.windows import Shape, window_shape
 from onebox.errors import DataError
-from onebox.runtime import ModelFacts
+from onebox.model_card import ModelCard
 from onebox.structures import Box, Dataset, Sample
 
 _LEAST_HELD_OUT = 10
@@ -68,7 +68,7 @@ def train(
     machines = Machines(settings, reading.sides, banks)
     shown = unseen or tuple(example for example in learned if example.truth is not None)
     machines = replace(machines, calibration=_calibration(machines, shown))
-    facts = ModelFacts(
+    facts = ModelCard(
         data.classes,
         reading.sides[0],
         _mean_box(_located(data.part("train").samples)),

@@ -20,7 +20,7 @@ from onebox.classic.hog_localizer import HogLocalizer, Machines
 from onebox.classic.score_calibration import Calibration
 from onebox.classic.settings import HogSettings, Natural
 from onebox.errors import ModelError, OneboxError
-from onebox.runtime import ModelFacts
+from onebox.model_card import ModelCard
 
 SCHEMA_VERSION = 1
 KIND = "hog-svm"
@@ -82,7 +82,7 @@ def _text(localizer: HogLocalizer) -> str:
         {
             "schema_version": SCHEMA_VERSION,
             "kind": KIND,
-            "facts": json.loads(localizer.facts.as_json()),
+            "facts": json.loads(localizer.card.as_json()),
             "settings": machines.settings.model_dump(),
             "sides": machines.sides,
             "banks": [{"shape": bank.shape, "members": bank.members} for bank in machines.banks],
@@ -126,7 +126,7 @@ def _localizer(arrays: Mapping[str, ndarray], name: str) -> HogLocalizer:
         version = said["schema_version"]
         raise ValueError(f"its schema is {version}, and this onebox reads {SCHEMA_VERSION}")
     settings = HogSettings.model_validate(said["settings"])
-    facts = ModelFacts.from_json(json.dumps(said["facts"]))
+    facts = ModelCard.from_json(json.dumps(said["facts"]))
     banks = tuple(_bank(arrays, number, each) for number, each in enumerate(said["banks"]))
     for bank in banks:
         bank.check(settings)

@@ -25,7 +25,7 @@ from onebox.cli.output_checks import prepare_file
 from onebox.diagram import draw_network, shapes_text
 from onebox.errors import ModelError
 from onebox.files import write_whole
-from onebox.runtime import ModelFacts, Part
+from onebox.model_card import ModelCard, Part
 from onebox.structures import SPLITS, Dataset
 
 _PARTS = (*SPLITS, "all")
@@ -88,7 +88,7 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Print what a model file says of itself and is made of."""
-    facts = loading.load(model).facts
+    facts = loading.load(model).card
     if diagram is not None:
         _draw(model, facts, diagram)
     known = dataclasses.asdict(facts)
@@ -105,7 +105,7 @@ def info(
         note(f"{model}: {_SAYS_NOTHING}.")
 
 
-def _draw(model: Path, facts: ModelFacts, path: Path) -> None:
+def _draw(model: Path, facts: ModelCard, path: Path) -> None:
     if not facts.parts:
         raise ModelError(
             f"{model}: {_SAYS_NOTHING}, so that there is nothing to draw. Train it anew, or name a "

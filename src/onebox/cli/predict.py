@@ -66,7 +66,7 @@ def predict(
     if target is not None:
         prepare_results(*target)
     found, has_frames = _looked_into(words)
-    facts = localizer.facts
+    facts = localizer.card
     layout = Layout(facts.classes, facts.keypoints, facts.presence, has_frames)
     answering = Answering(localizer, threads=checked(threads), draw=draw)
     if target is None:

@@ -16,9 +16,9 @@ from onebox.cli.console import complain
 from onebox.errors import ImageError
 from onebox.files import write_whole
 from onebox.images import Source
+from onebox.model_card import ModelCard
 from onebox.prediction.sources import Found, Item, Problem
 from onebox.prediction.writers import Layout, Recorder, Row, as_json_line
-from onebox.runtime import ModelFacts
 from onebox.streaming import Answer
 from onebox.structures import KeypointSet, Prediction
 
@@ -30,7 +30,7 @@ class Answerer(Protocol):
     """What is asked of a model."""
 
     @property
-    def facts(self) -> ModelFacts:
+    def card(self) -> ModelCard:
         """What it says of itself."""
         ...
 
@@ -173,7 +173,7 @@ class Answering:
         try:
             prediction = answer.unwrap()
             if self._draw is not None:
-                _draw(item, prediction, self._model.facts.keypoints, self._draw)
+                _draw(item, prediction, self._model.card.keypoints, self._draw)
         except ImageError as error:
             complain(str(error))
             sink.write_unread(item)

@@ -4,17 +4,14 @@ The recipes that come with the package lie in ``recipes/``, one file each. A rec
 a file with the same sections.
 """
 
-import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_args
-
-from pydantic import BaseModel, ValidationError
+from typing import Any
 
 from onebox.errors import SettingError, suggest
-from onebox.recipes.schema import Recipe
+from onebox.recipes.recipe import Recipe, check_recipe
 
 
 def recipe_names() -> list[str]:
@@ -63,19 +60,6 @@ def read_recipe(name_or_file: str | Path, changes: Sequence[str] = ()) -> Recipe
     return check_recipe(settings, place=str(name_or_file))
 
 
-def check_recipe(settings: Mapping[str, Any], *, place: str) -> Recipe:
-    """Make a recipe of plain values.
-
-    Raises:
-        SettingError: If a setting is unknown or wrong; the message starts with ``place``.
-    """
-    try:
-        return Recipe.model_validate(settings)
-    except ValidationError as error:
-        problems = [_problem(dict(item)) for item in error.errors()]
-        raise SettingError("\n".join(f"{place}: {problem}" for problem in problems)) from error
-
-
 def _change(settings: dict[str, Any], change: str) -> None:
     """Set one dotted key of nested tables.
 
@@ -99,33 +83,3 @@ def _value(text: str) -> object:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
-
-
-def _problem(details: Mapping[str, Any]) -> str:
-    """One sentence about one setting, with the name that was probably meant."""
-    kind, message = details["type"], details["msg"]
-    *sections, last = [str(part) for part in details["loc"] if part != "[key]"] or ["recipe"]
-    if kind == "extra_forbidden":
-        where = f"[{'.'.join(sections)}]" if sections else "the recipe"
-        return f"{where} has no setting '{last}'.{suggest(last, _settings_of(sections))}"
-    if kind == "value_error":
-        return f"{message.removeprefix('Value error, ')}."
-    hint = suggest(str(details["input"]), re.findall(r"'(\w+)'", message))
-    return f"{'.'.join([*sections, last])}: {message}, got {details['input']!r}.{hint}"
-
-
-def _settings_of(sections: Sequence[str]) -> list[str]:
-    model: type[BaseModel] = Recipe
-    for section in sections:
-        inner = _section_of(model.model_fields[section].annotation)
-        if inner is None:
-            return []
-        model = inner
-    return list(model.model_fields)
-
-
-def _section_of(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401
-    """The section that a field holds, always or if it is there."""
-    kinds = (annotation, *get_args(annotation))
-    sections = (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel))
-    return next(sections, None)

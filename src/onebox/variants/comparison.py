@@ -168,7 +168,7 @@ def largest_difference_px(one: Localizer, other: Localizer, images: Iterable[Sho
         np.abs(_shares(first.predict(image), image) - _shares(second.predict(image), image))
         for image in images
     ]
-    return float(np.max(np.concatenate([np.zeros(1), *differences]))) * one.facts.size
+    return float(np.max(np.concatenate([np.zeros(1), *differences]))) * one.card.size
 
 
 def _milliseconds(predictor: Predictor, image: Shown) -> float:

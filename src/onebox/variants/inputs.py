@@ -22,7 +22,7 @@ def shown(localizer: Localizer, samples: Iterable[Sample]) -> Iterator[Shown]:
     Raises:
         ImageError: If an image cannot be read.
     """
-    facts = localizer.facts
+    facts = localizer.card
     once = localizer.with_refinement(None)
     for sample in samples:
         source = sample.image if isinstance(sample.image, Path) else np.asarray(sample.image)

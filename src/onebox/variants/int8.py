@@ -15,7 +15,8 @@ from typing import Any
 from numpy import ndarray
 
 from onebox.errors import ModelError
-from onebox.runtime import INPUT, METADATA_KEY, ModelFacts
+from onebox.model_card import METADATA_KEY, ModelCard
+from onebox.outputs import INPUT
 from onebox.variants.packages import imported
 from onebox.variants.source import Source
 
@@ -66,10 +67,10 @@ def write(source: Source, file: Path) -> None:
             weight_type=quantization.QuantType.QInt8,
             nodes_to_quantize=names,
         )
-    sign(file, source.facts)
+    sign(file, source.card)
 
 
-def sign(file: Path, facts: ModelFacts) -> None:
+def sign(file: Path, facts: ModelCard) -> None:
     """Put facts into an ONNX file's metadata, in place of everything that stood there."""
     onnx = imported("onnx")
     model = onnx.load(file)

@@ -14,7 +14,8 @@ import onnxruntime
 from numpy import ndarray
 
 from onebox.errors import ModelError
-from onebox.runtime import METADATA_KEY, Localizer, ModelFacts
+from onebox.model_card import METADATA_KEY, ModelCard
+from onebox.runtime import Localizer
 from onebox.sessions import Sessions
 from onebox.variants.packages import imported
 from onebox.variants.source import Source
@@ -35,7 +36,7 @@ def write(source: Source, file: Path) -> None:
     """
     openvino = imported("openvino")
     model = openvino.Core().read_model(source.model)
-    model.set_rt_info(source.facts.as_json(), METADATA_KEY)
+    model.set_rt_info(source.card.as_json(), METADATA_KEY)
     openvino.save_model(model, file, compress_to_fp16=False)
 
 
@@ -50,7 +51,7 @@ def load(file: Path) -> Localizer:
     core.set_property({"ENABLE_MMAP": False})  # a mapped file could not be moved everywhere
     try:
         model = core.read_model(file)
-        facts = ModelFacts.from_json(model.get_rt_info(METADATA_KEY).astype(str))
+        facts = ModelCard.from_json(model.get_rt_info(METADATA_KEY).astype(str))
     except (RuntimeError, ValueError) as error:  # OpenVINO's own errors are plain ones
         raise ModelError(f"{file}: is no OpenVINO IR that onebox export wrote.") from error
     session = _Session(core.compile_model(model, "CPU", _SETTINGS))

@@ -20,7 +20,8 @@ from onebox.errors import DataError, ModelError, OneboxError, SettingError, sugg
 from onebox.evaluation import evaluate
 from onebox.loading import load
 from onebox.metrics import Metrics
-from onebox.runtime import Localizer, ModelFacts
+from onebox.model_card import ModelCard
+from onebox.runtime import Localizer
 from onebox.structures import Dataset, Sample
 from onebox.variants import int8, openvino_ir
 from onebox.variants.comparison import Candidate, Comparison, compare
@@ -63,7 +64,7 @@ class Variant:
     check: Callable[[Comparison], None]
     package: str = ""
     needs: str = ""
-    sign: Callable[[Path, ModelFacts], None] | None = None
+    sign: Callable[[Path, ModelCard], None] | None = None
 
 
 VARIANTS: Mapping[str, Variant] = MappingProxyType(
@@ -208,7 +209,7 @@ def _is_earlier(out: Path, model: Path, variant: Variant) -> bool:
     if out.read_bytes() == model.read_bytes():
         return True
     try:
-        return "variant" in variant.load(out).facts.provenance
+        return "variant" in variant.load(out).card.provenance
     except ModelError:
         return False
 
@@ -257,9 +258,9 @@ def _metrics(
         return evaluate(localizer, samples, progress=progress).overall
 
 
-def _facts(job: _Job, images: int) -> ModelFacts:
+def _facts(job: _Job, images: int) -> ModelCard:
     """What the variant says of itself: what it is, and no metrics that are another's."""
-    facts, package = job.given.localizer.facts, job.variant.package
+    facts, package = job.given.localizer.card, job.variant.package
     if not package:
         return facts
     version = imported(package).__version__.partition("-")[0]  # without the build
@@ -275,7 +276,7 @@ def _images(job: _Job) -> list[Shown]:
     """Those that two forms are held against each other on."""
     localizer = job.given.localizer
     few = list(shown(localizer, job.chosen(PARITY_IMAGES)))
-    few = few or generated(localizer.facts.size, PARITY_IMAGES)
+    few = few or generated(localizer.card.size, PARITY_IMAGES)
     return of_many_shapes(few, max(len(few), PARITY_IMAGES))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from onebox.runtime import ModelFacts
+from onebox.model_card import ModelCard
 from onebox.variants.inputs import Shown
 
 
@@ -14,10 +14,10 @@ class Source:
 
     Attributes:
         model: The ``model.onnx``.
-        facts: For the variant's metadata.
+        card: For the variant's metadata.
         images: Gives the images to calibrate on, as the network sees them.
     """
 
     model: Path
-    facts: ModelFacts
+    card: ModelCard
     images: Callable[[], Iterator[Shown]]

@@ -17,7 +17,7 @@ from onebox.learning.data.augmentation import (
     show,
     vary_colours,
 )
-from onebox.recipes.schema import AugmentSettings
+from onebox.recipes.sections import AugmentSettings
 
 SIDE, SIZE = 80, 64
 NO_COLOURS = {"brightness": 0, "contrast": 0, "saturation": 0, "grayscale": 0}
@@ -67,10 +67,16 @@ def bright_boxes(images):
 GEOMETRIES = {
     "everything": AugmentSettings(geometric_probability=1, **NO_COLOURS),
     "crops": AugmentSettings(geometric_probability=1, max_scale=1, flip=0, **NO_COLOURS),
-    "deep cuts": AugmentSettings(geometric_probability=1, max_scale=1, min_scale=0.2, max_truncation=0.4, **NO_COLOURS),
-    "zooming out": AugmentSettings(geometric_probability=1, min_scale=1, max_scale=2, flip=0, **NO_COLOURS),
+    "deep cuts": AugmentSettings(
+        geometric_probability=1, max_scale=1, min_scale=0.2, max_truncation=0.4, **NO_COLOURS
+    ),
+    "zooming out": AugmentSettings(
+        geometric_probability=1, min_scale=1, max_scale=2, flip=0, **NO_COLOURS
+    ),
     "mirrors": AugmentSettings(geometric_probability=0, flip=1, **NO_COLOURS),
-    "leaning": AugmentSettings(geometric_probability=1, max_aspect_change=2, max_scale=1, **NO_COLOURS),
+    "leaning": AugmentSettings(
+        geometric_probability=1, max_aspect_change=2, max_scale=1, **NO_COLOURS
+    ),
 }
 
 
@@ -138,7 +144,11 @@ windowed = AugmentSettings(geometric_probability=1)
 @given(seeds, st.floats(0, 0.49), st.floats(0.05, 1), st.floats(1, 3), st.floats(1, 3))
 def test_a_window_holds_its_box_but_for_the_cut(seed, cut, smallest, largest, aspect):
     settings = AugmentSettings(
-        geometric_probability=1, max_truncation=cut, min_scale=smallest, max_scale=largest, max_aspect_change=aspect
+        geometric_probability=1,
+        max_truncation=cut,
+        min_scale=smallest,
+        max_scale=largest,
+        max_aspect_change=aspect,
     )
     _, boxes = rectangles(16, seed % 1000)
     windows = random_windows(boxes, settings, seeded(seed))
@@ -210,7 +220,7 @@ def test_windows_of_images_without_a_box_lie_inside_and_go_everywhere():
 
 
 def moved(keypoints, window=(0.0, 0.0, 1.0, 1.0), *, flipped=False, pairs=(), rotate=None):
-    turns = None if turn is None else torch.tensor([math.radians(turn)])
+    turns = None if rotate is None else torch.tensor([math.radians(rotate)])
     windows, is_flipped = torch.tensor([window]), torch.tensor([flipped])
     return move_keypoints(torch.tensor([keypoints]), windows, is_flipped, pairs, turns)[0]
 
@@ -412,7 +422,13 @@ def test_saturation_keeps_the_luma():
 
 def test_images_without_a_box_are_shown_through_windows_like_those_of_the_others():
     # Boxes that fill the frame leave windows no choice but to hold all of it.
-    settings = AugmentSettings(geometric_probability=1.0, max_truncation=0.0, min_scale=0.2, max_scale=1.5, max_aspect_change=1.0)
+    settings = AugmentSettings(
+        geometric_probability=1.0,
+        max_truncation=0.0,
+        min_scale=0.2,
+        max_scale=1.5,
+        max_aspect_change=1.0,
+    )
     whole, none = [0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0]
     boxes = torch.tensor([whole, none] * 50)
     windows = random_windows(boxes, settings, seeded(0))

@@ -20,12 +20,14 @@ from onebox.learning.exporting.onnx_export import (
     check_parity,
     export,
     parity,
-    write_facts,
+    write_card,
 )
 from onebox.learning.networks.network import Network
-from onebox.runtime import INPUT, METADATA_KEY, OUTPUTS, ModelFacts, load
+from onebox.model_card import METADATA_KEY, ModelCard
+from onebox.outputs import INPUT, OUTPUTS
+from onebox.runtime import load
 
-FACTS = ModelFacts(("disc",), 64)
+FACTS = ModelCard(("disc",), 64)
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +182,7 @@ def test_facts_are_written_in_place_of_earlier_ones_and_nothing_else_changes(
 ):
     file = tmp_path / "model.onnx"
     shutil.copy(model_file, file)
-    write_facts(file, ModelFacts(("owl",), 64))
+    write_card(file, ModelCard(("owl",), 64))
     assert load(file).classes == ("owl",)
     assert metadata(file).keys() == {METADATA_KEY}
     ours, theirs = (load(each).predict(images[0]).box for each in (file, model_file))

@@ -39,7 +39,7 @@ def test_the_second_look_answers_for_the_part_in_pixels_of_the_image(localizer, 
 
 
 def test_without_a_margin_there_is_one_look(localizer, wide):
-    assert localizer.facts.refinement is None
+    assert localizer.card.refinement is None
     twice = localizer.with_refinement(1.5)
     assert twice.with_refinement(None).predict(wide) == localizer.predict(wide)
 
@@ -50,7 +50,7 @@ def test_a_subject_that_fills_the_frame_is_looked_at_once(localizer, wide):
 
 
 def test_the_margin_stands_in_the_file(localizer):
-    facts = dataclasses.replace(localizer.facts, refinement=1.4)
+    facts = dataclasses.replace(localizer.card, refinement=1.4)
     assert type(facts).from_json(facts.as_json()) == facts
 
 

@@ -16,9 +16,11 @@ from onebox.learning.fitting.param_groups import rest
 from onebox.learning.networks.backbones import Backbone
 from onebox.learning.networks.network import Network
 from onebox.progress import Silent
-from onebox.recipes.schema import AugmentSettings
+from onebox.recipes.sections import AugmentSettings
 
-STILL = AugmentSettings(geometric_probability=0, flip=0, brightness=0, contrast=0, saturation=0, grayscale=0)
+STILL = AugmentSettings(
+    geometric_probability=0, flip=0, brightness=0, contrast=0, saturation=0, grayscale=0
+)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,9 @@ def shown(batch, settings=STILL, seed=0):
 
 def test_kept_views_have_the_maps_and_the_boxes_of_their_rows(backbone, decoded):
     rows = list(batches(decoded["train"], RowsInOrder(20, 8)))
-    mirrored = AugmentSettings(geometric_probability=0, flip=1, brightness=0, contrast=0, saturation=0, grayscale=0)
+    mirrored = AugmentSettings(
+        geometric_probability=0, flip=1, brightness=0, contrast=0, saturation=0, grayscale=0
+    )
     kept = keep_views(backbone, rows, [shown, partial(shown, settings=mirrored)])
     batch = DecodedRows(decoded["train"])[[3, 9, 17]]
     for number, settings in enumerate((STILL, mirrored, STILL)):  # from the first again

@@ -493,7 +493,8 @@ def test_a_training_step_varies_keypoints_with_their_image(recipe, decoded, monk
     """The keypoints that the loss is told are the corners of the box that it is told."""
     told = []
     monkeypatch.setattr(
-        module, "total_loss", lambda outputs, batch, *_: told.append(batch) or outputs[0][0].sum()
+        "onebox.learning.fitting.module.total_loss",
+        lambda outputs, batch, *_: told.append(batch) or outputs[0][0].sum(),
     )
     augmentation = recipe.augment.model_copy(
         update={"geometric_probability": 1.0, "flip": 1.0, "max_truncation": 0.0}

@@ -16,7 +16,7 @@ from onebox.learning.fitting.param_groups import (
 from onebox.learning.fitting.schedules import resting_steps
 from onebox.learning.networks.backbones import Backbone
 from onebox.learning.networks.network import Network
-from onebox.recipes.schema import ModelSettings, TrainSettings
+from onebox.recipes.sections import ModelSettings, TrainSettings
 
 
 def counts(stages):

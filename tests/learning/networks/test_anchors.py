@@ -18,7 +18,7 @@ from onebox.learning.networks.anchors import (
     encode,
     place_anchors,
 )
-from onebox.recipes.schema import AnchorSettings
+from onebox.recipes.sections import AnchorSettings
 
 LARGEST = math.log(1000 / 16)
 

@@ -20,7 +20,7 @@ from onebox.learning.networks.backbones import (
     find_weights,
     read_weights_file,
 )
-from onebox.recipes.schema import ModelSettings
+from onebox.recipes.sections import ModelSettings
 
 TINY = ModelSettings(backbone="test_byobnet", size=64)
 SHARED = Path(__file__).parents[4] / "shared" / "weights" / "mobilenetv2_100_same.safetensors"

@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from onebox.learning.networks.dense_heads import HeatmapBox, VoteBox
 from onebox.learning.networks.vectorizers import Features, Sizes
-from onebox.recipes.schema import ModelSettings
+from onebox.recipes.sections import ModelSettings
 
 CHANNELS = 8
 SIZES, SETTINGS = Sizes(vector=5, map=CHANNELS), ModelSettings()

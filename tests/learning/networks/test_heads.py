@@ -12,7 +12,7 @@ from onebox.learning.networks.box_heads import AnchorBox, DirectBox, MarginalBox
 from onebox.learning.networks.head_outputs import bin_places
 from onebox.learning.networks.heads import ClassHead, IouHead
 from onebox.learning.networks.vectorizers import Features, Sizes
-from onebox.recipes.schema import AnchorSettings, ModelSettings
+from onebox.recipes.sections import AnchorSettings, ModelSettings
 
 CELLS, CHANNELS, PER_CELL = 12, 8, 4
 SIZES = Sizes(vector=5, map=CHANNELS)

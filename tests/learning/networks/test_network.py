@@ -30,9 +30,11 @@ from onebox.learning.networks.head_outputs import AnchorOutput, Bins, BoxOutput,
 from onebox.learning.networks.heads import BOX_HEADS, ScaleHead
 from onebox.learning.networks.network import Network, Outputs, total_loss
 from onebox.learning.networks.vectorizers import VECTORIZERS, Features, Sizes
-from onebox.recipes.loading import check_recipe, read_recipe
-from onebox.recipes.schema import LossSettings
-from onebox.runtime import INPUT, OUTPUTS, ModelFacts
+from onebox.model_card import ModelCard
+from onebox.outputs import INPUT, OUTPUTS
+from onebox.recipes.loading import read_recipe
+from onebox.recipes.recipe import check_recipe
+from onebox.recipes.sections import LossSettings
 
 SIZE, CLASSES = 64, ("cat", "dog", "owl")
 
@@ -212,7 +214,7 @@ def test_the_exported_file_answers_as_the_network_does(network, tmp_path):
         random.integers(0, 256, (40 + 3 * number, 90 - number, 3), dtype=np.uint8)
         for number in range(32)
     ]
-    difference = export(network, ModelFacts(CLASSES, SIZE), file, images)
+    difference = export(network, ModelCard(CLASSES, SIZE), file, images)
     assert difference <= PARITY_PX
     batch = random.integers(0, 256, (3, 50, 70, 3), dtype=np.uint8)
     exported = onnxruntime.InferenceSession(file).run(OUTPUTS, {INPUT: batch})

@@ -6,8 +6,8 @@ from torch import nn
 
 from onebox.learning.networks.network import Network
 from onebox.learning.networks.summary import summarize
-from onebox.recipes.loading import check_recipe
-from onebox.runtime import ModelFacts
+from onebox.model_card import ModelCard
+from onebox.recipes.recipe import check_recipe
 
 SIZE = 96
 
@@ -138,5 +138,5 @@ def test_looking_leaves_no_hook_and_no_number_changed():
 
 
 def test_parts_read_back_from_a_model_files_facts():
-    facts = ModelFacts(("a", "b", "c"), SIZE, parts=summarize(made(vectorizer="gap"), SIZE))
-    assert ModelFacts.from_json(facts.as_json()).parts == facts.parts
+    facts = ModelCard(("a", "b", "c"), SIZE, parts=summarize(made(vectorizer="gap"), SIZE))
+    assert ModelCard.from_json(facts.as_json()).parts == facts.parts

@@ -105,7 +105,7 @@ def test_the_metrics_are_those_of_the_stored_file_on_images_it_has_not_seen(trai
 
 def test_the_model_says_what_made_it_and_what_it_scored(trained, recipe):
     run, _ = trained
-    facts = onebox.load(run.model).facts
+    facts = onebox.load(run.model).card
     assert facts.recipe == recipe.model_dump(mode="json", exclude_none=True)
     assert facts.provenance["data"] == "synth:blobs"
     assert facts.provenance["images"] == {"train": 16, "val": 4, "test": 4}
@@ -134,7 +134,7 @@ def test_every_stage_and_image_is_told(trained):
 def test_the_model_does_not_tell_where_its_data_lay(few, recipe, tmp_path):
     data = dataclasses.replace(few, name=str(tmp_path / "labels.csv"))
     run = onebox.train(shortened(data, train=8, val=2), recipe, out=tmp_path / "run")
-    assert onebox.load(run.model).facts.provenance["data"] == "labels.csv"
+    assert onebox.load(run.model).card.provenance["data"] == "labels.csv"
     assert str(tmp_path).encode() not in run.model.read_bytes()
 
 
@@ -159,7 +159,7 @@ def test_without_validation_images_a_tenth_of_the_training_ones_serve(few, recip
 def test_keypoints_are_passed_over_as_by_every_recipe_of_boxes(few, recipe, tmp_path):
     data = dataclasses.replace(few, keypoints=KeypointSet(("middle",)))
     run = onebox.train(data, recipe, out=tmp_path / "run")
-    assert onebox.load(run.model).facts.keypoints is None
+    assert onebox.load(run.model).card.keypoints is None
     assert run.metrics["test"]["mean_iou"] > 0.5
 
 

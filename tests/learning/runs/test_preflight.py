@@ -7,7 +7,8 @@ import pytest
 
 from onebox.errors import DataError, SettingError
 from onebox.learning.runs.preflight import check_data, choose_folder, mean_box, settle, with_rest
-from onebox.recipes.loading import check_recipe, read_recipe
+from onebox.recipes.loading import read_recipe
+from onebox.recipes.recipe import check_recipe
 from onebox.structures import Dataset, KeypointSet, Sample
 
 BOX = (10.0, 20.0, 30.0, 60.0)

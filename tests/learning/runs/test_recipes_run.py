@@ -78,7 +78,7 @@ def test_a_recipe_trains_exports_loads_predicts_and_evaluates(name, discs, tmp_p
     assert 0 < report.overall.mean_iou < 1
     assert report.overall.mean_iou == run.metrics["test"]["mean_iou"]
     assert ("pck_0.2" in report.as_json()) == recipe.model.keypoints
-    parts = {part.name for part in localizer.facts.parts}
+    parts = {part.name for part in localizer.card.parts}
     assert {"backbone", "vectorizer", "class_head"} <= parts
     assert ("iou_head" in parts) == (recipe.loss.iou > 0)
     kept = sorted(file.name for file in (run.folder / "checkpoints").glob("epoch-*"))

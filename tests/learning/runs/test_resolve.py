@@ -6,7 +6,8 @@ import pytest
 
 from onebox.errors import SettingError
 from onebox.learning.runs.preflight import settle
-from onebox.recipes.loading import check_recipe, read_recipe, recipe_names
+from onebox.recipes.loading import read_recipe, recipe_names
+from onebox.recipes.recipe import check_recipe
 from onebox.structures import Dataset, KeypointSet, Sample
 
 BOX = (10.0, 20.0, 30.0, 60.0)

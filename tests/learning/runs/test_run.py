@@ -263,7 +263,7 @@ def test_a_data_set_without_test_images_is_measured_and_shown_on_its_validation_
 
 def test_the_model_does_not_tell_where_its_data_lay(interrupted):
     run, _ = interrupted
-    assert onebox.load(run.model).facts.provenance["data"] == "labels.csv"
+    assert onebox.load(run.model).card.provenance["data"] == "labels.csv"
     assert str(run.folder.parent).encode() not in run.model.read_bytes()
 
 

@@ -8,7 +8,7 @@ from onebox.errors import SettingError
 from onebox.learning.networks.network import Network
 from onebox.learning.runs.run import time_budget
 from onebox.learning.runs.time_budget import Work, plan
-from onebox.recipes.loading import check_recipe
+from onebox.recipes.recipe import check_recipe
 
 
 @pytest.fixture(scope="module")

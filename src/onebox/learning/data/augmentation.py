@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-from onebox.recipes.schema import AugmentSettings
+from onebox.recipes.sections import AugmentSettings
 
 Images = Float[Tensor, "n 3 height width"]
 Rows = Float[Tensor, "n 4"]

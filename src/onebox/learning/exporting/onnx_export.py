@@ -21,14 +21,8 @@ from torch.nn import functional
 
 from onebox.errors import ModelError
 from onebox.learning.networks.network import Network
-from onebox.runtime import (
-    INPUT,
-    KEYPOINTS_OUTPUT,
-    METADATA_KEY,
-    PRESENCE_OUTPUT,
-    ModelFacts,
-    outputs_of,
-)
+from onebox.model_card import METADATA_KEY, ModelCard
+from onebox.outputs import INPUT, KEYPOINTS_OUTPUT, PRESENCE_OUTPUT, outputs_of
 
 PARITY_PX = 0.1
 """Largest difference of a box edge that export accepts, in pixels of the training size."""
@@ -95,7 +89,7 @@ class Deployed(nn.Module):
 
 
 def export(
-    network: Network, facts: ModelFacts, path: Path, images: Sequence[UInt8[ndarray, "_ _ 3"]]
+    network: Network, facts: ModelCard, path: Path, images: Sequence[UInt8[ndarray, "_ _ 3"]]
 ) -> float:
     """Write ``model.onnx``, if it answers as the network does.
 
@@ -120,7 +114,7 @@ def export(
         _to_onnx(deployed, beside)
         difference = parity(deployed, beside, images)
         check_parity(difference, PARITY_PX)
-        write_facts(beside, facts)
+        write_card(beside, facts)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
@@ -169,7 +163,7 @@ def check_parity(difference: float, limit: float) -> None:
         )
 
 
-def write_facts(path: Path, facts: ModelFacts) -> None:
+def write_card(path: Path, facts: ModelCard) -> None:
     """Put facts into an ONNX file's metadata, in place of what stood there."""
     model = onnx.load(path)
     onnx.helper.set_model_props(model, {METADATA_KEY: facts.as_json()})

@@ -14,7 +14,7 @@ from onebox.learning.fitting.checkpointing import VAL_FIGURE
 from onebox.learning.fitting.deadline import Deadline, Pace, Timekeeper
 from onebox.learning.fitting.param_groups import is_at_rest, rest
 from onebox.progress import EpochMetrics, Listener
-from onebox.recipes.schema import TrainSettings
+from onebox.recipes.sections import TrainSettings
 
 _PLACE = ("rounds", "step", "place", "stride")
 

@@ -7,7 +7,7 @@ import numpy as np
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from onebox.learning.data.decoded_cache import Decoded
-from onebox.recipes.schema import Recipe
+from onebox.recipes.recipe import Recipe
 
 VAL_FIGURE = "val_mean_iou"
 _ENOUGH_TO_CHOOSE = 50  # validation images with a box

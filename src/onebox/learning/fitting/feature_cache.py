@@ -15,7 +15,7 @@ from torch import Tensor
 from onebox.learning.data.augmentation import Pairs, Targets, augment
 from onebox.learning.data.dataloader import Batch
 from onebox.learning.networks.backbones import Backbone
-from onebox.recipes.schema import AugmentSettings
+from onebox.recipes.sections import AugmentSettings
 
 
 class View(NamedTuple):

@@ -39,7 +39,7 @@ from onebox.learning.fitting.schedules import (
 from onebox.learning.losses.primitives import paired_iou
 from onebox.learning.networks.network import Network, total_loss
 from onebox.progress import Listener
-from onebox.recipes.schema import Recipe
+from onebox.recipes.recipe import Recipe
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 _SEED_STRIDE = 1_000_003  # keeps the steps of neighbouring seeds apart

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from onebox.learning.fitting.deadline import Pace
 from onebox.learning.fitting.schedules import resting_steps
-from onebox.recipes.schema import TrainSettings
+from onebox.recipes.sections import TrainSettings
 
 Rate = Callable[[int | float], float]
 """A step, or a schedule's place in steps → a share of a group's highest rate."""

@@ -2,7 +2,8 @@
 
 import math
 
-from onebox.recipes.schema import Recipe, TrainSettings
+from onebox.recipes.recipe import Recipe
+from onebox.recipes.sections import TrainSettings
 
 _PLANNED_STEPS = (300, 20_000)  # fewest and most
 _PLANNED_PASSES = 30

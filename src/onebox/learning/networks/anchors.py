@@ -14,7 +14,7 @@ from numpy import ndarray
 from torch import Tensor
 from torchvision.ops import box_convert
 
-from onebox.recipes.schema import AnchorSettings
+from onebox.recipes.sections import AnchorSettings
 
 _CLIP = math.log(1000 / 16)  # of a logarithm of a ratio, as torchvision's box coder has it
 _ROUNDS = 100

@@ -24,7 +24,7 @@ from timm.layers import Format
 from torch import Tensor, nn
 
 from onebox.errors import OneboxError, SettingError, suggest
-from onebox.recipes.schema import ModelSettings
+from onebox.recipes.sections import ModelSettings
 
 _FILE = "model.safetensors"
 _CONNECT_S = 5.0

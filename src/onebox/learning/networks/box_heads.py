@@ -13,7 +13,7 @@ from onebox.learning.networks.anchors import anchor_sizes, decode, place_anchors
 from onebox.learning.networks.box_layouts import to_xyxy
 from onebox.learning.networks.head_outputs import AnchorOutput, Bins, BoxOutput, bin_places
 from onebox.learning.networks.vectorizers import Features, Sizes, map_of
-from onebox.recipes.schema import ModelSettings
+from onebox.recipes.sections import ModelSettings
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,

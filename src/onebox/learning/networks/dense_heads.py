@@ -16,7 +16,7 @@ from onebox.learning.networks.head_outputs import (
     middles,
 )
 from onebox.learning.networks.vectorizers import Features, Sizes, depthwise, doubled, map_of
-from onebox.recipes.schema import ModelSettings
+from onebox.recipes.sections import ModelSettings
 
 _FIRST_DISTANCE = 0.25  # every cell begins as the middle of a box of half the image's sides
 _CORNERS = 2

@@ -9,7 +9,7 @@ from torch import nn
 from onebox.learning.networks.box_heads import ACTIVATIONS, connected
 from onebox.learning.networks.head_outputs import BoxOutput, KeypointOutput, margins, middles
 from onebox.learning.networks.vectorizers import Features, Sizes, doubled, map_of
-from onebox.recipes.schema import ModelSettings
+from onebox.recipes.sections import ModelSettings
 
 _SHARPER = 2.0  # exponent of a heat map's shares before the mean is taken
 

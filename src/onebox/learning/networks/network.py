@@ -30,7 +30,8 @@ from onebox.learning.networks.heads import (
 )
 from onebox.learning.networks.keypoint_heads import hull
 from onebox.learning.networks.vectorizers import VECTORIZERS, Features, Sizes
-from onebox.recipes.schema import LossSettings, ModelSettings, Recipe
+from onebox.recipes.recipe import Recipe
+from onebox.recipes.sections import LossSettings, ModelSettings
 
 _NEAR = 0.1  # a keypoint's miss at which its confidence should be exp(-1/2), in shares of the box
 

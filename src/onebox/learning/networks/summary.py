@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from onebox.learning.networks.network import Network
-from onebox.runtime import Part
+from onebox.model_card import Part
 
 # Those that a model file holds: the scales of the sides teach, and are not shipped.
 _PARTS = (

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from onebox.errors import SettingError
 from onebox.learning.networks.backbones import Shape, too_small
-from onebox.recipes.schema import ModelSettings
+from onebox.recipes.sections import ModelSettings
 
 
 class Features(NamedTuple):

@@ -22,7 +22,7 @@ from torch import Tensor
 from onebox.evaluation import Report, evaluate
 from onebox.files import write_whole
 from onebox.learning.data.decoded_cache import Decoded
-from onebox.learning.exporting.onnx_export import PARITY_IMAGES, export, write_facts
+from onebox.learning.exporting.onnx_export import PARITY_IMAGES, export, write_card
 from onebox.learning.exporting.refinement_choice import choose_refinement
 from onebox.learning.fitting.checkpoint_io import RECIPE_KEY, load_checkpoint, save_weights
 from onebox.learning.fitting.deadline import Deadline
@@ -31,10 +31,10 @@ from onebox.learning.networks.network import Network
 from onebox.learning.networks.summary import summarize
 from onebox.learning.runs.preflight import mean_box
 from onebox.loading import load
+from onebox.model_card import ModelCard
 from onebox.progress import Listener
-from onebox.recipes.schema import Recipe
+from onebox.recipes.recipe import Recipe
 from onebox.report import write_report, write_samples
-from onebox.runtime import ModelFacts
 from onebox.runtime import load as load_network
 from onebox.structures import Dataset, Split
 
@@ -123,10 +123,10 @@ def finish(
     parity_px = export(network, facts, model, list(_parity_images(decoded)))
     margin = choose_refinement(load_network(model), data.part("val"), plan.recipe.model.refinement)
     facts = dataclasses.replace(facts, refinement=margin)
-    write_facts(model, facts)
+    write_card(model, facts)
     reports = measure(model, data, listener)
     made = {**facts.provenance, "parity_px": parity_px, "epochs": fitted.epochs}
-    write_facts(model, dataclasses.replace(facts, provenance=made, metrics=summary(reports)))
+    write_card(model, dataclasses.replace(facts, provenance=made, metrics=summary(reports)))
     metrics = write_results(plan.folder, data, reports, _shown(plan))
     return Run(plan.folder, metrics, fitted.epochs, fitted.is_interrupted)
 
@@ -219,8 +219,8 @@ def _save_weights(network: Network, plan: Plan) -> None:
     save_weights(network.state_dict(), plan.folder / "weights.safetensors", facts)
 
 
-def _facts(plan: Plan, data: Dataset, network: Network) -> ModelFacts:
-    return ModelFacts(
+def _facts(plan: Plan, data: Dataset, network: Network) -> ModelCard:
+    return ModelCard(
         classes=data.classes,
         size=plan.recipe.model.size,
         mean_box=mean_box(data.part("train")),

@@ -17,7 +17,7 @@ from onebox.learning.runs.artifacts import (
     write_results,
 )
 from onebox.progress import Listener
-from onebox.recipes.schema import Recipe
+from onebox.recipes.recipe import Recipe
 from onebox.structures import Dataset
 
 MODEL = "model.npz"
@@ -54,8 +54,8 @@ def train(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> Ru
     model = folder / MODEL
     model_file.save(localizer, model)
     reports = measure(model, data, listener)
-    facts = dataclasses.replace(localizer.facts, metrics=summary(reports))
-    model_file.save(localizer.with_facts(facts), model)
+    facts = dataclasses.replace(localizer.card, metrics=summary(reports))
+    model_file.save(localizer.with_card(facts), model)
     metrics = write_results(folder, data, reports, _shown(localizer, model))
     return Run(folder, metrics, epochs=0, model_name=MODEL)
 
@@ -76,11 +76,11 @@ def _learn(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> H
             "nothing to keep."
         ) from None
     facts = dataclasses.replace(
-        localizer.facts,
+        localizer.card,
         recipe=recipe.model_dump(mode="json", exclude_none=True),
-        provenance={**provenance(data, _PACKAGES), "weights": "none", **localizer.facts.provenance},
+        provenance={**provenance(data, _PACKAGES), "weights": "none", **localizer.card.provenance},
     )
-    return localizer.with_facts(facts)
+    return localizer.with_card(facts)
 
 
 def _shown(localizer: HogLocalizer, model: Path) -> dict[str, str]:

@@ -10,7 +10,8 @@ from safetensors import SafetensorError, safe_open
 from onebox.learning.fitting.checkpoint_io import RECIPE_KEY
 from onebox.learning.networks.backbones import find_weights, read_weights_file
 from onebox.learning.networks.network import Network
-from onebox.recipes.schema import ModelSettings, Recipe, TrainSettings
+from onebox.recipes.recipe import Recipe
+from onebox.recipes.sections import ModelSettings, TrainSettings
 
 _BUILD = (
     "backbone", "backbone_options", "mean", "std", "neck", "vectorizer", "width", "shared",

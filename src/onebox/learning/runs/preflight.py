@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from onebox.errors import DataError, SettingError, shorten
 from onebox.learning.networks.anchors import cluster_sizes
-from onebox.recipes.schema import Recipe
+from onebox.recipes.recipe import Recipe
 from onebox.structures import Box, Dataset, Sample
 
 _VAL_SHARE = 10  # one image in so many, where the labels name no validation images

@@ -32,7 +32,7 @@ from onebox.learning.runs.preflight import (
 )
 from onebox.progress import Listener, Silent
 from onebox.recipes.loading import read_recipe
-from onebox.recipes.schema import Recipe
+from onebox.recipes.recipe import Recipe
 from onebox.structures import SPLITS, Dataset
 
 _BYTES_A_WEIGHT = 4

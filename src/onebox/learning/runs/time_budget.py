@@ -23,7 +23,7 @@ from onebox.learning.fitting.schedules import (
     steps_a_pass,
 )
 from onebox.learning.networks.network import Network
-from onebox.recipes.schema import Recipe
+from onebox.recipes.recipe import Recipe
 
 _FEWEST_STEPS = 200  # below it, smaller images teach more than fewer steps
 _SIZES = (1.0, 0.84, 0.67, 0.5)  # of the recipe's, tried from the largest

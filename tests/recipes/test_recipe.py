@@ -9,8 +9,8 @@ import tomli_w
 from pydantic import ValidationError
 
 from onebox.errors import SettingError
-from onebox.recipes.loading import check_recipe, read_recipe, recipe_names, recipe_text
-from onebox.recipes.schema import Recipe
+from onebox.recipes.loading import read_recipe, recipe_names, recipe_text
+from onebox.recipes.recipe import Recipe, check_recipe
 
 
 def as_toml(recipe):
@@ -170,7 +170,7 @@ def test_what_is_not_read_is_not_written():
 
 
 def test_recipes_are_read_without_what_training_needs():
-    code = "import sys, onebox.recipes.schema; print(*{'torch', 'skimage'} & set(sys.modules))"
+    code = "import sys, onebox.recipes.recipe; print(*{'torch', 'skimage'} & set(sys.modules))"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.split() == []
 

@@ -1,21 +1,16 @@
-"""A recipe: every setting of a training run, checked once.
+"""The sections of a recipe: ``[data]``, ``[model]``, ``[loss]``, ``[train]`` and ``[augment]``.
 
-What a recipe leaves out takes the value written here; `recipe_files` reads them.
+A setting that a recipe leaves out has the default written here.
 """
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    model_serializer,
     model_validator,
 )
-
-from onebox.classic.settings import HogSettings
-from onebox.errors import shorten
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
@@ -31,27 +26,21 @@ KeypointLoss = Literal["mse", "l1", "smooth_l1", "distribution", "confidence"]
 Width = Annotated[int, Field(ge=1)]
 
 _READ_A_MAP: frozenset[BoxHead] = frozenset({"marginal", "anchors", "vote", "heatmap"})
-# A loss that compares what only some heads make → those heads.
-_HEADS_OF_LOSS: dict[BoxLoss, tuple[BoxHead, ...]] = {
-    "distribution": ("marginal", "heatmap"),
-    "anchors": ("anchors",),
-    "votes": ("vote",),
-    "laplace": ("direct", "marginal", "vote", "heatmap"),
-}
-_OF_NETWORKS = ("model", "loss", "train", "augment")
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A frozen group of settings that refuses unknown names."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class DataSettings(_Section):
+class DataSettings(Section):
     """``[data]``: what is read. ``classes`` declares the names that labels may have."""
 
     classes: tuple[str, ...] = ()
 
 
-class AnchorSettings(_Section):
+class AnchorSettings(Section):
     """``[model.anchors]``: the boxes that a cell's offsets start from.
 
     Attributes:
@@ -67,7 +56,7 @@ class AnchorSettings(_Section):
     sizes: tuple[tuple[float, float], ...] = ()
 
 
-class ModelSettings(_Section):
+class ModelSettings(Section):
     """``[model]``: backbone → vectorizer → heads.
 
     Attributes:
@@ -128,7 +117,7 @@ class ModelSettings(_Section):
         return self
 
 
-class LossSettings(_Section):
+class LossSettings(Section):
     """``[loss]``: what is made small. Each weight multiplies one loss; the total is their sum.
 
     Attributes:
@@ -149,7 +138,7 @@ class LossSettings(_Section):
     presence: Weight = 1.0
 
 
-class TrainSettings(_Section):
+class TrainSettings(Section):
     """``[train]``: how long, how fast, and from which seed.
 
     Attributes:
@@ -214,7 +203,7 @@ class TrainSettings(_Section):
     seed: Annotated[int, Field(ge=0)] = 0
 
 
-class AugmentSettings(_Section):
+class AugmentSettings(Section):
     """``[augment]``: how training images are varied, with their boxes.
 
     Attributes:
@@ -243,73 +232,3 @@ class AugmentSettings(_Section):
     contrast: Share = 0.3
     saturation: Share = 0.3
     grayscale: Share = 0.05
-
-
-class Recipe(_Section):
-    """Every setting of a training run, of a network or of HOG windows.
-
-    Attributes:
-        source: A sentence: what it is, and where it comes from.
-        hog: HOG windows and linear machines in place of a network; what is of networks (``model``,
-            ``loss``, ``train``, ``augment``) is then neither read nor written.
-    """
-
-    source: str = ""
-    data: DataSettings = DataSettings()
-    model: ModelSettings = ModelSettings()
-    loss: LossSettings = LossSettings()
-    train: TrainSettings = TrainSettings()
-    augment: AugmentSettings = AugmentSettings()
-    hog: HogSettings | None = None
-
-    def with_seed(self, seed: int) -> "Recipe":
-        """The same recipe with another seed."""
-        if self.hog is not None:
-            return self.model_copy(update={"hog": self.hog.model_copy(update={"seed": seed})})
-        return self.model_copy(update={"train": self.train.model_copy(update={"seed": seed})})
-
-    @model_validator(mode="after")
-    def _one_system(self) -> "Recipe":
-        if self.hog is None:
-            return self
-        sections = [name for name in _OF_NETWORKS if name in self.model_fields_set]
-        given = [
-            f"{section}.{name}"
-            for section in sections
-            for name in sorted(getattr(self, section).model_fields_set)
-        ]
-        if sections:
-            raise ValueError(
-                "a recipe with a [hog] table trains no network, and does not read "
-                f"{shorten(given or sections)}; leave it out"
-            )
-        return self
-
-    @model_serializer(mode="wrap")
-    def _of_one_system(self, dump: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-        unread = ("hog",) if self.hog is None else _OF_NETWORKS
-        return {name: value for name, value in dump(self).items() if name not in unread}
-
-    @model_validator(mode="after")
-    def _parts_fit(self) -> "Recipe":
-        if self.model.vectorizer == "flatten" and self.train.initial_scale < 1:
-            raise ValueError(
-                "vectorizer 'flatten' reads images of one size, and train.initial_scale "
-                f"{self.train.initial_scale:g} lets it grow; set train.initial_scale = 1"
-            )
-        head = self.model.box_head
-        if self.augment.rotate and head != "hull":
-            raise ValueError(
-                f"augment.rotate needs box_head 'hull', got '{head}': a box that is turned is no "
-                "longer tight, and the keypoints' hull is; set augment.rotate = 0"
-            )
-        if head != "hull" and not any(self.loss.box.values()):
-            raise ValueError("loss.box names no loss with a weight; set one, as loss.box.l1=1")
-        for loss, heads in _HEADS_OF_LOSS.items():
-            if self.loss.box.get(loss) and head not in heads:
-                wanted = " or ".join(f"'{each}'" for each in heads)
-                raise ValueError(
-                    f"loss.box.{loss} needs box_head {wanted}, got '{head}'; remove the loss "
-                    "(--set loss.box='{...}') or change the head"
-                )
-        return self
