@@ -341,7 +341,9 @@ def test_a_folder_that_holds_no_run_is_not_resumed(few_discs, tmp_path, kind):
     folder = tmp_path / "run"
     if kind == "empty":
         folder.mkdir()
-    with pytest.raises(SettingError, match=r"holds no checkpoints/last\.safetensors to resume from"):
+    with pytest.raises(
+        SettingError, match=r"holds no checkpoints/last\.safetensors to resume from"
+    ):
         onebox.train(few_discs, resume=folder)
 
 
