@@ -1,4 +1,4 @@
-"""Training steps alone and beside one busy program, by OpenMP setting. README.md says what is timed.
+"""Training steps alone and beside one busy program, by OpenMP setting.
 
 python benchmarks/busy.py [--rounds N] [--json FILE]
 """
@@ -18,6 +18,13 @@ from typing import Any
 
 from machine import arguments, publish
 
+from onebox import synthetic
+from onebox.learning.data.decoded_cache import decode
+from onebox.learning.fitting.fit import fit
+from onebox.learning.networks.network import Network
+from onebox.progress import Silent
+from onebox.recipes.loading import read_recipe
+
 _SETTINGS: dict[str, dict[str, str]] = {
     "libgomp's default": {"GOMP_SPINCOUNT": "300000"},
     "onebox's": {},
@@ -28,6 +35,16 @@ _BASELINE = "libgomp's default"
 _BUSY = "while True: pass"
 _WARM_UP = 5  # steps
 _CHANGES = ["model.pretrained=false", "train.epochs=5", "train.initial_scale=1"]
+
+
+class Stopwatch(Silent):
+    """Keeps the time of every report of progress."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def advance(self, done: int, total: int) -> None:  # noqa: ARG002
+        self.times.append(time.perf_counter())
 
 
 def main() -> None:
@@ -86,20 +103,6 @@ def _busy_program() -> Iterator[None]:
 
 def _step_times_ms() -> list[float]:
     """The time of each step of `fit`, from one report of progress to the next."""
-    from onebox import synthetic
-    from onebox.learning.data.decoded_cache import decode
-    from onebox.learning.fitting.fit import fit
-    from onebox.learning.networks.network import Network
-    from onebox.progress import Silent
-    from onebox.recipes.loading import read_recipe
-
-    class Stopwatch(Silent):
-        def __init__(self) -> None:
-            self.times: list[float] = []
-
-        def advance(self, done: int, total: int) -> None:
-            self.times.append(time.perf_counter())
-
     recipe = read_recipe("default", _CHANGES)
     data = synthetic.dataset("synth:blobs", size=192, counts={"train": 160, "val": 8})
     decoded: Any = {
