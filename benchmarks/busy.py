@@ -44,6 +44,7 @@ class Stopwatch(Silent):
         self.times: list[float] = []
 
     def advance(self, done: int, total: int) -> None:  # noqa: ARG002
+        """Keep the time."""
         self.times.append(time.perf_counter())
 
 

@@ -21,6 +21,8 @@ pytest.importorskip("sklearn")
 
 from onebox.classic import model_file
 
+pytestmark = pytest.mark.train
+
 
 class Diary(Silent):
     """Keeps what it hears, and can stop the run at an image of a stage."""

@@ -19,6 +19,8 @@ from onebox.learning.network_runs import run as run_module
 from onebox.progress import Silent
 from onebox.recipes.loading import read_recipe
 
+pytestmark = pytest.mark.train
+
 
 class Diary(Silent):
     """Keeps what it hears, and can stop the run while it is told of an epoch."""
