@@ -21,7 +21,7 @@ from PIL import Image
 from onebox.contact_sheets import contact_sheet
 from onebox.errors import ImageError
 from onebox.evaluation import Report
-from onebox.files import write_whole
+from onebox.files import write_atomically
 from onebox.images import LoadedImage, load
 from onebox.metrics import Metrics, Outcome, known, share_at
 from onebox.structures import KeypointSet, Rendered
@@ -107,7 +107,7 @@ def write_report(
         pairs=most_confused(report, _MOST_PAIRS),
         largest_matrix=_LARGEST_MATRIX,
     )
-    write_whole(Path(path), page.encode("utf-8", errors="replace"))
+    write_atomically(Path(path), page.encode("utf-8", errors="replace"))
 
 
 def write_samples(
@@ -134,7 +134,7 @@ def write_samples(
     )
     encoded = io.BytesIO()
     sheet.save(encoded, "PNG", optimize=True)
-    write_whole(Path(path), encoded.getvalue())
+    write_atomically(Path(path), encoded.getvalue())
 
 
 def histogram(report: Report) -> list[int]:

@@ -5,7 +5,7 @@ import dataclasses
 import io
 from pathlib import Path
 
-from onebox.files import write_whole
+from onebox.files import write_atomically
 from onebox.progress import EpochMetrics, Listener
 
 _COLUMNS = [each.name for each in dataclasses.fields(EpochMetrics)]
@@ -42,5 +42,5 @@ class History:
         writer = csv.DictWriter(text, _COLUMNS)
         writer.writeheader()
         writer.writerows(self._rows)
-        write_whole(self._path, text.getvalue().encode())
+        write_atomically(self._path, text.getvalue().encode())
         self._listener.epoch(metrics)

@@ -20,7 +20,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from onebox.evaluation import Report, evaluate
-from onebox.files import write_whole
+from onebox.files import write_atomically
 from onebox.learning.data.decoded_cache import Decoded
 from onebox.learning.exporting.onnx_export import PARITY_IMAGES, export, write_facts
 from onebox.learning.exporting.refinement_choice import choose_refinement
@@ -148,7 +148,7 @@ def write_recipe(recipe: Recipe, folder: Path) -> None:
         OneboxError: If it cannot be written.
     """
     settings = recipe.model_dump(mode="json", exclude_none=True)
-    write_whole(folder / "recipe.toml", tomli_w.dumps(settings).encode())
+    write_atomically(folder / "recipe.toml", tomli_w.dumps(settings).encode())
 
 
 def measure(model: Path, data: Dataset, listener: Listener) -> Reports:
@@ -194,7 +194,7 @@ def write_results(
     """
     metrics: dict[str, Any] = {split: report.as_json() for split, report in reports.items()}
     text = json.dumps(metrics, indent=1, allow_nan=False)
-    write_whole(folder / "metrics.json", text.encode())
+    write_atomically(folder / "metrics.json", text.encode())
     split: Split = "test" if "test" in reports else "val"
     of_data = {
         "Data": data.name,

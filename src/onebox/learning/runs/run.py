@@ -15,7 +15,7 @@ from typing import Any
 
 from onebox.disk import check_space
 from onebox.errors import OneboxError, SettingError, suggest
-from onebox.files import write_whole
+from onebox.files import write_atomically
 from onebox.learning.data.decoded_cache import Decoded, decode
 from onebox.learning.fitting.history import History
 from onebox.learning.fitting.module import Bounds, Fitted, fit
@@ -221,7 +221,7 @@ def _write_plan(plan: Plan, data: Dataset, decoded: Mapping[str, Decoded]) -> No
     if plan.resume is None:
         plan.checkpoints.mkdir(parents=True, exist_ok=True)
         write_recipe(plan.recipe, plan.folder)
-        write_whole(file, json.dumps(facts, indent=1).encode())
+        write_atomically(file, json.dumps(facts, indent=1).encode())
     elif _read_facts(plan.folder) != facts:
         raise SettingError(
             f"--resume {plan.folder}: its images or labels have changed since. Start a new run, "
