@@ -1,4 +1,4 @@
-"""Files and folders appear whole or not at all, also where the disk is full."""
+"""Files and folders appear whole or not at all, even if the disk is full."""
 
 import errno
 import os

@@ -33,8 +33,8 @@ SCHEMA_VERSION = 1
 """Version of `Report.as_json`; it grows when a program that reads the JSON would break."""
 
 _WORST_IN_JSON = 10
-# When a model counts as collapsed: docs/evaluation.md, "The floor". Not tuned, but low: only a model
-# that hardly uses its images is to be reported.
+# Limits of `Report.is_collapsed`, see docs/evaluation.md, "The floor". Not tuned, but low: only a
+# model that hardly uses its images is to be reported.
 _MIN_TRUE_SPREAD = 0.05
 _MIN_SPREAD_RATIO = 0.2
 _MIN_GAIN = 0.05

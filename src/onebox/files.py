@@ -59,7 +59,7 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
 
 @contextmanager
 def temporary_beside(path: Path) -> Iterator[Path]:
-    """Yield a free path in the folder of ``path``; what stands there at the end is removed.
+    """Yield a free path in the folder of ``path``, and remove what is there at the end.
 
     Yields:
         The temporary path, ``.NAME.PID.part``. The body makes a file or a folder there.

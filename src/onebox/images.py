@@ -27,7 +27,7 @@ from onebox.files import is_empty
 from onebox.structures import Rendered
 
 MAX_PIXELS = 178_956_970
-"""Largest image that is decoded, as Pillow's limit; a larger one may be a decompression bomb."""
+"""Pixels of the largest image that is decoded: twice Pillow's warning limit, as in Pillow."""
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 """The suffixes of the image files that a search of a folder finds."""
@@ -43,8 +43,8 @@ _REASONS: dict[type[Exception], str] = {
     PermissionError: "cannot be read: permission denied. Change its permissions.",
     MemoryError: "needs more memory to decode than there is. Shrink it or remove it.",
     Image.DecompressionBombError: (
-        f"has more than the limit of {MAX_PIXELS} pixels. Shrink it, or remove it if it is not what "
-        "it claims to be."
+        f"has more than the limit of {MAX_PIXELS} pixels. Shrink it, or remove it if it is not "
+        "what it claims to be."
     ),
 }
 

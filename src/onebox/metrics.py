@@ -57,7 +57,7 @@ class Outcome:
 
     @property
     def is_label_right(self) -> bool | None:
-        """Whether the predicted label is the true one; None where the image has no label."""
+        """Whether the predicted label is the true one; None if the image has no label."""
         return None if self.sample.label is None else self.prediction.label == self.sample.label
 
     @property
