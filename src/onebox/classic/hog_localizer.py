@@ -16,7 +16,7 @@ from onebox.images import Source
 from onebox.model_card import ModelCard
 from onebox.streaming import Answer
 from onebox.structures import Box, Prediction
-from onebox.threads import checked
+from onebox.threads import resolve_threads
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,7 +137,7 @@ class HogLocalizer:
         Raises:
             ValueError: If ``threads`` is less than 1.
         """
-        workers = checked(self.threads if threads is None else threads)
+        workers = resolve_threads(self.threads if threads is None else threads)
         return streaming.predict_each(self.predict, sources, threads=workers)
 
 

@@ -19,7 +19,8 @@ from onebox.classic.filter_bank import Bank
 from onebox.classic.hog_localizer import HogLocalizer, Machines
 from onebox.classic.score_calibration import Calibration
 from onebox.classic.settings import HogSettings, Natural
-from onebox.errors import ModelError, OneboxError
+from onebox.errors import ModelError
+from onebox.files import replacing
 from onebox.model_card import ModelCard
 
 SCHEMA_VERSION = 1
@@ -33,7 +34,7 @@ _CALIBRATION = TypeAdapter(Calibration)
 
 
 def save(localizer: HogLocalizer, path: str | os.PathLike[str]) -> None:
-    """Write a localizer beside its place, then rename; a file that is there is replaced.
+    """Write a localizer as a whole, in place of an earlier file.
 
     Raises:
         OneboxError: If it cannot be written.
@@ -45,15 +46,8 @@ def save(localizer: HogLocalizer, path: str | os.PathLike[str]) -> None:
         for number, bank in enumerate(banks)
         for name, array in bank.arrays().items()
     }
-    beside = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        with beside.open("wb") as unfinished:
-            np.savez(unfinished, allow_pickle=False, **{KEY: np.array(_text(localizer))}, **arrays)
-        beside.replace(file)
-    except OSError as error:
-        raise OneboxError(f"{file}: cannot be written ({error.strerror or error}).") from error
-    finally:
-        beside.unlink(missing_ok=True)
+    with replacing(file) as temporary, temporary.open("wb") as opened:
+        np.savez(opened, allow_pickle=False, **{KEY: np.array(_text(localizer))}, **arrays)
 
 
 def load(path: str | os.PathLike[str]) -> HogLocalizer:

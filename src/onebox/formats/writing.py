@@ -1,13 +1,13 @@
 """What all writers share: files that appear whole or not at all, and exact numbers."""
 
 import os
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
-from onebox.errors import OneboxError, SettingError
+from onebox import files
+from onebox.errors import SettingError
 from onebox.structures import Sample
 
 
@@ -28,21 +28,11 @@ def replacing(path: Path) -> Iterator[Path]:
         OneboxError: If the disk refuses; the message says why.
     """
     _check_free(path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-    try:
+    with files.replacing(path) as unfinished:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield unfinished
         if unfinished.is_dir() and path.is_dir():
             path.rmdir()  # it is empty, and not every system lets a folder take its place
-        unfinished.replace(path)
-    except OSError as error:
-        raise OneboxError(
-            f"{path}: cannot be written ({error.strerror or error}). Make room, or choose another "
-            "place."
-        ) from error
-    finally:
-        with suppress(OSError):  # what could not be made need not be removed
-            _remove(unfinished)
 
 
 def number_text(value: float | int) -> str:
@@ -86,13 +76,6 @@ def _check_free(path: Path) -> None:
         is_free = not path.exists() or path.stat().st_size == 0
     if not is_free:
         raise SettingError(f"{path}: exists already. Remove it, or choose another place.")
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def unique_stems(paths: Sequence[Path]) -> list[str]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -10,7 +9,8 @@ from types import MappingProxyType
 from PIL import Image
 
 from onebox import images
-from onebox.errors import OneboxError, SettingError, suggest
+from onebox.errors import SettingError, suggest
+from onebox.files import temporary_beside
 from onebox.structures import SPLITS, Dataset, Sample, Split
 from onebox.synthetic.discs import blobs
 from onebox.synthetic.material import Ground, find_cutouts
@@ -106,23 +106,12 @@ def save(samples: Iterable[Sample], folder: Path, count: int) -> tuple[Sample, .
         OneboxError: If the images cannot be written.
     """
     _check_empty(folder)
-    try:
-        return _save(itertools.islice(samples, count), folder)
-    except OSError as error:
-        raise OneboxError(
-            f"{folder}: images cannot be written there ({error}). "
-            "Free space on the disk or name another folder."
-        ) from error
-
-
-def _save(samples: Iterable[Sample], folder: Path) -> tuple[Sample, ...]:
-    folder.mkdir(parents=True, exist_ok=True)
     finished = folder / "images"
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as beside:
-        unfinished = Path(beside) / finished.name
+    with temporary_beside(folder) as unfinished:
+        folder.mkdir(parents=True, exist_ok=True)
         unfinished.mkdir()
         saved = []
-        for number, sample in enumerate(samples):
+        for number, sample in enumerate(itertools.islice(samples, count)):
             path = unfinished / f"{number:06d}.png"
             Image.fromarray(images.load(sample.image).pixels).save(path)
             saved.append(dataclasses.replace(sample, image=finished / path.name))

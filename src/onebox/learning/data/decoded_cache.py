@@ -23,6 +23,7 @@ from PIL import Image
 from onebox import images
 from onebox.disk import check_space
 from onebox.errors import DataError
+from onebox.files import replacing
 from onebox.structures import Dataset, Sample
 
 OVERSIZE = 1.25
@@ -122,15 +123,14 @@ def _content(sample: Sample) -> bytes:
 
 
 def _write(samples: Sequence[Sample], side: int, path: Path, progress: Progress | None) -> None:
-    """Decode beside the cache's place, then rename: a broken run leaves no half cache.
+    """Decode into a file that appears once it is complete: a broken run leaves no half cache.
 
     Raises:
         DataError: If images cannot be decoded.
     """
-    beside = path.with_suffix(f".{os.getpid()}.part")
-    try:
+    with replacing(path, sync=False) as temporary:  # it may have gigabytes, and can be made again
         shape = (len(samples), side, side, 3)
-        squares = np.lib.format.open_memmap(beside, mode="w+", dtype=np.uint8, shape=shape)
+        squares = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
         problems: list[str] = []
         for row, outcome in enumerate(_decoded(samples, side)):
             if isinstance(outcome, DataError):
@@ -142,9 +142,6 @@ def _write(samples: Sequence[Sample], side: int, path: Path, progress: Progress 
         if problems:
             raise DataError(*problems)
         squares.flush()
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _decoded(samples: Sequence[Sample], side: int) -> Iterator[ndarray | DataError]:
