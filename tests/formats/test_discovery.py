@@ -70,7 +70,7 @@ def test_other_tables_and_json_do_not_confuse(folder):
 
 
 def test_the_only_file_of_a_folder_explains_itself(folder):
-    (folder / "labels.csv").write_text("image,label\na.png,cat\n")
+    (folder / "labels.csv").write_text("photo,label\na.png,cat\n")
     assert problem_of(folder).startswith("labels.csv:1: has no column image")
     (folder / "labels.csv").unlink()
     (folder / "labels.json").write_text('{"images": []}')
@@ -139,7 +139,7 @@ def test_files_of_one_name_are_told_apart_by_their_folders_and_all_are_read(fold
 
 def test_a_broken_file_of_one_split_is_not_passed_over(folder):
     (folder / "train.csv").write_text(ROW)
-    (folder / "test.csv").write_text("image,x,y\n")
+    (folder / "test.csv").write_text("photo,x,y\n")
     assert problem_of(folder).startswith("test.csv:1: has no column image")
 
 
