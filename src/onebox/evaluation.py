@@ -16,7 +16,7 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from onebox.errors import DataError, ImageError, shorten, suggest
-from onebox.images import read_header
+from onebox.image_sizes import size_of
 from onebox.metrics import Metrics, Outcome, compare, compute_metrics, known, share_at, spread
 from onebox.structures import SPLITS, Box, Dataset, KeypointSet, Prediction, Sample
 
@@ -233,7 +233,7 @@ def _at_origin(sample: Sample, problem: str) -> str:
 
 def _outcome(localizer: Predictor, sample: Sample) -> Outcome:
     if isinstance(sample.image, Path):
-        size_wh = sample.size_wh or read_header(sample.image).size_wh
+        size_wh = size_of(sample)
         prediction = localizer.predict(sample.image)
     else:
         # Drawn once, so that what is measured is what was predicted.
