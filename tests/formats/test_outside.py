@@ -115,7 +115,7 @@ def test_supervision_reads_what_is_written_as_yolo(data, tmp_path, sv):
     assert_agrees(data, outside, tolerance_px=1e-4)
 
 
-def test_what_supervision_writes_is_read_alike(data, tmp_path, sv):
+def test_what_supervision_writes_is_read_equal(data, tmp_path, sv):
     from_here = sv.DetectionDataset(
         list(CLASSES),
         [str(sample.image) for sample in data],

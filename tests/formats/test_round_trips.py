@@ -115,7 +115,7 @@ def test_coco_keeps_keypoints_and_splits_in_one_file_and_in_three(images, tmp_pa
 
 @given(drawn=st.lists(samples(places=3, posed=True), min_size=1, max_size=COUNT))
 @relaxed
-def test_yolo_keeps_all_but_the_place_of_the_images(images, tmp_path, drawn):
+def test_yolo_keeps_all_but_the_paths_of_the_images(images, tmp_path, drawn):
     data = dataset(images, drawn, KEYPOINTS)
     back = back_from(data, tmp_path, "yolo")
     assert (back.keypoints, back.classes) == (KEYPOINTS, CLASSES)
@@ -130,7 +130,7 @@ def test_yolo_keeps_all_but_the_place_of_the_images(images, tmp_path, drawn):
     assert not there
 
 
-def test_sizes_are_looked_up_where_the_samples_do_not_know_them(images, tmp_path):
+def test_sizes_are_looked_up_if_the_samples_do_not_state_them(images, tmp_path):
     sample = Sample(images[0], "cat", (1.0, 2.0, 3.0, 4.0))
     for name, file in [("voc", ""), ("coco", ".json"), ("yolo", "")]:
         (back,) = back_from(Dataset((sample,), CLASSES), tmp_path, name, file)
@@ -138,7 +138,7 @@ def test_sizes_are_looked_up_where_the_samples_do_not_know_them(images, tmp_path
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_what_is_there_already_is_not_destroyed(images, tmp_path, name):
+def test_existing_files_are_not_overwritten(images, tmp_path, name):
     data = Dataset((Sample(images[0]),), CLASSES)
     kept = tmp_path / "out" / "kept.txt"
     kept.parent.mkdir()
@@ -167,7 +167,7 @@ def test_a_failed_write_leaves_nothing_behind(images, tmp_path, name, monkeypatc
     assert list(tmp_path.iterdir()) == []
 
 
-def test_generated_images_have_no_file_to_name(tmp_path):
+def test_generated_images_cannot_be_written_as_labels(tmp_path):
     import numpy as np
 
     data = Dataset((Sample(np.zeros((4, 4, 3), np.uint8)),), ("cat",))
@@ -175,7 +175,7 @@ def test_generated_images_have_no_file_to_name(tmp_path):
         write(data, tmp_path / "out.csv", "csv")
 
 
-def test_a_label_outside_the_classes_is_a_wrong_call(images, tmp_path):
+def test_a_label_outside_the_classes_is_a_value_error(images, tmp_path):
     data = Dataset((Sample(images[0], "cow", (1.0, 2.0, 3.0, 4.0)),), CLASSES)
     with pytest.raises(ValueError, match="'cow' is not among"):
         write(data, tmp_path / "out", "yolo")
@@ -189,14 +189,14 @@ def test_links_in_folders_lead_to_the_same_image(images, tmp_path):
     assert read(tmp_path / "link/labels.csv").samples == data.samples
 
 
-def test_relative_and_absolute_ways_of_asking_give_equal_samples(images, tmp_path, monkeypatch):
+def test_relative_and_absolute_paths_give_equal_samples(images, tmp_path, monkeypatch):
     data = Dataset((Sample(images[0], "cat", (1.0, 2.0, 3.0, 4.0), size_wh=SIZE),), ("cat",))
     write(data, tmp_path / "labels.csv", "csv")
     monkeypatch.chdir(tmp_path)
     assert read("labels.csv").samples == read(os.fspath(tmp_path)).samples == data.samples
 
 
-def test_a_label_file_that_may_not_be_read_is_told(tmp_path, monkeypatch):
+def test_a_label_file_without_read_permission_is_reported(tmp_path, monkeypatch):
     (tmp_path / "labels.csv").write_text("a.png,1,2,3,4,cat\n")
 
     def locked(*_, **__):
