@@ -1,4 +1,4 @@
-"""Boxes: layouts, geometry, overlap and turning upright."""
+"""Boxes: layouts, geometry, IoU and turning upright."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ ORIENTATIONS = range(1, 9)
 
 
 def whole_boxes(rows):
-    """Proper xyxy boxes at whole pixels, so that sums are exact."""
+    """Valid xyxy boxes at whole pixels, so that sums are exact."""
     corners = arrays(np.int64, (rows, 2), elements=st.integers(-50, 50))
     sizes = arrays(np.int64, (rows, 2), elements=st.integers(1, 50))
     return st.builds(lambda c, s: np.concatenate([c, c + s], axis=1).astype(float), corners, sizes)
@@ -38,7 +38,7 @@ def bright_box(image):
 
 
 def upright(image, orientation):
-    """What Pillow makes of a stored image with this EXIF orientation."""
+    """The image as Pillow turns it upright from this EXIF orientation."""
     image.getexif()[0x0112] = orientation
     return ImageOps.exif_transpose(image)
 

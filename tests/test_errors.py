@@ -1,4 +1,4 @@
-"""The tree of errors and the words of their messages."""
+"""Errors, their exit codes, and the helpers that word their messages."""
 
 import pytest
 

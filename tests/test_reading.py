@@ -1,4 +1,4 @@
-"""One door to every data set."""
+"""Any data set, read by its path or name."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from onebox.synthetic import NAMES
 
 @pytest.fixture
 def labels(tmp_path):
-    """Two images, of which one has two boxes."""
+    """A label file of two images, one of which has two boxes."""
     for name in ("a.png", "b.png"):
         Image.new("RGB", (100, 80)).save(tmp_path / name)
     path = tmp_path / "labels.csv"

@@ -1,4 +1,4 @@
-"""COCO: boxes, keypoints, and what is said of parts that do not fit together."""
+"""COCO: boxes, keypoints, and the problems of entries that do not fit together."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""CSV label files: the layouts people have, and what is said of rows that cannot be used."""
+"""CSV label files: common layouts, and the problems of rows that cannot be used."""
 
 import pytest
 from PIL import Image

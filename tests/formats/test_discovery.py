@@ -1,4 +1,4 @@
-"""Which label files a path means."""
+"""The label files that are found for a path."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Real data sets, where the machine has them."""
+"""Real data sets, if the machine has them."""
 
 from pathlib import Path
 

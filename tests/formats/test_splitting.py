@@ -49,13 +49,13 @@ def test_exact_copies_stay_together(tmp_path):
 
 def test_eighty_percent_train_ten_val_ten_test():
     found = [split_of_bytes(str(number).encode()) for number in range(20_000)]
-    # the standard deviation of a share of 0.1 in 20,000 is 0.0021
+    # the standard deviation of a fraction of 0.1 in 20,000 is 0.0021
     assert abs(found.count("train") / 20_000 - 0.8) < 0.012
     assert abs(found.count("val") / 20_000 - 0.1) < 0.009
 
 
 def test_the_hash_is_the_one_that_earlier_data_sets_were_split_by():
-    # BLAKE2b of 8 bytes, as a share of 2**64: 0.254, 0.517, 0.893, 0.965
+    # BLAKE2b of 8 bytes, as a fraction of 2**64: 0.254, 0.517, 0.893, 0.965
     found = [split_of_bytes(data) for data in (b"a", b"b", b"", b"1")]
     assert found == ["train", "train", "val", "test"]
 

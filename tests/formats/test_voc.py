@@ -1,4 +1,4 @@
-"""Pascal VOC: XML files, where their images are, and lists of splits."""
+"""Pascal VOC: XML files, the paths of their images, and lists of splits."""
 
 import pytest
 from PIL import Image

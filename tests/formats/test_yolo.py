@@ -1,4 +1,4 @@
-"""YOLO: shares of the image, keypoints, and the places where images and labels lie."""
+"""YOLO: normalized boxes, keypoints, and the paths of images and labels."""
 
 import pytest
 from PIL import Image
