@@ -137,7 +137,9 @@ def test_an_image_too_small_for_text_still_has_its_box():
 )
 @settings(max_examples=50)
 def test_any_box_on_any_image_can_be_drawn(box, size_wh):
-    image = draw(plain(*size_wh), prediction=predicted(box), truth=true(box, "dog"))
+    (left, right), (top, bottom) = sorted(box[::2]), sorted(box[1::2])
+    truth = true((left, top, right + 1, bottom + 1), "dog")  # a sample's box is never inverted
+    image = draw(plain(*size_wh), prediction=predicted(box), truth=truth)
     assert image.size == size_wh
 
 

@@ -17,7 +17,7 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from onebox.errors import DataError, ImageError, shorten, suggest
-from onebox.images import read_header
+from onebox.image_sizes import size_of
 from onebox.metrics import (
     Metrics,
     Outcome,
@@ -247,8 +247,7 @@ def _predict(
 ) -> tuple[Prediction, tuple[int, int]]:
     """The prediction for a sample, and the width and height of its upright image."""
     if isinstance(sample.image, Path):
-        size_wh = sample.size_wh or read_header(sample.image).size_wh
-        return predict(sample.image), size_wh
+        return predict(sample.image), size_of(sample)
     # Rendered only once: a second rendering might give another size.
     pixels = np.asarray(sample.image)
     return predict(pixels), (int(pixels.shape[1]), int(pixels.shape[0]))

@@ -111,6 +111,11 @@ def test_the_mean_box_is_the_mean_of_shares_of_each_image():
     np.testing.assert_allclose(mean_box(dataset((small, large))), (0.25, 0.125, 0.75, 0.625))
 
 
+def test_the_mean_box_counts_images_that_do_not_state_their_size():
+    unsized = Sample(np.zeros((20, 10, 3), np.uint8), "cat", (0.0, 5.0, 5.0, 20.0))
+    np.testing.assert_allclose(mean_box(dataset((unsized,))), (0, 0.25, 0.5, 1))
+
+
 def test_without_boxes_there_is_no_mean_box():
     assert mean_box(dataset(samples("train", 3, box=None))) is None
 

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from onebox import images
 from onebox.classic.cascades import Boxes, Detector, open_cascade, subject_of
-from onebox.errors import DataError, ImageError, SettingError, suggest
-from onebox.formats.rows import counted
+from onebox.errors import DataError, ImageError, SettingError, format_count, suggest
 from onebox.structures import Dataset, Sample
 
 FACES = "haarcascade_frontalface_default"
@@ -145,7 +144,7 @@ def _sample(searched: _Searched, label: str) -> Sample:
 
 
 def _too_many(several: Sequence[_Searched], label: str) -> str:
-    count = counted(len(several), "image", "images")
+    count = format_count(len(several), "image", "images")
     first = several[0]
     return (
         f"{count} with several finds of {label!r}, for example {first.path} with "
@@ -156,7 +155,7 @@ def _too_many(several: Sequence[_Searched], label: str) -> str:
 
 
 def _nothing(folder: Path, label: str, images: Sequence[_Searched], several: int) -> str:
-    count = counted(len(images), "image", "images")
+    count = format_count(len(images), "image", "images")
     if several:
         return (
             f"{folder}: every image with a find of {label!r} has several ({several} of "

@@ -18,7 +18,6 @@ from onebox.classic.examples import (
     Reading,
     positives,
     read_examples,
-    size_of,
     try_windows,
 )
 from onebox.classic.filter_bank import Bank
@@ -30,6 +29,7 @@ from onebox.classic.settings import HogSettings
 from onebox.classic.svms import fit_bank
 from onebox.classic.windows import Shape, window_shape
 from onebox.errors import DataError
+from onebox.image_sizes import size_of
 from onebox.model_card import ModelCard
 from onebox.structures import Box, Dataset, Sample
 

@@ -24,6 +24,7 @@ from onebox import images
 from onebox.disk import check_space
 from onebox.errors import DataError
 from onebox.files import replacing
+from onebox.image_sizes import size_of
 from onebox.structures import Dataset, Sample
 
 OVERSIZE = 1.25
@@ -185,16 +186,16 @@ def _keypoints(data: Dataset) -> Float32[ndarray, "n keypoints 3"]:
     count = 0 if data.keypoints is None else len(data.keypoints.names)
     keypoints = np.zeros((len(data), count, 3), np.float32)
     for row, sample in enumerate(data):
-        if sample.keypoints is not None and sample.size_wh is not None and count:
-            keypoints[row] = np.array(sample.keypoints) / np.array([*sample.size_wh, 1])
+        if sample.keypoints is not None and count:
+            keypoints[row] = np.array(sample.keypoints) / np.array([*size_of(sample), 1])
     return keypoints
 
 
 def _target(sample: Sample) -> tuple[float, ...] | None:
     """A box as shares of the image's sides."""
-    if sample.box is None or sample.size_wh is None:
+    if sample.box is None:
         return None
-    sides = (*sample.size_wh, *sample.size_wh)
+    sides = size_of(sample) * 2
     return tuple(edge / side for edge, side in zip(sample.box, sides, strict=True))
 
 
