@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 
 from onebox.boxes import paired_iou
-from onebox.errors import DataError, OneboxError, SettingError
+from onebox.errors import DataError, SettingError
 
 pytest.importorskip("cv2")
 skimage_data = pytest.importorskip("skimage.data")
 
-from onebox.classic import haar, packages  # noqa: E402
+from onebox.classic import haar  # noqa: E402
 from onebox.classic.cascades import cascade_names, open_cascade, subject_of  # noqa: E402
 
 FACE = (178.0, 70.0, 270.0, 180.0)  # chin to hairline of the astronaut, drawn by hand
@@ -194,12 +194,3 @@ def test_a_cascade_file_finds_what_its_name_says(folder, tmp_path):
 )
 def test_a_cascade_is_called_after_what_it_finds(cascade, subject):
     assert subject_of(cascade) == subject
-
-
-def test_a_missing_package_names_the_extra():
-    packages._DISTRIBUTIONS["nowhere_to_be_found"] = "Nothing"
-    try:
-        with pytest.raises(OneboxError, match=r"pip install 'onebox\[classic\]'"):
-            packages.imported("nowhere_to_be_found.part")
-    finally:
-        del packages._DISTRIBUTIONS["nowhere_to_be_found"]

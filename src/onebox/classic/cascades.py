@@ -15,7 +15,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from onebox.boxes import box_areas, clip_boxes, to_xyxy
-from onebox.classic.packages import imported
+from onebox.classic.packages import require_classic
 from onebox.errors import SettingError, shorten, suggest
 from onebox.images import LoadedImage
 
@@ -78,7 +78,7 @@ def open_cascade(cascade: str | Path) -> Detector:
         OneboxError: If OpenCV is not installed.
     """
     path = _cascade_file(cascade)
-    opencv = imported("cv2")
+    opencv = require_classic("cv2")
     try:
         classifier = opencv.CascadeClassifier(str(path))
     # The constructor leaves OpenCV's own error behind it, which Python reports as a SystemError.
@@ -135,7 +135,7 @@ def _cascade_file(cascade: str | Path) -> Path:
 
 
 def _bundled() -> Path:
-    return Path(imported("cv2.data").haarcascades)
+    return Path(require_classic("cv2.data").haarcascades)
 
 
 def _no_cascade(path: Path) -> str:

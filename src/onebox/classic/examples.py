@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
@@ -108,20 +107,6 @@ def read_examples(
     if problems:
         raise DataError(*problems)
     return tuple(examples)
-
-
-def size_of(sample: Sample) -> tuple[int, int]:
-    """Width and height of a sample's upright image.
-
-    Raises:
-        ImageError: If it cannot be read.
-    """
-    if sample.size_wh is not None:
-        return sample.size_wh
-    if isinstance(sample.image, Path):
-        return images.read_header(sample.image).size_wh
-    height, width = np.asarray(sample.image).shape[:2]
-    return int(width), int(height)
 
 
 def try_windows(example: Example, shape: Shape, settings: HogSettings) -> Tried:

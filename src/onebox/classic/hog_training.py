@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy import ndarray
 
 from onebox.boxes import paired_iou
 from onebox.classic.examples import (
@@ -18,20 +17,20 @@ from onebox.classic.examples import (
     Reading,
     positives,
     read_examples,
-    size_of,
     try_windows,
 )
 from onebox.classic.filter_bank import Bank
 from onebox.classic.hog_localizer import HogLocalizer, Machines
-from onebox.classic.packages import imported
+from onebox.classic.packages import require_classic
 from onebox.classic.pyramid import level_sides
 from onebox.classic.score_calibration import Calibration, calibrate
 from onebox.classic.settings import HogSettings
 from onebox.classic.svms import fit_bank
 from onebox.classic.windows import Shape, window_shape
 from onebox.errors import DataError
+from onebox.mean_box import mean_box, size_of
 from onebox.model_card import ModelCard
-from onebox.structures import Box, Dataset, Sample
+from onebox.structures import Dataset, Sample
 
 _LEAST_HELD_OUT = 10
 
@@ -71,7 +70,7 @@ def train(
     facts = ModelCard(
         data.classes,
         reading.sides[0],
-        _mean_box(_located(data.part("train").samples)),
+        mean_box(data.part("train")),
         recipe=settings.model_dump(),
         provenance={"learned_from": len(samples), "calibrated_on": "val" if unseen else "train"},
     )
@@ -86,7 +85,7 @@ def check(data: Dataset) -> None:
         OneboxError: If scikit-image or scikit-learn is not installed.
     """
     for package in ("skimage", "sklearn"):
-        imported(package)
+        require_classic(package)
     name = data.name or "data set"
     shown = {sample.label for sample in _located(data.part("train").samples)}
     missing = [label for label in data.classes if label not in shown]
@@ -165,15 +164,6 @@ def _calibration(machines: Machines, examples: Sequence[Example]) -> Calibration
         np.stack([best for best, _ in answers]),
         np.array([example.label for example in examples]),
     )
-
-
-def _mean_box(samples: Sequence[Sample]) -> Box:
-    """The mean box, in shares of the images' sides."""
-    shares: list[ndarray] = [
-        np.array(sample.box) / np.array(size_of(sample) * 2, dtype=np.float64) for sample in samples
-    ]
-    x_min, y_min, x_max, y_max = np.mean(shares, axis=0).tolist()
-    return x_min, y_min, x_max, y_max
 
 
 def _in_silence(done: int, total: int) -> None:

@@ -17,7 +17,7 @@ from jaxtyping import Float, Float32, UInt8
 from numpy import ndarray
 from PIL import Image
 
-from onebox.classic.packages import imported
+from onebox.classic.packages import require_classic
 from onebox.classic.settings import HogSettings
 from onebox.images import LoadedImage
 
@@ -125,7 +125,7 @@ def _describe(
     # In this unit `contrast` is the added length: blocks of weaker gradients stay short, so that
     # the noise of a plain wall does not look like a texture.
     scaled = pixels * (_ADDED_LENGTH / settings.contrast)
-    blocks = imported("skimage.feature").hog(
+    blocks = require_classic("skimage.feature").hog(
         scaled,
         orientations=settings.orientations,
         pixels_per_cell=(settings.cell, settings.cell),

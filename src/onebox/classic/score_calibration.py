@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from onebox.classic.packages import imported
+from onebox.classic.packages import require_classic
 
 _TEMPERATURES = np.geomspace(0.1, 30, 60)
 _HARDLY_PENALISED = 1e4
@@ -71,7 +71,7 @@ def calibrate(
 
 def _logistic(values: Float[ndarray, " n"], shares: Float[ndarray, " n"]) -> tuple[float, float]:
     # Each image counts as a hit with its share, and as a miss with what is left of it.
-    curve = imported("sklearn.linear_model").LogisticRegression(C=_HARDLY_PENALISED)
+    curve = require_classic("sklearn.linear_model").LogisticRegression(C=_HARDLY_PENALISED)
     curve.fit(
         np.tile(values, 2)[:, None],
         np.repeat([1, 0], len(values)),

@@ -21,7 +21,7 @@ from onebox.classic.examples import (
     positives,
 )
 from onebox.classic.filter_bank import Bank, steps_to
-from onebox.classic.packages import imported
+from onebox.classic.packages import require_classic
 from onebox.classic.settings import HogSettings
 from onebox.classic.windows import Shape, feature_count, score_windows
 from onebox.errors import DataError
@@ -88,7 +88,7 @@ def _fit_machines(
 ) -> tuple[Float32[ndarray, "features machines"], Float32[ndarray, " machines"]]:
     """One linear support vector machine a class, against background and all other classes."""
     wide = features.astype(np.float64)
-    machine = imported("sklearn.svm").LinearSVC
+    machine = require_classic("sklearn.svm").LinearSVC
     settled = {"C": settings.svm_c, "dual": False, "intercept_scaling": _BIAS_SCALE}
     # Balanced, or a class of a few images would be one that is hardly ever answered.
     machines = [
@@ -127,6 +127,6 @@ def _fit_step(
             targets.append(steps_to(truth, one.grid.boxes[chosen]))
     if not features:
         return np.zeros((count, 4), np.float32), np.zeros(4, np.float32)
-    ridge = imported("sklearn.linear_model").Ridge(alpha=settings.refine_penalty)
+    ridge = require_classic("sklearn.linear_model").Ridge(alpha=settings.refine_penalty)
     ridge.fit(np.concatenate(features).astype(np.float64), np.concatenate(targets))
     return ridge.coef_.T.astype(np.float32), ridge.intercept_.astype(np.float32)

@@ -5,15 +5,14 @@ out. Nothing here may use the network that the user did not ask for, so it is im
 reporting package were not installed; it has a stand-in for that case, which does nothing.
 """
 
-import importlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-from onebox.errors import OneboxError
+from onebox.optional import require
 
-_EXTRAS = {"onnx": "int8", "onnxruntime": "int8", "openvino": "openvino"}
+_EXTRAS = {"onnx": "int8", "onnxruntime": "int8"}  # import name → extra; openvino for the rest
 _REPORTING = "openvino_telemetry"
 
 
@@ -26,15 +25,9 @@ def imported(module: str) -> ModuleType:
     Raises:
         OneboxError: If it is not installed; the message says how to get it.
     """
-    try:
-        with _without(_REPORTING):
-            return importlib.import_module(module)
-    except ImportError as error:
-        extra = _EXTRAS[module.partition(".")[0]]
-        raise OneboxError(
-            f"the variant '{extra}' needs a package that is not installed ({error}). Install it "
-            f"with: pip install 'onebox[{extra}]'"
-        ) from error
+    extra = _EXTRAS.get(module.partition(".")[0], "openvino")
+    with _without(_REPORTING):
+        return require(module, extra=extra, purpose=f"variants of the kind '{extra}'")
 
 
 @contextmanager
