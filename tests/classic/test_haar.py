@@ -86,7 +86,7 @@ def test_several_faces_are_an_error_that_counts_and_names_one(crowd):
     with pytest.raises(DataError) as caught:
         haar.annotate(crowd)
     message = str(caught.value)
-    assert message.startswith("1 image with several finds of 'face'")
+    assert message.startswith("1 image with several detections of 'face'")
     assert str(crowd / "two.png") in message
     assert "with 2;" in message
     assert "--on-multiple largest" in message
@@ -109,7 +109,7 @@ def test_skip_leaves_the_image_of_two_faces_out(crowd):
 
 def test_when_skip_leaves_nothing_it_says_why(crowd):
     (crowd / "deeper" / "one.png").unlink()
-    with pytest.raises(DataError, match="every image with a find of 'face' has several"):
+    with pytest.raises(DataError, match="every image with a detection of 'face' has several"):
         haar.annotate(crowd, on_multiple="skip")
 
 
