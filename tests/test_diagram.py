@@ -28,8 +28,8 @@ def words(svg):
     return [text.text for text in svg.iter(f"{SVG}text")]
 
 
-def cards(svg):
-    """Left, top, width and height of every card, in the order of the titles."""
+def nodes(svg):
+    """Left, top, width and height of every node, in the order of the titles."""
     names = ("x", "y", "width", "height")
     return [[float(rect.get(name)) for name in names] for rect in svg.iter(f"{SVG}rect")]
 
@@ -58,9 +58,9 @@ def test_a_repeated_shape_is_written_once():
     assert shapes_text(BACKBONE) == "1024 x 14 x 14, 2048 x 7 x 7"
 
 
-def test_cards_lie_inside_the_drawing_and_do_not_overlap():
+def test_nodes_lie_inside_the_drawing_and_do_not_overlap():
     svg = drawn(CARD)
-    frames = cards(svg)
+    frames = nodes(svg)
     assert len(frames) == 1 + len(CARD.parts)
     for index, (x, y, width, height) in enumerate(frames):
         assert x >= 0
@@ -73,14 +73,14 @@ def test_cards_lie_inside_the_drawing_and_do_not_overlap():
 
 
 def test_the_trunk_runs_to_the_right_and_the_heads_are_stacked():
-    image, backbone, vectorizer, box, label = cards(drawn(CARD))
+    image, backbone, vectorizer, box, label = nodes(drawn(CARD))
     assert image[0] < backbone[0] < vectorizer[0] < box[0] == label[0]
     assert image[1] == backbone[1] == vectorizer[1] == box[1] < label[1]
 
 
 def test_arrows_lead_from_part_to_part_and_from_the_trunk_to_each_head():
     svg = drawn(CARD)
-    image, backbone, vectorizer, box, label = cards(svg)
+    image, backbone, vectorizer, box, label = nodes(svg)
     flows = [one.get("d") for one in svg.iter(f"{SVG}path") if one.get("class") == "flow"]
     pairs = [(image, backbone), (backbone, vectorizer), (vectorizer, box), (vectorizer, label)]
     for (x, y, width, height), (x_to, y_to, _, height_to) in pairs:
@@ -95,14 +95,14 @@ def test_arrows_lead_from_part_to_part_and_from_the_trunk_to_each_head():
 
 
 @pytest.mark.parametrize("letters", [3, 44, 45, 90])
-def test_a_long_name_is_squeezed_into_its_card(letters):
+def test_a_long_name_is_squeezed_into_its_node(letters):
     part = Part("backbone", "m" * letters, 1, 1, 1, ((1, 1, 1),))
     [line] = [
         one
         for one in drawn(ModelCard(("a",), 64, parts=(part,))).iter(f"{SVG}text")
         if one.text == part.kind
     ]
-    width = cards(drawn(CARD))[0][2]
+    width = nodes(drawn(CARD))[0][2]
     assert (line.get("textLength") is not None) == (letters > 44)
     assert float(line.get("textLength", 0)) < width
 

@@ -9,7 +9,7 @@ from onebox.model_card import ModelCard, Part
 _WIDTH, _HEIGHT, _GAP, _MARGIN = 310, 92, 44, 16
 _ROW = _HEIGHT + _GAP // 2
 _MILLION = 1_000_000
-_MAX_LETTERS = 44  # that fit on a card in any font; a longer line is squeezed
+_MAX_LETTERS = 44  # that fit on a node in any font; a longer line is squeezed
 _STYLE = (
     "text{font-family:system-ui,sans-serif;font-size:13px;fill:#1b1f24}"
     ".title{font-weight:600}.quiet{fill:#57606a;font-size:12px}"
@@ -42,9 +42,9 @@ def draw_network(card: ModelCard) -> str:
     shapes = [
         *(_flow(source, target) for source, target in pairwise(corners)),
         *(_flow(corners[-1], corner) for corner in head_corners),
-        _card("image", [f"{card.size} x {card.size} x 3"], corners[0], "box"),
-        *(_part_card(part, at, "box") for part, at in zip(trunk, corners[1:], strict=True)),
-        *(_part_card(part, at, "head") for part, at in zip(heads, head_corners, strict=True)),
+        _node("image", [f"{card.size} x {card.size} x 3"], corners[0], "box"),
+        *(_part_node(part, at, "box") for part, at in zip(trunk, corners[1:], strict=True)),
+        *(_part_node(part, at, "head") for part, at in zip(heads, head_corners, strict=True)),
     ]
     width = right + _WIDTH + _MARGIN
     height = 2 * _MARGIN + max(1, len(heads)) * _ROW
@@ -59,14 +59,14 @@ def shapes_text(part: Part) -> str:
     return ", ".join(" x ".join(map(str, shape)) for shape in dict.fromkeys(part.shapes))
 
 
-def _part_card(part: Part, corner: _Corner, style: str) -> str:
+def _part_node(part: Part, corner: _Corner, style: str) -> str:
     count = part.multiply_adds
     multiply_adds = f"{count / _MILLION:,.1f} M" if count >= _MILLION else f"{count:,}"
     cost = f"{part.parameters:,} parameters, {multiply_adds} multiply-adds"
-    return _card(part.name.replace("_", " "), [part.kind, shapes_text(part), cost], corner, style)
+    return _node(part.name.replace("_", " "), [part.kind, shapes_text(part), cost], corner, style)
 
 
-def _card(title: str, lines: Sequence[str], corner: _Corner, style: str) -> str:
+def _node(title: str, lines: Sequence[str], corner: _Corner, style: str) -> str:
     x, y = corner
     squeezed = f' textLength="{_WIDTH - 24}" lengthAdjust="spacingAndGlyphs"'
     return "".join(
@@ -83,7 +83,7 @@ def _card(title: str, lines: Sequence[str], corner: _Corner, style: str) -> str:
 
 
 def _flow(source: _Corner, target: _Corner) -> str:
-    """A bent arrow from the right edge of one card to the left edge of another."""
+    """A bent arrow from the right edge of one node to the left edge of another."""
     x_from, y_from = source[0] + _WIDTH, source[1] + _HEIGHT // 2
     x_to, y_to = target[0] - 2, target[1] + _HEIGHT // 2
     middle = (x_from + x_to) // 2
