@@ -33,3 +33,24 @@ def test_an_error_inside_the_module_is_not_hidden(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ZeroDivisionError):
         require("broken_module", extra="any", purpose="tests")
+
+
+def test_without_a_purpose_the_error_names_the_extra_alone():
+    with pytest.raises(OneboxError, match=r"^the features of onebox\[any\] need nowhere_to_be"):
+        require("nowhere_to_be_found", extra="any")
+
+
+def test_a_package_is_imported_without_openvinos_reporting_package(tmp_path, monkeypatch):
+    (tmp_path / "openvino_telemetry.py").write_text("")
+    (tmp_path / "reporting_module.py").write_text(
+        "try:\n    import openvino_telemetry\nexcept ImportError:\n    openvino_telemetry = None\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    loaded = object()
+    monkeypatch.setitem(sys.modules, "openvino_telemetry", loaded)
+    try:
+        module = require("reporting_module", extra="any", purpose="tests")
+    finally:
+        sys.modules.pop("reporting_module", None)
+    assert module.openvino_telemetry is None
+    assert sys.modules["openvino_telemetry"] is loaded

@@ -1,27 +1,11 @@
 """The mean training box: the answer that every trained model has to beat."""
 
-from pathlib import Path
-
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from onebox import images
-from onebox.structures import Box, Dataset, Sample
-
-
-def size_of(sample: Sample) -> tuple[int, int]:
-    """Width and height of a sample's upright image, read from the image if they are not known.
-
-    Raises:
-        ImageError: If the image cannot be read.
-    """
-    if sample.size_wh is not None:
-        return sample.size_wh
-    if isinstance(sample.image, Path):
-        return images.read_header(sample.image).size_wh
-    height, width = np.asarray(sample.image).shape[:2]
-    return int(width), int(height)
+from onebox.image_sizes import size_of
+from onebox.structures import Box, Dataset
 
 
 def normalized_boxes(dataset: Dataset) -> Float[ndarray, "n 4"]:

@@ -27,7 +27,8 @@ from onebox.classic.settings import HogSettings
 from onebox.classic.svms import fit_filter_bank
 from onebox.classic.windows import WindowShape, window_shape
 from onebox.errors import DataError
-from onebox.mean_box import mean_box, size_of
+from onebox.image_sizes import size_of
+from onebox.mean_box import mean_box
 from onebox.model_card import ModelCard
 from onebox.structures import Dataset, Sample
 
