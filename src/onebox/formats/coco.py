@@ -22,7 +22,7 @@ from onebox.formats.image_lookup import ImageFinder
 from onebox.formats.keypoints import make_keypoints
 from onebox.formats.rows import ParsedLabels, Problems, Row
 from onebox.formats.splitting import parse_split
-from onebox.formats.writing import format_path, image_file, creating
+from onebox.formats.writing import creating, format_path, image_file
 from onebox.image_sizes import size_of
 from onebox.structures import SPLITS, Box, Dataset, Keypoints, KeypointSet, Sample
 

@@ -19,7 +19,7 @@ from onebox.errors import DataError, format_count, shorten, suggest
 from onebox.formats.image_lookup import ImageFinder
 from onebox.formats.rows import ParsedLabels, Problems, Row
 from onebox.formats.splitting import parse_split
-from onebox.formats.writing import format_number, format_path, image_file, creating
+from onebox.formats.writing import creating, format_number, format_path, image_file
 from onebox.images import SUFFIXES
 from onebox.structures import Box, Dataset, Sample
 

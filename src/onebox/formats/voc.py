@@ -18,10 +18,10 @@ from onebox.errors import DataError, format_count
 from onebox.formats.image_lookup import LABEL_FOLDERS, ImageFinder
 from onebox.formats.rows import ParsedLabels, Problems, Row
 from onebox.formats.writing import (
+    creating,
     format_number,
     format_path,
     image_file,
-    creating,
     unique_stems,
 )
 from onebox.image_sizes import size_of

@@ -9,7 +9,7 @@ import yaml
 
 from onebox.boxes import from_xyxy
 from onebox.errors import SettingError
-from onebox.formats.writing import format_number, image_file, creating, unique_stems
+from onebox.formats.writing import creating, format_number, image_file, unique_stems
 from onebox.image_sizes import size_of
 from onebox.images import SUFFIXES
 from onebox.structures import SPLITS, Dataset, Keypoints, KeypointSet, Sample

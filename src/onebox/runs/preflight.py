@@ -3,15 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import Float
-from numpy import ndarray
-
 from onebox.errors import DataError, SettingError, shorten, suggest
 from onebox.formats.splitting import hold_out_validation
-from onebox.image_sizes import size_of
 from onebox.recipes.recipe import Recipe
-from onebox.structures import Box, Dataset
+from onebox.structures import Dataset
 
 _FEWEST = 2
 
@@ -76,25 +71,6 @@ def check_classes(data: Dataset, recipe: Recipe) -> None:
             f"[data] classes names {shorten(missing)}, and no training image of {name} shows that. "
             "Add such images, or remove the name."
         )
-
-
-def box_shares(data: Dataset) -> Float[ndarray, "n 4"]:
-    """The ``xyxy`` boxes in shares of the images' sides, of the images that have one."""
-    shares = [
-        np.array(sample.box) / np.array(size_of(sample) * 2)
-        for sample in data
-        if sample.box is not None
-    ]
-    return np.array(shares, dtype=np.float64).reshape(-1, 4)
-
-
-def mean_box(data: Dataset) -> Box | None:
-    """The mean box, in shares of the images' sides."""
-    shares = box_shares(data)
-    if not len(shares):
-        return None
-    x_min, y_min, x_max, y_max = shares.mean(axis=0).tolist()
-    return x_min, y_min, x_max, y_max
 
 
 def choose_folder(out: Path | None, data: Dataset) -> Path:
