@@ -155,7 +155,7 @@ def test_without_validation_images_a_tenth_of_the_training_ones_serve(few, recip
     data = shortened(few, train=10)
     run = onebox.train(data, recipe, out=tmp_path / "run", listeners=[diary])
     assert run.metrics["val"]["images"] == 1
-    assert "names no validation images" in diary.notes[0]
+    assert "has no validation images" in diary.notes[0]
 
 
 def test_keypoints_are_passed_over_as_by_every_recipe_of_boxes(few, recipe, tmp_path):
@@ -208,7 +208,7 @@ def test_a_class_that_the_recipe_does_not_declare_is_refused(few, recipe, tmp_pa
     ("change", "said"),
     [
         (lambda data: shortened(data, train=1, test=3), "has one image with a box"),
-        (lambda data: shortened(data, test=4), "no image is for training"),
+        (lambda data: shortened(data, test=4), "no image has the split 'train'"),
         (
             lambda data: dataclasses.replace(data, classes=("disc", "owl")),
             "has no training image of owl with a box",
@@ -243,7 +243,7 @@ def test_a_disk_too_full_is_found_before_training(few, recipe, tmp_path, monkeyp
 
 
 def test_ctrl_c_while_learning_leaves_nothing(few, recipe, tmp_path):
-    with pytest.raises(OneboxError, match=r"training was stopped; .* nothing to keep") as caught:
+    with pytest.raises(OneboxError, match=r"training was stopped; .* nothing to export") as caught:
         onebox.train(few, recipe, out=tmp_path / "run", listeners=[Diary(stop_in="Training")])
     assert caught.value.exit_code == 1
     assert listed(tmp_path / "run") == []

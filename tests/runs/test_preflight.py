@@ -30,15 +30,15 @@ def ignore(sentence):
 # --- data sets that cannot be trained on -------------------------------------------------------
 
 HOPELESS = [
-    (dataset(samples("val", 3), samples("test", 3)), "labels.csv: no image is for training"),
-    (dataset(), "labels.csv: no image is for training"),
-    (dataset(samples("train", 1)), "has one image with a box to train on; it takes at least 2"),
+    (dataset(samples("val", 3), samples("test", 3)), "labels.csv: no image has the split 'train'"),
+    (dataset(), "labels.csv: no image has the split 'train'"),
+    (dataset(samples("train", 1)), "has one image with a box; training needs at least 2"),
     (
         dataset(samples("train", 1), samples("train", 9, box=None), samples("val", 9, box=None)),
-        "has one image with a box to train on; it takes at least 2",
+        "has one image with a box; training needs at least 2",
     ),
     (dataset(samples("train", 3, box=None), samples("val", 3)), "no training image has a box"),
-    (dataset(name=""), "the data set: no image is for training"),
+    (dataset(name=""), "the data set: no image has the split 'train'"),
 ]
 
 
@@ -65,7 +65,7 @@ def test_without_validation_images_a_tenth_of_the_training_ones_serve_and_it_is_
     data = check_data(dataset(samples("train", 35), samples("test", 5)), heard.append)
     assert [len(data.part(split)) for split in ("train", "val", "test")] == [32, 3, 5]
     assert heard == [
-        "labels.csv names no validation images with a box; a tenth of the training images serve."
+        "labels.csv has no validation images with a box; a tenth of the training images become some."
     ]
 
 

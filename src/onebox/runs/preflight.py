@@ -1,4 +1,4 @@
-"""What must hold of the data before training starts, and where the run goes."""
+"""Checks before training: the data, its classes, and the folder of the run."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,43 +8,41 @@ from onebox.formats.splitting import hold_out_validation
 from onebox.recipes.recipe import Recipe
 from onebox.structures import Dataset
 
-_FEWEST = 2
+_FEWEST_BOXES = 2
 
 Note = Callable[[str], None]
 
 
 def check_data(data: Dataset, note: Note) -> Dataset:
-    """See that a data set can be trained on and validated.
+    """Check that a data set can be trained on and validated.
 
     Args:
         data: As it was read.
-        note: Hears what was changed or is missing.
+        note: Called with a sentence about each change.
 
     Returns:
-        The data set, with validation images taken from the training ones where it had none.
+        The data set, with validation images taken from the training images if it had none.
 
     Raises:
-        DataError: If there is too little to learn from.
+        DataError: If there are too few images or boxes.
     """
     name = data.name or "the data set"
     train = data.part("train")
     if not len(train):
         raise DataError(
-            f"{name}: no image is for training. Give some rows the split 'train', or none any."
+            f"{name}: no image has the split 'train'. Give some rows that split, or leave the split "
+            "out of all rows."
         )
     if not len(train.boxes()):
+        raise DataError(f"{name}: no training image has a box. Add boxes to the label file.")
+    if len(train.boxes()) + len(data.part("val").boxes()) < _FEWEST_BOXES:
         raise DataError(
-            f"{name}: no training image has a box, so that there is nothing to localize. Add "
-            "boxes to the label file."
-        )
-    if len(train.boxes()) + len(data.part("val").boxes()) < _FEWEST:
-        raise DataError(
-            f"{name}: has one image with a box to train on; it takes at least {_FEWEST}, one to "
-            "learn from and one to validate. Add images (30 make a useful model)."
+            f"{name}: has one image with a box; training needs at least {_FEWEST_BOXES}, one to train "
+            "on and one to validate. Add images (30 make a useful model)."
         )
     if len(data.part("val").boxes()):
         return data
-    note(f"{name} names no validation images with a box; a tenth of the training images serve.")
+    note(f"{name} has no validation images with a box; a tenth of the training images become some.")
     return hold_out_validation(data)
 
 
@@ -77,7 +75,7 @@ def choose_folder(out: Path | None, data: Dataset) -> Path:
     """The folder of a new run: the user's, or the next free name below ``runs``.
 
     Raises:
-        SettingError: If the user's folder is taken.
+        SettingError: If the user's folder is not empty.
     """
     if out is not None:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):

@@ -6,8 +6,8 @@ from onebox.mean_box import normalized_boxes
 from onebox.recipes.recipe import Recipe
 from onebox.structures import Dataset
 
-# With so few training images, the backbone is frozen in this fraction of the steps: docs/accuracy.md,
-# "raccoon, 30 images", and docs/decisions/0013.
+# With so few training images, the backbone is frozen in this fraction of the steps:
+# docs/accuracy.md, "raccoon, 30 images", and docs/decisions/0013.
 _FEW_IMAGES, _FROZEN_FRACTION = 60, 0.3
 
 
@@ -60,14 +60,14 @@ def _check_keypoints(recipe: Recipe, data: Dataset) -> None:
         return
     if data.keypoints is None:
         raise SettingError(
-            f"model.keypoints asks for keypoints, and {data.name or 'the data set'} has none. Use labels "
-            "with keypoints (COCO or YOLO), or a recipe without keypoints."
+            f"model.keypoints asks for keypoints, and {data.name or 'the data set'} has none. Use "
+            "labels with keypoints (COCO or YOLO), or a recipe without keypoints."
         )
     if losses.get("distribution") and model.vectorizer != "pyramid":
         raise SettingError(
             f"loss.keypoints.distribution needs vectorizer 'pyramid', got '{model.vectorizer}'; "
-            "remove the loss (--set 'loss.keypoints={ l1 = 10.0, confidence = 0.2 }'), or change the "
-            "vectorizer."
+            "remove the loss (--set 'loss.keypoints={ l1 = 10.0, confidence = 0.2 }'), or change "
+            "the vectorizer."
         )
     if not any(weight for name, weight in losses.items() if name != "confidence"):
         raise SettingError(
