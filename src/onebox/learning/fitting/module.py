@@ -5,11 +5,8 @@ so a resumed run goes on with the numbers that an unbroken one would have had.
 """
 
 import ctypes
-import logging
 import platform
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,11 +35,22 @@ from onebox.learning.fitting.schedules import (
 )
 from onebox.learning.losses.primitives import paired_iou
 from onebox.learning.networks.network import Network, total_loss
+from onebox.learning.quiet import Ignored, quiet
 from onebox.progress import Listener
 from onebox.recipes.recipe import Recipe
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 _SEED_STRIDE = 1_000_003  # keeps the steps of neighbouring seeds apart
+_IGNORED = (
+    # It holds data.json, and the checkpoints of a run that is resumed.
+    Ignored("Checkpoint directory .* exists and is not empty", r"lightning\."),
+    # Rows are mapped: workers would only take cores from training.
+    Ignored("The '.*_dataloader' does not have many workers", r"lightning\."),
+    # Lightning 2.6 on PyTorch 2.15.
+    Ignored(r"`isinstance\(treespec, LeafSpec\)` is deprecated", r"lightning\."),
+    # On a GPU, where mixed precision skips the first steps while it finds its scale.
+    Ignored(r"Detected call of `lr_scheduler\.step\(\)` before", r"torch\.optim\."),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +217,7 @@ def fit(
     rows = batches(decoded["train"], order)
     val_rows = batches(decoded["val"], RowsInOrder(len(decoded["val"]), recipe.train.batch_size))
     keep_freed_memory()
-    with _quiet():
+    with quiet("lightning.pytorch", *_IGNORED):
         trainer = _trainer(pace.rounds, recipe.train.max_grad_norm, callbacks)
         is_interrupted = _run(trainer, module, [rows, val_rows], bounds.resume)
     kept = folder / f"{which_is_kept(recipe, decoded['val'])}.safetensors"
@@ -268,17 +276,3 @@ def keep_freed_memory() -> None:
     libc = ctypes.CDLL(None)
     libc.mallopt(_M_MMAP_THRESHOLD, 2**30)
     libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Lightning advises on workers and loggers, which are chosen on purpose here."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
