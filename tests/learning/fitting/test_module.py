@@ -60,12 +60,11 @@ def decoded(discs):
 
 @pytest.fixture(scope="module")
 def recipe(tiny_recipe):
-    return with_train(tiny_recipe, epochs=4, batch_size=8, validate_every=1, keep="best")
+    return with_train(tiny_recipe, epochs=4, batch_size=8, validate_every=1, checkpoint="best")
 
 
 def with_train(recipe, **changes):
-    train = recipe.train.model_copy(update=changes)
-    return recipe.model_copy(update={"train": train})
+    return recipe.changed({f"train.{name}": value for name, value in changes.items()})
 
 
 def run(recipe, decoded, folder, diary=None, resume=None, deadline=None):
@@ -110,7 +109,7 @@ def unbroken(recipe, decoded, tmp_path_factory):
 )
 def test_the_optimizer_and_the_schedule_are_those_of_the_recipe(recipe, optimizer, kind):
     slowing = with_train(
-        recipe, optimizer=optimizer, schedule="exponential", decay=0.5, decay_steps=2
+        recipe, optimizer=optimizer, schedule="exponential", decay_rate=0.5, decay_steps=2
     )
     module = Training(Network(slowing, classes=1), slowing, pace=Pace(1, 9))
     [made], [schedule] = module.configure_optimizers()
@@ -493,8 +492,8 @@ def test_a_training_step_varies_keypoints_with_their_image(recipe, decoded, monk
     """The keypoints that the loss is told are the corners of the box that it is told."""
     told = []
     monkeypatch.setattr(
-        "onebox.learning.fitting.module.total_loss",
-        lambda outputs, batch, *_: told.append(batch) or outputs[0][0].sum(),
+        "onebox.learning.fitting.module.compute_loss",
+        lambda outputs, batch, *_: told.append(batch) or {"box": outputs.box.boxes.sum()},
     )
     augmentation = recipe.augment.model_copy(
         update={"geometric_probability": 1.0, "flip": 1.0, "max_truncation": 0.0}

@@ -122,7 +122,7 @@ def test_the_rate_falls_by_the_factor_from_each_stage_to_the_one_before_it():
 
 def test_without_a_factor_the_backbone_has_one_rate_and_four_groups_do(tiny_recipe):
     network = Network(tiny_recipe, classes=1)
-    groups = network.parameter_groups(tiny_recipe)
+    groups = parameter_groups(network.head_parameters(), network.backbone, tiny_recipe.train)
     assert [group["weight_decay"] for group in groups] == [0.0, 0.05, 0.0, 0.05]
     backbone = [id(one) for group in groups[2:] for one in group["params"]]
     assert sorted(backbone) == sorted(id(one) for one in network.backbone.parameters())
@@ -131,7 +131,8 @@ def test_without_a_factor_the_backbone_has_one_rate_and_four_groups_do(tiny_reci
 def test_each_group_of_a_decayed_network_has_its_rate(tiny_recipe):
     train = tiny_recipe.train.model_copy(update={"layer_decay": 0.5})
     recipe = tiny_recipe.model_copy(update={"train": train})
-    groups = Network(recipe, classes=1).parameter_groups(recipe)
+    network = Network(recipe, classes=1)
+    groups = parameter_groups(network.head_parameters(), network.backbone, recipe.train)
     # 8e-3 for the heads and the last of five stages, then halves; matrices and vectors apart
     stages = [8e-3 / 2**above for above in (4, 3, 2, 1, 0)]
     assert [group["lr"] for group in groups[::2]] == pytest.approx([8e-3, *stages])

@@ -17,7 +17,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, WeightAveraging
 from torch import Tensor
 
-from onebox.learning.data.augmentation import show
+from onebox.learning.data.augmentation import warp
 from onebox.learning.data.dataloader import Batch, DecodedRows, RowsInOrder, ShuffledRows, batches
 from onebox.learning.data.decoded_cache import Decoded
 from onebox.learning.fitting.callbacks import Pacing, Resting, Speaker, warm_average
@@ -25,7 +25,12 @@ from onebox.learning.fitting.checkpoint_io import SafetensorsCheckpoints
 from onebox.learning.fitting.checkpointing import VAL_FIGURE, checkpoints, which_is_kept
 from onebox.learning.fitting.deadline import Deadline, Pace
 from onebox.learning.fitting.feature_cache import KeptViews, View, keep_views, planes, recall, vary
-from onebox.learning.fitting.param_groups import is_at_rest, rates_of_groups, rest
+from onebox.learning.fitting.param_groups import (
+    is_at_rest,
+    parameter_groups,
+    rates_of_groups,
+    rest,
+)
 from onebox.learning.fitting.schedules import (
     kept_views,
     passes_between,
@@ -33,8 +38,9 @@ from onebox.learning.fitting.schedules import (
     size_at,
     steps_a_pass,
 )
+from onebox.learning.losses.objective import compute_loss, total
 from onebox.learning.losses.primitives import paired_iou
-from onebox.learning.networks.network import Network, total_loss
+from onebox.learning.networks.network import Network
 from onebox.learning.quiet import Ignored, quiet
 from onebox.progress import Listener
 from onebox.recipes.recipe import Recipe
@@ -126,13 +132,13 @@ class Training(lightning.LightningModule):
         if self._kept is not None:
             number = self.global_step // steps_a_pass(self._kept.boxes.shape[1], self.recipe)
             maps, truth = recall(self._kept, batch, number)
-            outputs = self.network.answer(maps)
+            outputs = self.network.forward_heads(maps)
         else:
             size = size_at(self.pace.share(self.global_step), self.recipe)
             generator = self._generator(self.global_step)
             images, truth = self._shown(batch, size=size, generator=generator)
             outputs = self.network(images)
-        loss = total_loss(outputs, truth, self.recipe.loss, self.recipe.model.layout)
+        loss = total(compute_loss(outputs, truth, self.recipe.loss, self.recipe.model.layout))
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(truth.boxes))
         return loss
 
@@ -157,7 +163,7 @@ class Training(lightning.LightningModule):
         """Measure the overlap on images as they are."""
         whole = torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(len(batch.boxes), 4)
         unflipped = torch.zeros(len(batch.boxes), dtype=torch.bool)
-        images = show(planes(batch.pixels), whole, unflipped, self.recipe.model.size)
+        images = warp(planes(batch.pixels), whole, unflipped, self.recipe.model.size)
         outputs = self.network(images.contiguous(memory_format=torch.channels_last))
         overlap = paired_iou(outputs.box.boxes, batch.boxes)[batch.has_box]
         if len(overlap):
@@ -166,9 +172,9 @@ class Training(lightning.LightningModule):
     def configure_optimizers(self) -> Any:  # noqa: ANN401
         """The recipe's optimizer and schedule."""
         settings = self.recipe.train
-        optimizer = OPTIMIZERS[settings.optimizer](
-            self.network.parameter_groups(self.recipe), fused=True
-        )
+        heads, backbone = self.network.head_parameters(), self.network.backbone
+        groups = parameter_groups(heads, backbone, settings)
+        optimizer = OPTIMIZERS[settings.optimizer](groups, fused=True)
         rates = rates_of_groups(optimizer, self.network.backbone, settings, self.pace)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rates)
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]

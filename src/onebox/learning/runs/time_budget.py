@@ -14,7 +14,7 @@ import torch
 from onebox.errors import SettingError
 from onebox.learning.fitting.deadline import Deadline
 from onebox.learning.fitting.module import OPTIMIZERS, keep_freed_memory
-from onebox.learning.fitting.param_groups import rest
+from onebox.learning.fitting.param_groups import parameter_groups, rest
 from onebox.learning.fitting.schedules import (
     kept_views,
     planned_epochs,
@@ -193,7 +193,7 @@ def _cost_of_step(recipe: Recipe, network: Network) -> Callable[[int], float]:
 def _time_step(recipe: Recipe, network: Network, side: int) -> float:
     """Least seconds of forward, backward and an optimizer's step at a rate of zero."""
     state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    given = network.parameter_groups(recipe)
+    given = parameter_groups(network.head_parameters(), network.backbone, recipe.train)
     groups = [{**group, "lr": 0.0, "weight_decay": 0.0} for group in given]
     optimizer = OPTIMIZERS[recipe.train.optimizer](groups, fused=True)
     images = torch.rand(recipe.train.batch_size, 3, side, side)
