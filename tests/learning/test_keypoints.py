@@ -129,8 +129,9 @@ ONLY_L1 = {"l1": 1.0, "confidence": 0.0}
 
 def loss_of(points, visible=VISIBLE, *, weights, confidence=None, bins=None, has_box=(True, True)):
     """The keypoints' part of the loss of two images of three keypoints."""
-    said = torch.zeros(2, 3) if confidence is None else confidence
-    outputs = Outputs(BoxOutput(BOXES), torch.zeros(2, 1), None, KeypointOutput(points, said, bins))
+    logits = torch.zeros(2, 3) if confidence is None else confidence
+    keypoints = KeypointOutput(points, logits, bins)
+    outputs = Outputs(BoxOutput(BOXES), torch.zeros(2, 1), None, keypoints)
     truth = torch.cat([TRUE_POINTS, visible[..., None]], dim=2)
     batch = Batch(
         torch.zeros(2), BOXES, torch.tensor(has_box), torch.tensor([0, 0]), truth, torch.arange(2)
@@ -208,8 +209,8 @@ def test_confidence_learns_the_similarity_and_does_not_move_the_keypoints():
     confidence = torch.tensor([[1.0, -1.0, 0.0], [3.0, 0.0, 0.0]])
     loss = loss_of(points, weights={"confidence": 2.0}, confidence=confidence)
     near = keypoint_similarity(POINTS, TRUE_POINTS, BOXES)
-    said = confidence.sigmoid()
-    entropy = -(near * said.log() + (1 - near) * (1 - said).log())
+    probability = confidence.sigmoid()
+    entropy = -(near * probability.log() + (1 - near) * (1 - probability).log())
     assert_close(loss, 2 * entropy[VISIBLE > 0].mean())
     assert not loss.requires_grad
 

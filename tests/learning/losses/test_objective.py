@@ -72,8 +72,8 @@ def test_the_total_is_the_weighted_sum_of_means_over_the_images_that_teach_each_
     # The first and the last image have a label: e² against 1 and 1, and 1 against e³.
     label = (math.log(1 + 2 * math.exp(-2)) + math.log(2 + math.exp(3))) / 2
     iou = paired_iou(found, truth)
-    said = torch.sigmoid(torch.tensor([1.0, -1.0]))
-    entropy = -(iou * said.log() + (1 - iou) * (1 - said).log()).mean()
+    probability = torch.sigmoid(torch.tensor([1.0, -1.0]))
+    entropy = -(iou * probability.log() + (1 - iou) * (1 - probability).log()).mean()
     expected = (
         0.7 * label
         + 3.0 * COORDINATE_LOSSES["l1"](found, truth).mean()

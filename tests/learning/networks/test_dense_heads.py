@@ -30,9 +30,9 @@ def head_of_channels():
     with torch.no_grad():
         for parameter in head.parameters():
             parameter.zero_()
-        for side in range(4):
-            head.distances.weight[side, side] = 1
-            head.attention.weight[side, 4 + side] = 1
+        for edge in range(4):
+            head.distances.weight[edge, edge] = 1
+            head.attention.weight[edge, 4 + edge] = 1
     return head
 
 

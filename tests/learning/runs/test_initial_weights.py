@@ -150,7 +150,7 @@ def test_the_recipe_of_the_weights_own_run_trains_them(name, tmp_path):
     ("text", "problem"),
     [
         ("{", "Expecting property name"),
-        ("[1]", "(recipe: Input should be a valid dictionary"),
+        ("[1]", "'list' object is not a mapping"),
         ('{"model": {"looks": 2}}', "([model] has no setting 'looks'"),
         ('{"train": {"epochs": 0}, "looks": 2}', "(train.epochs: "),
     ],

@@ -11,8 +11,7 @@ from onebox.refinement import MARGIN
 from onebox.runtime import Localizer
 from onebox.structures import Dataset
 
-# Both gain 0.07 on small subjects, and neither always more (docs/accuracy.md, "What each part is
-# worth": second look).
+# Both gain 0.07 on small subjects (docs/accuracy.md, "What each part is worth").
 _MARGINS = (MARGIN, 1.7)
 
 # docs/decisions/0008-second-look.md has this rule. One standard error in place of two turned

@@ -124,8 +124,8 @@ def _recipe_of(path: Path) -> Recipe | None:
     if text is None:
         return None
     try:
-        return check_recipe(json.loads(text), place="recipe")
-    except (json.JSONDecodeError, SettingError) as error:
+        return check_recipe({**json.loads(text)}, place="recipe")
+    except (json.JSONDecodeError, TypeError, SettingError) as error:
         problem = str(error).splitlines()[0].removeprefix("recipe: ")
         raise SettingError(
             f"{path}: the recipe in its metadata is damaged or of another version of onebox "
