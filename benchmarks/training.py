@@ -23,7 +23,8 @@ from torch import Tensor
 from onebox import synthetic
 from onebox.learning.data.dataloader import Batch
 from onebox.learning.data.decoded_cache import Decoded, decode
-from onebox.learning.fitting.module import fit, keep_freed_memory
+from onebox.learning.fitting.fit import fit
+from onebox.learning.fitting.memory import keep_freed_memory
 from onebox.learning.fitting.param_groups import parameter_groups
 from onebox.learning.losses.objective import compute_loss, total
 from onebox.learning.networks.network import Network
@@ -105,7 +106,7 @@ def _bare_seconds(recipe: Recipe, steps: int) -> float:
     """Forward, loss, backward and AdamW on one batch that never changes, after three for warmth."""
     torch.manual_seed(0)
     network = Network(recipe, classes=1).to(memory_format=torch.channels_last).train()
-    groups = parameter_groups(network.head_parameters(), network.backbone, recipe.train)
+    groups = parameter_groups(network, network.backbone, recipe.train)
     optimizer = torch.optim.AdamW(groups, fused=True)
     images, batch = _constant_batch(recipe)
 

@@ -213,7 +213,7 @@ def test_the_exported_file_has_the_outputs_of_the_network(network, tmp_path):
 
 
 def test_every_parameter_is_in_one_group_with_its_own_rate_and_decay(network, recipe):
-    groups = parameter_groups(network.head_parameters(), network.backbone, recipe.train)
+    groups = parameter_groups(network, network.backbone, recipe.train)
     names = {id(one): name for name, one in network.named_parameters()}
     grouped = [names[id(one)] for group in groups for one in group["params"]]
     assert sorted(grouped) == sorted(names.values())

@@ -19,7 +19,8 @@ _MARGINS = (MARGIN, 1.7)
 _MIN_GAIN = 0.003  # of mean IoU, for twice the time per image; not tuned
 _MIN_STANDARD_ERRORS = 2.0
 _MIN_IMAGES = 10  # below it, the standard error itself is uncertain; not tuned
-_MAX_IMAGES = 300  # bounds the time of three evaluations; not tuned
+MOST_IMAGES = 300
+"""Validation images that are evaluated: bounds the time of three evaluations; not tuned."""
 
 Setting = Literal["auto", "never", "always"]
 
@@ -57,7 +58,7 @@ def is_worthwhile(gains: Float[ndarray, " n"]) -> bool:
 
 
 def _with_box(val: Dataset) -> Dataset:
-    boxed = tuple(sample for sample in val if sample.box is not None)[:_MAX_IMAGES]
+    boxed = tuple(sample for sample in val if sample.box is not None)[:MOST_IMAGES]
     return Dataset(boxed, val.classes, val.keypoints, val.name)
 
 

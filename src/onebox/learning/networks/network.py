@@ -5,7 +5,6 @@ from pathlib import Path
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import Parameter
 
 from onebox.learning.networks.backbones import Backbone
 from onebox.learning.networks.head_outputs import Outputs
@@ -91,11 +90,6 @@ class Network(nn.Module):
         if self.scale_head is not None:
             box = box._replace(scales=self.scale_head(features))
         return Outputs(box, self.class_head(features), iou, keypoints, presence)
-
-    def head_parameters(self) -> list[Parameter]:
-        """All parameters outside the backbone."""
-        of_backbone = {id(parameter) for parameter in self.backbone.parameters()}
-        return [each for each in self.parameters() if id(each) not in of_backbone]
 
 
 def _shared(sizes: Sizes, settings: ModelSettings) -> tuple[nn.Sequential, Sizes]:

@@ -1,0 +1,94 @@
+"""A run of HOG windows: learned in one go, then measured and shown as every other model is."""
+
+import dataclasses
+from pathlib import Path
+
+from onebox.classic import hog_training, model_file
+from onebox.classic.hog_localizer import HogLocalizer
+from onebox.classic.settings import HogSettings
+from onebox.disk import check_space
+from onebox.errors import OneboxError
+from onebox.progress import Listener
+from onebox.recipes.recipe import Recipe
+from onebox.runs.results import (
+    Run,
+    evaluate_model,
+    metrics_by_split,
+    provenance,
+    write_recipe,
+    write_results,
+)
+from onebox.structures import Dataset
+
+MODEL = "model.npz"
+
+_PACKAGES = ("onebox", "scikit-image", "scikit-learn", "numpy")
+_BYTES = 16 * 2**20  # of the machines of a hundred classes, twice
+
+
+def train(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> Run:
+    """Learn HOG windows, measure the stored file, and write report and metrics.
+
+    Args:
+        data: With validation images.
+        recipe: Its ``hog`` table, or the default of each setting there.
+        folder: Takes everything the run leaves.
+        listener: Hears of the progress.
+
+    Returns:
+        The run's folder and metrics.
+
+    Raises:
+        DataError: If the images cannot be learned from, or cannot be read.
+        OneboxError: If the disk is full, a package is missing, or learning was stopped.
+    """
+    hog_training.check(data)
+    check_space(
+        folder,
+        _BYTES,
+        what="model and report",
+        repair="choose a folder on another disk with --out",
+    )
+    localizer = _learn(data, recipe, folder, listener)
+    write_recipe(recipe, folder)
+    model = folder / MODEL
+    model_file.save(localizer, model)
+    reports = evaluate_model(model, data, listener)
+    card = dataclasses.replace(localizer.card, metrics=metrics_by_split(reports))
+    model_file.save(localizer.with_card(card), model)
+    metrics = write_results(folder, data, reports, _shown(localizer, model))
+    return Run(folder, metrics, epochs=0, model_name=MODEL)
+
+
+def _learn(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> HogLocalizer:
+    """Learn, with the card of a run.
+
+    Raises:
+        OneboxError: If it was stopped.
+    """
+    listener.stage("Training")
+    try:
+        settings = recipe.hog or HogSettings()
+        localizer = hog_training.train(data, settings, progress=listener.advance)
+    except KeyboardInterrupt:
+        raise OneboxError(
+            f"{folder}: training was stopped; HOG windows are learned in one go, so that there is "
+            "nothing to keep."
+        ) from None
+    card = dataclasses.replace(
+        localizer.card,
+        recipe=recipe.model_dump(mode="json", exclude_none=True),
+        provenance={**provenance(data, _PACKAGES), "weights": "none", **localizer.card.provenance},
+    )
+    return localizer.with_card(card)
+
+
+def _shown(localizer: HogLocalizer, model: Path) -> dict[str, str]:
+    """What the report's page says of the windows."""
+    hog = localizer.model
+    shapes = [f"{rows} x {columns}" for rows, columns in (bank.shape for bank in hog.banks)]
+    return {
+        "Model": str(model),
+        "Windows": f"{', '.join(shapes)} cells of {hog.settings.cell} px",
+        "Levels": ", ".join(f"{length} px" for length in hog.level_lengths),
+    }
