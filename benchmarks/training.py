@@ -26,7 +26,8 @@ from onebox.learning.data.decoded_cache import Decoded, decode
 from onebox.learning.fitting.fit import fit
 from onebox.learning.fitting.memory import keep_freed_memory
 from onebox.learning.fitting.param_groups import parameter_groups
-from onebox.learning.networks.network import Network, total_loss
+from onebox.learning.losses.objective import compute_loss, total
+from onebox.learning.networks.network import Network
 from onebox.progress import Silent
 from onebox.recipes.loading import read_recipe
 from onebox.recipes.recipe import Recipe
@@ -111,7 +112,8 @@ def _bare_seconds(recipe: Recipe, steps: int) -> float:
 
     def step() -> None:
         optimizer.zero_grad()
-        total_loss(network(images), batch, recipe.loss, recipe.model.layout).backward()
+        parts = compute_loss(network(images), batch, recipe.loss, recipe.model.layout)
+        total(parts).backward()
         optimizer.step()
 
     for _ in range(3):

@@ -1,9 +1,9 @@
-"""A data set decoded once: one memory-mapped array of equal squares, and the targets beside it.
+"""A cache of decoded images: one memory-mapped array of equal squares, with targets in memory.
 
-Training reads every image many times, and decoding costs as much as a training step. So all
-images are stretched to one square a little larger than training needs (crops then keep their
-detail), written to a file, and mapped. The file is named by a digest of every image's bytes,
-every label and every setting that its pixels depend on: whatever changes makes a new one.
+Training reads every image many times, and decoding one costs as much as training on it. So all
+images are stretched to squares a little larger than training needs, so that crops keep their
+detail, written to one file and mapped. The file is named by a digest of every image's bytes, every
+label and every setting that its pixels depend on: any change makes a new file.
 """
 
 import hashlib
@@ -28,28 +28,27 @@ from onebox.image_sizes import size_of
 from onebox.structures import Dataset, Sample
 
 OVERSIZE = 1.25
-"""Side of the cached squares over the side that is trained on."""
+"""Size of the cached squares over the size that is trained on; not tuned."""
 
 NO_LABEL = -1
 _VERSION = 2
-_KEPT = 8  # caches of other data sets that stay on disk
+_KEPT = 8  # latest files that stay on disk; a run makes two (docs/decisions/0006-cache-key.md)
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decoded:
-    """Images and targets, row by row.
+    """Decoded images and their targets, one row per image.
 
     Attributes:
         pixels: Squares, mapped from disk.
-        boxes: ``xyxy`` as shares of width and height; zeros where there is no subject.
+        boxes: Normalized ``xyxy``; zeros for an image without a box.
         has_box: Whether the image has a subject with a box.
-        labels: Index of the class; ``NO_LABEL`` where the image has none.
-        keypoints: ``(x, y, visibility)`` as shares of width and height; visibility 0 where a keypoint
-            is not labelled.
-        flip_pairs: Keypoints that a mirrored image swaps.
-        digest: Of the images' bytes, the labels and the settings.
+        labels: Index of the class; ``NO_LABEL`` for an image without a label.
+        keypoints: Normalized ``(x, y)`` and visibility, which is 0 for an unlabelled keypoint.
+        flip_pairs: Pairs of keypoints that mirroring an image swaps.
+        digest: Digest of the images' bytes, the labels and the settings.
     """
 
     pixels: UInt8[ndarray, "n side side 3"]
@@ -66,23 +65,23 @@ class Decoded:
 
 
 def cache_folder() -> Path:
-    """Where decoded data sets are kept: ``ONEBOX_CACHE``, or the user's cache folder."""
+    """The folder of decoded data sets: ``ONEBOX_CACHE``, or the user's cache folder."""
     return Path(os.environ.get("ONEBOX_CACHE") or platformdirs.user_cache_dir("onebox"))
 
 
 def decode(data: Dataset, size: int, *, progress: Progress | None = None) -> Decoded:
-    """Decode a data set for training at ``size``, or map what an earlier run decoded.
+    """Decode a data set for training at ``size``, or map the file of an earlier run.
 
     Args:
         data: The images; none may be larger than memory.
-        size: Side of the square that is trained on, in pixels.
-        progress: Called with the number of images decoded and their total.
+        size: Width and height of the images that are trained on, in pixels.
+        progress: Called with the number of images decoded so far, and their total.
 
     Returns:
         Squares of ``OVERSIZE`` times the size, and the targets.
 
     Raises:
-        DataError: If images cannot be decoded; it names all of them.
+        DataError: If images cannot be decoded; the message names all of them.
     """
     side = round(size * OVERSIZE)
     digest = _digest(data, side)
@@ -120,7 +119,7 @@ def _content(sample: Sample) -> bytes:
         with sample.image.open("rb") as file:
             return hashlib.file_digest(file, "blake2b").digest()
     except OSError:
-        return b""  # decoding says what is wrong with it, and what else is
+        return b""  # decoding reports it, together with all other unreadable images
 
 
 def _write(samples: Sequence[Sample], side: int, path: Path, progress: Progress | None) -> None:
@@ -146,7 +145,7 @@ def _write(samples: Sequence[Sample], side: int, path: Path, progress: Progress 
 
 
 def _decoded(samples: Sequence[Sample], side: int) -> Iterator[ndarray | DataError]:
-    """Each sample's square, in order, decoded on all cores with few waiting at a time."""
+    """The square of each sample, in order, decoded on all cores, 256 samples at a time."""
 
     def decode_one(sample: Sample) -> ndarray | DataError:
         try:
@@ -163,7 +162,7 @@ def _decoded(samples: Sequence[Sample], side: int) -> Iterator[ndarray | DataErr
 
 def _square(sample: Sample, side: int) -> ndarray:
     loaded = images.load(sample.image, at_least=side)
-    # The last column may stand for less than a whole one: cut the stretch at the true edge.
+    # A shrunk image may end within its last column or row: resize up to the true edge.
     width, height = loaded.size_wh
     true_edge = (0, 0, width / loaded.scale_xy[0], height / loaded.scale_xy[1])
     image = Image.fromarray(loaded.pixels)
