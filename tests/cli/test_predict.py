@@ -48,7 +48,7 @@ def save(path, image=None, **options):
 # --- what is printed
 
 
-def test_json_is_one_object_an_image_with_the_keys_of_the_contract(run, bright_file, place):
+def test_json_is_one_object_per_image_with_the_keys_of_the_contract(run, bright_file, place):
     save(place / "a.png")
     save(place / "b.png", disc(centre=(60, 30)))
     code, out, err = run("predict", bright_file, "a.png", "b.png", "--json")
@@ -87,7 +87,7 @@ def test_without_json_a_line_has_name_label_score_and_box(run, bright_file, plac
 # --- what is read
 
 
-def test_folders_and_globs_are_searched_and_each_image_is_answered_once(run, bright_file, place):
+def test_folders_and_globs_are_searched_and_each_image_is_predicted_once(run, bright_file, place):
     for name in ("in/deep/c.jpg", "in/b.PNG", "z.png", "a1.png", "a2.png"):
         save(place / name)
     (place / "in/notes.txt").write_text("no image")
@@ -97,21 +97,21 @@ def test_folders_and_globs_are_searched_and_each_image_is_answered_once(run, bri
     assert err == ""
 
 
-def test_a_name_with_a_bracket_is_no_pattern_where_it_exists(run, bright_file, place):
+def test_an_existing_name_with_a_bracket_is_not_a_glob(run, bright_file, place):
     save(place / "a[1].png")
     save(place / "a1.png")
     code, out, _ = run("predict", bright_file, "a[1].png")
     assert (code, out.split("\t")[0]) == (0, "a[1].png")
 
 
-def test_a_pattern_searches_the_folders_that_it_matches(run, bright_file, place):
+def test_a_glob_searches_the_folders_that_it_matches(run, bright_file, place):
     save(place / "week1/a.png")
     save(place / "week2/b.png")
     _, out, _ = run("predict", bright_file, "week*")
     assert [line.split("\t")[0] for line in out.splitlines()] == ["week1/a.png", "week2/b.png"]
 
 
-def test_unreadable_images_are_named_and_the_others_answered(run, bright_file, place):
+def test_unreadable_images_are_named_and_the_others_predicted(run, bright_file, place):
     save(place / "a.png")
     (place / "broken.png").write_bytes((place / "a.png").read_bytes()[:100])
     (place / "text.jpg").write_text("no image")
@@ -125,7 +125,7 @@ def test_unreadable_images_are_named_and_the_others_answered(run, bright_file, p
     assert last == "error: 4 of 5 sources could not be read; they are named above."
 
 
-def test_an_empty_folder_or_pattern_is_named_and_the_others_answered(run, bright_file, place):
+def test_an_empty_folder_or_glob_is_named_and_the_others_predicted(run, bright_file, place):
     save(place / "a.png")
     (place / "empty").mkdir()
     code, out, err = run("predict", bright_file, "empty", "*.jpg", "a.png")
@@ -135,7 +135,7 @@ def test_an_empty_folder_or_pattern_is_named_and_the_others_answered(run, bright
     assert "2 of 3 sources" in err
 
 
-def test_an_empty_source_does_not_mean_every_image_there_is(run, bright_file, place):
+def test_an_empty_source_does_not_mean_every_image(run, bright_file, place):
     save(place / "a.png")
     code, out, err = run("predict", bright_file, "")
     assert (code, out) == (2, "")
@@ -143,7 +143,7 @@ def test_an_empty_source_does_not_mean_every_image_there_is(run, bright_file, pl
 
 
 @pytest.mark.parametrize("kind", ["text", "missing", "folder"])
-def test_what_is_no_model_ends_with_4_and_writes_nothing(kind, run, bright_file, place):
+def test_a_file_that_is_no_model_ends_with_4_and_writes_nothing(kind, run, bright_file, place):
     save(place / "a.png")
     paths = {"text": "labels.csv", "missing": "model.onnx", "folder": bright_file.parent}
     (place / "labels.csv").write_text("image,label\n")
@@ -154,7 +154,7 @@ def test_what_is_no_model_ends_with_4_and_writes_nothing(kind, run, bright_file,
     assert not (place / "drawn").exists()
 
 
-def test_the_run_s_folder_in_place_of_its_model_brings_the_model_to_mind(run, bright_file, place):
+def test_the_error_for_a_folder_names_the_model_in_it(run, bright_file, place):
     _, _, err = run("predict", bright_file.parent, "a.png")
     assert f"Did you mean {bright_file}?" in err
 
@@ -215,7 +215,7 @@ def test_an_unreadable_image_keeps_its_number_in_coco_results(run, bright_file, 
     assert [(one["image_id"], one["file_name"]) for one in found] == [(1, "a.png"), (3, "c.png")]
 
 
-def test_results_replace_earlier_ones_and_nothing_else(run, bright_file, place):
+def test_results_replace_earlier_results_and_nothing_else(run, bright_file, place):
     save(place / "a.png")
     run("predict", bright_file, "a.png", "--csv", "p.csv", "--draw", "first")
     assert run("predict", bright_file, "a.png", "a.png", "--csv", "p.csv")[0] == 0
@@ -239,7 +239,7 @@ def test_results_replace_earlier_ones_and_nothing_else(run, bright_file, place):
         (["--csv", "file/p.csv"], "--csv file: is a file. Name a folder."),
     ],
 )
-def test_a_place_that_cannot_be_written_ends_with_2_before_the_work(
+def test_an_output_that_cannot_be_written_ends_with_2_before_the_work(
     words, said, run, bright_file, place
 ):
     save(place / "a.png")
@@ -252,7 +252,7 @@ def test_a_place_that_cannot_be_written_ends_with_2_before_the_work(
 
 
 @on_linux
-def test_a_place_that_the_system_refuses_ends_with_1_before_the_work(run, bright_file, place):
+def test_an_output_that_the_system_refuses_ends_with_1_before_the_work(run, bright_file, place):
     save(place / "a.png")
     code, out, err = run("predict", bright_file, "a.png", "--draw", "/proc/none")
     assert (code, out) == (1, "")
@@ -260,7 +260,7 @@ def test_a_place_that_the_system_refuses_ends_with_1_before_the_work(run, bright
 
 
 @on_linux
-def test_a_name_that_is_no_text_is_written_as_the_bytes_it_has(run, bright_file, place):
+def test_a_name_that_is_not_utf_8_is_written_as_its_bytes(run, bright_file, place):
     name = b"b\xff.png"
     save(place / os.fsdecode(name))
     assert run("predict", bright_file, ".", "--csv", "p.csv")[0] == 0
@@ -285,7 +285,7 @@ def test_the_drawn_box_has_its_colour_on_its_edges(run, bright_file, place):
     assert [(edge == PREDICTED).all(axis=1).any() for edge in on_edges] == [True] * 3
 
 
-def test_images_of_one_name_are_drawn_side_by_side_and_none_is_overwritten(run, bright_file, place):
+def test_images_with_the_same_name_get_drawings_of_their_own(run, bright_file, place):
     save(place / "x/a.png", disc(centre=(20, 20)))
     save(place / "y/a.jpg", disc(centre=(70, 40)))
     original = save(place / "z/a.png").read_bytes()
@@ -298,7 +298,7 @@ def test_images_of_one_name_are_drawn_side_by_side_and_none_is_overwritten(run, 
 
 
 @on_linux
-def test_a_reader_that_leaves_early_and_a_full_disk_bring_no_traceback(bright_file, place):
+def test_a_closed_pipe_and_a_full_disk_cause_no_traceback(bright_file, place):
     for number in range(3):
         save(place / f"{number}.png")
     line = f"{sys.executable} -c 'from onebox.cli import main; main()' predict {bright_file} ."
@@ -315,7 +315,7 @@ def test_a_reader_that_leaves_early_and_a_full_disk_bring_no_traceback(bright_fi
 
 
 class Unsure:
-    """A model that finds a disc in every image, and says how probable it is."""
+    """A model that finds a disc in every image, with a probability that it is present."""
 
     card = ModelCard(("disc",), 32, presence=True)
 
@@ -329,7 +329,7 @@ class Unsure:
 @pytest.mark.parametrize(
     ("present", "words"), [(0.5, "disc\t0.125\t1.0 2.0 30.0 40.0"), (0.49, "absent\t0.125\t-")]
 )
-def test_a_line_says_absent_in_place_of_label_and_box(run, place, monkeypatch, present, words):
+def test_a_line_has_absent_instead_of_label_and_box(run, place, monkeypatch, present, words):
     save(place / "a.png")
     monkeypatch.setattr(predict.loading, "load", lambda path, threads: Unsure(present))
     assert run("predict", "model.onnx", "a.png") == (0, f"a.png\t{words}\n", "")

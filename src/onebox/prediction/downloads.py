@@ -27,7 +27,7 @@ TIMEOUT_S = 30.0
 MOST_REDIRECTS = 5
 """Not tuned: addresses that are meant to be fetched redirect once or twice."""
 
-_CHUNK = 2**16
+_CHUNK = 2**16  # bytes per read at most; not tuned
 _REPAIRS = {
     3: "Name the address that it leads to.",
     4: "Correct the address, or download the file yourself if it asks for a login.",
