@@ -62,7 +62,8 @@ def test_a_drawing_has_the_name_of_its_image_or_the_next_free_one(item, names, t
     sink.write(item, CAT)
     sink.write(item, CAT)
     assert {path.name for path in tmp_path.iterdir()} == set(names)
-    assert Image.open(tmp_path / names[0]).size == (30, 20)
+    with Image.open(tmp_path / names[0]) as drawn:
+        assert drawn.size == (30, 20)
     assert collected.written == [item.name] * 2
 
 
