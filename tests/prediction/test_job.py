@@ -144,6 +144,24 @@ def test_an_interrupt_closes_the_model_s_generator_and_keeps_the_tally(threads):
     assert (job.tally.predicted, closed) == (2, [True])
 
 
+def test_an_interrupt_that_breaks_a_lock_is_an_interrupt_and_other_errors_are_not():
+    class Broken:
+        def __init__(self, cause):
+            self.cause = cause
+
+        def predict_many(self, sources, *, threads):
+            try:
+                raise self.cause
+            finally:
+                raise RuntimeError("cannot release un-acquired lock")
+            yield
+
+    with pytest.raises(KeyboardInterrupt):
+        run([], model=Broken(KeyboardInterrupt()))
+    with pytest.raises(RuntimeError, match="un-acquired lock"):
+        run([], model=Broken(ValueError()))
+
+
 def test_the_job_needs_no_command_line():
     modules = "{'typer', 'rich', 'onebox.cli'}"
     code = f"import sys, onebox.prediction.sinks; print({modules} & {{*sys.modules}})"

@@ -95,13 +95,23 @@ class Job:
             found: What the sources hold; see `onebox.prediction.sources.Sources`.
             sink: Where predictions go.
             progress: Called after each image.
+
+        Raises:
+            KeyboardInterrupt: If the user stops the job; the tally then says how far it got.
+            RuntimeError: If the model fails with one.
         """
         items: dict[int, SourceItem] = {}  # those in progress, by the index of their answer
         sources = self._sources(found, sink, items)
-        with closing(self.localizer.predict_many(sources, threads=self.threads)) as answers:
-            for answer in answers:
-                self._write(items.pop(answer.index), answer, sink)
-                progress(self.tally)
+        try:
+            with closing(self.localizer.predict_many(sources, threads=self.threads)) as answers:
+                for answer in answers:
+                    self._write(items.pop(answer.index), answer, sink)
+                    progress(self.tally)
+        except RuntimeError as error:
+            # Ctrl-C can leave a lock of Python released that its `with` then fails to release.
+            if isinstance(error.__context__, KeyboardInterrupt):
+                raise KeyboardInterrupt from error
+            raise
 
     def _sources(
         self, found: Iterable[Found], sink: Sink, items: dict[int, SourceItem]

@@ -11,6 +11,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -79,7 +80,8 @@ class Journal:
 
     def __exit__(self, *error: object) -> None:
         """Close and unlock the journal; an unfinished one stays on disk."""
-        self._opened.close()
+        with suppress(OSError):  # closing repeats a write that failed and was reported
+            self._opened.close()
         if self._scratch is not None:
             self._scratch.cleanup()
 
