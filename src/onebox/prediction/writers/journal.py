@@ -16,7 +16,7 @@ from itertools import chain
 from pathlib import Path
 
 from onebox.errors import OneboxError, SettingError
-from onebox.files import is_empty
+from onebox.files import is_empty, replacing
 from onebox.prediction.writers.json_lines import read_records
 from onebox.prediction.writers.kinds import ContinueError, Kind, Record
 from onebox.prediction.writers.locking import open_locked, remove_locked
@@ -120,19 +120,18 @@ class Journal:
         Raises:
             OneboxError: If it cannot be written.
         """
-        complete = self.path.with_name(f".{self._file.name}.whole")
         try:
-            self._kind.write(self._records(), self._layout, complete)
             if self._is_device:
+                complete = self.path.with_name("complete")
+                self._kind.write(self._records(), self._layout, complete)
                 with complete.open("rb") as source, self._file.open("wb") as device:
                     shutil.copyfileobj(source, device)
             else:
-                complete.replace(self._file)
+                with replacing(self._file) as complete:
+                    self._kind.write(self._records(), self._layout, complete)
             remove_locked(self._opened, self.path)
         except OSError as error:
             raise self._not_writable(error) from error
-        finally:
-            complete.unlink(missing_ok=True)
 
     def _open(self, *, resume: bool) -> None:
         self._opened = open_locked(self.path)
