@@ -13,7 +13,7 @@ import photographs
 from inference_parts.claims import Claim, Place, Row, Shown
 
 from onebox import images
-from onebox.prediction.writers import KINDS, part_of
+from onebox.prediction.writers import journal_path
 
 _SIZE_WH = (320, 240)
 _PATIENCE_S = 120.0
@@ -27,7 +27,7 @@ class _Run:
     def __init__(self, model: Path, folder: Path, out: Path, *, goes_on: bool) -> None:
         program = Path(sys.executable).with_name("onebox")
         words = ["predict", str(model), str(folder), "--jsonl", str(out)]
-        self.part = part_of(KINDS["jsonl"], out)
+        self.part = journal_path(out)
         self.process = subprocess.Popen(
             [str(program), *words, *(["--continue"] if goes_on else [])],
             stderr=subprocess.PIPE,
@@ -67,7 +67,7 @@ def show(place: Place) -> Shown:
     if not folder.exists():
         photographs.fill(folder, _SIZE_WH, count=place.sizes.resumed, distinct=20)
     out = place.scratch / "resumed.jsonl"
-    for left in (out, part_of(KINDS["jsonl"], out)):
+    for left in (out, journal_path(out)):
         left.unlink(missing_ok=True)
     killed = _killed(place, folder, out)
     refused, code = _ended_beside_another(place, folder, out)
@@ -93,7 +93,7 @@ def _killed(place: Place, folder: Path, out: Path) -> int:
 
 def _ended_beside_another(place: Place, folder: Path, out: Path) -> tuple[int, int]:
     """Whether a second process was refused, and the exit code of the first."""
-    held = part_of(KINDS["jsonl"], out).read_bytes().count(b"\n")
+    held = journal_path(out).read_bytes().count(b"\n")
     first = _Run(place.model, folder, out, goes_on=True)
     first.wait_for(held + 1)
     code, said = _Run(place.model, folder, out, goes_on=True).ended()
