@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from onebox.errors import DataError, SettingError
-from onebox.learning.runs.preflight import check_data, choose_folder, mean_box, settle, with_rest
+from onebox.learning.runs.preflight import check_data, mean_box, settle, with_rest
 from onebox.recipes.loading import read_recipe
 from onebox.recipes.recipe import check_recipe
 from onebox.structures import Dataset, KeypointSet, Sample
@@ -213,46 +213,3 @@ CLASSIC = [
 @pytest.mark.parametrize("name", CLASSIC)
 def test_classic_systems_learn_as_a_whole_from_the_first_step(name):
     assert with_rest(read_recipe(name), 2).train.freeze_backbone_fraction == 0.0
-
-
-# --- folder ------------------------------------------------------------------------------------
-
-
-def test_a_folder_of_ones_own_is_taken_as_it_is_if_missing_or_empty(tmp_path):
-    assert choose_folder(tmp_path / "new", dataset()) == tmp_path / "new"
-    assert choose_folder(tmp_path, dataset()) == tmp_path
-
-
-@pytest.mark.parametrize("taken", ["folder", "file"])
-def test_a_folder_that_is_taken_is_refused_with_the_way_on(tmp_path, taken):
-    out = tmp_path / "out"
-    if taken == "file":
-        out.write_text("mine")
-    else:
-        out.mkdir()
-        (out / "thesis.tex").write_text("mine")
-    with pytest.raises(SettingError) as caught:
-        choose_folder(out, dataset())
-    assert f"--out {out}: exists and is not an empty folder" in str(caught.value)
-    assert f"--resume {out}" in str(caught.value)
-
-
-NAMED = [
-    ("synth:blobs", "synth-blobs-1"),
-    ("some where/raccoon/labels.csv", "raccoon-1"),
-    ("raccoon/", "raccoon-1"),
-    ("my data", "my-data-1"),
-    ("", "run-1"),
-]
-
-
-@pytest.mark.parametrize(("name", "folder"), NAMED)
-def test_a_run_is_named_after_its_data(tmp_path, monkeypatch, name, folder):
-    monkeypatch.chdir(tmp_path)
-    assert choose_folder(None, dataset(name=name)) == Path("runs") / folder
-
-
-def test_each_run_gets_the_next_free_number(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path("runs/synth-blobs-1").mkdir(parents=True)
-    assert choose_folder(None, dataset(name="synth:blobs")) == Path("runs/synth-blobs-2")

@@ -18,9 +18,8 @@ from onebox.learning.runs.artifacts import (
 )
 from onebox.progress import Listener
 from onebox.recipes.recipe import Recipe
+from onebox.run_folder import HOG_MODEL
 from onebox.structures import Dataset
-
-MODEL = "model.npz"
 
 _PACKAGES = ("onebox", "scikit-image", "scikit-learn", "numpy")
 _BYTES = 16 * 2**20  # of the machines of a hundred classes, twice
@@ -51,13 +50,13 @@ def train(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> Ru
     )
     localizer = _learn(data, recipe, folder, listener)
     write_recipe(recipe, folder)
-    model = folder / MODEL
+    model = folder / HOG_MODEL
     model_file.save(localizer, model)
     reports = measure(model, data, listener)
     facts = dataclasses.replace(localizer.card, metrics=summary(reports))
     model_file.save(localizer.with_card(facts), model)
     metrics = write_results(folder, data, reports, _shown(localizer, model))
-    return Run(folder, metrics, epochs=0, model_name=MODEL)
+    return Run(folder, metrics, epochs=0, model_name=HOG_MODEL)
 
 
 def _learn(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> HogLocalizer:

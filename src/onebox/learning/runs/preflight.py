@@ -178,31 +178,3 @@ def mean_box(data: Dataset) -> Box | None:
         return None
     x_min, y_min, x_max, y_max = shares.mean(axis=0).tolist()
     return x_min, y_min, x_max, y_max
-
-
-def choose_folder(out: Path | None, data: Dataset) -> Path:
-    """The folder of a new run: the user's, or the next free name below ``runs``.
-
-    Raises:
-        SettingError: If the user's folder is taken.
-    """
-    if out is not None:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise SettingError(
-                f"--out {out}: exists and is not an empty folder. Choose another, remove it, or go "
-                f"on with what is there by --resume {out}."
-            )
-        return out
-    stem = _stem(data.name)
-    number = 1
-    while (folder := Path("runs") / f"{stem}-{number}").exists():
-        number += 1
-    return folder
-
-
-def _stem(name: str) -> str:
-    """A folder name from what the user asked to read; a label file is named by its folder."""
-    path = Path(name.replace(":", "-"))
-    word = path.resolve().parent.name if path.suffix else path.name
-    kept = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in word)
-    return kept.strip("-") or "run"

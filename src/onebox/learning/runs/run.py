@@ -23,16 +23,11 @@ from onebox.learning.networks.network import Network
 from onebox.learning.runs import hog_run, time_budget
 from onebox.learning.runs.artifacts import Plan, Run, finish, write_recipe
 from onebox.learning.runs.initial_weights import find_start
-from onebox.learning.runs.preflight import (
-    check_data,
-    choose_folder,
-    learns_presence,
-    settle,
-    with_rest,
-)
+from onebox.learning.runs.preflight import check_data, learns_presence, settle, with_rest
 from onebox.progress import Listener, Silent
 from onebox.recipes.loading import read_recipe
 from onebox.recipes.recipe import Recipe
+from onebox.run_folder import check_hog_start, check_resumable, choose_folder, last_checkpoint
 from onebox.structures import SPLITS, Dataset
 
 _BYTES_A_WEIGHT = 4
@@ -77,9 +72,9 @@ def train(
         listener.note(note)
     settings = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
     if settings.hog is not None:
-        _check_windows_start_anew(weights, resume)
+        check_hog_start(weights, resume)
         _check_classes(data, settings)
-        folder = choose_folder(None if out is None else Path(out), data)
+        folder = choose_folder(None if out is None else Path(out), data.name)
         return hog_run.train(data, settle(settings, data), folder, listener)
     if resume is None:
         plan = _new_plan(data, settings, weights, out)
@@ -112,27 +107,11 @@ def _check_classes(data: Dataset, settings: Recipe) -> None:
         )
 
 
-def _check_windows_start_anew(weights: str | Path | None, resume: str | Path | None) -> None:
-    """HOG windows are learned in one go.
-
-    Raises:
-        SettingError: If they are asked to go on from something.
-    """
-    given = {"weights": weights, "resume": resume}
-    lacking = {"weights": "no weights to start from", "resume": "no checkpoints to go on from"}
-    for name, value in given.items():
-        if value is not None:
-            raise SettingError(
-                f"--{name} {value}: HOG windows are learned in one go and have {lacking[name]}. "
-                f"Leave --{name} out."
-            )
-
-
 def _new_plan(
     data: Dataset, settings: Recipe, weights: str | Path | None, out: str | Path | None
 ) -> Plan:
     _check_classes(data, settings)
-    folder = choose_folder(None if out is None else Path(out), data)
+    folder = choose_folder(None if out is None else Path(out), data.name)
     start = find_start(settle(settings, data), None if weights is None else Path(weights))
     presence = learns_presence(start.recipe, data)
     network = start.network(len(data.classes), _keypoint_count(data), presence=presence)
@@ -174,16 +153,7 @@ def _resumed_plan(data: Dataset, folder: Path) -> Plan:
     Raises:
         SettingError: If the folder holds no run to go on with, or one of other classes.
     """
-    if (folder / hog_run.MODEL).is_file():
-        raise SettingError(
-            f"--resume {folder}: HOG windows are learned in one go and have no checkpoints to go "
-            "on from. Start a new run."
-        )
-    last = folder / "checkpoints" / "last.safetensors"
-    if not last.is_file():
-        raise SettingError(
-            f"--resume {folder}: holds no checkpoints/last.safetensors to go on from."
-        )
+    check_resumable(folder)
     recipe = read_recipe(folder / "recipe.toml")
     facts = _read_facts(folder)
     if facts["classes"] != list(data.classes):
@@ -197,7 +167,7 @@ def _resumed_plan(data: Dataset, folder: Path) -> Plan:
         keypoints=_keypoint_count(data),
         presence=learns_presence(recipe, data),
     )
-    return Plan(folder, recipe, network, facts["weights"], last)
+    return Plan(folder, recipe, network, facts["weights"], last_checkpoint(folder))
 
 
 def _decoded(data: Dataset, split: str, plan: Plan, listener: Listener) -> Decoded:

@@ -1,0 +1,83 @@
+"""Where a training run is written and what it starts from, checked before PyTorch is imported."""
+
+from pathlib import Path
+
+from onebox.errors import SettingError
+
+HOG_MODEL = "model.npz"
+"""The model file of a HOG run."""
+
+
+def choose_folder(out: Path | None, data_name: str) -> Path:
+    """Return the folder of a new run: the user's, or the next free name below ``runs``.
+
+    Args:
+        out: The user's folder, new or empty.
+        data_name: What the data was read from; the free name begins with it.
+
+    Raises:
+        SettingError: If the user's folder is a file or is not empty.
+    """
+    if out is not None:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise SettingError(
+                f"--out {out}: exists and is not an empty folder. Choose another, remove it, or go "
+                f"on with what is there by --resume {out}."
+            )
+        return out
+    stem = _stem(data_name)
+    number = 1
+    while (folder := Path("runs") / f"{stem}-{number}").exists():
+        number += 1
+    return folder
+
+
+def check_resumable(folder: Path) -> None:
+    """Check that a folder holds a run that can be resumed.
+
+    Raises:
+        SettingError: If it holds a HOG run, no checkpoint or no recipe.
+    """
+    if (folder / HOG_MODEL).is_file():
+        raise SettingError(
+            f"--resume {folder}: HOG windows are learned in one go and have no checkpoints to go "
+            "on from. Start a new run."
+        )
+    if not last_checkpoint(folder).is_file():
+        raise SettingError(
+            f"--resume {folder}: holds no checkpoints/last.safetensors to go on from."
+        )
+    if not (folder / "recipe.toml").is_file():
+        raise SettingError(
+            f"--resume {folder}: holds no recipe.toml, and without it a run cannot go on. Start a "
+            "new run."
+        )
+
+
+def check_hog_start(weights: str | Path | None, resume: str | Path | None) -> None:
+    """Check that a HOG run starts from nothing.
+
+    Raises:
+        SettingError: If weights or a run to resume are given.
+    """
+    given = {"weights": weights, "resume": resume}
+    lacking = {"weights": "no weights to start from", "resume": "no checkpoints to go on from"}
+    for name, value in given.items():
+        if value is not None:
+            raise SettingError(
+                f"--{name} {value}: HOG windows are learned in one go and have {lacking[name]}. "
+                f"Leave --{name} out."
+            )
+
+
+def last_checkpoint(folder: Path) -> Path:
+    """Return the path of the checkpoint that a run in this folder resumes from."""
+    return folder / "checkpoints" / "last.safetensors"
+
+
+def _stem(name: str) -> str:
+    """Make a folder name of the data's name; a label file is named after its folder."""
+    path = Path(name.replace(":", "-"))
+    word = path.resolve().parent.name if path.suffix else path.name
+    kept = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in word)
+    return kept.strip("-") or "run"
