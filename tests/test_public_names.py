@@ -7,10 +7,10 @@ import onebox
 NAMES = [
     "DataError",
     "Dataset",
+    "ImageError",
     "Localizer",
     "ModelError",
     "OneboxError",
-    "ImageError",
     "Prediction",
     "Recipe",
     "Report",

@@ -1,14 +1,15 @@
-"""`onebox evaluate` and `onebox info`: metrics, reports, and what a model says of itself."""
+"""`onebox evaluate`: metrics, splits and reports."""
 
 import json
-import re
 
 import pytest
 
 import onebox
 from onebox import formats, synthetic
 
-FIGURES = [
+pytestmark = pytest.mark.train
+
+METRICS = [
     *("images", "mean_iou", "iou_at", "class_accuracy", "top1_loc", "gt_known_loc"),
     *("max_box_acc_v2", "mean_box_iou"),
 ]
@@ -38,7 +39,7 @@ def test_json_has_the_keys_of_the_contract_and_nothing_else_is_said(run, model_f
     code, out, err = run("evaluate", model_file, labels, "--json")
     metrics = json.loads(out)
     assert (code, err) == (0, "")
-    assert list(metrics)[: len(FIGURES) + 1] == ["schema_version", *FIGURES]
+    assert list(metrics)[: len(METRICS) + 1] == ["schema_version", *METRICS]
     assert (metrics["schema_version"], list(metrics["iou_at"])) == (1, ["0.5", "0.75", "0.9"])
 
 
@@ -70,14 +71,14 @@ def test_without_json_each_figure_has_a_line(run, model_file, labels):
     names = [line.split()[0] for line in lines]
     shares = ["iou_at.0.5", "iou_at.0.75", "iou_at.0.9"]
     assert (code, title) == (0, f"{model_file} on {labels}, test")
-    assert names == [*FIGURES[:2], *shares, *FIGURES[3:]]
+    assert names == [*METRICS[:2], *shares, *METRICS[3:]]
     assert lines[0].split() == ["images", "5"]
 
 
 def test_a_collapsed_model_is_told_on_standard_error(run, model_file, labels, monkeypatch):
     monkeypatch.setattr(onebox.Report, "is_collapsed", True)
     _, out, err = run("evaluate", model_file, labels)
-    assert err == "note: the model answers hardly better than with one box for all images.\n"
+    assert err == "note: the model is hardly better than one box for all images.\n"
     assert "hardly" not in out
 
 
@@ -146,84 +147,7 @@ def test_what_the_reader_put_right_is_told_on_standard_error(run, model_file, la
     assert err.startswith("note: 1 image with several boxes kept the largest one")
 
 
-# --- info
-
-
-def test_info_as_json_is_what_the_localizer_says_of_itself(run, model_file):
-    code, out, err = run("info", model_file, "--json")
-    facts = json.loads(out)
-    localizer = onebox.load(model_file)
-    assert (code, err) == (0, "")
-    assert list(facts) == [
-        *("classes", "size", "mean_box", "keypoints", "presence", "refinement"),
-        *("recipe", "provenance", "metrics", "parts"),
-    ]
-    assert (facts["classes"], facts["size"]) == (["disc"], 64)
-    assert tuple(facts["mean_box"]) == localizer.mean_box
-
-
-def test_info_has_a_line_a_fact_with_dotted_names(run, model_file):
-    code, out, _ = run("info", model_file)
-    title, *lines = out.splitlines()
-    facts = dict(line.split(maxsplit=1) for line in lines if len(line.split()) > 1)
-    assert (code, title) == (0, str(model_file))
-    assert (facts["classes"], facts["size"], facts["recipe.model.size"]) == ("disc", "64", "64")
-
-
-def test_info_tells_the_network_part_by_part_with_the_sums(run, model_file):
-    _, out, _ = run("info", model_file)
-    lines = out.splitlines()
-    header, *rows, total = lines[lines.index("parts") + 1 :]
-    parts = onebox.load(model_file).card.parts
-    assert header.split() == ["part", "kind", "layers", "parameters", "multiply-adds", "makes"]
-    assert [row.split()[0] for row in rows] == [part.name for part in parts]
-    assert [row.split()[0] for row in rows][:2] == ["backbone", "vectorizer"]
-    cells = [[int(cell.replace(",", "")) for cell in row.split()[2:5]] for row in rows]
-    assert [int(cell.replace(",", "")) for cell in total.split()[1:]] == [
-        sum(column) for column in zip(*cells, strict=True)
-    ]
-    assert cells[0][1] == parts[0].parameters
-    assert rows[1].endswith("32 x 4 x 4")  # the map of 64 px at a stride of 16, 32 channels wide
-    # Numbers stand flush right below their names.
-    edge = header.index("parameters") + len("parameters")
-    assert all(row[edge - 1].isdigit() and row[edge] == " " for row in [*rows, total])
-    assert not any(line.startswith("  parts") for line in lines)
-
-
-def test_the_network_is_drawn_with_its_parts_and_drawn_anew(run, model_file, tmp_path):
-    file = tmp_path / "new/network.svg"
-    for _ in range(2):
-        code, out, err = run("info", model_file, "--diagram", file, "--json")
-        assert (code, err) == (0, "")
-    words = re.findall("<text[^>]*>([^<]*)</text>", file.read_text("utf-8"))
-    parts = json.loads(out)["parts"]
-    assert [part["name"].replace("_", " ") for part in parts] == [
-        word for word in words if word.replace(" ", "_") in {part["name"] for part in parts}
-    ]
-    assert "64 x 64 x 3" in words
-    assert [path.name for path in file.parent.iterdir()] == ["network.svg"]
-
-
-@pytest.mark.parametrize("taken", ["labels.csv", "", "discs"])
-def test_a_drawing_replaces_no_file_of_another_kind(taken, run, model_file, labels):
-    before = labels.read_bytes()
-    place = labels if taken == "labels.csv" else taken
-    code, out, err = run("info", model_file, "--diagram", place)
-    assert (code, out) == (2, "")
-    assert err.startswith(f"error: --diagram {place or '.'}: ")
-    assert labels.read_bytes() == before
-
-
-def test_a_page_that_is_no_drawing_is_kept(run, model_file, tmp_path):
-    page = tmp_path / "report.html"
-    page.write_text("<!doctype html>")
-    assert run("info", model_file, "--diagram", page)[0] == 2
-    assert page.read_text() == "<!doctype html>"
-
-
-@pytest.mark.parametrize("command", ["info", "evaluate"])
-def test_what_is_no_model_ends_with_4(command, run, labels):
-    more = [labels] if command == "evaluate" else []
-    code, out, err = run(command, labels, *more)
+def test_a_file_that_is_no_model_ends_with_4(run, labels):
+    code, out, err = run("evaluate", labels, labels)
     assert (code, out) == (4, "")
     assert err.startswith(f"error: {labels}: is not an ONNX model")

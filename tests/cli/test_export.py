@@ -12,6 +12,8 @@ from onebox.cli import export
 from onebox.variants import gates
 from onebox.variants.comparison import Comparison, Form
 
+pytestmark = pytest.mark.train
+
 COUNTS = {"train": 2, "val": 4, "test": 3}
 TABLE = """\
 model.int8.onnx

@@ -1,6 +1,8 @@
 """`onebox train`, `onebox demo` and `onebox recipes`."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,7 +99,8 @@ def test_options_become_the_recipe_and_the_arguments(run, asked):
 
 def test_a_resumed_run_reads_its_labels_by_the_classes_of_its_own_recipe(run, asked):
     run("synth", "blobs", "discs", "--count", 4, "--size", 32)
-    Path("r").mkdir()
+    Path("r/checkpoints").mkdir(parents=True)
+    Path("r/checkpoints/last.safetensors").touch()
     Path("r/recipe.toml").write_text("[data]\nclasses = ['disc', 'ball']\n")
     assert run("train", "discs", "--resume", "r")[0] == 0
     [(data, recipe, options)] = asked
@@ -139,9 +142,9 @@ def test_a_stopped_or_collapsed_run_is_told_on_standard_error(run, asked, traine
     monkeypatch.setattr(onebox, "train", lambda *_, **__: stopped)
     code, _, err = run("demo")
     assert code == 0
-    assert "note: training was stopped; the epoch that is kept so far is exported." in err
+    assert "note: training was stopped; the checkpoint kept so far is exported." in err
     assert f"Go on with --resume {trained_run.folder}." in err
-    assert "hardly better than with one box" in err
+    assert "hardly better than one box" in err
 
 
 # --- what is refused
@@ -180,6 +183,40 @@ def test_wrong_settings_end_with_2_before_anything_is_made(words, said, run, ask
     assert (code, out, asked) == (2, "", [])
     assert said in err
     assert list(Path().iterdir()) == []
+
+
+WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; from onebox.cli import main; main()"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--out", "full"], "--out full: exists and is not an empty folder."),
+        (["--resume", "full"], "--resume full: holds no checkpoints/last.safetensors"),
+        (["--resume", "half"], "--resume half: holds no recipe.toml"),
+        (["--resume", "hog"], "--resume hog: HOG windows are learned in one go"),
+        (["--resume", "full", "--out", "new"], "leave out --out."),
+        (["--weights", "w", "--no-pretrained"], "exclude each other"),
+        (["--recipe", "hog-svm", "--weights", "w"], "--weights w: HOG windows are learned in one"),
+    ],
+)
+def test_a_wrong_folder_or_option_is_an_error_before_pytorch_is_imported(words, said):
+    for file in ("full/a.txt", "half/checkpoints/last.safetensors", "hog/model.npz"):
+        Path(file).parent.mkdir(parents=True)
+        Path(file).touch()
+    line = [sys.executable, "-c", WITHOUT_TORCH, "train", "synth:blobs", *words]
+    ended = subprocess.run(line, check=False, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("error: ")
+    assert said in ended.stderr
+
+
+def test_a_folder_that_the_demo_cannot_take_is_an_error_before_training(run, asked):
+    Path("full").mkdir()
+    Path("full/a.txt").touch()
+    code, out, err = run("demo", "--out", "full")
+    assert (code, out, asked) == (2, "", [])
+    assert "--out full: exists and is not an empty folder." in err
 
 
 def test_every_bad_row_is_listed_at_once_before_anything_is_made(run, asked):

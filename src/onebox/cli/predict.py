@@ -10,9 +10,8 @@ from typing import Annotated
 import typer
 
 from onebox import loading
-from onebox.cli.console import counting, is_watched, note
-from onebox.cli.evaluate import ModelFile
-from onebox.cli.options import AsJson, Threads
+from onebox.cli.console import is_terminal, print_note, progress_bar
+from onebox.cli.options import AsJson, ModelFile, Threads
 from onebox.cli.output_checks import prepare_folder, prepare_results
 from onebox.errors import DataError, SettingError
 from onebox.prediction import sources
@@ -146,7 +145,9 @@ def _record(
         if recorder.kept or not is_stopped:
             recorder.finish()
         if is_stopped and recorder.kept:
-            note(f"{file} has {recorder.kept} answers. Go on with the same words and --continue.")
+            print_note(
+                f"{file} has {recorder.kept} answers. Go on with the same words and --continue."
+            )
     return is_stopped
 
 
@@ -154,9 +155,9 @@ def _run(
     answering: Answering, found: Iterator[Found], sink: Printed | Recorded, words: list[str]
 ) -> bool:
     """Answer all sources, under a bar where somebody watches; whether the user stopped it."""
-    is_shown = is_watched() and (isinstance(sink, Recorded) or not sys.stdout.isatty())
+    is_shown = is_terminal() and (isinstance(sink, Recorded) or not sys.stdout.isatty())
     total = sources.count(words) if is_shown else None
-    with counting("Predicting", unit="images", is_shown=is_shown) as progress:
+    with progress_bar("Predicting", unit="images", is_shown=is_shown) as progress:
 
         def show(tally: Tally) -> None:
             progress(tally.looked_at, None if total is None else total - tally.skipped)
@@ -164,6 +165,6 @@ def _run(
         try:
             answering.run(found, sink, show)
         except KeyboardInterrupt:
-            note(f"stopped after {answering.tally.looked_at} sources.")
+            print_note(f"stopped after {answering.tally.looked_at} sources.")
             return True
     return False

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import typer
 
 from onebox import images
-from onebox.cli.console import complain
+from onebox.cli.console import print_error
 from onebox.errors import ImageError
 from onebox.files import write_whole
 from onebox.images import Source
@@ -161,7 +161,7 @@ class Answering:
     def _sources(self, found: Iterable[Found], sink: Sink) -> Iterator[Source]:
         for one in found:
             if isinstance(one, Problem):
-                complain(one.sentence)
+                print_error(one.sentence)
                 self.tally.problems += 1
             elif sink.holds(one):
                 self.tally.skipped += 1
@@ -175,7 +175,7 @@ class Answering:
             if self._draw is not None:
                 _draw(item, prediction, self._model.card.keypoints, self._draw)
         except ImageError as error:
-            complain(str(error))
+            print_error(str(error))
             sink.write_unread(item)
             self.tally.unreadable += 1
         else:
