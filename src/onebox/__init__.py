@@ -17,12 +17,12 @@ from onebox.errors import DataError, ImageError, ModelError, OneboxError, Settin
 if TYPE_CHECKING:
     from onebox.evaluation import Report, evaluate
     from onebox.formats import write
-    from onebox.learning.runs.artifacts import Run
-    from onebox.learning.runs.run import train
     from onebox.loading import load
     from onebox.reading import read
     from onebox.recipes.loading import read_recipe
     from onebox.recipes.recipe import Recipe
+    from onebox.runs.results import Run
+    from onebox.runs.train import train
     from onebox.runtime import Localizer
     from onebox.structures import Dataset, Prediction, Sample
 
@@ -49,38 +49,29 @@ __all__ = [
     "write",
 ]
 
-# Imported when they are first asked for: `import onebox` then takes no time, only training imports
-# PyTorch, and the command line can end quietly when Ctrl-C comes during the imports.
+# Imported when they are first used: `import onebox` then takes no time, and the command line can
+# end quietly if Ctrl-C comes during the imports.
 _MODULE_OF = {
     "Dataset": "onebox.structures",
     "Localizer": "onebox.runtime",
     "Prediction": "onebox.structures",
     "Recipe": "onebox.recipes.recipe",
     "Report": "onebox.evaluation",
-    "Run": "onebox.learning.runs.artifacts",
+    "Run": "onebox.runs.results",
     "Sample": "onebox.structures",
     "evaluate": "onebox.evaluation",
     "load": "onebox.loading",
     "read": "onebox.reading",
     "read_recipe": "onebox.recipes.loading",
-    "train": "onebox.learning.runs.run",
+    "train": "onebox.runs.train",
     "write": "onebox.formats",
 }
-_OF_TRAINING = ("Run", "train")
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'onebox' has no attribute '{name}'")
-    try:
-        return getattr(importlib.import_module(_MODULE_OF[name]), name)
-    except ModuleNotFoundError as error:
-        if name not in _OF_TRAINING:
-            raise
-        raise OneboxError(
-            f"onebox.{name} needs the package '{error.name}', which the light install leaves out. "
-            "Install it with: pip install 'onebox[train]'"
-        ) from error
+    return getattr(importlib.import_module(_MODULE_OF[name]), name)
 
 
 def __dir__() -> list[str]:

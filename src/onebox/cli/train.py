@@ -1,19 +1,22 @@
 """``onebox train`` and ``onebox demo``."""
 
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onebox import reading, run_folder
+from onebox import reading
 from onebox.cli.console import COLLAPSED, TrainingProgress, print_note, print_table
 from onebox.cli.options import AsJson, DataName, FormatName, OnBad, OnMultiple, RunFolder
 from onebox.errors import SettingError
+from onebox.runs.folder import check_folder
 
 if TYPE_CHECKING:
-    from onebox.learning.runs.artifacts import Run
+    from onebox.recipes.recipe import Recipe
+    from onebox.runs.results import Run
 
 _HEADLINES = (
     "images", "mean_iou", "iou_at", "class_accuracy", "mean_box_iou", "pck_0.2",
@@ -66,7 +69,9 @@ def train(
     Writes one folder with the model (model.onnx; model.npz for a HOG recipe), a report, and what
     a resumed run needs. The metrics are measured on images that were not trained on.
     """
-    import onebox
+    started_s = time.monotonic()
+    from onebox.runs.options import RunOptions
+    from onebox.runs.train import run
 
     others = {
         "--recipe": recipe is not None,
@@ -78,14 +83,10 @@ def train(
         "--seed": seed is not None,
     }
     _check_options([name for name, is_given in others.items() if is_given], resume)
-    _check_folder(out, resume)
+    check_folder(out, resume)
     changed = [*(changes or []), *(["model.pretrained=false"] if no_pretrained else [])]
     changed += [] if minutes is None else [f"train.minutes={minutes}"]
-    name = resume / "recipe.toml" if resume is not None else recipe
-    settings = onebox.read_recipe("default" if name is None else name, changed)
-    settings = settings if seed is None else settings.with_seed(seed)
-    if settings.hog is not None:
-        run_folder.check_hog_start(weights, resume)
+    settings = _read_recipe(recipe if resume is None else resume / "recipe.toml", changed, seed)
     samples = reading.read(
         data,
         format_name,
@@ -94,22 +95,21 @@ def train(
         classes=settings.data.classes,
     )
     with TrainingProgress() as progress:
-        progress.stage("Loading PyTorch")
-        run = onebox.train(
-            samples, settings, weights=weights, out=out, resume=resume, listener=progress
-        )
-    _print_run(run, as_json=as_json)
+        if settings.hog is None:
+            progress.stage("Loading PyTorch")
+        result = run(samples, settings, RunOptions(started_s, weights, out, resume), progress)
+    _print_run(result, as_json=as_json)
 
 
 def demo(out: RunFolder = None, as_json: AsJson = False) -> None:
     """Train on generated discs, from scratch, in 90 seconds."""
     import onebox
 
-    _check_folder(out, None)
+    check_folder(out, None)
     with TrainingProgress() as progress:
         progress.stage("Loading PyTorch")
-        run = onebox.train(reading.read("synth:blobs"), "demo", out=out, listener=progress)
-    _print_run(run, as_json=as_json)
+        result = onebox.train(reading.read("synth:blobs"), "demo", out=out, listeners=[progress])
+    _print_run(result, as_json=as_json)
 
 
 def _check_options(given: Sequence[str], resume: Path | None) -> None:
@@ -120,29 +120,24 @@ def _check_options(given: Sequence[str], resume: Path | None) -> None:
     """
     if resume is not None and given:
         raise SettingError(
-            f"--resume goes on with the recipe of {resume}; leave out {', '.join(given)}."
+            f"--resume continues with the recipe of {resume}; leave out {', '.join(given)}."
         )
     if "--weights" in given and "--no-pretrained" in given:
         raise SettingError("--weights and --no-pretrained exclude each other; leave one out.")
 
 
-def _check_folder(out: Path | None, resume: Path | None) -> None:
-    """Check the folder of the run before PyTorch is imported, which takes seconds.
+def _read_recipe(name: str | Path | None, changes: Sequence[str], seed: int | None) -> "Recipe":
+    from onebox.recipes.loading import read_recipe
 
-    Raises:
-        SettingError: If the run cannot be written there, or cannot be resumed.
-    """
-    if out is not None:
-        run_folder.choose_folder(out, "")
-    if resume is not None:
-        run_folder.check_resumable(resume)
+    recipe = read_recipe("default" if name is None else name, changes)
+    return recipe if seed is None else recipe.with_seed(seed)
 
 
 def _print_run(run: "Run", *, as_json: bool) -> None:
     if run.is_interrupted:
         print_note(
             "training was stopped; the checkpoint kept so far is exported. "
-            f"Go on with --resume {run.folder}."
+            f"Continue with --resume {run.folder}."
         )
     if any(metrics["is_collapsed"] for metrics in run.metrics.values()):
         print_note(COLLAPSED)

@@ -1,4 +1,4 @@
-"""Where a training run is written and what it starts from, checked before PyTorch is imported."""
+"""The folder of a training run: which one a new run takes, and which ones can be resumed."""
 
 from pathlib import Path
 
@@ -6,6 +6,18 @@ from onebox.errors import SettingError
 
 HOG_MODEL = "model.npz"
 """The model file of a HOG run."""
+
+
+def check_folder(out: Path | None, resume: Path | None) -> None:
+    """Check the folder of a run before anything is read or imported, which takes seconds.
+
+    Raises:
+        SettingError: If a new run cannot be written to ``out``, or ``resume`` cannot be resumed.
+    """
+    if out is not None:
+        choose_folder(out, "")
+    if resume is not None:
+        check_resumable(resume)
 
 
 def choose_folder(out: Path | None, data_name: str) -> Path:
@@ -21,8 +33,8 @@ def choose_folder(out: Path | None, data_name: str) -> Path:
     if out is not None:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise SettingError(
-                f"--out {out}: exists and is not an empty folder. Choose another, remove it, or go "
-                f"on with what is there by --resume {out}."
+                f"--out {out}: exists and is not an empty folder. Choose another, remove it, or "
+                f"resume the run in it with --resume {out}."
             )
         return out
     stem = _stem(data_name)
@@ -40,34 +52,18 @@ def check_resumable(folder: Path) -> None:
     """
     if (folder / HOG_MODEL).is_file():
         raise SettingError(
-            f"--resume {folder}: HOG windows are learned in one go and have no checkpoints to go "
-            "on from. Start a new run."
+            f"--resume {folder}: HOG windows are trained in one go and have no checkpoints to "
+            "resume from. Start a new run."
         )
     if not last_checkpoint(folder).is_file():
         raise SettingError(
-            f"--resume {folder}: holds no checkpoints/last.safetensors to go on from."
+            f"--resume {folder}: holds no checkpoints/last.safetensors to resume from."
         )
     if not (folder / "recipe.toml").is_file():
         raise SettingError(
-            f"--resume {folder}: holds no recipe.toml, and without it a run cannot go on. Start a "
-            "new run."
+            f"--resume {folder}: holds no recipe.toml, and a run cannot be resumed without it. "
+            "Start a new run."
         )
-
-
-def check_hog_start(weights: str | Path | None, resume: str | Path | None) -> None:
-    """Check that a HOG run starts from nothing.
-
-    Raises:
-        SettingError: If weights or a run to resume are given.
-    """
-    given = {"weights": weights, "resume": resume}
-    lacking = {"weights": "no weights to start from", "resume": "no checkpoints to go on from"}
-    for name, value in given.items():
-        if value is not None:
-            raise SettingError(
-                f"--{name} {value}: HOG windows are learned in one go and have {lacking[name]}. "
-                f"Leave --{name} out."
-            )
 
 
 def last_checkpoint(folder: Path) -> Path:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from onebox.errors import SettingError
-from onebox.run_folder import check_hog_start, check_resumable, choose_folder, last_checkpoint
+from onebox.runs.folder import check_folder, check_resumable, choose_folder, last_checkpoint
 
 # --- a new run
 
@@ -74,21 +74,28 @@ def test_a_folder_without_checkpoint_or_recipe_is_refused_with_what_is_missing(r
 
 
 def test_a_folder_that_does_not_exist_is_refused(tmp_path):
-    with pytest.raises(SettingError, match=r"holds no checkpoints/last\.safetensors to go on from"):
+    with pytest.raises(
+        SettingError, match=r"holds no checkpoints/last\.safetensors to resume from"
+    ):
         check_resumable(tmp_path / "nowhere")
 
 
 def test_a_hog_run_is_refused(resumable):
     (resumable / "model.npz").touch()
-    with pytest.raises(SettingError, match=r"have no checkpoints to go on from\. Start a new run"):
+    with pytest.raises(SettingError, match=r"have no checkpoints to resume from\. Start a new run"):
         check_resumable(resumable)
 
 
-@pytest.mark.parametrize(("option", "lacking"), [("weights", "no weights"), ("resume", "no check")])
-def test_a_hog_recipe_starts_from_nothing(option, lacking):
-    given = {"weights": None, "resume": None}
-    check_hog_start(**given)
-    with pytest.raises(
-        SettingError, match=rf"--{option} here: .* have {lacking}.*Leave --{option}"
-    ):
-        check_hog_start(**{**given, option: "here"})
+# --- both
+
+
+def test_without_a_folder_there_is_nothing_to_check():
+    check_folder(None, None)
+
+
+def test_both_the_new_folder_and_the_resumed_one_are_checked(resumable, tmp_path):
+    check_folder(None, resumable)
+    with pytest.raises(SettingError, match=f"--out {resumable}: exists"):
+        check_folder(resumable, None)
+    with pytest.raises(SettingError, match=f"--resume {tmp_path / 'new'}: holds no"):
+        check_folder(None, tmp_path / "new")
