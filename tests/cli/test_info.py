@@ -11,7 +11,7 @@ import onebox
 pytestmark = pytest.mark.train
 
 
-def test_info_as_json_is_what_the_localizer_says_of_itself(run, model_file):
+def test_json_is_the_metadata_of_the_model(run, model_file):
     code, out, err = run("info", model_file, "--json")
     facts = json.loads(out)
     localizer = onebox.load(model_file)
@@ -24,7 +24,7 @@ def test_info_as_json_is_what_the_localizer_says_of_itself(run, model_file):
     assert tuple(facts["mean_box"]) == localizer.mean_box
 
 
-def test_info_has_a_line_a_fact_with_dotted_names(run, model_file):
+def test_each_fact_has_a_line_with_a_dotted_name(run, model_file):
     code, out, _ = run("info", model_file)
     title, *lines = out.splitlines()
     facts = dict(line.split(maxsplit=1) for line in lines if len(line.split()) > 1)
@@ -32,7 +32,7 @@ def test_info_has_a_line_a_fact_with_dotted_names(run, model_file):
     assert (facts["classes"], facts["size"], facts["recipe.model.size"]) == ("disc", "64", "64")
 
 
-def test_info_tells_the_network_part_by_part_with_the_sums(run, model_file):
+def test_the_parts_of_the_network_are_listed_with_their_totals(run, model_file):
     _, out, _ = run("info", model_file)
     lines = out.splitlines()
     header, *rows, total = lines[lines.index("parts") + 1 :]
@@ -46,13 +46,13 @@ def test_info_tells_the_network_part_by_part_with_the_sums(run, model_file):
     ]
     assert cells[0][1] == parts[0].parameters
     assert rows[1].endswith("32 x 4 x 4")  # the map of 64 px at a stride of 16, 32 channels wide
-    # Numbers stand flush right below their names.
+    # Numbers are aligned right, below their names.
     edge = header.index("parameters") + len("parameters")
     assert all(row[edge - 1].isdigit() and row[edge] == " " for row in [*rows, total])
     assert not any(line.startswith("  parts") for line in lines)
 
 
-def test_the_network_is_drawn_with_its_parts_and_drawn_anew(run, model_file, tmp_path):
+def test_a_diagram_shows_the_parts_and_replaces_an_earlier_one(run, model_file, tmp_path):
     file = tmp_path / "new/network.svg"
     for _ in range(2):
         code, out, err = run("info", model_file, "--diagram", file, "--json")

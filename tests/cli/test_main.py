@@ -1,4 +1,4 @@
-"""The entry points `onebox` and `python -m onebox`, and Ctrl-C while they import."""
+"""The entry points `onebox` and `python -m onebox`: exit codes, and Ctrl-C during the imports."""
 
 import subprocess
 import sys
@@ -6,6 +6,38 @@ import sys
 import pytest
 
 import onebox
+from onebox.errors import DataError, ModelError, OneboxError, SettingError
+from onebox.recipes import loading
+
+# --- exit codes
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OneboxError("weights cannot be had."), 1),
+        (SettingError("no such setting."), 2),
+        (DataError("labels.csv:2: wrong.", "labels.csv:3: wrong too."), 3),
+        (ModelError("no model."), 4),
+    ],
+)
+def test_each_kind_of_error_has_its_exit_code(error, code, run, monkeypatch):
+    def fail():
+        raise error
+
+    monkeypatch.setattr(loading, "recipe_names", fail)
+    assert run("recipes") == (code, "", f"error: {error}\n")
+
+
+def test_an_error_of_the_operating_system_is_a_sentence(run, monkeypatch):
+    def fail():
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(loading, "recipe_names", fail)
+    assert run("recipes") == (1, "", "error: standard output: No space left on device.\n")
+
+
+# --- Ctrl-C
 
 # Sends this process SIGINT when it begins to import a module, and then runs the command line.
 INTERRUPTED_IMPORT = """
@@ -54,6 +86,9 @@ def test_ctrl_c_during_the_imports_of_any_command_ends_it_quietly(module, tmp_pa
     assert (code, out) == (130, "")
     assert err in {"", "Loading PyTorch\n"}
     assert list(tmp_path.iterdir()) == []
+
+
+# --- entry points
 
 
 def test_python_m_onebox_is_the_same_command(tmp_path):
