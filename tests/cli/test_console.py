@@ -7,7 +7,7 @@ from rich.progress import ProgressSample, Task, TaskID
 
 from onebox.cli import console
 from onebox.cli.console import (
-    TrainingProgress,
+    ConsoleListener,
     print_error,
     print_note,
     print_rows,
@@ -86,7 +86,7 @@ def test_what_is_printed_under_a_bar_stays_on_standard_output(capsys, monkeypatc
 
 
 def test_the_progress_of_training_is_printed_line_by_line_on_standard_error(capsys):
-    with TrainingProgress() as bar:
+    with ConsoleListener() as bar:
         bar.stage("Decoding [train] images")
         bar.advance(1, 2)
         bar.note("labels.csv:100: a note")

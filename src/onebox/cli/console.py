@@ -152,15 +152,15 @@ def progress_bar(
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
-class TrainingProgress:
-    """Shows a training run: a bar with the time left, and a line for each epoch."""
+class ConsoleListener:
+    """Shows a training run on the console: a bar with the time left, a line for each epoch."""
 
     def __init__(self) -> None:
         self._console = stderr_console()
         self._progress = _bar(self._console)
         self._task: TaskID | None = None
 
-    def __enter__(self) -> "TrainingProgress":
+    def __enter__(self) -> "ConsoleListener":
         """Show the bar."""
         self._progress.start()
         return self

@@ -49,7 +49,7 @@ def synth(
         ),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write.")],
-    count: Annotated[int, typer.Option(min=1, help="Number of images.")],
+    count: Annotated[int, typer.Option(metavar="N", min=1, help="Number of images.")],
     cutouts: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="A folder of RGBA PNGs to use in place of the cat."),
@@ -63,7 +63,7 @@ def synth(
     size: Annotated[
         int, typer.Option(min=16, max=_LARGEST_SIZE, help="Width and height in pixels.")
     ] = 224,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed of everything random.")] = 0,
     absent: Annotated[
         float, typer.Option(min=0, max=1, help="Probability that an image lacks the subject.")
     ] = 0.0,

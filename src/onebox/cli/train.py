@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onebox import reading
-from onebox.cli.console import COLLAPSED, TrainingProgress, print_note, print_table
+from onebox.cli.console import COLLAPSED, ConsoleListener, print_note, print_table
 from onebox.cli.options import AsJson, DataName, FormatName, OnBad, OnMultiple, RunFolder
 from onebox.errors import SettingError
 from onebox.runs.folder import check_folder
@@ -54,10 +54,15 @@ def train(
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(help="Finish within this many minutes, export and evaluation included."),
+        typer.Option(
+            metavar="M", help="Finish within this many minutes, export and evaluation included."
+        ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed of everything random; default 0.")
+        int | None,
+        typer.Option(
+            metavar="N", min=0, help="Seed of everything random; by default the recipe's."
+        ),
     ] = None,
     format_name: FormatName = None,
     on_multiple: OnMultiple = "error",
@@ -94,7 +99,7 @@ def train(
         on_bad=on_bad,
         classes=settings.data.classes,
     )
-    with TrainingProgress() as progress:
+    with ConsoleListener() as progress:
         if settings.hog is None:
             progress.stage("Loading PyTorch")
         result = run(samples, settings, RunOptions(started_s, weights, out, resume), progress)
@@ -106,7 +111,7 @@ def demo(out: RunFolder = None, as_json: AsJson = False) -> None:
     import onebox
 
     check_folder(out, None)
-    with TrainingProgress() as progress:
+    with ConsoleListener() as progress:
         progress.stage("Loading PyTorch")
         result = onebox.train(reading.read("synth:blobs"), "demo", out=out, listeners=[progress])
     _print_run(result, as_json=as_json)

@@ -151,7 +151,7 @@ class TrainSettings(Section):
     """``[train]``: optimizer, schedules, time budget and seed.
 
     Attributes:
-        epochs: Passes over the training images; None derives them from the number of images.
+        epochs: Passes over the training images at most; None derives them from their number.
         minutes: Time budget, from the start of training to the evaluated model. The larger of two
             fractions, steps done and time used, drives the learning rates, the image size and
             freezing; None for no budget.
