@@ -25,6 +25,7 @@ from onebox.learning.data.dataloader import Batch
 from onebox.learning.data.decoded_cache import Decoded, decode
 from onebox.learning.fitting.fit import fit
 from onebox.learning.fitting.memory import keep_freed_memory
+from onebox.learning.fitting.param_groups import parameter_groups
 from onebox.learning.networks.network import Network, total_loss
 from onebox.progress import Silent
 from onebox.recipes.loading import read_recipe
@@ -104,7 +105,8 @@ def _bare_seconds(recipe: Recipe, steps: int) -> float:
     """Forward, loss, backward and AdamW on one batch that never changes, after three for warmth."""
     torch.manual_seed(0)
     network = Network(recipe, classes=1).to(memory_format=torch.channels_last).train()
-    optimizer = torch.optim.AdamW(network.parameter_groups(recipe), fused=True)
+    groups = parameter_groups(network, network.backbone, recipe.train)
+    optimizer = torch.optim.AdamW(groups, fused=True)
     images, batch = _constant_batch(recipe)
 
     def step() -> None:

@@ -93,7 +93,7 @@ def test_parquet_without_its_package_ends_before_the_work(run, bright_file, plac
     def missing(name):
         raise ImportError(f"No module named {name!r}")
 
-    monkeypatch.setattr("onebox.prediction.writers.parquet.importlib.import_module", missing)
+    monkeypatch.setattr("onebox.optional.importlib.import_module", missing)
     code, _, err = run("predict", bright_file, "in", "--parquet", "p.parquet")
     assert (code, "pip install 'onebox[parquet]'" in err) == (1, True)
     assert sorted(path.name for path in place.iterdir()) == ["in"]

@@ -21,6 +21,8 @@ pytest.importorskip("sklearn")
 
 from onebox.classic import model_file
 
+pytestmark = pytest.mark.train
+
 
 class Diary(Silent):
     """Keeps what it hears, and can stop the run at an image of a stage."""
@@ -143,7 +145,7 @@ def test_the_seed_of_the_recipe_reaches_the_windows(few, recipe, tmp_path):
     weights = []
     for name, seed in (("first", 1), ("again", 1), ("other", 2)):
         run = onebox.train(data, recipe.with_seed(seed), out=tmp_path / name)
-        weights.append(onebox.load(run.model).machines.banks[0].weights)
+        weights.append(onebox.load(run.model).model.banks[0].weights)
     assert np.array_equal(weights[0], weights[1])
     assert not np.array_equal(weights[0], weights[2])
 

@@ -1,6 +1,5 @@
 """``onebox annotate haar``."""
 
-import csv
 import json
 from collections.abc import Sized
 from pathlib import Path
@@ -11,12 +10,9 @@ import typer
 from onebox.classic.haar import FACES, Annotation, annotate
 from onebox.cli.console import print_error, print_note, progress_bar
 from onebox.cli.options import AsJson, OnMultiple
-from onebox.errors import DataError
-from onebox.formats.rows import counted
-from onebox.formats.writing import image_of, number_text, path_text, replacing
-from onebox.structures import Sample
-
-_HEADER = ("image", "bbox", "label")
+from onebox.errors import DataError, format_count
+from onebox.formats.csv import write_boxes
+from onebox.formats.writing import creating
 
 app = typer.Typer(help="Label images automatically.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -44,10 +40,10 @@ def haar(
     Images without a find are listed, not written: a cascade misses faces. Images that cannot be
     read are listed too, and the exit code is then 3; all others are written.
     """
-    with replacing(out) as unfinished:
+    with creating(out) as unfinished:
         with progress_bar("Searching") as progress:
             found = annotate(folder, cascade=cascade, on_multiple=on_multiple, progress=progress)
-        _write(found, unfinished, out.parent)
+        write_boxes(found.samples, unfinished)
     _print_problems(found, on_multiple)
     _print_written(out, found, as_json=as_json)
     if found.unreadable:
@@ -55,19 +51,6 @@ def haar(
             f"{_images(found.unreadable)} could not be read and are named above; those with a "
             f"{found.label} are in {out}."
         )
-
-
-def _write(found: Annotation, file: Path, folder: Path) -> None:
-    """Write a row for each image, with the box as a list."""
-    with file.open("w", encoding="utf-8", newline="") as text:
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(_HEADER)
-        table.writerows(_cells(sample, folder) for sample in found.samples)
-
-
-def _cells(sample: Sample, folder: Path) -> tuple[str, str, str]:
-    box = ", ".join(number_text(edge) for edge in sample.box or ())
-    return path_text(image_of(sample), folder), f"[{box}]", sample.label or ""
 
 
 def _print_problems(found: Annotation, on_multiple: str) -> None:
@@ -81,7 +64,7 @@ def _print_problems(found: Annotation, on_multiple: str) -> None:
 
 
 def _images(items: Sized) -> str:
-    return counted(len(items), "image", "images")
+    return format_count(len(items), "image", "images")
 
 
 def _print_written(out: Path, found: Annotation, *, as_json: bool) -> None:

@@ -18,7 +18,7 @@ from onebox.cli.options import (
     check_choice,
     choice,
 )
-from onebox.formats.rows import counted
+from onebox.errors import format_count
 
 _KINDS = ("blobs", "cutouts", "cutouts-black")
 _LARGEST_SIZE = 8192  # pixels: an image then takes 200 MB of memory; not tuned
@@ -89,4 +89,4 @@ def _print_written(path: Path, count: int, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"labels": str(path), "images": count}))
     else:
-        typer.echo(f"{path}: {counted(count, 'image', 'images')}")
+        typer.echo(f"{path}: {format_count(count, 'image', 'images')}")

@@ -44,7 +44,7 @@ def export(
     if data is not None:
         classes = loading.load(model).classes
         samples = reading.read(
-            data, format_name, on_multiple=on_multiple, on_bad=on_bad, meant=classes
+            data, format_name, on_multiple=on_multiple, on_bad=on_bad, known_labels=classes
         )
         print_notes(samples.notes)
     if out is not None:

@@ -14,7 +14,7 @@ from onebox.cli.options import AsJson, ModelFile
 from onebox.cli.output_checks import prepare_file
 from onebox.diagram import draw_network, shapes_text
 from onebox.errors import ModelError
-from onebox.files import write_whole
+from onebox.files import write_atomically
 from onebox.model_card import ModelCard, Part
 
 _SVG = b"<svg"
@@ -55,7 +55,7 @@ def _write_diagram(model: Path, card: ModelCard, path: Path) -> None:
             "model with a network."
         )
     prepare_file("--diagram", path, _SVG)
-    write_whole(path, draw_network(card).encode())
+    write_atomically(path, draw_network(card).encode())
 
 
 def _rows(parts: Sequence[Part]) -> list[tuple[str, ...]]:

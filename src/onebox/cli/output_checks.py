@@ -1,9 +1,9 @@
 """The files and folders that results go to, looked at before the work."""
 
-import os
 from pathlib import Path
 
 from onebox.errors import OneboxError, SettingError
+from onebox.files import check_writable
 from onebox.prediction.writers import KINDS, part_of
 
 _LINE = b'{"image'
@@ -18,15 +18,10 @@ def prepare_folder(option: str, folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise SettingError(f"{option} {folder}: is a file. Name a folder.")
-    probe = folder / f".{os.getpid()}.probe"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"onebox")
-        probe.unlink()
-    except OSError as error:
-        raise OneboxError(
-            f"{option} {folder}: cannot be written ({error.strerror}). Choose another place."
-        ) from error
+        check_writable(folder)
+    except OneboxError as error:
+        raise OneboxError(f"{option} {error}") from error
 
 
 def prepare_file(option: str, file: Path, beginning: bytes) -> None:

@@ -18,7 +18,7 @@ from onebox.prediction import sources
 from onebox.prediction.job import Answering, Printed, Recorded, Tally
 from onebox.prediction.sources import Found, Item
 from onebox.prediction.writers import KINDS, Layout, Recorder, names_in
-from onebox.threads import checked
+from onebox.threads import resolve_threads
 
 _INTERRUPTED = 130
 
@@ -67,7 +67,7 @@ def predict(
     found, has_frames = _looked_into(words)
     facts = localizer.card
     layout = Layout(facts.classes, facts.keypoints, facts.presence, has_frames)
-    answering = Answering(localizer, threads=checked(threads), draw=draw)
+    answering = Answering(localizer, threads=resolve_threads(threads), draw=draw)
     if target is None:
         is_stopped = _run(answering, found, Printed(layout, as_json=as_json), words)
     else:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from onebox.errors import ImageError, OneboxError
+from onebox.optional import require
 
 if TYPE_CHECKING:
     import av.container
@@ -24,14 +25,7 @@ def pyav() -> Any:  # noqa: ANN401 - a module that the light install lacks
     Raises:
         OneboxError: If it is not installed.
     """
-    try:
-        import av  # noqa: PLC0415 - needed for videos alone
-    except ImportError as error:
-        raise OneboxError(
-            f"videos and cameras need PyAV, which is not installed ({error}). Install it with: "
-            "pip install 'onebox[video]'"
-        ) from error
-    return av
+    return require("av", extra="video", purpose="videos and cameras")
 
 
 @dataclass(frozen=True, slots=True)

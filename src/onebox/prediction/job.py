@@ -14,7 +14,7 @@ import typer
 from onebox import images
 from onebox.cli.console import print_error
 from onebox.errors import ImageError
-from onebox.files import write_whole
+from onebox.files import write_atomically
 from onebox.images import Source
 from onebox.model_card import ModelCard
 from onebox.prediction.sources import Found, Item, Problem
@@ -203,7 +203,7 @@ def _draw(item: Item, prediction: Prediction, keypoints: KeypointSet | None, fol
         target = folder / f"{stem}-{number}.png"
     encoded = io.BytesIO()
     drawn.save(encoded, "PNG")
-    write_whole(target, encoded.getvalue())
+    write_atomically(target, encoded.getvalue())
 
 
 def _stem(item: Item) -> str:

@@ -84,10 +84,10 @@ def _learn(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> H
 
 def _shown(localizer: HogLocalizer, model: Path) -> dict[str, str]:
     """What the report's page says of the windows."""
-    machines = localizer.machines
-    shapes = [f"{rows} x {columns}" for rows, columns in (bank.shape for bank in machines.banks)]
+    hog = localizer.model
+    shapes = [f"{rows} x {columns}" for rows, columns in (bank.shape for bank in hog.banks)]
     return {
         "Model": str(model),
-        "Windows": f"{', '.join(shapes)} cells of {machines.settings.cell} px",
-        "Levels": ", ".join(f"{side} px" for side in machines.sides),
+        "Windows": f"{', '.join(shapes)} cells of {hog.settings.cell} px",
+        "Levels": ", ".join(f"{length} px" for length in hog.level_lengths),
     }

@@ -1,19 +1,12 @@
 """What must hold of the data before training starts."""
 
-import dataclasses
-import hashlib
 from collections.abc import Callable
-from pathlib import Path
-
-import numpy as np
-from jaxtyping import Float
-from numpy import ndarray
 
 from onebox.errors import DataError, SettingError, shorten, suggest
+from onebox.formats.splitting import hold_out_validation
 from onebox.recipes.recipe import Recipe
-from onebox.structures import Box, Dataset, Sample
+from onebox.structures import Dataset
 
-_VAL_SHARE = 10  # one image in so many, where the labels name no validation images
 _FEWEST = 2
 
 Note = Callable[[str], None]
@@ -51,25 +44,7 @@ def check_data(data: Dataset, note: Note) -> Dataset:
     if len(data.part("val").boxes()):
         return data
     note(f"{name} names no validation images with a box; a tenth of the training images serve.")
-    return _with_validation(data)
-
-
-def _with_validation(data: Dataset) -> Dataset:
-    """Move a tenth of the training images with a box to ``val``, by a hash of their names."""
-    boxed = [sample for sample in data if sample.split == "train" and sample.box is not None]
-    count = max(1, len(boxed) // _VAL_SHARE)
-    moved = {sample.name for sample in sorted(boxed, key=_draw)[:count]}
-
-    def placed(sample: Sample) -> Sample:
-        is_moved = sample.split == "train" and sample.name in moved
-        return dataclasses.replace(sample, split="val") if is_moved else sample
-
-    return dataclasses.replace(data, samples=tuple(placed(sample) for sample in data))
-
-
-def _draw(sample: Sample) -> bytes:
-    name = sample.image.name if isinstance(sample.image, Path) else sample.name
-    return hashlib.blake2b(name.encode()).digest()
+    return hold_out_validation(data)
 
 
 def check_classes(data: Dataset, recipe: Recipe) -> None:
@@ -95,22 +70,3 @@ def check_classes(data: Dataset, recipe: Recipe) -> None:
             f"[data] classes names {shorten(missing)}, and no training image of {name} shows that. "
             "Add such images, or remove the name."
         )
-
-
-def box_shares(data: Dataset) -> Float[ndarray, "n 4"]:
-    """The ``xyxy`` boxes in shares of the images' sides, of the images that have one."""
-    shares = [
-        np.array(sample.box) / np.array([*sample.size_wh, *sample.size_wh])
-        for sample in data
-        if sample.box is not None and sample.size_wh is not None
-    ]
-    return np.array(shares, dtype=np.float64).reshape(-1, 4)
-
-
-def mean_box(data: Dataset) -> Box | None:
-    """The mean box, in shares of the images' sides."""
-    shares = box_shares(data)
-    if not len(shares):
-        return None
-    x_min, y_min, x_max, y_max = shares.mean(axis=0).tolist()
-    return x_min, y_min, x_max, y_max

@@ -12,7 +12,7 @@ from onebox import images
 from onebox.errors import DataError, OneboxError
 from onebox.learning.data import decoded_cache
 from onebox.learning.data.decoded_cache import NO_LABEL, decode
-from onebox.structures import Dataset, Sample
+from onebox.structures import Dataset, KeypointSet, Sample
 
 CLASSES = ("cat", "dog")
 
@@ -77,6 +77,27 @@ def test_targets_are_shares_of_the_sides_and_places_among_the_classes(data):
     assert decoded.has_box.tolist() == [True, True, False]
     assert decoded.labels.tolist() == [1, 0, NO_LABEL]
     assert len(decoded) == 3
+
+
+def test_samples_that_do_not_state_their_size_keep_their_boxes_and_keypoints(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored 50 x 40, upright 40 x 50
+    turned = draw(tmp_path / "turned.jpg", "red", exif=exif)
+    drawn = np.zeros((20, 10, 3), np.uint8)
+    samples = (
+        Sample(turned, "dog", (10.0, 5.0, 20.0, 50.0), keypoints=((10.0, 25.0, 2),)),
+        Sample(drawn, "cat", (1.0, 5.0, 10.0, 10.0), keypoints=((5.0, 5.0, 1),)),
+    )
+    decoded = decode(Dataset(samples, CLASSES, KeypointSet(("nose",))), 32)
+    assert decoded.has_box.tolist() == [True, True]
+    np.testing.assert_allclose(
+        decoded.boxes,
+        [[10 / 40, 5 / 50, 20 / 40, 1], [1 / 10, 5 / 20, 1, 10 / 20]],
+        rtol=1e-6,
+    )
+    np.testing.assert_allclose(
+        decoded.keypoints, [[[10 / 40, 25 / 50, 2]], [[5 / 10, 5 / 20, 1]]], rtol=1e-6
+    )
 
 
 def test_an_image_turned_by_exif_is_decoded_upright(tmp_path):

@@ -1,16 +1,13 @@
-"""Predictions as text, and files that appear whole or not at all."""
+"""Predictions as text."""
 
 import csv
 import dataclasses
 import io
 import json
-import os
 from pathlib import Path
 
 import pytest
 
-from onebox import files
-from onebox.errors import OneboxError
 from onebox.prediction.writers import KINDS, Layout, Row, as_json_line, names_in
 from onebox.structures import KeypointSet, Prediction
 
@@ -158,57 +155,3 @@ def test_a_name_in_a_file_leads_from_its_folder_to_the_image(
 ):
     monkeypatch.chdir(tmp_path)
     assert names_in(Path(file))(Path(image)) == name
-
-
-# --- files that appear whole
-
-
-def test_a_file_is_replaced_and_leaves_nothing_beside_it(tmp_path):
-    path = tmp_path / "p.csv"
-    for content in (b"first, and longer", b"second"):
-        files.write_whole(path, content)
-    assert path.read_bytes() == b"second"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_link_to_a_file_stays_a_link(tmp_path):
-    (tmp_path / "file").write_bytes(b"first")
-    (tmp_path / "link").symlink_to(tmp_path / "file")
-    files.write_whole(tmp_path / "link", b"second")
-    assert (tmp_path / "link").is_symlink()
-    assert (tmp_path / "file").read_bytes() == b"second"
-
-
-def test_a_pipe_is_written_to_as_it_stands(tmp_path):
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        files.write_whole(pipe, b"text")
-        assert os.read(reader, 99) == b"text"
-    finally:
-        os.close(reader)
-    assert pipe.is_fifo()
-
-
-def test_a_disk_that_fills_up_costs_the_new_file_and_not_the_old_one(tmp_path, monkeypatch):
-    path = tmp_path / "p.csv"
-    path.write_bytes(b"old")
-
-    def fill_up(self, content):
-        with self.open("wb") as file:
-            file.write(content[:1])
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", fill_up)
-    with pytest.raises(OneboxError, match=r"p.csv: cannot be written \(No space left on device\)"):
-        files.write_whole(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.parametrize("name", ["missing/p.csv", "file/p.csv"])
-def test_a_place_that_is_none_is_named_in_the_error(name, tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(OneboxError, match=f"{name}: cannot be written"):
-        files.write_whole(tmp_path / name, b"text")

@@ -23,6 +23,8 @@ from PIL import Image
 from onebox import images
 from onebox.disk import check_space
 from onebox.errors import DataError
+from onebox.files import replacing
+from onebox.image_sizes import size_of
 from onebox.structures import Dataset, Sample
 
 OVERSIZE = 1.25
@@ -122,15 +124,14 @@ def _content(sample: Sample) -> bytes:
 
 
 def _write(samples: Sequence[Sample], side: int, path: Path, progress: Progress | None) -> None:
-    """Decode beside the cache's place, then rename: a broken run leaves no half cache.
+    """Decode into a file that appears once it is complete: a broken run leaves no half cache.
 
     Raises:
         DataError: If images cannot be decoded.
     """
-    beside = path.with_suffix(f".{os.getpid()}.part")
-    try:
+    with replacing(path, sync=False) as temporary:  # it may have gigabytes, and can be made again
         shape = (len(samples), side, side, 3)
-        squares = np.lib.format.open_memmap(beside, mode="w+", dtype=np.uint8, shape=shape)
+        squares = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
         problems: list[str] = []
         for row, outcome in enumerate(_decoded(samples, side)):
             if isinstance(outcome, DataError):
@@ -142,9 +143,6 @@ def _write(samples: Sequence[Sample], side: int, path: Path, progress: Progress 
         if problems:
             raise DataError(*problems)
         squares.flush()
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _decoded(samples: Sequence[Sample], side: int) -> Iterator[ndarray | DataError]:
@@ -188,16 +186,16 @@ def _keypoints(data: Dataset) -> Float32[ndarray, "n keypoints 3"]:
     count = 0 if data.keypoints is None else len(data.keypoints.names)
     keypoints = np.zeros((len(data), count, 3), np.float32)
     for row, sample in enumerate(data):
-        if sample.keypoints is not None and sample.size_wh is not None and count:
-            keypoints[row] = np.array(sample.keypoints) / np.array([*sample.size_wh, 1])
+        if sample.keypoints is not None and count:
+            keypoints[row] = np.array(sample.keypoints) / np.array([*size_of(sample), 1])
     return keypoints
 
 
 def _target(sample: Sample) -> tuple[float, ...] | None:
     """A box as shares of the image's sides."""
-    if sample.box is None or sample.size_wh is None:
+    if sample.box is None:
         return None
-    sides = (*sample.size_wh, *sample.size_wh)
+    sides = size_of(sample) * 2
     return tuple(edge / side for edge, side in zip(sample.box, sides, strict=True))
 
 

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from onebox.errors import ModelError
+from onebox.files import replacing
 from onebox.learning.networks.network import Network
 from onebox.model_card import METADATA_KEY, ModelCard
 from onebox.outputs import INPUT, KEYPOINTS_OUTPUT, PRESENCE_OUTPUT, outputs_of
@@ -101,7 +102,7 @@ def export(
     Args:
         network: On any device.
         card: Written into the file's metadata.
-        path: Written beside, then renamed.
+        path: Appears as a whole, in place of an earlier file.
         images: At least ``PARITY_IMAGES``, to compare the two on.
         limit_px: The largest difference that is accepted.
 
@@ -110,20 +111,17 @@ def export(
 
     Raises:
         ModelError: If the two differ by more than ``limit_px``.
+        OneboxError: If the file cannot be written.
         ValueError: If there are too few images to compare.
     """
     if len(images) < PARITY_IMAGES:
         raise ValueError(f"parity needs {PARITY_IMAGES} images, got {len(images)}.")
     deployed = Deployed(network.cpu().eval(), card.size).eval()
-    beside = path.with_suffix(".part")
-    try:
-        _to_onnx(deployed, beside)
-        difference = parity(deployed, beside, images)
+    with replacing(path) as temporary:
+        _to_onnx(deployed, temporary)
+        difference = parity(deployed, temporary, images)
         check_parity(difference, limit_px)
-        write_card(beside, card)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+        write_card(temporary, card)
     return difference
 
 
@@ -170,15 +168,18 @@ def check_parity(difference: float, limit: float) -> None:
 
 
 def write_card(path: Path, facts: ModelCard) -> None:
-    """Put facts into an ONNX file's metadata, in place of what stood there."""
+    """Put facts into an ONNX file's metadata, in place of what stood there.
+
+    Raises:
+        OneboxError: If the file cannot be written.
+    """
     model = onnx.load(path)
     onnx.helper.set_model_props(model, {METADATA_KEY: facts.as_json()})
     for entity in (*model.graph.node, *model.graph.value_info, *model.graph.input):
         del entity.metadata_props[:]  # the exporter's call stacks, with the machine's paths
         entity.doc_string = ""
-    beside = path.with_suffix(".facts")
-    onnx.save(model, beside)
-    beside.replace(path)
+    with replacing(path) as temporary:
+        onnx.save(model, temporary)
 
 
 def _to_onnx(deployed: Deployed, path: Path) -> None:

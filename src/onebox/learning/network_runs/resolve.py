@@ -2,8 +2,8 @@
 
 from onebox.errors import SettingError
 from onebox.learning.networks.anchors import cluster_sizes
+from onebox.mean_box import normalized_boxes
 from onebox.recipes.recipe import Recipe
-from onebox.runs.preflight import box_shares
 from onebox.structures import Dataset
 
 # With so few training images, the backbone is frozen in this fraction of the steps: docs/accuracy.md,
@@ -32,7 +32,7 @@ def resolve(recipe: Recipe, data: Dataset) -> Recipe:
     clusters = model.anchors.clusters
     if model.box_head != "anchors" or not clusters or model.anchors.sizes:
         return recipe
-    sizes = cluster_sizes(box_shares(data.part("train")), clusters, recipe.train.seed)
+    sizes = cluster_sizes(normalized_boxes(data.part("train")), clusters, recipe.train.seed)
     return recipe.changed({"model.anchors.sizes": sizes})
 
 

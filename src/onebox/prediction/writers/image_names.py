@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
-from onebox.formats.writing import path_text
+from onebox.formats.writing import format_path
 
 _FOLDERS = 256
 
@@ -21,7 +21,7 @@ def names_in(file: Path) -> Callable[[Path], str]:
 
     @lru_cache(_FOLDERS)
     def folder_from_file(folder: Path) -> Path:
-        return Path(path_text(folder / "any", file.parent)).parent
+        return Path(format_path(folder / "any", file.parent)).parent
 
     def name(image: Path) -> str:
         return str(image) if image.is_absolute() else _joined(folder_from_file(image.parent), image)

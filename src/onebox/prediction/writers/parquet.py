@@ -4,15 +4,14 @@ The names of the classes stand in the file's metadata, under ``onebox.classes``.
 groups, so that memory does not grow with their number.
 """
 
-import importlib
 import json
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from onebox.errors import OneboxError
+from onebox.optional import require
 from onebox.prediction.writers import json_lines
 from onebox.prediction.writers.csv_results import COLUMNS, columns
 from onebox.prediction.writers.kinds import Held, Kind, Whole
@@ -24,20 +23,7 @@ _TEXT = ("image", "label")
 _PROBABILITIES = "probabilities"
 _CLASSES = b"onebox.classes"
 
-
-def _imported(module: str) -> ModuleType:
-    """Import a module of PyArrow.
-
-    Raises:
-        OneboxError: If it is not installed; the message says how to get it.
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise OneboxError(
-            f"Parquet needs the package pyarrow, which is not installed ({error}). Install it "
-            "with: pip install 'onebox[parquet]'"
-        ) from error
+_imported = partial(require, extra="parquet", purpose="Parquet files")
 
 
 def _check() -> None:
