@@ -143,7 +143,7 @@ def test_every_bad_row_is_listed_at_once_and_nothing_is_written(run):
     Image.new("RGB", (100, 80)).save("b.png")
     rows = [
         "a.png,cat,60,10,20,40,train",  # inverted
-        "b.png,cat,0.1,0.2,0.5,0.9,train",  # normalised
+        "b.png,cat,0.1,0.2,0.5,0.9,train",  # normalized
         "c.png,cat,1,2,3,4,train",  # missing
         "b.png,cat,1,2,nan,4,tets",  # two mistakes, of which the first is reported
     ]
@@ -153,7 +153,7 @@ def test_every_bad_row_is_listed_at_once_and_nothing_is_written(run):
     assert (code, out) == (3, "")
     assert [line.split(": ")[0] for line in lines] == [f"labels.csv:{row}" for row in (2, 3, 4, 5)]
     assert "-40 x 30 pixels" in lines[0]
-    assert "normalised" in lines[1]
+    assert "normalized" in lines[1]
     assert "does not exist" in lines[2]
     assert not Path("out").exists()
 
