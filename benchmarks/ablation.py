@@ -77,7 +77,7 @@ _VARIANTS: dict[str, Mapping[str, object]] = {
     "no crops and zooms": {"augment.geometric_probability": 0.0},
     "no mirroring": {"augment.flip": 0.0},
     "no colours": {
-        f"augment.{name}": 0.0 for name in ("brightness", "contrast", "saturation", "grey")
+        f"augment.{name}": 0.0 for name in ("brightness", "contrast", "saturation", "grayscale")
     },
 }
 

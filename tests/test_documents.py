@@ -21,7 +21,8 @@ from typer.testing import CliRunner
 import onebox
 from onebox import synthetic
 from onebox.classic.haar import Annotation
-from onebox.cli import annotate, app
+from onebox.cli import annotate
+from onebox.cli.app import app
 from onebox.evaluation import summarize
 from onebox.metrics import compare
 from onebox.prediction import writers

@@ -91,7 +91,7 @@ for name, words in lines.items():
         ends[name] = [ended.code or 0, out.getvalue(), err.getvalue()]
 ends["imported"] = sorted({name.partition(".")[0] for name in sys.modules} & set(hidden))
 try:
-    onebox.train
+    onebox.train(onebox.read("discs"))
 except onebox.OneboxError as error:
     ends["onebox.train"] = str(error)
 print(json.dumps(ends))

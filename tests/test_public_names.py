@@ -1,5 +1,8 @@
 """The names that callers may rely on."""
 
+import subprocess
+import sys
+
 import pytest
 
 import onebox
@@ -7,10 +10,10 @@ import onebox
 NAMES = [
     "DataError",
     "Dataset",
+    "ImageError",
     "Localizer",
     "ModelError",
     "OneboxError",
-    "ImageError",
     "Prediction",
     "Recipe",
     "Report",
@@ -40,10 +43,11 @@ def test_a_name_that_is_not_there_is_an_attribute_error():
         _ = onebox.tarin
 
 
-def test_a_name_that_needs_the_training_install_says_how_to_get_it(monkeypatch):
-    def without_torch(module):
-        raise ModuleNotFoundError(f"No module named 'torch' for {module}", name="torch")
+def test_a_name_is_listed_before_it_is_imported():
+    assert set(NAMES) <= set(dir(onebox))
 
-    monkeypatch.setattr(onebox.importlib, "import_module", without_torch)
-    with pytest.raises(onebox.OneboxError, match=r"needs the package 'torch'.*onebox\[train\]"):
-        _ = onebox.train
+
+def test_importing_onebox_imports_next_to_nothing():
+    code = "import sys, onebox; print(*sorted({'numpy', 'PIL', 'onnxruntime'} & set(sys.modules)))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == []

@@ -1,4 +1,4 @@
-"""`onebox annotate haar`: labels that read back, and what is listed, refused and left alone."""
+"""`onebox annotate haar`: labels that read back, notes, and errors."""
 
 import csv
 import json
@@ -23,7 +23,7 @@ def astronaut():
 
 @pytest.fixture
 def selfies(tmp_path, monkeypatch, astronaut):
-    """One face and one image without, below the working folder."""
+    """A folder with one face and one image without a face, in the working folder."""
     monkeypatch.chdir(tmp_path)
     place = tmp_path / "selfies"
     (place / "deeper").mkdir(parents=True)
@@ -34,7 +34,7 @@ def selfies(tmp_path, monkeypatch, astronaut):
 
 @pytest.fixture
 def crowd(selfies, astronaut):
-    """A second face of half the size beside the first, in an image of their own."""
+    """The folder with one more image, which has two faces, one of half the size."""
     both = Image.new("RGB", (768, 512))
     both.paste(astronaut.resize((256, 256)), (0, 0))
     both.paste(astronaut, (256, 0))
@@ -67,7 +67,7 @@ def test_boxes_are_written_as_lists_that_read_back(annotate, selfies):
     assert (sample.label, sample.box, sample.image.resolve()) == ("face", found.box, found.image)
 
 
-def test_json_lists_every_image_that_has_no_box_or_several(annotate, crowd):
+def test_json_lists_the_images_without_a_find_and_with_several(annotate, crowd):
     code, out, _ = annotate("selfies", "faces.csv", "--on-multiple", "largest", "--json")
     assert code == 0
     assert json.loads(out) == {
@@ -88,19 +88,19 @@ def test_several_faces_are_an_error_by_default_and_nothing_is_written(annotate, 
 
 
 @pytest.mark.parametrize(
-    ("rule", "kept", "done"),
+    ("policy", "kept", "message"),
     [
         ("largest", ["one.png", "two.png"], "1 image with several finds kept the largest."),
         ("skip", ["one.png"], "1 image with several finds left out."),
     ],
 )
-def test_the_rule_for_several_faces_says_what_is_kept(rule, kept, done, annotate, crowd):
-    code, _, err = annotate("selfies", "faces.csv", "--on-multiple", rule)
+def test_the_policy_for_several_faces_decides_what_is_kept(policy, kept, message, annotate, crowd):
+    code, _, err = annotate("selfies", "faces.csv", "--on-multiple", policy)
     assert (code, images_of("faces.csv")) == (0, kept)
-    assert f"note: {done}" in err
+    assert f"note: {message}" in err
 
 
-def test_a_cascade_by_its_file_names_its_own_label(annotate, selfies):
+def test_the_name_of_a_cascade_file_is_the_label(annotate, selfies):
     bundled = f"{cv2.data.haarcascades}haarcascade_frontalface_alt.xml"
     shutil.copy(bundled, "spacefarer.xml")
     assert annotate("selfies", "found.csv", "--cascade", "spacefarer.xml")[0] == 0
@@ -108,7 +108,7 @@ def test_a_cascade_by_its_file_names_its_own_label(annotate, selfies):
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (["selfies", "--cascade", "profilface"], 2, "Did you mean profileface?"),
         (["selfies", "--cascade", "text.xml"], 2, "cascade text.xml: is not a cascade"),
@@ -120,8 +120,8 @@ def test_a_cascade_by_its_file_names_its_own_label(annotate, selfies):
         (["cups"], 3, "cups: found no 'face' in 1 image."),
     ],
 )
-def test_what_cannot_be_searched_is_said_and_nothing_is_written(
-    words, code, said, annotate, selfies, tmp_path
+def test_an_error_has_a_message_and_writes_nothing(
+    words, code, message, annotate, selfies, tmp_path
 ):
     (tmp_path / "text.xml").write_text("hello")
     (tmp_path / "empty").mkdir()
@@ -131,11 +131,11 @@ def test_what_cannot_be_searched_is_said_and_nothing_is_written(
     folder, *options = words
     ended, out, err = annotate(folder, "faces.csv", *options)
     assert (ended, out) == (code, "")
-    assert said in err
+    assert message in err
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_unreadable_images_are_named_and_end_with_the_code_of_data(annotate, selfies):
+def test_unreadable_images_are_named_and_end_with_3(annotate, selfies):
     (selfies / "broken.jpg").write_bytes(b"no image")
     code, out, err = annotate("selfies", "faces.csv")
     assert (code, out[:10]) == (3, "faces.csv:")
@@ -144,7 +144,7 @@ def test_unreadable_images_are_named_and_end_with_the_code_of_data(annotate, sel
     assert images_of("faces.csv") == ["one.png"]
 
 
-def test_labels_that_are_there_are_not_overwritten(annotate, selfies, tmp_path):
+def test_existing_labels_are_not_overwritten(annotate, selfies, tmp_path):
     (tmp_path / "faces.csv").write_text("image,bbox\n")
     code, out, err = annotate("selfies", "faces.csv")
     assert (code, out) == (2, "")
@@ -152,7 +152,7 @@ def test_labels_that_are_there_are_not_overwritten(annotate, selfies, tmp_path):
     assert (tmp_path / "faces.csv").read_text() == "image,bbox\n"
 
 
-def test_help_names_the_one_way_and_its_options(run):
+def test_the_help_names_the_method_and_its_options(run):
     code, out, _ = run("annotate", "--help")
     assert (code, "haar" in out) == (0, True)
     _, out, _ = run("annotate", "haar", "--help")

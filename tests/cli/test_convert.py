@@ -15,12 +15,12 @@ HEADER = "image,label,x_min,y_min,x_max,y_max,split\n"
 
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
-    """An empty folder, and the working one."""
+    """An empty working folder."""
     monkeypatch.chdir(tmp_path)
 
 
-def told(data):
-    """What a data set says of each image; some formats bring images of their own."""
+def facts_of(data):
+    """Name, label, box and split of each image; some formats copy the images."""
     return {(sample.image.name, sample.label, sample.box, sample.split) for sample in data}
 
 
@@ -29,8 +29,8 @@ def pixels_of(path):
         return np.asarray(image).astype(int)
 
 
-def lit(path):
-    """The box of what is not black, from the pixels."""
+def bright_box(path):
+    """The box around all pixels that are not black."""
     rows, columns = np.nonzero(pixels_of(path).sum(axis=2))
     return (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
 
@@ -38,18 +38,18 @@ def lit(path):
 # --- synth
 
 
-def test_generated_discs_read_back_with_the_boxes_that_their_pixels_show(run):
+def test_generated_discs_read_back_with_the_boxes_of_their_pixels(run):
     code, out, err = run("synth", "blobs", "new/discs", "--count", 20, "--size", 48)
     assert (code, out, err) == (0, "new/discs/labels.csv: 20 images\n", "")
     data = onebox.read("new/discs")
     assert [len(data.part(split)) for split in SPLITS] == [16, 2, 2]
     assert data.classes == ("disc",)
     for sample in data:
-        assert sample.box == lit(sample.image)
+        assert sample.box == bright_box(sample.image)
         assert pixels_of(sample.image).shape == (48, 48, 3)
 
 
-def test_the_seed_decides_the_images(run):
+def test_the_seed_determines_the_images(run):
     for folder, seed in (("a", 7), ("b", 7), ("c", 8)):
         run("synth", "blobs", folder, "--count", 3, "--size", 32, "--seed", seed)
     pixels = {
@@ -59,7 +59,7 @@ def test_the_seed_decides_the_images(run):
     assert pixels["a"] != pixels["c"]
 
 
-def test_images_without_the_subject_are_black_and_read_back_as_such(run):
+def test_images_without_the_subject_are_black_and_read_back_without_one(run):
     words = ("--count", 20, "--size", 32)
     assert run("synth", "blobs", "whole", *words)[0] == 0
     assert run("synth", "blobs", "some", *words, "--absent", 0.4)[0] == 0
@@ -68,17 +68,17 @@ def test_images_without_the_subject_are_black_and_read_back_as_such(run):
     assert 3 <= len(absent) <= 14
     assert not any(pixels_of(sample.image).any() for sample in absent)
     assert all((sample.label, sample.box) == (None, None) for sample in absent)
-    shown = told(some) - {(s.image.name, None, None, s.split) for s in absent}
-    assert shown < told(whole)
+    shown = facts_of(some) - {(s.image.name, None, None, s.split) for s in absent}
+    assert shown < facts_of(whole)
     assert some.classes == ("disc",)
 
 
-def test_synth_says_as_json_where_the_labels_are(run):
+def test_synth_prints_the_path_of_the_labels_as_json(run):
     _, out, _ = run("synth", "blobs", "discs", "--count", 2, "--size", 32, "--json")
     assert json.loads(out) == {"labels": "discs/labels.csv", "images": 2}
 
 
-def test_cutouts_and_backgrounds_of_one_s_own_are_used(run):
+def test_the_user_s_cutouts_and_backgrounds_are_used(run):
     Path("red").mkdir()
     cut = Image.new("RGBA", (40, 40))
     cut.paste((255, 0, 0, 255), (10, 10, 30, 30))
@@ -97,7 +97,7 @@ def test_cutouts_and_backgrounds_of_one_s_own_are_used(run):
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (["blob", "out"], 2, "the kind 'blob' is not one of blobs, cutouts, cutouts-black."),
         (["blobs", "full"], 2, "full: is not empty."),
@@ -109,30 +109,30 @@ def test_cutouts_and_backgrounds_of_one_s_own_are_used(run):
         (["blobs", "full/mine.txt/out"], 1, "cannot be written"),
     ],
 )
-def test_synth_refuses_in_words_and_leaves_what_is_there(words, code, said, run):
+def test_a_refused_synth_has_a_message_and_changes_nothing(words, code, message, run):
     Path("full").mkdir()
     Path("full/mine.txt").write_text("mine")
     ended, out, err = run("synth", *words, "--count", 3)
     assert (ended, out) == (code, "")
-    assert said in err
+    assert message in err
     assert sorted(path.name for path in Path().rglob("*")) == ["full", "mine.txt"]
 
 
 # --- convert
 
 
-def test_labels_survive_a_way_through_all_four_formats(run):
+def test_labels_survive_conversion_through_all_four_formats(run):
     run("synth", "blobs", "discs", "--count", 12, "--size", 48)
-    before = told(onebox.read("discs/labels.csv"))
+    before = facts_of(onebox.read("discs/labels.csv"))
     here = "discs/labels.csv"
     for name, there in (("voc", "voc"), ("coco", "coco"), ("yolo", "yolo"), ("csv", "back.csv")):
         code, out, err = run("convert", here, there, "--to", name)
         assert (code, out, err) == (0, f"{there}: 12 images\n", "")
-        assert told(onebox.read(there, name)) == before
+        assert facts_of(onebox.read(there, name)) == before
         here = there
 
 
-def test_convert_says_as_json_what_it_wrote(run):
+def test_convert_prints_what_it_wrote_as_json(run):
     run("synth", "blobs", "discs", "--count", 2, "--size", 32)
     _, out, _ = run("convert", "discs", "out.json", "--to", "coco", "--json")
     assert json.loads(out) == {"labels": "out.json", "images": 2}
@@ -143,9 +143,9 @@ def test_every_bad_row_is_listed_at_once_and_nothing_is_written(run):
     Image.new("RGB", (100, 80)).save("b.png")
     rows = [
         "a.png,cat,60,10,20,40,train",  # inverted
-        "b.png,cat,0.1,0.2,0.5,0.9,train",  # normalised
+        "b.png,cat,0.1,0.2,0.5,0.9,train",  # normalized
         "c.png,cat,1,2,3,4,train",  # missing
-        "b.png,cat,1,2,nan,4,tets",  # two mistakes, of which the first met is told
+        "b.png,cat,1,2,nan,4,tets",  # two mistakes, of which the first is reported
     ]
     Path("labels.csv").write_text(HEADER + "\n".join(rows) + "\n")
     code, out, err = run("convert", "labels.csv", "out", "--to", "voc")
@@ -153,12 +153,12 @@ def test_every_bad_row_is_listed_at_once_and_nothing_is_written(run):
     assert (code, out) == (3, "")
     assert [line.split(": ")[0] for line in lines] == [f"labels.csv:{row}" for row in (2, 3, 4, 5)]
     assert "-40 x 30 pixels" in lines[0]
-    assert "normalised" in lines[1]
+    assert "normalized" in lines[1]
     assert "does not exist" in lines[2]
     assert not Path("out").exists()
 
 
-def test_several_boxes_are_kept_by_the_policy_and_told(run):
+def test_several_boxes_are_kept_by_the_policy_with_a_note(run):
     Image.new("RGB", (100, 80)).save("a.png")
     Path("labels.csv").write_text(
         HEADER + "a.png,cat,10,10,20,20,train\na.png,cat,10,10,60,60,train\n"
@@ -170,7 +170,7 @@ def test_several_boxes_are_kept_by_the_policy_and_told(run):
     assert onebox.read("out.csv").samples[0].box == (10, 10, 60, 60)
 
 
-def test_bad_rows_are_left_out_where_the_user_says_so_and_told(run):
+def test_bad_rows_are_skipped_with_a_note_if_asked(run):
     Image.new("RGB", (100, 80)).save("a.png")
     Path("labels.csv").write_text(
         HEADER + "a.png,cat,10,10,20,20,train\nmissing.png,cat,10,10,60,60,train\n"
@@ -181,7 +181,7 @@ def test_bad_rows_are_left_out_where_the_user_says_so_and_told(run):
     assert "labels.csv:3" in err
 
 
-def test_keypoints_survive_the_way_from_coco_to_yolo_and_back(run):
+def test_keypoints_survive_conversion_from_coco_to_yolo_and_back(run):
     Image.new("RGB", (100, 80)).save("a.png")
     names = ["head", "left_hand", "right_hand"]
     category = {"id": 1, "name": "person", "keypoints": names, "skeleton": [[1, 2], [1, 3]]}
@@ -192,9 +192,9 @@ def test_keypoints_survive_the_way_from_coco_to_yolo_and_back(run):
     Path("people.json").write_text(json.dumps(content))
     assert run("convert", "people.json", "yolo", "--to", "yolo")[0] == 0
     [row] = Path("yolo/labels/train/a.txt").read_text().splitlines()
-    # centre 35, 40 and 50 x 40 of 100 x 80; then each keypoint in shares with its visibility
-    shares = [0, 0.35, 0.5, 0.5, 0.5, 0.15, 0.3125, 2, 0, 0, 0, 0.6, 0.74375, 1]
-    assert [float(word) for word in row.split()] == pytest.approx(shares)
+    # centre 35, 40 and 50 x 40 of 100 x 80; then each keypoint, normalized, with its visibility
+    normalized = [0, 0.35, 0.5, 0.5, 0.5, 0.15, 0.3125, 2, 0, 0, 0, 0.6, 0.74375, 1]
+    assert [float(word) for word in row.split()] == pytest.approx(normalized)
     assert run("convert", "yolo", "back.json", "--to", "coco")[0] == 0
     data = onebox.read("back.json")
     assert data.keypoints == KeypointSet(tuple(names), ((0, 1), (0, 2)), ((1, 2),))
@@ -205,7 +205,7 @@ def test_keypoints_survive_the_way_from_coco_to_yolo_and_back(run):
     assert sample.box == pytest.approx((10, 20, 60, 60))
 
 
-def test_keypoints_are_not_dropped_in_silence(run):
+def test_keypoints_are_not_dropped_silently(run):
     Image.new("RGB", (100, 80)).save("a.png")
     category = {"id": 1, "name": "person", "keypoints": ["head"], "skeleton": []}
     annotation = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [10, 10, 20, 20]}
@@ -220,7 +220,7 @@ def test_keypoints_are_not_dropped_in_silence(run):
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (["discs", "out", "--to", "cvs"], 2, "--to 'cvs' is not one of csv, voc, coco, yolo. Did"),
         (["discs", "out", "--to", "csv", "--on-bad", "skpi"], 2, "Did you mean skip?"),
@@ -232,19 +232,19 @@ def test_keypoints_are_not_dropped_in_silence(run):
         (["", "out", "--to", "csv"], 2, "Name a label file"),
     ],
 )
-def test_convert_refuses_in_words_and_leaves_what_is_there(words, code, said, run):
+def test_a_refused_convert_has_a_message_and_changes_nothing(words, code, message, run):
     run("synth", "blobs", "discs", "--count", 2, "--size", 32)
     before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
     ended, out, err = run("convert", *words)
     assert (ended, out) == (code, "")
-    assert said in err
+    assert message in err
     assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
 
 
-def test_a_file_where_a_folder_is_needed_is_refused_in_words(run, tmp_path):
+def test_a_file_in_place_of_a_folder_is_refused(run, tmp_path):
     assert run("synth", "blobs", "discs", "--count", "3", "--size", "32")[0] == 0
     (tmp_path / "taken").write_text("a file")
-    code, _, said = run("convert", "discs/labels.csv", "taken/out.csv", "--to", "csv")
+    code, _, err = run("convert", "discs/labels.csv", "taken/out.csv", "--to", "csv")
     assert code == 1
-    assert "taken" in said
-    assert "cannot be written" in said
+    assert "taken" in err
+    assert "cannot be written" in err

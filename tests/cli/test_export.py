@@ -1,4 +1,4 @@
-"""`onebox export`: a variant's file, and what it costs and scores beside the model."""
+"""`onebox export`: the file of a variant, and its comparison with the model."""
 
 import json
 import shutil
@@ -11,6 +11,8 @@ from onebox import formats, synthetic
 from onebox.cli import export
 from onebox.variants import gates
 from onebox.variants.comparison import Comparison, Form
+
+pytestmark = pytest.mark.train
 
 COUNTS = {"train": 2, "val": 4, "test": 3}
 TABLE = """\
@@ -40,26 +42,26 @@ def compared(latency_ms=1.0, mean_iou=0.7975):
 
 def test_int8_is_written_beside_the_model_and_predicts(run, workshop):
     code, out, err = run("export", "model.onnx", "--to", "int8", "--data", "discs", "--json")
-    told = json.loads(out)
-    assert (code, told["variant"], told["images"]) == (0, "int8", COUNTS["val"])
-    assert told["file"] == "model.int8.onnx"
-    assert told["made"]["size_mb"] == (workshop / "model.int8.onnx").stat().st_size / 1e6
-    assert sorted(told) == sorted(compared().as_json())
+    result = json.loads(out)
+    assert (code, result["variant"], result["images"]) == (0, "int8", COUNTS["val"])
+    assert result["file"] == "model.int8.onnx"
+    assert result["made"]["size_mb"] == (workshop / "model.int8.onnx").stat().st_size / 1e6
+    assert sorted(result) == sorted(compared().as_json())
     assert "error" not in err
-    evaluated = ["evaluate", told["file"], "discs", "--split", "val", "--json"]
-    assert json.loads(run(*evaluated)[1])["mean_iou"] == told["made"]["mean_iou"]
+    evaluated = ["evaluate", result["file"], "discs", "--split", "val", "--json"]
+    assert json.loads(run(*evaluated)[1])["mean_iou"] == result["made"]["mean_iou"]
     assert sorted(path.name for path in workshop.iterdir()) == [
         *("discs", "model.int8.onnx", "model.onnx"),
     ]
 
 
-def test_the_table_has_both_forms_and_how_they_differ(run, workshop, monkeypatch):
+def test_the_table_compares_the_variant_with_the_model(run, workshop, monkeypatch):
     monkeypatch.setattr(export, "make", lambda *words, **named: compared())
     code, out, err = run("export", "model.onnx", "--to", "int8", "--data", "discs")
     assert (code, out, err) == (0, TABLE, "")
 
 
-def test_what_is_not_known_is_a_dash(run, workshop):
+def test_an_unknown_metric_is_a_dash(run, workshop):
     code, out, _ = run("export", "model.onnx", "--to", "fp32", "--out", "new/copy.onnx")
     title, _, given, made, change = out.splitlines()
     assert (code, title) == (0, "new/copy.onnx")
@@ -70,18 +72,18 @@ def test_what_is_not_known_is_a_dash(run, workshop):
 
 
 @pytest.mark.parametrize(
-    ("latency_ms", "said"),
+    ("latency_ms", "message"),
     [
         (3.0, "note: int8 is no faster on this machine: it takes 1.50 times as long.\n"),
         (1.9, ""),
     ],
 )
-def test_a_slower_variant_is_told(latency_ms, said, run, workshop, monkeypatch):
+def test_a_slower_variant_has_a_note(latency_ms, message, run, workshop, monkeypatch):
     monkeypatch.setattr(export, "make", lambda *words, **named: compared(latency_ms))
-    assert run("export", "model.onnx", "--to", "int8")[2] == said
+    assert run("export", "model.onnx", "--to", "int8")[2] == message
 
 
-def test_too_large_a_loss_ends_with_4_and_its_number(run, workshop, monkeypatch):
+def test_too_large_a_loss_ends_with_4_and_is_printed(run, workshop, monkeypatch):
     monkeypatch.setattr(gates, "MOST_LOSS", -1.0)
     words = ["export", "model.onnx", "--to", "int8", "--data", "discs", "--out", "small.onnx"]
     code, out, err = run(*words)
@@ -91,7 +93,7 @@ def test_too_large_a_loss_ends_with_4_and_its_number(run, workshop, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (
             ["model.onnx", "--to", "int4"],
@@ -106,11 +108,11 @@ def test_too_large_a_loss_ends_with_4_and_its_number(run, workshop, monkeypatch)
         (["model.onnx", "--to", "fp32", "--data", "nowhere.csv"], 3, "there is no such file"),
     ],
 )
-def test_what_is_wrong_is_told_and_nothing_is_written(words, code, said, run, workshop):
+def test_an_error_has_a_message_and_writes_nothing(words, code, message, run, workshop):
     before = sorted(workshop.rglob("*"))
     ended, out, err = run("export", *words)
     assert (ended, out) == (code, "")
-    assert said in err
+    assert message in err
     assert "Traceback" not in err
     assert sorted(workshop.rglob("*")) == before
 

@@ -1,6 +1,9 @@
-"""`onebox train`, `onebox demo` and `onebox recipes`."""
+"""`onebox train` and `onebox demo`."""
 
 import json
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,8 +11,8 @@ import pytest
 from PIL import Image
 
 import onebox
-from onebox.recipes.loading import read_recipe, recipe_names, recipe_text
-from onebox.recipes.recipe import Recipe
+from onebox.recipes.loading import read_recipe
+from onebox.runs.results import Run
 
 TINY = [
     "--no-pretrained",
@@ -20,35 +23,47 @@ TINY = [
 
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
-    """An empty folder, and the working one."""
+    """An empty working folder."""
     monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
-def asked(monkeypatch, trained_run):
-    """What training was called with, in place of training: it answers with a finished run."""
+def finished():
+    """A finished run, without any training."""
+    metrics = {"images": 5, "mean_iou": 0.75, "iou_at": {"0.5": 1.0}, "is_collapsed": False}
+    return Run(Path("runs/discs-1"), {"val": metrics, "test": {**metrics, "mean_iou": 0.625}}, 7)
+
+
+@pytest.fixture
+def calls(monkeypatch, finished):
+    """The arguments of each call of training, which is replaced and returns a finished run."""
     calls = []
 
-    def train(data, recipe, **options):
+    def run(data, recipe, options, listener):
         calls.append((data, recipe, options))
-        return trained_run
+        return finished
 
-    monkeypatch.setattr(onebox, "train", train)
+    monkeypatch.setattr("onebox.runs.train.run", run)
     return calls
 
 
 # --- a whole run
 
 
+@pytest.mark.train
 def test_a_run_leaves_a_model_that_predicts_and_prints_where_it_is(run):
     run("synth", "blobs", "discs", "--count", 20, "--size", 32)
     code, out, err = run(
         "train", "discs/labels.csv", *TINY, "--seed", 3, "--out", "a/run", "--json"
     )
-    said = json.loads(out)
+    result = json.loads(out)
     assert code == 0
-    assert (said["model"], said["report"]) == ("a/run/model.onnx", "a/run/report.html")
-    assert (said["folder"], said["epochs"], list(said["metrics"])) == ("a/run", 1, ["val", "test"])
+    assert (result["model"], result["report"]) == ("a/run/model.onnx", "a/run/report.html")
+    assert (result["folder"], result["epochs"], list(result["metrics"])) == (
+        "a/run",
+        1,
+        ["val", "test"],
+    )
     assert "epoch   1/1" in err
     assert Path("a/run/report.html").is_file()
     assert onebox.load("a/run/model.onnx").card.recipe["train"]["seed"] == 3
@@ -57,98 +72,121 @@ def test_a_run_leaves_a_model_that_predicts_and_prints_where_it_is(run):
     before = Path("a/run/model.onnx").read_bytes()
     code, out, err = run("train", "discs/labels.csv", *TINY, "--out", "a/run")
     assert (code, out) == (2, "")
-    assert "go on with what is there by --resume a/run" in err
+    assert "resume the run in it with --resume a/run" in err
     assert Path("a/run/model.onnx").read_bytes() == before
 
 
-def test_hog_windows_leave_a_model_that_predicts_and_is_measured(run):
+@pytest.mark.train
+def test_a_hog_recipe_leaves_a_model_that_predicts_and_is_evaluated(run):
     pytest.importorskip("skimage")
     run("synth", "blobs", "discs", "--count", 20, "--size", 32)
     windows = ["--recipe", "hog-svm", "--set", "hog.window=4", "--set", "hog.scales=1"]
     code, out, err = run("train", "discs", *windows, "--seed", 3, "--out", "run", "--json")
-    said = json.loads(out)
-    assert (code, said["model"], said["epochs"]) == (0, "run/model.npz", 0)
-    assert err.splitlines()[:2] == ["Loading PyTorch", "Training"]
-    assert json.loads(Path("run/metrics.json").read_text()) == said["metrics"]
+    result = json.loads(out)
+    assert (code, result["model"], result["epochs"]) == (0, "run/model.npz", 0)
+    assert err.splitlines()[0] == "Training"
+    assert json.loads(Path("run/metrics.json").read_text()) == result["metrics"]
     code, out, _ = run("info", "run/model.npz", "--json")
     assert (code, json.loads(out)["recipe"]["hog"]["seed"]) == (0, 3)
     code, out, _ = run("predict", "run/model.npz", "discs", "--json")
     assert (code, len(out.splitlines())) == (0, 20)
     code, out, _ = run("evaluate", "run/model.npz", "discs", "--split", "val", "--json")
     metrics = json.loads(out)
-    assert (code, metrics["mean_iou"]) == (0, said["metrics"]["val"]["mean_iou"])
+    assert (code, metrics["mean_iou"]) == (0, result["metrics"]["val"]["mean_iou"])
     assert metrics["mean_iou"] > metrics["mean_box_iou"]
 
 
-# --- what is asked for
+# --- options
 
 
-def test_options_become_the_recipe_and_the_arguments(run, asked):
+def test_options_become_the_recipe_and_the_arguments(run, calls):
     run("synth", "blobs", "discs", "--count", 4, "--size", 32)
     words = ["--set", "train.epochs=20", "--set", "data.classes=['disc','ball']", "--seed", 9]
-    places = ["--weights", "w.safetensors", "--out", "here"]
-    assert run("train", "discs", "--recipe", "demo", *words, *places)[0] == 0
-    [(data, recipe, options)] = asked
+    paths = ["--weights", "w.safetensors", "--out", "here"]
+    assert run("train", "discs", "--recipe", "demo", *words, *paths)[0] == 0
+    [(data, recipe, options)] = calls
     assert (recipe.train.epochs, recipe.train.seed, recipe.model.size) == (20, 9, 96)
     assert data.classes == ("disc", "ball")
-    assert (options["weights"], options["out"]) == (Path("w.safetensors"), Path("here"))
-    assert options["resume"] is None
+    assert (options.weights, options.out) == (Path("w.safetensors"), Path("here"))
+    assert options.resume is None
 
 
-def test_a_resumed_run_reads_its_labels_by_the_classes_of_its_own_recipe(run, asked):
+def test_the_minutes_are_a_setting_and_count_from_the_start_of_the_command(run, calls):
+    before_s = time.monotonic()
+    assert run("train", "synth:blobs", "--minutes", 2.5)[0] == 0
+    [(_, recipe, options)] = calls
+    assert recipe.train.minutes == 2.5
+    assert before_s <= options.started_s <= time.monotonic()
+
+
+def test_a_resumed_run_reads_its_labels_by_the_classes_of_its_own_recipe(run, calls):
     run("synth", "blobs", "discs", "--count", 4, "--size", 32)
-    Path("r").mkdir()
+    Path("r/checkpoints").mkdir(parents=True)
+    Path("r/checkpoints/last.safetensors").touch()
     Path("r/recipe.toml").write_text("[data]\nclasses = ['disc', 'ball']\n")
     assert run("train", "discs", "--resume", "r")[0] == 0
-    [(data, recipe, options)] = asked
+    [(data, recipe, options)] = calls
     assert data.classes == recipe.data.classes == ("disc", "ball")
-    assert options["resume"] == Path("r")
+    assert options.resume == Path("r")
 
 
-def test_without_options_the_default_recipe_is_asked_for(run, asked):
+def test_without_options_the_recipe_is_the_default(run, calls):
     assert run("train", "synth:blobs")[0] == 0
-    assert asked[0][1] == read_recipe("default")
+    assert calls[0][1] == read_recipe("default")
 
 
-def test_no_pretrained_is_a_setting_of_the_recipe(run, asked):
+def test_no_pretrained_is_a_setting_of_the_recipe(run, calls):
     assert run("train", "synth:blobs", "--no-pretrained")[0] == 0
-    assert asked[0][1].model.pretrained is False
+    assert calls[0][1].model.pretrained is False
 
 
-def test_the_demo_trains_its_own_recipe_on_generated_discs(run, asked):
+def test_the_demo_trains_its_own_recipe_on_generated_discs(run, calls):
     code, out, _ = run("demo", "--out", "here")
-    [(data, recipe, options)] = asked
-    assert (code, data.name, recipe, options["out"]) == (0, "synth:blobs", "demo", Path("here"))
+    [(data, recipe, options)] = calls
+    assert (code, data.name, recipe, options.out) == (0, "synth:blobs", "demo", Path("here"))
     assert "report.html" in out
 
 
-def test_a_finished_run_prints_its_metrics_and_files_on_standard_output(run, asked, trained_run):
+def test_a_finished_run_prints_its_metrics_and_files_on_standard_output(run, calls):
     _, out, err = run("demo")
-    lines = out.splitlines()
-    mean_iou = trained_run.metrics["test"]["mean_iou"]
-    after = lines[lines.index("test images") :]
-    assert after[2].split() == ["mean_iou", f"{mean_iou:.4g}"]
-    assert f"  model   {trained_run.model}" in lines
-    assert f"  report  {trained_run.report}" in lines
+    lines = [line.split() for line in out.splitlines()]
+    assert lines[lines.index(["val", "images"]) :][1:3] == [["images", "5"], ["mean_iou", "0.75"]]
+    assert lines[lines.index(["test", "images"]) :][2] == ["mean_iou", "0.625"]
+    assert ["model", "runs/discs-1/model.onnx"] in lines
+    assert ["report", "runs/discs-1/report.html"] in lines
     assert err == "Loading PyTorch\n"
 
 
-def test_a_stopped_or_collapsed_run_is_told_on_standard_error(run, asked, trained_run, monkeypatch):
-    metrics = {"val": {**trained_run.metrics["val"], "is_collapsed": True}}
-    stopped = replace(trained_run, metrics=metrics, is_interrupted=True)
-    monkeypatch.setattr(onebox, "train", lambda *_, **__: stopped)
+def test_json_has_the_paths_the_epochs_and_all_metrics(run, calls, finished):
+    code, out, _ = run("demo", "--json")
+    assert (code, json.loads(out)) == (
+        0,
+        {
+            "folder": "runs/discs-1",
+            "model": "runs/discs-1/model.onnx",
+            "report": "runs/discs-1/report.html",
+            "epochs": 7,
+            "metrics": finished.metrics,
+        },
+    )
+
+
+def test_a_stopped_or_collapsed_run_has_a_note_on_standard_error(run, finished, monkeypatch):
+    metrics = {"val": {**finished.metrics["val"], "is_collapsed": True}}
+    stopped = replace(finished, metrics=metrics, is_interrupted=True)
+    monkeypatch.setattr("onebox.runs.train.run", lambda *_: stopped)
     code, _, err = run("demo")
     assert code == 0
-    assert "note: training was stopped; the epoch that is kept so far is exported." in err
-    assert f"Go on with --resume {trained_run.folder}." in err
-    assert "hardly better than with one box" in err
+    assert "note: training was stopped; the checkpoint kept so far is exported." in err
+    assert "Continue with --resume runs/discs-1." in err
+    assert "hardly better than one box" in err
 
 
-# --- what is refused
+# --- errors
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--recipe", "defualt"], "recipe 'defualt' is not one of"),
         (["--recipe", "defualt"], "Did you mean default?"),
@@ -175,34 +213,68 @@ def test_a_stopped_or_collapsed_run_is_told_on_standard_error(run, asked, traine
         (["--recipe", "hog-svm", "--set", "train.epochs=3"], "does not read train.epochs"),
     ],
 )
-def test_wrong_settings_end_with_2_before_anything_is_made(words, said, run, asked):
+def test_wrong_settings_end_with_2_before_anything_is_made(words, message, run, calls):
     code, out, err = run("train", "synth:blobs", *words)
-    assert (code, out, asked) == (2, "", [])
-    assert said in err
+    assert (code, out, calls) == (2, "", [])
+    assert message in err
     assert list(Path().iterdir()) == []
 
 
-def test_every_bad_row_is_listed_at_once_before_anything_is_made(run, asked):
+WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; from onebox.cli import main; main()"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--out", "full"], "--out full: exists and is not an empty folder."),
+        (["--resume", "full"], "--resume full: holds no checkpoints/last.safetensors"),
+        (["--resume", "half"], "--resume half: holds no recipe.toml"),
+        (["--resume", "hog"], "--resume hog: HOG windows are trained in one go"),
+        (["--resume", "full", "--out", "new"], "leave out --out."),
+        (["--weights", "w", "--no-pretrained"], "exclude each other"),
+        (["--recipe", "hog-svm", "--weights", "w"], "--weights w: HOG windows are trained in one"),
+    ],
+)
+def test_a_wrong_folder_or_option_is_an_error_before_pytorch_is_imported(words, message):
+    for file in ("full/a.txt", "half/checkpoints/last.safetensors", "hog/model.npz"):
+        Path(file).parent.mkdir(parents=True)
+        Path(file).touch()
+    line = [sys.executable, "-c", WITHOUT_TORCH, "train", "synth:blobs", *words]
+    ended = subprocess.run(line, check=False, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("error: ")
+    assert message in ended.stderr
+
+
+def test_a_folder_that_the_demo_cannot_take_is_an_error_before_training(run, calls):
+    Path("full").mkdir()
+    Path("full/a.txt").touch()
+    code, out, err = run("demo", "--out", "full")
+    assert (code, out, calls) == (2, "", [])
+    assert "--out full: exists and is not an empty folder." in err
+
+
+def test_every_bad_row_is_listed_at_once_before_anything_is_made(run, calls):
     Image.new("RGB", (100, 80)).save("a.png")
     rows = ["a.png,60,10,20,40,cat", "b.png,1,2,3,4,cat", "c.png,1,2,x,4,cat"]
     Path("labels.csv").write_text("\n".join(rows) + "\n")
     code, out, err = run("train", "labels.csv")
     lines = sorted(line.removeprefix("error: ") for line in err.splitlines())
-    assert (code, out, asked) == (3, "", [])
+    assert (code, out, calls) == (3, "", [])
     assert [line.split(": ")[0] for line in lines] == [f"labels.csv:{row}" for row in (1, 2, 3)]
     assert sorted(path.name for path in Path().iterdir()) == ["a.png", "labels.csv"]
 
 
-def test_a_label_that_the_recipe_does_not_declare_brings_the_right_one_to_mind(run, asked):
+def test_a_label_that_the_recipe_does_not_declare_suggests_a_declared_one(run, calls):
     Image.new("RGB", (100, 80)).save("a.png")
     Path("labels.csv").write_text("a.png,10,10,20,20,cta\n")
     code, _, err = run("train", "labels.csv", "--set", "data.classes=['cat', 'dog']")
-    assert (code, asked) == (3, [])
+    assert (code, calls) == (3, [])
     assert "labels.csv:1: label 'cta' is not one of cat, dog. Did you mean cat?" in err
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (["--resume", "nowhere"], 2, "--resume nowhere: holds no checkpoints"),
         ([*TINY, "--out", "labels.csv"], 2, "--out labels.csv: exists"),
@@ -211,7 +283,7 @@ def test_a_label_that_the_recipe_does_not_declare_brings_the_right_one_to_mind(r
         (["--weights", "nowhere"], 2, "nowhere: "),
     ],
 )
-def test_places_that_cannot_be_used_are_found_before_training(words, code, said, run):
+def test_files_and_folders_that_cannot_be_used_are_found_before_training(words, code, message, run):
     for name in ("a.png", "b.png"):
         Image.new("RGB", (100, 80)).save(name)
     labels = "image,label,x_min,y_min,x_max,y_max,split\n"
@@ -219,43 +291,6 @@ def test_places_that_cannot_be_used_are_found_before_training(words, code, said,
     Path("labels.csv").write_text(labels)
     ended, out, err = run("train", "labels.csv", *words)
     assert (ended, out) == (code, "")
-    assert said in err
+    assert message in err
     assert "epoch" not in err
     assert Path("labels.csv").read_text() == labels
-
-
-# --- recipes
-
-
-def test_recipes_lists_each_with_its_sentence(run):
-    code, out, err = run("recipes")
-    title, *lines = out.splitlines()
-    assert (code, title, err) == (0, "recipes", "")
-    assert dict(line.split(maxsplit=1) for line in lines) == {
-        name: read_recipe(name).source for name in recipe_names()
-    }
-    assert json.loads(run("recipes", "--json")[1]) == {
-        name: read_recipe(name).source for name in recipe_names()
-    }
-
-
-def test_a_shown_recipe_is_its_file_to_the_letter(run):
-    assert run("recipes", "show", "demo") == (0, recipe_text("demo"), "")
-
-
-def test_a_shown_recipe_can_be_trained_with(run):
-    Path("mine.toml").write_text(run("recipes", "show", "default")[1])
-    assert read_recipe("mine.toml") == read_recipe("default")
-
-
-@pytest.mark.parametrize("words", [["show", "demo", "--json"], ["--json", "show", "demo"]])
-def test_a_recipe_as_json_has_every_setting(words, run):
-    settings = json.loads(run("recipes", *words)[1])
-    assert list(settings) == [name for name in Recipe.model_fields if name != "hog"]
-    assert Recipe.model_validate(settings) == read_recipe("demo")
-
-
-def test_a_recipe_that_is_none_brings_the_right_one_to_mind(run):
-    code, out, err = run("recipes", "show", "defualt")
-    assert (code, out) == (2, "")
-    assert "Did you mean default?" in err

@@ -6,7 +6,7 @@ import pytest
 
 from onebox.errors import DataError, SettingError
 from onebox.recipes.loading import read_recipe
-from onebox.runs.preflight import check_classes, check_data, choose_folder
+from onebox.runs.preflight import check_classes, check_data
 from onebox.structures import Dataset, Sample
 
 BOX = (10.0, 20.0, 30.0, 60.0)
@@ -144,46 +144,3 @@ def test_a_class_of_the_data_that_the_recipe_does_not_declare_is_refused_with_a_
     assert (
         str(caught.value) == "[data] classes has no 'dgo', and labels.csv does. Did you mean dog?"
     )
-
-
-# --- folder ------------------------------------------------------------------------------------
-
-
-def test_a_folder_of_ones_own_is_taken_as_it_is_if_missing_or_empty(tmp_path):
-    assert choose_folder(tmp_path / "new", dataset()) == tmp_path / "new"
-    assert choose_folder(tmp_path, dataset()) == tmp_path
-
-
-@pytest.mark.parametrize("taken", ["folder", "file"])
-def test_a_folder_that_is_taken_is_refused_with_the_way_on(tmp_path, taken):
-    out = tmp_path / "out"
-    if taken == "file":
-        out.write_text("mine")
-    else:
-        out.mkdir()
-        (out / "thesis.tex").write_text("mine")
-    with pytest.raises(SettingError) as caught:
-        choose_folder(out, dataset())
-    assert f"--out {out}: exists and is not an empty folder" in str(caught.value)
-    assert f"--resume {out}" in str(caught.value)
-
-
-NAMED = [
-    ("synth:blobs", "synth-blobs-1"),
-    ("some where/raccoon/labels.csv", "raccoon-1"),
-    ("raccoon/", "raccoon-1"),
-    ("my data", "my-data-1"),
-    ("", "run-1"),
-]
-
-
-@pytest.mark.parametrize(("name", "folder"), NAMED)
-def test_a_run_is_named_after_its_data(tmp_path, monkeypatch, name, folder):
-    monkeypatch.chdir(tmp_path)
-    assert choose_folder(None, dataset(name=name)) == Path("runs") / folder
-
-
-def test_each_run_gets_the_next_free_number(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path("runs/synth-blobs-1").mkdir(parents=True)
-    assert choose_folder(None, dataset(name="synth:blobs")) == Path("runs/synth-blobs-2")

@@ -7,44 +7,44 @@ from typing import Annotated
 
 import typer
 
-from onebox.classic.haar import FACES, POLICIES, Annotation, annotate
-from onebox.cli.console import complain, counting, note
-from onebox.cli.options import AsJson, OnMultiple, check_choice
+from onebox.classic.haar import FACES, Annotation, annotate
+from onebox.cli.console import print_error, print_note, progress_bar
+from onebox.cli.options import AsJson, OnMultiple
 from onebox.errors import DataError, format_count
 from onebox.formats.csv import write_boxes
 from onebox.formats.writing import creating
 
-app = typer.Typer(
-    help="Label images without a person.", no_args_is_help=True, rich_markup_mode=None
-)
+app = typer.Typer(help="Label images automatically.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()
 def annotation() -> None:
-    """Label images without a person."""
+    """Label images automatically."""
 
 
 @app.command()
 def haar(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of images.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A folder of images, searched recursively.")
+    ],
     out: Annotated[Path, typer.Argument(metavar="OUT.csv", help="The label file to write.")],
     cascade: Annotated[
-        str, typer.Option(metavar="NAME|FILE", help="A cascade of OpenCV, or a cascade's XML file.")
+        str,
+        typer.Option(metavar="NAME|FILE", help="The name of an OpenCV cascade, or an XML file."),
     ] = FACES,
     on_multiple: OnMultiple = "error",
     as_json: AsJson = False,
 ) -> None:
-    """Find faces with a Haar cascade, one an image, and write their boxes.
+    """Find one face in each image with a Haar cascade, and write its box.
 
-    Images without a find are listed and not written: a cascade misses faces. An image that
-    cannot be read is named, and the others are written all the same; the exit code is then 3.
+    Images without a find are listed, not written: a cascade misses faces. Images that cannot be
+    read are listed too, and the exit code is then 3; all others are written.
     """
-    check_choice("--on-multiple", on_multiple, POLICIES)
     with creating(out) as unfinished:
-        with counting("Searching") as progress:
+        with progress_bar("Searching") as progress:
             found = annotate(folder, cascade=cascade, on_multiple=on_multiple, progress=progress)
         write_boxes(found.samples, unfinished)
-    _tell(found, on_multiple)
+    _print_problems(found, on_multiple)
     _print_written(out, found, as_json=as_json)
     if found.unreadable:
         raise DataError(
@@ -53,18 +53,18 @@ def haar(
         )
 
 
-def _tell(found: Annotation, on_multiple: str) -> None:
+def _print_problems(found: Annotation, on_multiple: str) -> None:
     for problem in found.unreadable:
-        complain(problem)
+        print_error(problem)
     for path in found.without:
-        note(f"{path}: no {found.label} found.")
+        print_note(f"{path}: no {found.label} found.")
     if found.several:
         done = "left out" if on_multiple == "skip" else "kept the largest"
-        note(f"{_images(found.several)} with several finds {done}.")
+        print_note(f"{_images(found.several)} with several finds {done}.")
 
 
-def _images(them: Sized) -> str:
-    return format_count(len(them), "image", "images")
+def _images(items: Sized) -> str:
+    return format_count(len(items), "image", "images")
 
 
 def _print_written(out: Path, found: Annotation, *, as_json: bool) -> None:
@@ -72,7 +72,7 @@ def _print_written(out: Path, found: Annotation, *, as_json: bool) -> None:
         count = f"{_images(found.samples)} with a {found.label}"
         typer.echo(f"{out}: {count}, {len(found.without)} without a find")
         return
-    said = {
+    facts = {
         "labels": str(out),
         "images": len(found.samples),
         "label": found.label,
@@ -80,4 +80,4 @@ def _print_written(out: Path, found: Annotation, *, as_json: bool) -> None:
         "several": [str(path) for path in found.several],
         "unreadable": len(found.unreadable),
     }
-    typer.echo(json.dumps(said))
+    typer.echo(json.dumps(facts))

@@ -1,6 +1,6 @@
-"""What is said in passing: progress, notes and complaints, all on standard error."""
+"""Notes, errors and progress on standard error; tables of results on standard output."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -22,83 +22,100 @@ from rich.text import Text
 if TYPE_CHECKING:
     from onebox.progress import EpochMetrics
 
+COLLAPSED = "the model is hardly better than one box for all images."
+"""The note on a model whose report says that it is collapsed."""
 
-def aside() -> Console:
-    """The console on standard error; made anew, since tests and callers may redirect it."""
+
+def stderr_console() -> Console:
+    """A console on standard error; a new one each time, since standard error may be redirected."""
     # Emoji are off: Rich would read the line number of `labels.csv:100:` as the name of one.
     return Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
 
-def complain(message: str) -> None:
-    """Say what went wrong."""
-    aside().print(f"[bold red]error:[/] {escape(message)}")
+def print_error(message: str) -> None:
+    """Print an error on standard error."""
+    stderr_console().print(f"[bold red]error:[/] {escape(message)}")
 
 
-def note(sentence: str) -> None:
-    """Say something in passing."""
-    aside().print(f"[yellow]note:[/] {escape(sentence)}")
+def print_note(sentence: str) -> None:
+    """Print a note on standard error."""
+    stderr_console().print(_note(sentence))
 
 
-def show_table(title: str, facts: Mapping[str, object]) -> None:
-    """Print facts on standard output, one line each: no value is ever broken.
+def _note(sentence: str) -> str:
+    return f"[yellow]note:[/] {escape(sentence)}"
 
-    Those within others have dotted names, as ``recipe.model.size``.
+
+def print_notes(sentences: Iterable[str]) -> None:
+    """Print each sentence as a note of its own."""
+    for sentence in sentences:
+        print_note(sentence)
+
+
+def print_table(title: str, facts: Mapping[str, object]) -> None:
+    """Print facts on standard output, one unbroken line each.
+
+    A fact inside another mapping has a dotted name, such as ``recipe.model.size``.
     """
     typer.secho(title, bold=True)
-    rows = dict(_lines(facts))
+    rows = dict(_flatten(facts))
     width = max(map(len, rows), default=0)
     for name, value in rows.items():
         typer.echo(f"  {name:<{width}}  {value}".rstrip())
 
 
-def show_rows(title: str, rows: Sequence[Sequence[str]], *, sides: str) -> None:
-    """Print rows on standard output, their cells below one another.
+def print_rows(title: str, rows: Sequence[Sequence[str]], *, alignments: str) -> None:
+    """Print rows on standard output, in aligned columns.
 
     Args:
-        title: Printed above them.
-        rows: The first names the columns.
-        sides: For each column ``<`` or ``>``: the side on which its cells are flush.
+        title: Printed above the rows.
+        rows: The first row holds the names of the columns.
+        alignments: One character for each column: ``<`` aligns its cells left, ``>`` right.
     """
     typer.secho(title, bold=True)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    formats = [f"{align}{width}" for align, width in zip(alignments, widths, strict=True)]
     for row in rows:
-        cells = [
-            f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True)
-        ]
+        cells = (f"{cell:{spec}}" for cell, spec in zip(row, formats, strict=True))
         typer.echo(f"  {'  '.join(cells)}".rstrip())
 
 
-def _lines(facts: Mapping[str, object], within: str = "") -> Iterator[tuple[str, str]]:
+def format_metric(value: float | None, spec: str = ".4g") -> str:
+    """Format a metric for a table; ``-`` where it has no value."""
+    return "-" if value is None else f"{value:{spec}}"
+
+
+def _flatten(facts: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
     for name, value in facts.items():
         if isinstance(value, Mapping):
-            yield from _lines(value, f"{within}{name}.")
+            yield from _flatten(value, f"{prefix}{name}.")
         else:
-            yield f"{within}{name}", _shown(value)
+            yield f"{prefix}{name}", _format_value(value)
 
 
-def _shown(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
+def _format_value(value: object) -> str:
+    if value is None or isinstance(value, float):
+        return format_metric(value)
     if isinstance(value, list | tuple):
-        return ", ".join(map(_shown, value))
-    return "-" if value is None else str(value)
+        return ", ".join(map(_format_value, value))
+    return str(value)
 
 
-class Rate(ProgressColumn):
-    """How many are done in a second."""
+class RateColumn(ProgressColumn):
+    """Items per second, such as ``12.5 images/s``."""
 
     def __init__(self, unit: str) -> None:
         super().__init__()
         self._unit = unit
 
     def render(self, task: Task) -> Text:
-        """As ``12.5 images/s``; nothing before there is a rate."""
+        """The rate; empty until one can be computed."""
         return Text("" if task.speed is None else f"{task.speed:.1f} {self._unit}/s")
 
 
-def is_watched() -> bool:
-    """Whether standard error is a terminal, where a bar is seen."""
-    return aside().is_terminal
+def is_terminal() -> bool:
+    """Whether standard error is a terminal, so that a progress bar is visible."""
+    return stderr_console().is_terminal
 
 
 def _bar(console: Console, *, is_shown: bool = True, unit: str | None = None) -> Progress:
@@ -106,48 +123,54 @@ def _bar(console: Console, *, is_shown: bool = True, unit: str | None = None) ->
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        *([] if unit is None else [Rate(unit)]),
+        *([] if unit is None else [RateColumn(unit)]),
         TimeRemainingColumn(),
         console=console,
         transient=True,
         disable=not (is_shown and console.is_terminal),
-        # What is printed meanwhile is a result: it stays on standard output.
+        # Results printed while the bar runs must stay on standard output.
         redirect_stdout=False,
     )
 
 
 @contextmanager
-def counting(
-    what: str, *, is_shown: bool = True, unit: str | None = None
+def progress_bar(
+    description: str, *, is_shown: bool = True, unit: str | None = None
 ) -> Iterator[Callable[[int, int | None], None]]:
-    """A bar for one loop: call what comes with those done and their total, if it is known.
+    """Show a progress bar for one loop.
 
-    With a unit, it says how many of them are done in a second.
+    Args:
+        description: Printed before the bar.
+        is_shown: False shows no bar; without a terminal there is none either way.
+        unit: Name of the items, to show how many are done per second.
+
+    Yields:
+        A function of the items done and the total, or None where the total is unknown.
     """
-    with _bar(aside(), is_shown=is_shown, unit=unit) as progress:
-        task = progress.add_task(what, total=None)
+    with _bar(stderr_console(), is_shown=is_shown, unit=unit) as progress:
+        task = progress.add_task(description, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
-class TrainingBar:
-    """Shows a training run: a bar with the time left, and a line for each epoch."""
+class ConsoleListener:
+    """Shows a training run on the console: a bar with the time left, a line for each epoch."""
 
     def __init__(self) -> None:
-        self._console = aside()
+        self._console = stderr_console()
         self._progress = _bar(self._console)
         self._task: TaskID | None = None
 
-    def __enter__(self) -> "TrainingBar":
+    def __enter__(self) -> "ConsoleListener":
         """Show the bar."""
         self._progress.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._progress.stop()
 
     def stage(self, name: str) -> None:
-        """Begin a bar of its own."""
+        """Start a new bar for the next stage of the run."""
         if self._task is not None:
             self._progress.remove_task(self._task)
         self._task = self._progress.add_task(escape(name), total=None)
@@ -159,7 +182,7 @@ class TrainingBar:
             self._progress.update(self._task, completed=done, total=total)
 
     def epoch(self, metrics: "EpochMetrics") -> None:
-        """Print the epoch's line."""
+        """Print the line of an epoch."""
         self._console.print(
             f"epoch {metrics.epoch:>3}/{metrics.epochs}  loss {metrics.loss:.4f}  "
             f"val mean IoU {metrics.val_mean_iou:.4f}  lr {metrics.learning_rate:.2e}  "
@@ -167,5 +190,5 @@ class TrainingBar:
         )
 
     def note(self, sentence: str) -> None:
-        """Print a note."""
-        self._console.print(f"[yellow]note:[/] {escape(sentence)}")
+        """Print a note above the bar."""
+        self._console.print(_note(sentence))

@@ -7,40 +7,35 @@ from typing import Annotated
 
 import typer
 
-from onebox import formats, synthetic
-from onebox.cli.console import note
+from onebox import formats, reading, synthetic
+from onebox.cli.console import print_notes
 from onebox.cli.options import (
     AsJson,
     DataName,
     FormatName,
     OnBad,
     OnMultiple,
-    Reading,
     check_choice,
-    read_labels,
+    choice,
 )
 from onebox.errors import format_count
 
 _KINDS = ("blobs", "cutouts", "cutouts-black")
-_LARGEST_SIDE = 8192
+_LARGEST_SIZE = 8192  # pixels: an image then takes 200 MB of memory; not tuned
 
 
 def convert(
     data: DataName,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The file or folder to write.")],
-    to: Annotated[
-        str, typer.Option(metavar="|".join(formats.FORMATS), help="The format to write.")
-    ],
+    to: Annotated[str, choice("--to", formats.FORMATS, "The format to write.")],
     format_name: FormatName = None,
     on_multiple: OnMultiple = "error",
     on_bad: OnBad = "error",
     as_json: AsJson = False,
 ) -> None:
-    """Write a data set's labels in another format."""
-    check_choice("--to", to, tuple(formats.FORMATS))
-    samples = read_labels(data, Reading(format_name, on_multiple, on_bad))
-    for sentence in samples.notes:
-        note(sentence)
+    """Write the labels of a data set in another format."""
+    samples = reading.read(data, format_name, on_multiple=on_multiple, on_bad=on_bad)
+    print_notes(samples.notes)
     formats.write(samples, out, to)
     _print_written(out, len(samples), as_json=as_json)
 
@@ -50,19 +45,27 @@ def synth(
         str,
         typer.Argument(
             metavar="|".join(_KINDS),
-            help="White discs on black; cut-outs on natural images; cut-outs on black.",
+            help="White discs on black; cut-outs on photographs; cut-outs on black.",
         ),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write.")],
-    count: Annotated[int, typer.Option(min=1, help="How many images.")],
-    cutouts: Annotated[Path | None, typer.Option(help="A folder of RGBA PNGs.")] = None,
-    backgrounds: Annotated[Path | None, typer.Option(help="A folder of images.")] = None,
+    count: Annotated[int, typer.Option(metavar="N", min=1, help="Number of images.")],
+    cutouts: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A folder of RGBA PNGs to use in place of the cat."),
+    ] = None,
+    backgrounds: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="A folder of images to use in place of the bundled photographs."
+        ),
+    ] = None,
     size: Annotated[
-        int, typer.Option(min=16, max=_LARGEST_SIDE, help="Side of the images, in pixels.")
+        int, typer.Option(min=16, max=_LARGEST_SIZE, help="Width and height in pixels.")
     ] = 224,
-    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed of everything random.")] = 0,
     absent: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the images without the subject.")
+        float, typer.Option(min=0, max=1, help="Probability that an image lacks the subject.")
     ] = 0.0,
     as_json: AsJson = False,
 ) -> None:

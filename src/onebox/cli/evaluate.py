@@ -1,53 +1,46 @@
-"""``onebox evaluate`` and ``onebox info``."""
+"""``onebox evaluate``."""
 
-import dataclasses
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from onebox import evaluation, loading
-from onebox.cli.console import counting, note, show_rows, show_table
+from onebox import evaluation, loading, reading
+from onebox.cli.console import (
+    COLLAPSED,
+    format_metric,
+    print_note,
+    print_notes,
+    print_rows,
+    print_table,
+    progress_bar,
+)
 from onebox.cli.options import (
     AsJson,
     DataName,
     FormatName,
+    ModelFile,
     OnBad,
     OnMultiple,
-    Reading,
     Threads,
-    check_choice,
-    read_labels,
+    choice,
 )
 from onebox.cli.output_checks import prepare_file
-from onebox.diagram import draw_network, shapes_text
-from onebox.errors import ModelError
-from onebox.files import write_atomically
-from onebox.model_card import ModelCard, Part
 from onebox.structures import SPLITS, Dataset
 
-_PARTS = (*SPLITS, "all")
+_SPLITS = (*SPLITS, "all")
 _HTML = b"<!doctype html>"
-_SVG = b"<svg"
-_SAYS_NOTHING = "does not say what it is made of: it holds no network, or an older onebox wrote it"
-_PART_COLUMNS = ("part", "kind", "layers", "parameters", "multiply-adds", "makes")
 _KEYPOINT_COLUMNS = ("keypoint", "pck_0.2", "mean_error")
-
-ModelFile = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="A model file of onebox: model.onnx, or model.npz.")
-]
 
 
 def evaluate(
     model: ModelFile,
     data: DataName,
-    split: Annotated[
-        str, typer.Option(metavar="|".join(_PARTS), help="The images to measure on.")
-    ] = "test",
+    split: Annotated[str, choice("--split", _SPLITS, "The images to evaluate on.")] = "test",
     report: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="Write a report with images.")
+        Path | None, typer.Option(metavar="FILE.html", help="Write an HTML report with images.")
     ] = None,
     format_name: FormatName = None,
     on_multiple: OnMultiple = "error",
@@ -55,95 +48,44 @@ def evaluate(
     threads: Threads = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a model on labelled images."""
-    check_choice("--split", split, _PARTS)
+    """Evaluate a model on labelled images."""
     localizer = loading.load(model, threads=threads)
     if report is not None:
         prepare_file("--report", report, _HTML)
-    how = Reading(format_name, on_multiple, on_bad)
-    everything = read_labels(data, how, known_labels=localizer.classes)
-    for sentence in everything.notes:
-        note(sentence)
-    samples = _part(everything, split)
-    with counting("Measuring") as progress:
-        measured = evaluation.evaluate(localizer, samples, progress=progress)
+    everything = reading.read(
+        data, format_name, on_multiple=on_multiple, on_bad=on_bad, known_labels=localizer.classes
+    )
+    print_notes(everything.notes)
+    with progress_bar("Evaluating") as progress:
+        result = evaluation.evaluate(localizer, _select(everything, split), progress=progress)
     if report is not None:
-        _write_report(measured, report, {"Model": str(model), "Data": data, "Split": split})
-    metrics = measured.as_json()
+        _write_report(result, report, {"Model": str(model), "Data": data, "Split": split})
     if as_json:
-        typer.echo(json.dumps(metrics))
+        typer.echo(json.dumps(result.as_json()))
         return
-    if measured.is_collapsed:
-        note("the model answers hardly better than with one box for all images.")
-    show_table(f"{model} on {data}, {split}", measured.overall.as_json())
-    if keypoints := measured.per_keypoint():
-        show_rows("keypoints", _keypoint_rows(keypoints), sides="<>>")
+    if result.is_collapsed:
+        print_note(COLLAPSED)
+    print_table(f"{model} on {data}, {split}", result.overall.as_json())
+    if keypoints := result.per_keypoint():
+        print_rows("keypoints", _keypoint_rows(keypoints), alignments="<>>")
 
 
-def info(
-    model: ModelFile,
-    diagram: Annotated[
-        Path | None, typer.Option(metavar="FILE.svg", help="Draw the network into this file.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Print what a model file says of itself and is made of."""
-    facts = loading.load(model).card
-    if diagram is not None:
-        _draw(model, facts, diagram)
-    known = dataclasses.asdict(facts)
-    if as_json:
-        typer.echo(json.dumps(known))
-        return
-    told = {name: value for name, value in known.items() if name != "parts"}
-    if told.get("keypoints"):
-        told["keypoints"] = told["keypoints"]["names"]
-    show_table(str(model), told)
-    if facts.parts:
-        show_rows("parts", _part_rows(facts.parts), sides="<<>>><")
-    else:
-        note(f"{model}: {_SAYS_NOTHING}.")
-
-
-def _draw(model: Path, facts: ModelCard, path: Path) -> None:
-    if not facts.parts:
-        raise ModelError(
-            f"{model}: {_SAYS_NOTHING}, so that there is nothing to draw. Train it anew, or name a "
-            "model of a network."
-        )
-    prepare_file("--diagram", path, _SVG)
-    write_atomically(path, draw_network(facts).encode())
-
-
-def _part_rows(parts: Sequence[Part]) -> list[tuple[str, ...]]:
-    """What each part of a network is and takes, below the names of the columns, and the sums."""
-    counts = [(part.layers, part.parameters, part.multiply_adds) for part in parts]
+def _keypoint_rows(
+    keypoints: Mapping[str, Mapping[str, float | None]],
+) -> Sequence[tuple[str, ...]]:
     rows = [
-        (part.name, part.kind, *_grouped(row), shapes_text(part))
-        for part, row in zip(parts, counts, strict=True)
-    ]
-    sums = _grouped([sum(column) for column in zip(*counts, strict=True)])
-    return [_PART_COLUMNS, *rows, ("total", "", *sums, "")]
-
-
-def _grouped(counts: Iterable[int]) -> list[str]:
-    return [f"{count:,}" for count in counts]
-
-
-def _keypoint_rows(keypoints: Mapping[str, Mapping[str, float | None]]) -> list[tuple[str, ...]]:
-    rows = [
-        (name, *("-" if value is None else f"{value:.4g}" for value in metrics.values()))
+        (name, *(format_metric(value) for value in metrics.values()))
         for name, metrics in keypoints.items()
     ]
     return [_KEYPOINT_COLUMNS, *rows]
 
 
-def _part(data: Dataset, split: str) -> Dataset:
-    """The samples of a split, or all of them."""
+def _select(data: Dataset, split: str) -> Dataset:
+    """Return the samples of a split, or all of them."""
     return next((data.part(known) for known in SPLITS if known == split), data)
 
 
-def _write_report(measured: evaluation.Report, path: Path, facts: dict[str, str]) -> None:
+def _write_report(result: evaluation.Report, path: Path, facts: dict[str, str]) -> None:
     from onebox.report import write_report
 
-    write_report(measured, path, facts=facts)
+    write_report(result, path, facts=facts)

@@ -1,24 +1,15 @@
 """``onebox export``."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from onebox import loading
-from onebox.cli.console import counting, note, show_rows
-from onebox.cli.evaluate import ModelFile
-from onebox.cli.options import (
-    AsJson,
-    FormatName,
-    OnBad,
-    OnMultiple,
-    Reading,
-    check_choice,
-    read_labels,
-)
+from onebox import loading, reading
+from onebox.cli.console import format_metric, print_note, print_notes, print_rows, progress_bar
+from onebox.cli.options import AsJson, FormatName, ModelFile, OnBad, OnMultiple, choice
 from onebox.cli.output_checks import prepare_folder
 from onebox.structures import Dataset
 from onebox.variants.comparison import Comparison, Form
@@ -29,18 +20,18 @@ _COLUMNS = ("", "size_mb", "latency_ms", "mean_iou", "class_accuracy")
 
 def export(
     model: ModelFile,
-    to: Annotated[str, typer.Option(metavar="|".join(VARIANTS), help="The variant to make.")],
+    to: Annotated[str, choice("--to", VARIANTS, "The variant to write.")],
     data: Annotated[
         str | None,
         typer.Option(
             metavar="DATA",
-            help="Labelled images, of which the validation ones are calibrated and measured on; "
-            "int8 needs them.",
+            help="Labelled images; their validation images serve for calibration and evaluation. "
+            "Required for int8.",
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Its place; beside the model where absent."),
+        typer.Option(metavar="FILE", help="The file to write; by default beside the model."),
     ] = None,
     format_name: FormatName = None,
     on_multiple: OnMultiple = "error",
@@ -48,54 +39,44 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write a variant of a model for another use."""
-    check_choice("--to", to, tuple(VARIANTS))
-    place = out or place_of(model, to)
-    samples = _read(data, Reading(format_name, on_multiple, on_bad), model)
+    file = out or place_of(model, to)
+    samples: Dataset | None = None
+    if data is not None:
+        classes = loading.load(model).classes
+        samples = reading.read(
+            data, format_name, on_multiple=on_multiple, on_bad=on_bad, known_labels=classes
+        )
+        print_notes(samples.notes)
     if out is not None:
         prepare_folder("--out", out.parent)
-    comparison = make(model, to, place, samples, stage=counting)
-    for sentence in _remarks(comparison):
-        note(sentence)
+    comparison = make(model, to, file, samples, stage=progress_bar)
+    if comparison.latency_ratio > 1:
+        print_note(
+            f"{to} is no faster on this machine: it takes {comparison.latency_ratio:.2f} times as "
+            "long."
+        )
     if as_json:
         typer.echo(json.dumps(comparison.as_json()))
     else:
-        show_rows(str(place), _rows(comparison), sides="<>>>>")
+        print_rows(str(file), list(_rows(comparison)), alignments="<>>>>")
 
 
-def _read(data: str | None, how: Reading, model: Path) -> Dataset | None:
-    if data is None:
-        return None
-    samples = read_labels(data, how, known_labels=loading.load(model).classes)
-    for sentence in samples.notes:
-        note(sentence)
-    return samples
-
-
-def _remarks(comparison: Comparison) -> Sequence[str]:
-    """What a reader of the table should not overlook."""
-    ratio = comparison.latency_ratio
-    if ratio <= 1:
-        return ()
-    return (
-        f"{comparison.variant} is no faster on this machine: it takes {ratio:.2f} times as long.",
-    )
-
-
-def _rows(comparison: Comparison) -> list[tuple[str, ...]]:
-    """Both forms below the names of the columns, and how they differ."""
+def _rows(comparison: Comparison) -> Iterator[tuple[str, ...]]:
+    """The names of the columns, the model, its variant, and the change from one to the other."""
     loss = comparison.mean_iou_loss
-    change = (
+    yield _COLUMNS
+    yield ("model", *_cells(comparison.fp32))
+    yield (comparison.variant, *_cells(comparison.made))
+    yield (
+        "change",
         f"{comparison.size_ratio:.2f}x",
         f"{comparison.latency_ratio:.2f}x",
-        "-" if loss is None else f"{-loss:+z.4f}",
+        format_metric(None if loss is None else -loss, "+z.4f"),
         "",
     )
-    fp32, made = _cells(comparison.fp32), _cells(comparison.made)
-    rows = [("model", *fp32), (comparison.variant, *made), ("change", *change)]
-    return [_COLUMNS, *rows]
 
 
 def _cells(form: Form) -> tuple[str, ...]:
-    shares = (form.mean_iou, form.class_accuracy)
-    told = ("-" if share is None else f"{share:.4f}" for share in shares)
-    return (f"{form.size_mb:.2f}", f"{form.latency_ms:.3f}", *told)
+    metrics = (form.mean_iou, form.class_accuracy)
+    cells = (format_metric(metric, ".4f") for metric in metrics)
+    return (f"{form.size_mb:.2f}", f"{form.latency_ms:.3f}", *cells)

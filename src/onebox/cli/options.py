@@ -1,64 +1,21 @@
-"""Arguments and options that several commands share, and the data set they name."""
+"""Arguments and options that several commands share."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated
+from collections.abc import Collection
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from onebox import reading
 from onebox.errors import SettingError, suggest
 from onebox.formats import FORMATS, ON_BAD
 from onebox.formats.multiple_boxes import POLICIES
-from onebox.structures import Dataset
-
-DataName = Annotated[
-    str,
-    typer.Argument(
-        metavar="DATA",
-        help="A label file or folder (CSV, Pascal VOC, COCO, YOLO), or synth:blobs, "
-        "synth:cutouts-black, synth:cutouts.",
-    ),
-]
-
-FormatName = Annotated[
-    str | None,
-    typer.Option(
-        "--format", metavar="|".join(FORMATS), help="Of the labels; found by content where absent."
-    ),
-]
-
-OnMultiple = Annotated[
-    str,
-    typer.Option(
-        metavar="|".join(POLICIES),
-        help="Images of several boxes: refuse, keep the largest, or leave the image out.",
-    ),
-]
-
-OnBad = Annotated[
-    str,
-    typer.Option(
-        metavar="|".join(ON_BAD),
-        help="Rows that are wrong: refuse the data set, or leave them out with a note.",
-    ),
-]
-
-Threads = Annotated[
-    int | None,
-    typer.Option(
-        metavar="N", min=1, help="At most so many at once; by default the cores it may use."
-    ),
-]
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def check_choice(option: str, word: str, choices: Sequence[str]) -> None:
-    """See that an option's word is one that it may have.
+def check_choice(option: str, word: str, choices: Collection[str]) -> None:
+    """Check that a word is one of the choices that its option has.
 
     Raises:
-        SettingError: If not; the message has the word that was probably meant.
+        SettingError: If it is not; the message names the closest choice.
     """
     if word not in choices:
         raise SettingError(
@@ -66,33 +23,76 @@ def check_choice(option: str, word: str, choices: Sequence[str]) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How a command line asks for its data set to be read."""
+def choice(option: str, choices: Collection[str], text: str) -> Any:  # noqa: ANN401
+    """An option of Typer that accepts one of some words and nothing else.
 
-    format: str | None = None
-    on_multiple: str = "error"
-    on_bad: str = "error"
-
-
-def read_labels(
-    data: str, how: Reading, *, classes: Sequence[str] = (), known_labels: Sequence[str] = ()
-) -> Dataset:
-    """Read the data set that a command line names.
-
-    Raises:
-        DataError: If rows or images are wrong; it lists all of them, with file and line.
-        SettingError: If an option has no such choice.
+    Args:
+        option: Its name, such as ``--split``.
+        choices: The words; its help lists them.
+        text: The rest of its help.
     """
-    check_choice("--on-multiple", how.on_multiple, tuple(POLICIES))
-    check_choice("--on-bad", how.on_bad, ON_BAD)
-    if how.format is not None:
-        check_choice("--format", how.format, tuple(FORMATS))
-    return reading.read(
-        data,
-        how.format,
-        on_multiple=how.on_multiple,
-        on_bad=how.on_bad,
-        classes=classes,
-        known_labels=known_labels,
-    )
+
+    def check(word: str | None) -> str | None:
+        if word is not None:
+            check_choice(option, word, choices)
+        return word
+
+    return typer.Option(option, metavar="|".join(choices), callback=check, help=text)
+
+
+DataName = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="A label file or folder (CSV, Pascal VOC, COCO, YOLO), or synth:blobs, "
+        "synth:cutouts-black or synth:cutouts.",
+    ),
+]
+
+ModelFile = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A model of onebox: model.onnx or model.npz.")
+]
+
+RunFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="The folder of the run, new or empty; by default the next free runs/NAME-1, -2, ...",
+    ),
+]
+
+FormatName = Annotated[
+    str | None,
+    choice("--format", FORMATS, "Format of the labels; by default detected from the files."),
+]
+
+OnMultiple = Annotated[
+    str,
+    choice(
+        "--on-multiple",
+        POLICIES,
+        "What to do with an image that has several boxes: stop with an error, keep the largest "
+        "box, or skip the image.",
+    ),
+]
+
+OnBad = Annotated[
+    str,
+    choice(
+        "--on-bad",
+        ON_BAD,
+        "What to do with wrong rows: stop with an error, or skip them with a note.",
+    ),
+]
+
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Number of threads; by default the number of cores available to the process.",
+    ),
+]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

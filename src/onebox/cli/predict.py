@@ -9,9 +9,8 @@ from typing import Annotated
 import typer
 
 from onebox import loading
-from onebox.cli.console import complain, counting, is_watched, note
-from onebox.cli.evaluate import ModelFile
-from onebox.cli.options import AsJson, Threads
+from onebox.cli.console import is_terminal, print_error, print_note, progress_bar
+from onebox.cli.options import AsJson, ModelFile, Threads
 from onebox.cli.output_checks import prepare_folder, prepare_results
 from onebox.errors import DataError, SettingError
 from onebox.prediction.job import Job, Sink, Tally
@@ -67,13 +66,13 @@ def predict(
         prepare_results(*target)
     card, has_frames = localizer.card, target is not None and sources.has_frames()
     layout = Layout(card.classes, card.keypoints, card.presence, has_frames)
-    job = Job(localizer, resolve_threads(threads), complain)
+    job = Job(localizer, resolve_threads(threads), print_error)
 
     def drawing(sink: Sink) -> Sink:
         return sink if draw is None else DrawingSink(draw, card.keypoints, sink)
 
     if target is None:
-        has_bar = is_watched() and not sys.stdout.isatty()
+        has_bar = is_terminal() and not sys.stdout.isatty()
         is_stopped = _run(job, sources, drawing(Printer(layout, as_json=as_json)), has_bar=has_bar)
     else:
         is_stopped = _record(job, sources, target, layout, drawing, resume=resume)
@@ -175,18 +174,21 @@ def _record(
     kind, file = target
     with Journal(KINDS[kind], file, layout, resume=resume) as journal:
         sink = drawing(JournalSink(journal, names_in(file)))
-        is_stopped = _run(job, sources, sink, has_bar=is_watched())
+        is_stopped = _run(job, sources, sink, has_bar=is_terminal())
         if journal.kept or not is_stopped:
             journal.finish()
         if is_stopped and journal.kept:
-            note(f"{file} has {journal.kept} answers. Go on with the same words and --continue.")
+            print_note(
+                f"{file} has {journal.kept} predictions. Run the same command with --continue to "
+                "go on."
+            )
     return is_stopped
 
 
 def _run(job: Job, sources: Sources, sink: Sink, *, has_bar: bool) -> bool:
     """Predict all images; return whether the user stopped it."""
     total = sources.count() if has_bar else None
-    with counting("Predicting", unit="images", is_shown=has_bar) as show:
+    with progress_bar("Predicting", unit="images", is_shown=has_bar) as show:
 
         def progress(tally: Tally) -> None:
             show(tally.done, None if total is None else total - tally.skipped)
@@ -194,6 +196,6 @@ def _run(job: Job, sources: Sources, sink: Sink, *, has_bar: bool) -> bool:
         try:
             job.run(sources, sink, progress)
         except KeyboardInterrupt:
-            note(f"stopped after {job.tally.done} sources.")
+            print_note(f"stopped after {job.tally.done} sources.")
             return True
     return False

@@ -5,27 +5,29 @@ from typing import Annotated
 
 import typer
 
-from onebox.cli.console import show_table
+from onebox.cli.console import print_table
 from onebox.cli.options import AsJson, check_choice
 from onebox.errors import SettingError
 
 
 def recipes(
     action: Annotated[
-        str | None, typer.Argument(metavar="show", help="Print one instead of listing them.")
+        str | None, typer.Argument(metavar="show", help="Print one recipe instead of the list.")
     ] = None,
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="The recipe to print, as TOML.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the recipes that come with onebox, or print one."""
+    """List the bundled recipes, or print one."""
     if action is None:
         _list(as_json=as_json)
         return
     check_choice("the word after recipes", action, ("show",))
     if name is None:
-        raise SettingError("onebox recipes show needs the NAME of one; onebox recipes lists them.")
+        raise SettingError(
+            "onebox recipes show needs the NAME of a recipe; onebox recipes lists them."
+        )
     _show(name, as_json=as_json)
 
 
@@ -36,11 +38,11 @@ def _list(*, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(sources))
     else:
-        show_table("recipes", sources)
+        print_table("recipes", sources)
 
 
 def _show(name: str, *, as_json: bool) -> None:
-    """Print a recipe's file; as JSON all its settings, those that the file leaves out too."""
+    """Print the file of a recipe; as JSON, all settings, including those that the file omits."""
     from onebox.recipes.loading import read_recipe, recipe_text
 
     text = recipe_text(name)

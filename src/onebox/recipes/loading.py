@@ -1,30 +1,29 @@
-"""Recipes by name, from TOML files, and with single settings changed.
+"""Reading recipes: bundled ones by name, others from TOML files, with single settings changed.
 
-The recipes that come with the package lie in ``recipes/``, one file each. A recipe of one's own is
-a file with the same sections.
+The bundled recipes are the TOML files beside this module.
 """
 
 import tomllib
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from onebox.errors import SettingError, suggest
+from onebox.recipes.changing import change
 from onebox.recipes.recipe import Recipe, check_recipe
 
 
 def recipe_names() -> list[str]:
-    """The recipes that come with the package."""
+    """Return the names of the bundled recipes."""
     files = resources.files("onebox.recipes").iterdir()
     return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
 
 
 def recipe_text(name: str) -> str:
-    """The TOML of a recipe that comes with the package.
+    """Return the TOML text of a bundled recipe.
 
     Raises:
-        SettingError: If there is none of that name.
+        SettingError: If there is no recipe of that name.
     """
     names = recipe_names()
     if name not in names:
@@ -38,13 +37,13 @@ def read_recipe(name_or_file: str | Path, changes: Sequence[str] = ()) -> Recipe
 
     Args:
         name_or_file: A name of `recipe_names`, or a TOML file.
-        changes: Each as ``train.epochs=20``; the value is TOML, a bare word is taken as text.
+        changes: Such as ``train.epochs=20``; the value is TOML, and a bare word is text.
 
     Returns:
         The checked recipe.
 
     Raises:
-        SettingError: If the recipe is not there, is no TOML, or a setting is unknown or wrong.
+        SettingError: If there is no such recipe, it is not TOML, or a setting is unknown or wrong.
     """
     path = Path(name_or_file)
     is_file = path.suffix == ".toml" or path.is_file()
@@ -55,31 +54,22 @@ def read_recipe(name_or_file: str | Path, changes: Sequence[str] = ()) -> Recipe
         raise SettingError(f"{path}: cannot be read ({error.strerror}). Correct it.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingError(f"{path}: is not TOML: {error}. Correct it there.") from error
-    for change in changes:
-        _change(settings, change)
+    for text in changes:
+        name, value = _parse(text)
+        change(settings, name, value, Recipe)
     return check_recipe(settings, place=str(name_or_file))
 
 
-def _change(settings: dict[str, Any], change: str) -> None:
-    """Set one dotted key of nested tables.
+def _parse(text: str) -> tuple[str, object]:
+    """Parse ``section.name=value``.
 
     Raises:
-        SettingError: If the change is not ``section.key=value``.
+        SettingError: If the text is of another form.
     """
-    key, sign, value = change.partition("=")
-    if not sign or not key.strip():
-        raise SettingError(f"--set '{change}' is not of the form key=value, as train.epochs=20.")
-    *sections, last = key.strip().split(".")
-    table = settings
-    for section in sections:
-        table = table.setdefault(section, {})
-        if not isinstance(table, dict):
-            raise SettingError(f"--set '{change}': {section} is a value, not a section.")
-    table[last] = _value(value.strip())
-
-
-def _value(text: str) -> object:
+    name, sign, value = (part.strip() for part in text.partition("="))
+    if not sign or not name:
+        raise SettingError(f"--set '{text}' is not of the form key=value, such as train.epochs=20.")
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        return name, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
-        return text
+        return name, value

@@ -1,4 +1,4 @@
-"""What is wrong with a recipe, one sentence for each setting."""
+"""Invalid settings of a recipe, described in one sentence each."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,30 +10,36 @@ from onebox.errors import suggest
 
 
 def describe_problem(details: Mapping[str, Any], recipe: type[BaseModel]) -> str:
-    """One sentence about one setting, with the name that was probably meant."""
+    """Describe one error of pydantic, with the name that was probably meant.
+
+    Args:
+        details: An item of ``ValidationError.errors()``.
+        recipe: The model that was validated, for the names of its settings.
+    """
     kind, message = details["type"], details["msg"]
     *sections, last = [str(part) for part in details["loc"] if part != "[key]"] or ["recipe"]
     if kind == "extra_forbidden":
         where = f"[{'.'.join(sections)}]" if sections else "the recipe"
-        return f"{where} has no setting '{last}'.{suggest(last, _settings_of(recipe, sections))}"
+        return f"{where} has no setting '{last}'.{suggest(last, _names(recipe, sections))}"
     if kind == "value_error":
         return f"{message.removeprefix('Value error, ')}."
     hint = suggest(str(details["input"]), re.findall(r"'(\w+)'", message))
     return f"{'.'.join([*sections, last])}: {message}, got {details['input']!r}.{hint}"
 
 
-def _settings_of(recipe: type[BaseModel], sections: Sequence[str]) -> list[str]:
+def section_of(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401
+    """Return the section that a field holds, always or optionally; None for a plain setting."""
+    kinds = (annotation, *get_args(annotation))
+    sections = (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel))
+    return next(sections, None)
+
+
+def _names(recipe: type[BaseModel], sections: Sequence[str]) -> list[str]:
+    """The settings of a section."""
     model = recipe
     for section in sections:
-        inner = _section_of(model.model_fields[section].annotation)
+        inner = section_of(model.model_fields[section].annotation)
         if inner is None:
             return []
         model = inner
     return list(model.model_fields)
-
-
-def _section_of(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401
-    """The section that a field holds, always or if it is there."""
-    kinds = (annotation, *get_args(annotation))
-    sections = (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel))
-    return next(sections, None)

@@ -7,6 +7,7 @@ from pydantic import ValidationError, model_serializer, model_validator
 
 from onebox.classic.settings import HogSettings
 from onebox.errors import SettingError, shorten
+from onebox.recipes.changing import change
 from onebox.recipes.problems import describe_problem
 from onebox.recipes.sections import (
     AugmentSettings,
@@ -19,23 +20,28 @@ from onebox.recipes.sections import (
     TrainSettings,
 )
 
-# A loss that compares what only some heads make → those heads.
+# The box heads that provide what a loss compares.
 _HEADS_OF_LOSS: dict[BoxLoss, tuple[BoxHead, ...]] = {
     "distribution": ("marginal", "heatmap"),
     "anchors": ("anchors",),
     "votes": ("vote",),
     "laplace": ("direct", "marginal", "vote", "heatmap"),
 }
-_OF_NETWORKS = ("model", "loss", "train", "augment")
+_NETWORK_SECTIONS = ("model", "loss", "train", "augment")
 
 
 class Recipe(Section):
-    """Every setting of a training run, of a network or of HOG windows.
+    """Every setting of a training run, for a network or for HOG windows.
 
     Attributes:
-        source: A sentence: what it is, and where it comes from.
-        hog: HOG windows and linear machines in place of a network; what is of networks (``model``,
-            ``loss``, ``train``, ``augment``) is then neither read nor written.
+        source: One sentence: what the recipe is, and where it comes from.
+        data: The data set.
+        model: The network.
+        loss: The losses of the network.
+        train: The training of the network.
+        augment: The augmentation of training images for the network.
+        hog: HOG windows and linear SVMs in place of a network. The other sections but ``data``
+            are then neither read nor written.
     """
 
     source: str = ""
@@ -47,7 +53,7 @@ class Recipe(Section):
     hog: HogSettings | None = None
 
     def changed(self, changes: Mapping[str, Any]) -> "Recipe":
-        """The same recipe with some settings changed, checked again as a whole.
+        """Return a recipe with some settings changed, checked as a whole.
 
         Args:
             changes: New values by dotted name, such as ``{"train.epochs": 4}``.
@@ -57,22 +63,18 @@ class Recipe(Section):
         """
         settings = self.model_dump(exclude_unset=True)
         for name, value in changes.items():
-            *sections, last = name.split(".")
-            table = settings
-            for section in sections:
-                table = table.setdefault(section, {})
-            table[last] = value
+            change(settings, name, value, Recipe)
         return check_recipe(settings, place="recipe")
 
     def with_seed(self, seed: int) -> "Recipe":
-        """The same recipe with another seed."""
+        """Return the recipe with another seed."""
         return self.changed({"train.seed" if self.hog is None else "hog.seed": seed})
 
     @model_validator(mode="after")
-    def _one_system(self) -> "Recipe":
+    def _check_system(self) -> "Recipe":
         if self.hog is None:
             return self
-        sections = [name for name in _OF_NETWORKS if name in self.model_fields_set]
+        sections = [name for name in _NETWORK_SECTIONS if name in self.model_fields_set]
         given = [
             f"{section}.{name}"
             for section in sections
@@ -80,31 +82,31 @@ class Recipe(Section):
         ]
         if sections:
             raise ValueError(
-                "a recipe with a [hog] table trains no network, and does not read "
+                "a recipe with a [hog] section trains no network, and does not read "
                 f"{shorten(given or sections)}; leave it out"
             )
         return self
 
     @model_serializer(mode="wrap")
-    def _of_one_system(self, dump: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-        unread = ("hog",) if self.hog is None else _OF_NETWORKS
-        return {name: value for name, value in dump(self).items() if name not in unread}
+    def _serialize(self, dump: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        left_out = ("hog",) if self.hog is None else _NETWORK_SECTIONS
+        return {name: value for name, value in dump(self).items() if name not in left_out}
 
     @model_validator(mode="after")
-    def _parts_fit(self) -> "Recipe":
+    def _check_parts(self) -> "Recipe":
         if self.model.vectorizer == "flatten" and self.train.initial_scale < 1:
             raise ValueError(
-                "vectorizer 'flatten' reads images of one size, and train.initial_scale "
-                f"{self.train.initial_scale:g} lets it grow; set train.initial_scale = 1"
+                "vectorizer 'flatten' needs images of one size, and train.initial_scale = "
+                f"{self.train.initial_scale:g} starts with smaller ones; set it to 1"
             )
         head = self.model.box_head
         if self.augment.rotate and head != "hull":
             raise ValueError(
-                f"augment.rotate needs box_head 'hull', got '{head}': a box that is turned is no "
-                "longer tight, and the keypoints' hull is; set augment.rotate = 0"
+                f"augment.rotate needs box_head 'hull', got '{head}': a rotated box is no longer "
+                "tight, and the hull of rotated keypoints is; set augment.rotate = 0"
             )
         if head != "hull" and not any(self.loss.box.values()):
-            raise ValueError("loss.box names no loss with a weight; set one, as loss.box.l1=1")
+            raise ValueError("loss.box has no loss with a weight; set one, such as loss.box.l1=1")
         for loss, heads in _HEADS_OF_LOSS.items():
             if self.loss.box.get(loss) and head not in heads:
                 wanted = " or ".join(f"'{each}'" for each in heads)
@@ -116,10 +118,14 @@ class Recipe(Section):
 
 
 def check_recipe(settings: Mapping[str, Any], *, place: str) -> Recipe:
-    """Make a recipe of plain values.
+    """Make a recipe from plain values.
+
+    Args:
+        settings: The sections as nested mappings.
+        place: Where they come from; each line of the error message begins with it.
 
     Raises:
-        SettingError: If a setting is unknown or wrong; the message starts with ``place``.
+        SettingError: If settings are unknown, wrong, or do not fit together.
     """
     try:
         return Recipe.model_validate(settings)

@@ -1,20 +1,17 @@
 """The sections of a recipe: ``[data]``, ``[model]``, ``[loss]``, ``[train]`` and ``[augment]``.
 
-A setting that a recipe leaves out has the default written here.
+A setting that a recipe leaves out has the default written here. A comment says where a default was
+measured; most were measured by the ablations, which are in ``docs/accuracy.md``, "Ablations".
 """
 
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
+Width = Annotated[int, Field(ge=1)]
 BoxHead = Literal["direct", "marginal", "anchors", "vote", "heatmap", "hull"]
 Vectorizer = Literal["gap", "flatten", "pyramid"]
 Layout = Literal["xyxy", "xywh", "xyhw", "cxcywh"]
@@ -23,9 +20,8 @@ BoxLoss = Literal[
     "distribution", "anchors", "votes", "laplace",
 ]  # fmt: skip
 KeypointLoss = Literal["mse", "l1", "smooth_l1", "distribution", "confidence"]
-Width = Annotated[int, Field(ge=1)]
 
-_READ_A_MAP: frozenset[BoxHead] = frozenset({"marginal", "anchors", "vote", "heatmap"})
+_MAP_HEADS: frozenset[BoxHead] = frozenset({"marginal", "anchors", "vote", "heatmap"})
 
 
 class Section(BaseModel):
@@ -35,21 +31,27 @@ class Section(BaseModel):
 
 
 class DataSettings(Section):
-    """``[data]``: what is read. ``classes`` declares the names that labels may have."""
+    """``[data]``: the data set.
+
+    Attributes:
+        classes: The allowed class names, in the order of the model's outputs; empty allows any.
+    """
 
     classes: tuple[str, ...] = ()
 
 
 class AnchorSettings(Section):
-    """``[model.anchors]``: the boxes that a cell's offsets start from.
+    """``[model.anchors]``: the anchor boxes of every cell.
 
     Attributes:
-        scales: Square roots of the anchors' areas, as shares of the image's side.
-        aspects: Widths over heights; every scale takes every aspect.
-        clusters: Take so many sizes from the training boxes (k-means) instead; 0 for none.
-        sizes: Widths and heights as shares of the sides; filled in from the clusters.
+        scales: Square roots of the anchors' areas, normalized.
+        aspects: Width over height; every scale is combined with every aspect.
+        clusters: Number of anchor sizes clustered from the training boxes (k-means), in place of
+            scales and aspects; 0 for none.
+        sizes: Normalized widths and heights; filled in from the clusters.
     """
 
+    # One scale for small, medium and large subjects each, and the usual aspects; not tuned.
     scales: tuple[Positive, ...] = (0.25, 0.5, 0.75)
     aspects: tuple[Positive, ...] = (0.5, 1.0, 2.0)
     clusters: Annotated[int, Field(ge=0)] = 0
@@ -57,55 +59,59 @@ class AnchorSettings(Section):
 
 
 class ModelSettings(Section):
-    """``[model]``: backbone → vectorizer → heads.
+    """``[model]``: backbone → neck → vectorizer → shared layers → heads.
 
     Attributes:
-        backbone: Any name of timm, or ``alexnet`` (torchvision's).
-        pretrained: Start from weights, or from none.
+        backbone: Any timm model that provides feature maps, or ``alexnet`` (torchvision's).
+        pretrained: Whether to start from pretrained weights rather than from scratch.
         backbone_options: Passed to timm's ``create_model``.
-        mean: Subtracted from pixels in [0, 1]; the backbone's own where absent.
-        std: Divides them then; the backbone's own where absent.
-        size: Side of the square that images are stretched to, in pixels.
+        mean: Subtracted from pixels in [0, 1]; None takes the backbone's own.
+        std: Divides the result; None takes the backbone's own.
+        size: Width and height of the square that images are stretched to, in pixels.
         neck: Channels of a 3 x 3 convolution of stride 2 after the backbone; 0 for none.
-        vectorizer: What the heads read: a pooled vector, a flattened one, or a fused map.
-        width: Channels of the vectorizer's output, where it has a say; 0 leaves them as they are.
+        vectorizer: Input of the heads: a pooled vector, a flattened vector, or a fused map.
+        width: Channels of the output of ``pyramid`` or ``flatten``; 0 leaves them unchanged.
         shared: Widths of fully connected layers that all heads read.
-        dropout: Share of their values that is dropped in training.
-        box_head: How the box is found in that; ``vote`` and ``heatmap`` ask every cell of a map,
-            ``hull`` takes the keypoints' own.
-        hidden: Widths of the direct head's hidden layers.
-        activation: What the direct head's four numbers go through.
-        layout: What the four numbers are, in shares of the image's sides.
-        bins_per_cell: Bins of the marginal head in a cell of its map.
-        refinement: Whether the part around the first answer is looked at again: ``never``,
-            ``always``, or ``auto``, where that is better on the validation images.
-        keypoints: Whether keypoints are found too: by heat maps on a pyramid, else directly.
-        anchors: Of the anchor head.
+        dropout: Fraction of the inputs of the shared layers that is dropped in training.
+        box_head: How the box is predicted; ``vote`` and ``heatmap`` ask every cell of a map,
+            ``hull`` takes the box around the keypoints.
+        hidden: Widths of the hidden layers of the direct head.
+        activation: Activation of the four numbers of the direct head.
+        layout: Meaning of those four numbers, in normalized coordinates.
+        bins_per_cell: Bins of the marginal head per cell of its map.
+        refinement: Whether to run a refinement pass on a crop around the first box: ``never``,
+            ``always``, or ``auto``, which does if it improves the validation images.
+        keypoints: Whether to predict keypoints: by heat maps on a pyramid, else directly.
+        anchors: The anchor boxes of the anchor head.
     """
 
+    # Speed: docs/performance.md. Other backbones were not compared as the default.
     backbone: str = "mobilenetv4_conv_small"
     pretrained: bool = True
     backbone_options: dict[str, str | int | float | bool] = {}
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
+    # Larger is more accurate and slower (96 against 128 px in the ablations); 192 is not tuned.
     size: Annotated[int, Field(ge=32, le=2048)] = 192
     neck: Annotated[int, Field(ge=0)] = 0
+    # Pyramid with the marginal head was the best of the heads in the ablations.
     vectorizer: Vectorizer = "pyramid"
-    width: Annotated[int, Field(ge=0)] = 96
+    width: Annotated[int, Field(ge=0)] = 96  # not tuned
     shared: tuple[Width, ...] = ()
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     box_head: BoxHead = "marginal"
-    hidden: tuple[Width, ...] = (512,)
+    hidden: tuple[Width, ...] = (512,)  # as in the recipe resnet50-gap-mse; not tuned
     activation: Literal["sigmoid", "linear"] = "sigmoid"
     layout: Layout = "xyxy"
-    bins_per_cell: Width = 8
+    bins_per_cell: Width = 8  # two pixels of a stride-16 map; not tuned
+    # Measured in the ablations: a gain for small subjects, none for those that fill the image.
     refinement: Literal["auto", "never", "always"] = "auto"
     keypoints: bool = False
     anchors: AnchorSettings = AnchorSettings()
 
     @model_validator(mode="after")
-    def _parts_fit(self) -> "ModelSettings":
-        if self.box_head in _READ_A_MAP and self.vectorizer != "pyramid":
+    def _check_parts(self) -> "ModelSettings":
+        if self.box_head in _MAP_HEADS and self.vectorizer != "pyramid":
             raise ValueError(
                 f"box_head '{self.box_head}' reads a map, and vectorizer '{self.vectorizer}' makes "
                 "a vector; use vectorizer 'pyramid', or box_head 'direct'"
@@ -118,117 +124,127 @@ class ModelSettings(Section):
 
 
 class LossSettings(Section):
-    """``[loss]``: what is made small. Each weight multiplies one loss; the total is their sum.
+    """``[loss]``: a weight for each loss; the total loss is the weighted sum.
 
     Attributes:
-        box: Losses of the box by name, with their weights.
+        box: Weights of the box losses by name.
         label: Weight of the cross-entropy of the class.
-        label_smoothing: Share of the class target that is spread over all classes.
-        iou: Weight of the estimate of the box's own overlap with the truth; 0 for none.
-        keypoints: Losses of the keypoints by name, with their weights.
-        presence: Weight of the estimate whether the subject is there, where training images
-            lack it; 0 for none.
+        label_smoothing: Fraction of the class target that is spread over all classes.
+        iou: Weight of the loss of the IoU head, which estimates the IoU of the predicted box with
+            the truth; 0 for no such head.
+        keypoints: Weights of the keypoint losses by name.
+        presence: Weight of the loss of the presence head, which a model has if training images
+            lack the subject; 0 for no such head.
     """
 
+    # L1 and GIoU 5 : 2 as in DETR (arXiv:2005.12872). The ablations compare with and without GIoU
+    # and the distribution, whose weight is not tuned.
     box: dict[BoxLoss, Weight] = {"l1": 5.0, "giou": 2.0, "distribution": 0.5}
-    label: Weight = 1.0
-    label_smoothing: Share = 0.05
-    iou: Weight = 0.5
+    label: Weight = 1.0  # not tuned
+    label_smoothing: Fraction = 0.05  # not tuned
+    iou: Weight = 0.5  # costs the box nothing in the ablations; the weight is not tuned
     keypoints: dict[KeypointLoss, Weight] = {"l1": 10.0, "distribution": 0.5, "confidence": 0.2}
-    presence: Weight = 1.0
+    presence: Weight = 1.0  # not tuned, nor are the weights of the keypoint losses
 
 
 class TrainSettings(Section):
-    """``[train]``: how long, how fast, and from which seed.
+    """``[train]``: optimizer, schedules, time budget and seed.
 
     Attributes:
-        epochs: Passes over the training images; planned from their number where absent.
-        minutes: From the start of training to the measured model; epochs, none more than above,
-            and the size are then planned by what a step is found to cost.
-        batch_size: Images a step.
-        initial_scale: Side of the images in the first half of the steps, as a share of the model's
-            size; it grows to the whole over the next steps (1 for the whole from the start).
+        epochs: Passes over the training images at most; None derives them from their number.
+        minutes: Time budget, from the start of training to the evaluated model. The larger of two
+            fractions, steps done and time used, drives the learning rates, the image size and
+            freezing; None for no budget.
+        batch_size: Images per step.
+        initial_scale: Image size in the first half of training, as a fraction of ``model.size``;
+            it then grows to the full size. 1 trains at the full size throughout.
         optimizer: ``adamw`` or ``adam``.
         schedule: ``one_cycle``, or ``exponential``: times ``decay_rate`` every ``decay_steps``.
-        decay_rate: Of the exponential schedule.
-        decay_steps: Of the exponential schedule.
-        learning_rate: Highest rate of the heads.
-        backbone_lr_scale: The backbone's rate as a share of that; where absent a half from weights,
-            and 1 from none.
-        layer_decay: The backbone's rate falls by this factor from each stage to the one before it.
-        freeze_backbone_fraction: Share of the steps in which the backbone rests: neither its weights nor its
-            batch statistics move; its schedule begins after them. Where absent 0.3 from weights
-            with 60 images or fewer, and otherwise none.
-        feature_cache_views: In those steps, so many ways to show each image, at the first size; the
-            backbone looks at each once. 0 for a new one each step, as where there are more than
-            1200 in all, or as many as passes.
-        frozen_stages: So many of a pretrained backbone's first stages, its stem the first of them,
-            never learn: neither their weights nor their batch statistics move. From no weights,
-            all learn.
-        weight_decay: AdamW's, for weights of two dimensions and more.
-        warmup_fraction: Share of the steps in which the rate rises.
-        ema_decay: Of the moving average of the weights that is validated and kept; 0 for none.
-        patience: Epochs without a better validation figure before training ends; 0 for no end.
-        validate_every: Passes from one validation and its checkpoint to the next, as far as that
-            divides the epochs; where absent one, or as many as make 20 steps.
-        checkpoint: Whose weights are kept: of the ``best`` epoch on the validation images, of the
-            ``last``, or ``auto``: of the best where enough images (50) tell which that is.
-        max_grad_norm: Longest gradient.
-        save_every_epoch: Whether each epoch's checkpoint stays on disk.
-        seed: Everything random follows from it.
+        decay_rate: Factor of the exponential schedule.
+        decay_steps: Steps between two factors of the exponential schedule.
+        learning_rate: Highest learning rate of the heads.
+        backbone_lr_scale: Learning rate of the backbone as a multiple of the heads'; None takes
+            0.5 from pretrained weights, and 1 from scratch.
+        layer_decay: Factor from the learning rate of each backbone stage to the one before it.
+        freeze_backbone_fraction: Fraction of training in which the backbone is frozen, its batch
+            statistics included; its schedule begins afterwards. None takes 0.3 from pretrained
+            weights with 60 images or fewer, and otherwise 0.
+        feature_cache_views: Augmented views per image while the backbone is frozen: their features
+            are computed once and cached. 0 for no cache, which is also the case with more than
+            1200 views in all, or no more passes than views.
+        frozen_stages: Number of first stages of a pretrained backbone, the stem included, that
+            never learn, their batch statistics included; from scratch, all stages learn.
+        weight_decay: AdamW's, for weights of two or more dimensions.
+        warmup_fraction: Fraction of the steps in which the learning rate rises.
+        ema_decay: Decay of the moving average of the weights, which is validated and saved; 0 for
+            no average.
+        patience: Epochs without a better validation metric before training stops; 0 never stops.
+        validate_every: Passes between validations, each with a checkpoint, rounded to a divisor of
+            the epochs; None takes one pass, or as many as make 20 steps.
+        checkpoint: The weights that are exported: those of the ``best`` epoch on the validation
+            images, of the ``last``, or ``auto``: the best if at least 50 validation images have a
+            box, else the last.
+        max_grad_norm: Maximum gradient norm.
+        save_every_epoch: Whether to keep the checkpoint of every epoch.
+        seed: Seed of everything random.
     """
 
     epochs: Annotated[int, Field(ge=1)] | None = None
     minutes: Positive | None = None
-    batch_size: Annotated[int, Field(ge=1)] = 32
-    initial_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
+    batch_size: Annotated[int, Field(ge=1)] = 32  # not tuned
+    initial_scale: Annotated[float, Field(gt=0, le=1)] = (
+        1.0  # 0.67 in the recipe default: ablations
+    )
     optimizer: Literal["adamw", "adam"] = "adamw"
     schedule: Literal["one_cycle", "exponential"] = "one_cycle"
-    decay_rate: Share = 0.8
+    decay_rate: Fraction = 0.8  # with its steps as in the source of resnet50-gap-mse
     decay_steps: Annotated[int, Field(ge=1)] = 3600
-    learning_rate: Positive = 2e-3
+    learning_rate: Positive = 2e-3  # not tuned
     backbone_lr_scale: Weight | None = None
-    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0  # 0.8 gains nothing in the ablations
     freeze_backbone_fraction: Annotated[float, Field(ge=0, lt=1)] | None = None
-    feature_cache_views: Annotated[int, Field(ge=0)] = 20
-    frozen_stages: Annotated[int, Field(ge=0)] = 0
-    weight_decay: Weight = 0.05
-    warmup_fraction: Share = 0.1
-    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.98
+    feature_cache_views: Annotated[int, Field(ge=0)] = 20  # decision 13 in docs/decisions
+    frozen_stages: Annotated[int, Field(ge=0)] = 0  # 3 in the recipe default: ablations
+    weight_decay: Weight = 0.05  # not tuned
+    warmup_fraction: Fraction = 0.1  # not tuned
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.98  # no gain, no loss in the ablations
     patience: Annotated[int, Field(ge=0)] = 0
     validate_every: Annotated[int, Field(ge=1)] | None = None
-    checkpoint: Literal["auto", "best", "last"] = "auto"
-    max_grad_norm: Positive = 5.0
+    checkpoint: Literal["auto", "best", "last"] = "auto"  # decision 9 in docs/decisions
+    max_grad_norm: Positive = 5.0  # not tuned
     save_every_epoch: bool = False
     seed: Annotated[int, Field(ge=0)] = 0
 
 
 class AugmentSettings(Section):
-    """``[augment]``: how training images are varied, with their boxes.
+    """``[augment]``: augmentation of training images with their boxes and keypoints.
 
     Attributes:
-        geometric_probability: Share of the images that are cropped or zoomed out.
-        min_scale: The smallest crop, as a share of each side.
-        max_scale: The largest window, as a share of each side; above 1 the image is zoomed out.
+        geometric_probability: Probability that an image is cropped or zoomed out.
+        min_scale: Width and height of the smallest crop, as a fraction of the image's.
+        max_scale: Width and height of the largest window, as a fraction of the image's; above 1
+            the image is zoomed out.
         max_aspect_change: Largest change of width against height, as a factor.
-        max_truncation: Largest share of each of the box's sides that a crop may leave out.
-        rotate: Largest angle by which an image is turned, in degrees; for keypoints alone, since a box
-            that is turned is no longer tight.
-        flip: Share mirrored left to right.
-        brightness: Largest change, as a share of white.
-        contrast: Largest change, as a share.
-        saturation: Largest change, as a share.
-        grayscale: Share turned grey.
+        max_truncation: Largest fraction of the box's width or height that a crop may cut off.
+        rotate: Largest rotation in degrees; for the box head ``hull`` alone, since a rotated box
+            is no longer tight.
+        flip: Probability of mirroring left to right.
+        brightness: Largest change, as a fraction of white.
+        contrast: Largest relative change.
+        saturation: Largest relative change.
+        grayscale: Probability of conversion to grayscale.
     """
 
-    geometric_probability: Share = 0.9
+    # The ablations turn off crops and zooms (a loss of 0.03 on small subjects), mirroring (0.02)
+    # and colours (no difference). The single limits and probabilities are not tuned.
+    geometric_probability: Fraction = 0.9
     min_scale: Annotated[float, Field(gt=0, le=1)] = 0.4
     max_scale: Annotated[float, Field(ge=1)] = 1.5
     max_aspect_change: Annotated[float, Field(ge=1)] = 1.25
     max_truncation: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
     rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
-    flip: Share = 0.5
-    brightness: Share = 0.25
-    contrast: Share = 0.3
-    saturation: Share = 0.3
-    grayscale: Share = 0.05
+    flip: Fraction = 0.5
+    brightness: Fraction = 0.25
+    contrast: Fraction = 0.3
+    saturation: Fraction = 0.3
+    grayscale: Fraction = 0.05

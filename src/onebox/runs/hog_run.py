@@ -10,6 +10,7 @@ from onebox.disk import check_space
 from onebox.errors import OneboxError
 from onebox.progress import Listener
 from onebox.recipes.recipe import Recipe
+from onebox.runs.folder import HOG_MODEL
 from onebox.runs.results import (
     Run,
     evaluate_model,
@@ -19,8 +20,6 @@ from onebox.runs.results import (
     write_results,
 )
 from onebox.structures import Dataset
-
-MODEL = "model.npz"
 
 _PACKAGES = ("onebox", "scikit-image", "scikit-learn", "numpy")
 _BYTES = 16 * 2**20  # of the machines of a hundred classes, twice
@@ -51,13 +50,13 @@ def train(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> Ru
     )
     localizer = _fit(data, recipe, folder, listener)
     write_recipe(recipe, folder)
-    model = folder / MODEL
+    model = folder / HOG_MODEL
     model_file.save(localizer, model)
     reports = evaluate_model(model, data, listener)
     card = dataclasses.replace(localizer.card, metrics=metrics_by_split(reports))
     model_file.save(localizer.with_card(card), model)
     metrics = write_results(folder, data, reports, _report_facts(localizer, model))
-    return Run(folder, metrics, epochs=0, model_name=MODEL)
+    return Run(folder, metrics, epochs=0, model_name=HOG_MODEL)
 
 
 def _fit(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> HogLocalizer:

@@ -1,7 +1,6 @@
-"""Checks before training: the data, its classes, and the folder of the run."""
+"""Checks of the data before training: its images, boxes and classes."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from onebox.errors import DataError, SettingError, shorten, suggest
 from onebox.formats.splitting import hold_out_validation
@@ -69,31 +68,3 @@ def check_classes(data: Dataset, recipe: Recipe) -> None:
             f"[data] classes names {shorten(missing)}, and no training image of {name} shows that. "
             "Add such images, or remove the name."
         )
-
-
-def choose_folder(out: Path | None, data: Dataset) -> Path:
-    """The folder of a new run: the user's, or the next free name below ``runs``.
-
-    Raises:
-        SettingError: If the user's folder is not empty.
-    """
-    if out is not None:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise SettingError(
-                f"--out {out}: exists and is not an empty folder. Choose another, remove it, or go "
-                f"on with what is there by --resume {out}."
-            )
-        return out
-    stem = _stem(data.name)
-    number = 1
-    while (folder := Path("runs") / f"{stem}-{number}").exists():
-        number += 1
-    return folder
-
-
-def _stem(name: str) -> str:
-    """A folder name from what the user asked to read; a label file is named by its folder."""
-    path = Path(name.replace(":", "-"))
-    word = path.resolve().parent.name if path.suffix else path.name
-    kept = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in word)
-    return kept.strip("-") or "run"

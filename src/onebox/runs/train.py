@@ -19,8 +19,9 @@ from onebox.progress import Listener, Listeners
 from onebox.recipes.loading import read_recipe
 from onebox.recipes.recipe import Recipe
 from onebox.runs import hog_run
+from onebox.runs.folder import check_folder, choose_folder
 from onebox.runs.options import RunOptions
-from onebox.runs.preflight import check_classes, check_data, choose_folder
+from onebox.runs.preflight import check_classes, check_data
 from onebox.runs.results import Run
 from onebox.structures import Dataset
 
@@ -67,6 +68,7 @@ def run(data: Dataset, recipe: Recipe | str | Path, options: RunOptions, listene
     Raises:
         OneboxError: As `train`, and its children.
     """
+    check_folder(options.out, options.resume)
     data = check_data(data, listener.note)
     for note in data.notes:
         listener.note(note)
@@ -74,7 +76,7 @@ def run(data: Dataset, recipe: Recipe | str | Path, options: RunOptions, listene
     check_classes(data, settings)
     if settings.hog is not None:
         _check_hog_options(options)
-        return hog_run.train(data, settings, choose_folder(options.out, data), listener)
+        return hog_run.train(data, settings, choose_folder(options.out, data.name), listener)
     return _import_train_network()(data, settings, options, listener)
 
 

@@ -20,9 +20,8 @@ from onebox.learning.networks.network import Network
 from onebox.progress import Listener, Listeners
 from onebox.recipes.loading import read_recipe
 from onebox.recipes.recipe import Recipe
-from onebox.runs import hog_run
+from onebox.runs.folder import check_resumable, choose_folder, last_checkpoint
 from onebox.runs.options import RunOptions
-from onebox.runs.preflight import choose_folder
 from onebox.runs.results import Run, write_recipe
 from onebox.structures import Dataset
 
@@ -70,7 +69,7 @@ def train_network(data: Dataset, recipe: Recipe, options: RunOptions, listener: 
 
 
 def _prepare(data: Dataset, recipe: Recipe, options: RunOptions) -> PreparedRun:
-    folder = choose_folder(options.out, data)
+    folder = choose_folder(options.out, data.name)
     initial = find_start(resolve(recipe, data), options.weights)
     presence = learns_presence(initial.recipe, data)
     network = initial.network(len(data.classes), _count_keypoints(data), presence=presence)
@@ -84,16 +83,7 @@ def _prepare_resumed(data: Dataset, folder: Path) -> PreparedRun:
     Raises:
         SettingError: If the folder holds no run to resume, or one of other classes.
     """
-    if (folder / hog_run.MODEL).is_file():
-        raise SettingError(
-            f"--resume {folder}: HOG windows are trained in one go and have no checkpoints to "
-            "resume from. Start a new run."
-        )
-    last = folder / "checkpoints" / "last.safetensors"
-    if not last.is_file():
-        raise SettingError(
-            f"--resume {folder}: holds no checkpoints/last.safetensors to resume from."
-        )
+    check_resumable(folder)
     recipe = read_recipe(folder / "recipe.toml")
     facts = _read_facts(folder)
     if facts["classes"] != list(data.classes):
@@ -107,7 +97,7 @@ def _prepare_resumed(data: Dataset, folder: Path) -> PreparedRun:
         keypoints=_count_keypoints(data),
         presence=learns_presence(recipe, data),
     )
-    return PreparedRun(folder, recipe, network, facts["weights"], last)
+    return PreparedRun(folder, recipe, network, facts["weights"], last_checkpoint(folder))
 
 
 def _reserve_s(

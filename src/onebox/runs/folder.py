@@ -1,0 +1,79 @@
+"""The folder of a training run: which one a new run takes, and which ones can be resumed."""
+
+from pathlib import Path
+
+from onebox.errors import SettingError
+
+HOG_MODEL = "model.npz"
+"""The model file of a HOG run."""
+
+
+def check_folder(out: Path | None, resume: Path | None) -> None:
+    """Check the folder of a run before anything is read or imported, which takes seconds.
+
+    Raises:
+        SettingError: If a new run cannot be written to ``out``, or ``resume`` cannot be resumed.
+    """
+    if out is not None:
+        choose_folder(out, "")
+    if resume is not None:
+        check_resumable(resume)
+
+
+def choose_folder(out: Path | None, data_name: str) -> Path:
+    """Return the folder of a new run: the user's, or the next free name below ``runs``.
+
+    Args:
+        out: The user's folder, new or empty.
+        data_name: What the data was read from; the free name begins with it.
+
+    Raises:
+        SettingError: If the user's folder is a file or is not empty.
+    """
+    if out is not None:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise SettingError(
+                f"--out {out}: exists and is not an empty folder. Choose another, remove it, or "
+                f"resume the run in it with --resume {out}."
+            )
+        return out
+    stem = _stem(data_name)
+    number = 1
+    while (folder := Path("runs") / f"{stem}-{number}").exists():
+        number += 1
+    return folder
+
+
+def check_resumable(folder: Path) -> None:
+    """Check that a folder holds a run that can be resumed.
+
+    Raises:
+        SettingError: If it holds a HOG run, no checkpoint or no recipe.
+    """
+    if (folder / HOG_MODEL).is_file():
+        raise SettingError(
+            f"--resume {folder}: HOG windows are trained in one go and have no checkpoints to "
+            "resume from. Start a new run."
+        )
+    if not last_checkpoint(folder).is_file():
+        raise SettingError(
+            f"--resume {folder}: holds no checkpoints/last.safetensors to resume from."
+        )
+    if not (folder / "recipe.toml").is_file():
+        raise SettingError(
+            f"--resume {folder}: holds no recipe.toml, and a run cannot be resumed without it. "
+            "Start a new run."
+        )
+
+
+def last_checkpoint(folder: Path) -> Path:
+    """Return the path of the checkpoint that a run in this folder resumes from."""
+    return folder / "checkpoints" / "last.safetensors"
+
+
+def _stem(name: str) -> str:
+    """Make a folder name of the data's name; a label file is named after its folder."""
+    path = Path(name.replace(":", "-"))
+    word = path.resolve().parent.name if path.suffix else path.name
+    kept = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in word)
+    return kept.strip("-") or "run"
