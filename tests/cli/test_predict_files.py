@@ -205,7 +205,7 @@ def test_an_interrupt_keeps_what_is_done_and_says_how_to_continue(
         code, out, err = run(*words)
     assert (code, out) == (130, "")
     assert "note: stopped after 2 sources." in err
-    assert "p has 2 answers. Go on with the same words and --continue." in err
+    assert "p has 2 predictions. Run the same command with --continue to go on." in err
     assert sorted(path.name for path in place.iterdir()) == ["in", "p"]
     assert run(*words, "--continue")[0] == 0
     found = (
@@ -290,7 +290,7 @@ def test_an_interrupt_while_waiting_for_a_list_ends_at_once(bright_file, place):
         wait_for_lines(journal_path(Path("p.csv")), 3)
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE_S) == 130
-        assert "Go on with the same words and --continue" in process.stderr.read()
+        assert "Run the same command with --continue" in process.stderr.read()
     assert names() == ALL[: len(names())]
     assert len(names()) >= 2
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from onebox import loading
+from onebox.cli import INTERRUPTED
 from onebox.cli.console import is_terminal, print_error, print_note, progress_bar
 from onebox.cli.options import AsJson, ModelFile, Threads
 from onebox.cli.output_checks import prepare_folder, prepare_results
@@ -19,8 +20,6 @@ from onebox.prediction.sources import SourceItem, Sources
 from onebox.prediction.writers import KINDS, Journal, Layout, Row, as_json_line, names_in
 from onebox.structures import Prediction
 from onebox.threads import resolve_threads
-
-_INTERRUPTED = 130
 
 SourceNames = Annotated[
     list[str],
@@ -77,7 +76,7 @@ def predict(
     else:
         is_stopped = _record(job, sources, target, layout, drawing, resume=resume)
     if is_stopped:
-        raise typer.Exit(_INTERRUPTED)
+        raise typer.Exit(INTERRUPTED)
     if unreadable := job.tally.unreadable:
         raise DataError(
             f"{unreadable} of {job.tally.done} sources could not be read; they are named above."
