@@ -29,7 +29,7 @@ HIDDEN = [
         "platformdirs",
     ),
     *("pyarrow", "pytorch_lightning", "safetensors", "scipy", "skimage", "sklearn", "timm"),
-    *("tomli_w", "torch", "torchmetrics", "torchvision"),
+    *("torch", "torchmetrics", "torchvision"),
 ]
 COUNTS = {"train": 2, "val": 1, "test": 3}
 LINES = {
