@@ -7,10 +7,10 @@ import onebox
 NAMES = [
     "DataError",
     "Dataset",
+    "ImageError",
     "Localizer",
     "ModelError",
     "OneboxError",
-    "ImageError",
     "Prediction",
     "Recipe",
     "Report",
@@ -47,3 +47,4 @@ def test_a_name_that_needs_the_training_install_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(onebox.importlib, "import_module", without_torch)
     with pytest.raises(onebox.OneboxError, match=r"needs the package 'torch'.*onebox\[train\]"):
         _ = onebox.train
+    assert not hasattr(onebox, "train")

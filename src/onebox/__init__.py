@@ -13,18 +13,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from onebox.errors import DataError, ImageError, ModelError, OneboxError, SettingError
-from onebox.evaluation import Report, evaluate
-from onebox.formats import write
-from onebox.loading import load
-from onebox.reading import read
-from onebox.runtime import Localizer
-from onebox.structures import Dataset, Prediction, Sample
 
 if TYPE_CHECKING:
+    from onebox.evaluation import Report, evaluate
+    from onebox.formats import write
+    from onebox.loading import load
+    from onebox.localizer import Localizer
+    from onebox.reading import read
     from onebox.recipes.loading import read_recipe
     from onebox.recipes.recipe import Recipe
     from onebox.runs.results import Run
     from onebox.runs.train import train
+    from onebox.structures import Dataset, Prediction, Sample
 
 __version__ = "0.1.0"
 
@@ -49,22 +49,43 @@ __all__ = [
     "write",
 ]
 
-# What needs PyTorch, or settings that only training needs, is imported when it is first asked for.
-_LATER = {
+# Imported when they are first asked for: `import onebox` then takes no time, only training imports
+# PyTorch, and the command line can end quietly when Ctrl-C comes during the imports.
+_MODULE_OF = {
+    "Dataset": "onebox.structures",
+    "Localizer": "onebox.localizer",
+    "Prediction": "onebox.structures",
     "Recipe": "onebox.recipes.recipe",
+    "Report": "onebox.evaluation",
     "Run": "onebox.runs.results",
+    "Sample": "onebox.structures",
+    "evaluate": "onebox.evaluation",
+    "load": "onebox.loading",
+    "read": "onebox.reading",
     "read_recipe": "onebox.recipes.loading",
     "train": "onebox.runs.train",
+    "write": "onebox.formats",
 }
+_OF_TRAINING = ("Run", "train")
+
+
+class _NotInstalledError(OneboxError, AttributeError):
+    """A name that the light install lacks; an `AttributeError`, so that `hasattr` is False."""
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401
-    if name not in _LATER:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module 'onebox' has no attribute '{name}'")
     try:
-        return getattr(importlib.import_module(_LATER[name]), name)
+        return getattr(importlib.import_module(_MODULE_OF[name]), name)
     except ModuleNotFoundError as error:
-        raise OneboxError(
+        if name not in _OF_TRAINING:
+            raise
+        raise _NotInstalledError(
             f"onebox.{name} needs the package '{error.name}', which the light install leaves out. "
             "Install it with: pip install 'onebox[train]'"
         ) from error
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
