@@ -50,7 +50,7 @@ def test_the_metrics_are_what_the_predictions_add_up_to(run, model_file, labels)
     predicted = [localizer.predict(sample.image).box for sample in samples]
     truth = [sample.box for sample in samples]
     ious = [overlap(*pair) for pair in zip(predicted, truth, strict=True)]
-    mean = [64 * edge for edge in localizer.mean_box]
+    mean = [64 * edge for edge in localizer.card.mean_box]
     floor = [overlap(mean, box) for box in truth]
     assert metrics["images"] == 5
     assert metrics["mean_iou"] == pytest.approx(sum(ious) / 5)
@@ -155,11 +155,11 @@ def test_info_as_json_is_what_the_localizer_says_of_itself(run, model_file):
     localizer = onebox.load(model_file)
     assert (code, err) == (0, "")
     assert list(facts) == [
-        *("classes", "size", "mean_box", "keypoints", "presence", "refinement"),
+        *("classes", "size", "mean_box", "keypoints", "presence", "refine_margin"),
         *("recipe", "provenance", "metrics", "parts"),
     ]
     assert (facts["classes"], facts["size"]) == (["disc"], 64)
-    assert tuple(facts["mean_box"]) == localizer.mean_box
+    assert tuple(facts["mean_box"]) == localizer.card.mean_box
 
 
 def test_info_has_a_line_a_fact_with_dotted_names(run, model_file):

@@ -82,7 +82,7 @@ def test_a_slower_variant_is_told(latency_ms, said, run, workshop, monkeypatch):
 
 
 def test_too_large_a_loss_ends_with_4_and_its_number(run, workshop, monkeypatch):
-    monkeypatch.setattr(gates, "MOST_LOSS", -1.0)
+    monkeypatch.setattr(gates, "MAX_LOSS", -1.0)
     words = ["export", "model.onnx", "--to", "int8", "--data", "discs", "--out", "small.onnx"]
     code, out, err = run(*words)
     assert (code, out) == (4, "")

@@ -61,7 +61,7 @@ def evaluate(
     if report is not None:
         prepare_file("--report", report, _HTML)
     how = Reading(format_name, on_multiple, on_bad)
-    everything = read_labels(data, how, known_labels=localizer.classes)
+    everything = read_labels(data, how, known_labels=localizer.card.classes)
     for sentence in everything.notes:
         note(sentence)
     samples = _part(everything, split)

@@ -22,7 +22,7 @@ from onebox.cli.options import (
 from onebox.cli.output_checks import prepare_folder
 from onebox.structures import Dataset
 from onebox.variants.comparison import Comparison, Form
-from onebox.variants.pipeline import VARIANTS, make, place_of
+from onebox.variants.pipeline import VARIANTS, default_path, make
 
 _COLUMNS = ("", "size_mb", "latency_ms", "mean_iou", "class_accuracy")
 
@@ -49,7 +49,7 @@ def export(
 ) -> None:
     """Write a variant of a model for another use."""
     check_choice("--to", to, tuple(VARIANTS))
-    place = out or place_of(model, to)
+    place = out or default_path(model, to)
     samples = _read(data, Reading(format_name, on_multiple, on_bad), model)
     if out is not None:
         prepare_folder("--out", out.parent)
@@ -65,7 +65,7 @@ def export(
 def _read(data: str | None, how: Reading, model: Path) -> Dataset | None:
     if data is None:
         return None
-    samples = read_labels(data, how, known_labels=loading.load(model).classes)
+    samples = read_labels(data, how, known_labels=loading.load(model).card.classes)
     for sentence in samples.notes:
         note(sentence)
     return samples

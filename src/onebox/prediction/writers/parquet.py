@@ -25,8 +25,6 @@ _CLASSES = b"onebox.classes"
 _import = partial(require, extra="parquet", purpose="Parquet files")
 
 
-
-
 def _check() -> None:
     _import("pyarrow.parquet")
 
