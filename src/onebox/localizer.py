@@ -14,17 +14,14 @@ class Localizer(Protocol):
     """A loaded model, as `onebox.load` returns it. Threads may share one.
 
     It can be pickled: multiprocessing and Ray send it to other processes.
+
+    Attributes:
+        name: The model file, or what the model is if it was not saved.
+        card: What the model says about itself: class names, keypoints, size, metrics.
     """
 
-    @property
-    def name(self) -> str:
-        """The model file, or what the model is if it was not saved."""
-        ...
-
-    @property
-    def card(self) -> ModelCard:
-        """What the model says about itself: class names, keypoints, size, metrics."""
-        ...
+    name: str
+    card: ModelCard
 
     def predict(self, source: Source) -> Prediction:
         """Predict the subject of one image.
