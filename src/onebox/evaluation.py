@@ -135,11 +135,10 @@ def evaluate(
         DataError: If there is no image, if the keypoints are not the model's, if a label is none
             of the model's classes, or if an image cannot be read; the message lists all of them.
     """
-    _check_labels(data, localizer.card.classes)
-    _check_keypoints(data, localizer.card.keypoints)
-    compare_one = partial(
-        compare, mean_box=localizer.card.mean_box, keypoints=localizer.card.keypoints
-    )
+    card = localizer.card
+    _check_labels(data, card.classes)
+    _check_keypoints(data, card.keypoints)
+    compare_one = partial(compare, mean_box=card.mean_box, keypoints=card.keypoints)
     outcomes: list[Outcome] = []
     problems: list[str] = []
     for done, sample in enumerate(data, start=1):
@@ -153,7 +152,7 @@ def evaluate(
             progress(done, len(data))
     if problems:
         raise DataError(*problems)
-    return summarize(outcomes, localizer.card.classes, keypoints=localizer.card.keypoints)
+    return summarize(outcomes, card.classes, keypoints=card.keypoints)
 
 
 def summarize(
