@@ -224,7 +224,8 @@ def _predict(
 ) -> tuple[Prediction, tuple[int, int]]:
     """The prediction for a sample, and the width and height of its upright image."""
     if isinstance(sample.image, Path):
-        return predict(sample.image), size_of(sample)
+        size_wh = size_of(sample)  # first: an unreadable image is reported once, by its header
+        return predict(sample.image), size_wh
     # Rendered only once: a second rendering might give another size.
     pixels = np.asarray(sample.image)
     return predict(pixels), (int(pixels.shape[1]), int(pixels.shape[0]))
