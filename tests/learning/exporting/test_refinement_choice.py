@@ -73,7 +73,7 @@ def measured(bright_file, monkeypatch):
 
         def evaluate(localizer, data):
             evaluated.append(data)
-            outcomes = [SimpleNamespace(iou=iou) for iou in ious[localizer.card.refinement]]
+            outcomes = [SimpleNamespace(iou=iou) for iou in ious[localizer.card.refine_margin]]
             return SimpleNamespace(outcomes=outcomes[: len(data)])
 
         monkeypatch.setattr(refinement_choice, "evaluate", evaluate)
