@@ -120,4 +120,4 @@ def test_data_without_validation_images_ends_with_3(run, workshop):
     labels.write_text(labels.read_text().replace(",val\n", ",test\n"))
     code, _, err = run("export", "model.onnx", "--to", "int8", "--data", labels)
     assert code == 3
-    assert "has no validation images, on which 'int8' is measured" in err
+    assert "has no validation images, and 'int8' is measured on them" in err
