@@ -20,7 +20,6 @@ from numpy import ndarray
 import onebox
 import runs
 from onebox import images
-from onebox.evaluation import Predictor
 
 _DATA = ("raccoon", "pets", "caltech3")
 _FEW = "raccoon-30"  # 30 of its training images, drawn by the seed, and none to validate
@@ -87,8 +86,7 @@ class Mirrored:
 
     def __init__(self, localizer: onebox.Localizer) -> None:
         self._localizer = localizer
-        self.classes, self.mean_box = localizer.classes, localizer.mean_box
-        self.keypoints = localizer.keypoints
+        self.name, self.card = f"{localizer.name}, mirrored", localizer.card
 
     def predict(self, source: Path | ndarray) -> onebox.Prediction:
         """The answer for the image, with the mean of both boxes."""
@@ -106,7 +104,7 @@ class Mirrored:
 _AGAINST = {_WHOLE: _LARGER, _AS_LONG: _LARGER}
 
 # Another way to ask the models of the default.
-_ASKED: dict[str, Callable[[onebox.Localizer], Predictor]] = {
+_ASKED: dict[str, Callable[[onebox.Localizer], onebox.Localizer]] = {
     "second look, 1.4": lambda localizer: localizer.with_refinement(1.4),
     "second look, 1.7": lambda localizer: localizer.with_refinement(1.7),
     "mirrored too": Mirrored,
@@ -183,7 +181,7 @@ def _source(data: str, seed: int, options: argparse.Namespace) -> str | Path:
     return runs.fewer(Path(labels), 30, seed, options.keep / f"{_FEW}-{seed}.csv")
 
 
-def _overlaps(predictor: Predictor, source: str | Path) -> dict[str, list[float]]:
+def _overlaps(predictor: onebox.Localizer, source: str | Path) -> dict[str, list[float]]:
     """One for each image of a split with a box, in the order of the label file."""
     data = onebox.read(source, on_bad="skip")
     parts = {split: data.part(split) for split in ("val", "test")}

@@ -12,8 +12,7 @@ from turns import interleaved
 
 from onebox import images
 from onebox.outputs import INPUT, OUTPUTS
-from onebox.runtime import Localizer, load
-from onebox.sessions import Sessions
+from onebox.runtime import NetworkLocalizer, load
 from onebox.threads import available_threads
 
 _SHAPES = ((224, 224), (480, 640))
@@ -35,20 +34,16 @@ def main() -> None:
 
 def timed(model: Path, threads: int, runs: int) -> Iterator[Row]:
     """A row for each array and competitor; ``above`` is by how much it is slower than the bare."""
-    # One session for all competitors: two would fight for the cores.
-    sessions = Sessions(model, threads)
-    facts = load(model, threads=threads).card
-    localizer = Localizer(sessions, facts, str(model)).with_refinement(None)
+    localizer = load(model, threads=threads).with_refinement(None)
     for height, width in _SHAPES:
-        yield from _rows(localizer, sessions, (height, width), runs)
+        yield from _rows(localizer, (height, width), runs)
 
 
-def _rows(
-    localizer: Localizer, sessions: Sessions, shape: tuple[int, int], runs: int
-) -> Iterator[Row]:
+def _rows(localizer: NetworkLocalizer, shape: tuple[int, int], runs: int) -> Iterator[Row]:
     array = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
     shrunk = images.load(array, at_least=localizer.card.size).pixels
-    run = sessions.single.run
+    # One session for all competitors: two would fight for the cores.
+    run = localizer.engine.session.run
     competitors: dict[str, Callable[[], object]] = {
         "predict": lambda: localizer.predict(array),
         "session.run": lambda: run(OUTPUTS, {INPUT: array[None]}),
@@ -60,7 +55,7 @@ def _rows(
         median, high = percentiles(measured)
         size = f"{shape[0]}x{shape[1]}"
         yield {
-            "threads": sessions.threads,
+            "threads": localizer.engine.threads,
             "array": size,
             "what": name,
             "median": median,

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from onebox.learning.exporting.onnx_export import PARITY_IMAGES, export
+from onebox.learning.exporting.onnx_export import export
 from onebox.learning.networks.network import Network
 from onebox.model_card import ModelCard
+from onebox.parity import PARITY_IMAGES
 from onebox.recipes.loading import read_recipe
 
 

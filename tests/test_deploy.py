@@ -1,4 +1,4 @@
-"""The programs of docs/deploy.md, run as they stand there, answer as ``predict`` does."""
+"""The programs of docs/deploy.md, run as they stand there, predict as ``predict`` does."""
 
 import ast
 import contextlib
@@ -30,6 +30,8 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PATIENCE_S = 300
 EDGES_PX = 0.5
 
+pytestmark = pytest.mark.train
+
 
 def block(name, language):
     """The fenced block under a comment that names it."""
@@ -41,17 +43,17 @@ def block(name, language):
 # --- models and images -----------------------------------------------------------------------
 
 
-def with_presence(model, share):
+def with_presence(model, fraction):
     """Give a graph a second class and a presence, both of the numbers that it has already.
 
-    Class 0 has a quarter of the probability and class 1 the rest; the presence is a share of the
-    score's root, so that it differs from look to look and the score's share in it does not cancel.
+    Class 0 has a quarter of the probability and class 1 the rest. The presence is a fraction of the
+    square root of the score: it differs between the passes and does not cancel out of the score.
     """
     graph = model.graph
     for node in graph.node:
         for names in (node.input, node.output):
             names[:] = ["only" if name == "probability" else name for name in names]
-    constants = {"quarter": 0.25, "rest": 0.75, "share": share}
+    constants = {"quarter": 0.25, "rest": 0.75, "fraction": fraction}
     for name, value in constants.items():
         graph.initializer.append(onnx.numpy_helper.from_array(np.float32(value), name))
     make = onnx.helper.make_node
@@ -61,7 +63,7 @@ def with_presence(model, share):
             make("Mul", ["only", "rest"], ["second"]),
             make("Concat", ["first", "second"], ["probability"], axis=1),
             make("Sqrt", ["score"], ["root"]),
-            make("Mul", ["root", "share"], ["presence"]),
+            make("Mul", ["root", "fraction"], ["presence"]),
         ]
     )
     outputs = {output.name: output for output in graph.output}
@@ -73,15 +75,15 @@ def with_presence(model, share):
 
 
 @pytest.fixture
-def looking_twice(model_file, tmp_path):
-    """Make ``model.onnx`` with two classes, a presence and a second look."""
+def with_refinement(model_file, tmp_path):
+    """Make ``model.onnx`` with two classes, a presence and a refinement pass."""
 
-    def make(share):
+    def make(fraction):
         path, known = tmp_path / "model.onnx", onebox.load(model_file).card
         model = onnx.load(model_file)
-        with_presence(model, share)
-        facts = ModelCard(("ring", "disc"), known.size, presence=True, refinement=1.4)
-        onnx.helper.set_model_props(model, {METADATA_KEY: facts.as_json()})
+        with_presence(model, fraction)
+        card = ModelCard(("ring", "disc"), known.size, presence=True, refine_margin=1.4)
+        onnx.helper.set_model_props(model, {METADATA_KEY: card.as_json()})
         onnx.save(model, path)
         return path
 
@@ -89,8 +91,8 @@ def looking_twice(model_file, tmp_path):
 
 
 @pytest.fixture
-def looking_once(model_file, tmp_path):
-    """``model.onnx`` as it was trained: one class, one look."""
+def without_refinement(model_file, tmp_path):
+    """``model.onnx`` as it was trained: one class, one pass."""
     return shutil.copy(model_file, tmp_path / "model.onnx")
 
 
@@ -124,16 +126,16 @@ def save(image, path, *, turned=False):
     image.save(path, quality=95, exif=exif)
 
 
-def parts_of(said):
+def parse_line(printed):
     """Label, score and box of ``label score x_min y_min x_max y_max``."""
-    label, *numbers = re.sub(r"[\[\]]", " ", said).split()
+    label, *numbers = re.sub(r"[\[\]]", " ", printed).split()
     score, *box = map(float, numbers)
     return label, score, box
 
 
-def agree(said, prediction):
-    """See that a program said what ``predict`` answers."""
-    label, score, box = parts_of(said)
+def check_same(printed, prediction):
+    """Check that a program printed what ``predict`` gives."""
+    label, score, box = parse_line(printed)
     assert label == prediction.label
     assert score == pytest.approx(prediction.score, abs=0.005)
     assert box == pytest.approx(prediction.box, abs=EDGES_PX)
@@ -147,7 +149,7 @@ def statements(program):
 
 
 def whole_program():
-    """The second look put where the document says: before the last two lines."""
+    """The program with the refinement where the page says: before the last two lines."""
     *first, box_line, last = statements(block("python", "python"))
     return "\n".join([*first, block("python, second look", "python"), box_line, last])
 
@@ -186,37 +188,37 @@ def on_image(program, name):
 
 @pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize("kind", sorted(IMAGES))
-def test_ten_lines_answer_as_predict_does(kind, turned, looking_once, tmp_path):
+def test_ten_lines_predict_as_predict_does(kind, turned, without_refinement, tmp_path):
     image, name = IMAGES[kind]
     save(image, tmp_path / name, turned=turned)
-    said = run_program(on_image(block("python", "python"), name), tmp_path)
-    agree(said, onebox.load(looking_once).predict(tmp_path / name))
+    printed = run_program(on_image(block("python", "python"), name), tmp_path)
+    check_same(printed, onebox.load(without_refinement).predict(tmp_path / name))
 
 
 @pytest.mark.parametrize(
-    ("image", "share", "is_seen_twice"),
+    ("image", "fraction", "is_refined"),
     [
         pytest.param(LARGE, 0.9, True, id="a subject with room around it"),
         pytest.param(FILLED, 0.9, False, id="a subject that nearly fills the frame"),
         pytest.param(LARGE, 0.3, False, id="no subject"),
     ],
 )
-def test_the_second_look_is_that_of_predict(image, share, is_seen_twice, looking_twice, tmp_path):
+def test_the_refined_box_is_that_of_predict(image, fraction, is_refined, with_refinement, tmp_path):
     save(image, tmp_path / "cat.png")
-    prediction = onebox.load(looking_twice(share)).predict(tmp_path / "cat.png")
-    agree(run_program(on_image(whole_program(), "cat.png"), tmp_path), prediction)
+    prediction = onebox.load(with_refinement(fraction)).predict(tmp_path / "cat.png")
+    check_same(run_program(on_image(whole_program(), "cat.png"), tmp_path), prediction)
     assert prediction.label == "disc"
-    # Else the test could not tell a second look from none.
+    # Otherwise the test could not tell a refined box from a first one.
     once = run_program(on_image(block("python", "python"), "cat.png"), tmp_path)
-    _, _, box = parts_of(once)
-    assert (box != pytest.approx(prediction.box, abs=EDGES_PX)) is is_seen_twice
+    _, _, box = parse_line(once)
+    assert (box != pytest.approx(prediction.box, abs=EDGES_PX)) is is_refined
 
 
 # --- a page ------------------------------------------------------------------------------------
 
 
 class Site(SimpleHTTPRequestHandler):
-    """A folder, and a place where its page says what it found."""
+    """A folder as a site, and a queue that takes what its page posts."""
 
     def __init__(self, *given, told, **named):
         self.told = told
@@ -229,12 +231,12 @@ class Site(SimpleHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *given):
-        """Say nothing."""
+        """Print nothing."""
 
 
 @contextlib.contextmanager
 def served(folder):
-    """The address of a folder, and the queue of what its page says."""
+    """The address of a folder, and the queue of what its page posts."""
     told = queue.Queue()
     site = functools.partial(Site, directory=folder, told=told)
     with ThreadingHTTPServer(("127.0.0.1", 0), site) as server:
@@ -263,12 +265,12 @@ def browsing(browser, address, profile):
 
 
 def first_told(told, process):
-    """What the page says first."""
+    """The first line that the page posts."""
     for _ in range(PATIENCE_S):
         with contextlib.suppress(queue.Empty):
             return told.get(timeout=1)
         assert process.poll() is None, "the browser ended by itself"
-    return pytest.fail(f"the page said nothing in {PATIENCE_S} s")
+    return pytest.fail(f"the page printed nothing in {PATIENCE_S} s")
 
 
 @pytest.fixture
@@ -290,7 +292,7 @@ def web_runtime():
 
 @pytest.fixture
 def answer_of_page(browser, web_runtime, tmp_path):
-    """Show the page of the document on an image that lies beside it, and give what it says."""
+    """Show the page of the document on an image beside it, and return what it posts."""
 
     def show(name):
         report = (ROOT / "tests/deploy/report.js").read_text("utf-8")
@@ -307,25 +309,25 @@ def answer_of_page(browser, web_runtime, tmp_path):
     return show
 
 
-def test_the_page_answers_as_predict_does(looking_once, tmp_path, answer_of_page):
+def test_the_page_predicts_as_predict_does(without_refinement, tmp_path, answer_of_page):
     save(LARGE, tmp_path / "cat.jpg", turned=True)  # 304 // 64: the decoder shrinks it to a quarter
-    prediction = onebox.load(looking_once).predict(tmp_path / "cat.jpg")
-    agree(answer_of_page("cat.jpg"), prediction)
+    prediction = onebox.load(without_refinement).predict(tmp_path / "cat.jpg")
+    check_same(answer_of_page("cat.jpg"), prediction)
 
 
-def test_the_page_looks_twice_as_predict_does(looking_twice, tmp_path, answer_of_page):
+def test_the_page_refines_as_predict_does(with_refinement, tmp_path, answer_of_page):
     transparent = LARGE.copy()
     transparent.putalpha(200)  # laid over white: a white disc on grey
     save(transparent, tmp_path / "cat.png")
-    prediction = onebox.load(looking_twice(0.9)).predict(tmp_path / "cat.png")
-    agree(answer_of_page("cat.png"), prediction)
+    prediction = onebox.load(with_refinement(0.9)).predict(tmp_path / "cat.png")
+    check_same(answer_of_page("cat.png"), prediction)
 
 
 # --- what else the document says ---------------------------------------------------------------
 
 
-def test_the_table_names_what_the_file_takes_and_gives(looking_twice):
-    session = onnxruntime.InferenceSession(looking_twice(0.9))
+def test_the_table_names_what_the_file_takes_and_gives(with_refinement):
+    session = onnxruntime.InferenceSession(with_refinement(0.9))
     rows = re.findall(r"^\| (in|out) \| `(\w+)` \| (\w+) \| \(([^)]*)\)", PAGE, re.MULTILINE)
     documented = {name: (way, kind, shape.count(",") + 1) for way, name, kind, shape in rows}
     kinds = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
@@ -340,7 +342,7 @@ def test_the_table_names_what_the_file_takes_and_gives(looking_twice):
     assert list(documented.items()) == list(found.items())
 
 
-def test_the_version_of_the_metadata_is_the_one_that_is_documented(looking_once):
-    metadata = onnxruntime.InferenceSession(looking_once).get_modelmeta().custom_metadata_map
+def test_the_version_of_the_metadata_is_the_one_that_is_documented(without_refinement):
+    metadata = onnxruntime.InferenceSession(without_refinement).get_modelmeta().custom_metadata_map
     assert json.loads(metadata["onebox"])["schema_version"] == SCHEMA_VERSION
     assert f"`schema_version` in the metadata is {SCHEMA_VERSION}." in PAGE

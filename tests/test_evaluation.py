@@ -8,22 +8,23 @@ from PIL import Image
 
 from onebox.errors import DataError
 from onebox.evaluation import Report, evaluate, summarize
+from onebox.localizer import Localizer
 from onebox.metrics import compare
+from onebox.model_card import ModelCard
 from onebox.structures import Box, Dataset, KeypointSet, Prediction, Sample
 
 CLASSES = ("cat", "dog")
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 NAN = float("nan")
+CARD = ModelCard(CLASSES, 64, mean_box=WHOLE)
 
 
 @dataclass
-class Scripted:
+class Scripted(Localizer):
     """A model whose predictions are given, in the order of the images."""
 
     predictions: list[tuple[str, Box]]
-    mean_box: Box | None = WHOLE
-    classes: tuple[str, ...] = CLASSES
-    keypoints: KeypointSet | None = None
+    card: ModelCard = CARD
     seen: list = field(default_factory=list)
 
     def predict(self, source):
@@ -253,10 +254,10 @@ BODY = KeypointSet(("left_hip", "right_shoulder", "head"))
 TRUE_BODY = ((0.0, 0.0, 2), (6.0, 8.0, 1), (20.0, 20.0, 2))
 
 
-class Posed:
+class Posed(Localizer):
     """A model that predicts the same keypoints for every image."""
 
-    classes, mean_box, keypoints = ("man",), None, BODY
+    card = ModelCard(("man",), 64, keypoints=BODY)
 
     def predict(self, source):
         del source

@@ -1,7 +1,6 @@
-"""The light install: predicting and measuring where nothing that training needs can be imported.
+"""The light install: it predicts and evaluates where no package of an extra is installed.
 
-One process of its own hides those packages as if they were not installed, runs every command line,
-and tells how each ended; the tests look at what it told.
+One process hides those packages, runs every command line, and reports how each ended.
 """
 
 import json
@@ -89,6 +88,7 @@ for name, words in lines.items():
             main()
     except SystemExit as ended:
         ends[name] = [ended.code or 0, out.getvalue(), err.getvalue()]
+ends["has"] = {name: hasattr(onebox, name) for name in onebox.__all__}
 ends["imported"] = sorted({name.partition(".")[0] for name in sys.modules} & set(hidden))
 try:
     onebox.train(onebox.read("discs"))
@@ -98,10 +98,12 @@ print(json.dumps(ends))
 """
 )
 
+pytestmark = pytest.mark.train
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Generated discs with labels, and a cut-out of one's own."""
+    """Generated discs with labels, and a cut-out of the user's own."""
     folder = tmp_path_factory.mktemp("light")
     samples = synthetic.dataset("synth:blobs", size=64, counts=COUNTS)
     saved = synthetic.save(samples, folder / "discs", sum(COUNTS.values()))
@@ -127,7 +129,7 @@ def ends(folder, model_file):
     return json.loads(ended.stdout)
 
 
-def test_whatever_the_extras_add_is_hidden():
+def test_all_packages_of_the_extras_are_hidden():
     project = tomllib.loads(Path(__file__).with_name("..").joinpath("pyproject.toml").read_text())
     extras = project["project"]["optional-dependencies"]
     added = [line.partition(">=")[0] for extra in extras.values() for line in extra]
@@ -139,7 +141,7 @@ def test_whatever_the_extras_add_is_hidden():
     assert {module_of.get(name, name.replace("-", "_")) for name in added} <= set(HIDDEN)
 
 
-def test_none_of_what_is_hidden_was_imported_all_the_same(ends):
+def test_no_hidden_package_was_imported(ends):
     assert ends["imported"] == []
 
 
@@ -147,18 +149,18 @@ def test_none_of_what_is_hidden_was_imported_all_the_same(ends):
     "name",
     ["convert", "info", "recipes", "recipes show", "synth blobs", "own cutouts", "help"],
 )
-def test_a_command_that_trains_nothing_needs_only_the_light_install(name, ends):
+def test_a_command_that_does_not_train_needs_only_the_light_install(name, ends):
     code, out, err = ends[name]
     assert (code, err) == (0, "")
     assert out
 
 
-def test_predictions_are_those_of_the_whole_install(ends, folder, model_file):
+def test_predictions_are_those_of_the_full_install(ends, folder, model_file):
     code, out, err = ends["predict"]
     localizer = onebox.load(model_file)
-    said = [json.loads(line) for line in out.splitlines()]
-    assert (code, err, len(said)) == (0, "", 6)
-    for one in said:
+    printed = [json.loads(line) for line in out.splitlines()]
+    assert (code, err, len(printed)) == (0, "", 6)
+    for one in printed:
         prediction = localizer.predict(folder / one["image"])
         assert one["box"] == pytest.approx(prediction.box, abs=1e-3)
 
@@ -176,25 +178,29 @@ def test_a_model_is_measured_with_a_report(ends, folder):
 
 
 @pytest.mark.parametrize("name", ["train", "demo"])
-def test_training_names_the_install_that_it_needs(name, ends, folder):
+def test_training_names_the_extra_that_it_needs(name, ends, folder):
     code, out, err = ends[name]
     assert (code, out) == (1, "")
     assert "pip install 'onebox[train]'" in err
     assert not (folder / "runs").exists()
 
 
-def test_training_from_python_names_the_install_that_it_needs(ends):
+def test_training_from_python_names_the_extra_that_it_needs(ends):
     assert "pip install 'onebox[train]'" in ends["onebox.train"]
 
 
-def test_cutouts_name_the_install_that_they_need(ends, folder):
+def test_every_public_name_can_be_asked_for(ends):
+    assert list(ends["has"]) == onebox.__all__
+
+
+def test_cutouts_name_the_extra_that_they_need(ends, folder):
     code, out, err = ends["synth cutouts"]
     assert (code, out) == (1, "")
     assert "pip install 'onebox[synth]'" in err
     assert not (folder / "cats").exists()
 
 
-def test_labels_by_a_cascade_name_the_install_that_they_need(ends, folder):
+def test_labels_by_a_cascade_name_the_extra_that_they_need(ends, folder):
     code, out, err = ends["annotate"]
     assert (code, out) == (1, "")
     assert "pip install 'onebox[classic]'" in err

@@ -1,19 +1,23 @@
-"""One door to every model file: which reader it goes to, and what is refused."""
+"""Every model file is loaded by the system that made it; other files are refused."""
 
+import pickle
 import shutil
 
 import numpy as np
 import pytest
 
 import onebox
-from onebox import evaluation, loading, synthetic, threads
+from onebox import loading, synthetic, threads
 from onebox.classic.hog_localizer import HogLocalizer
 from onebox.classic.settings import HogSettings
+from onebox.runtime import NetworkLocalizer
 
 pytest.importorskip("skimage")
 pytest.importorskip("sklearn")
 
 from onebox.classic import hog_training, model_file
+
+pytestmark = pytest.mark.train
 
 
 @pytest.fixture(scope="module")
@@ -30,22 +34,17 @@ def model(request, model_file, windows_file):
     return loading.load({"network": model_file, "windows": windows_file}[request.param])
 
 
-def test_a_file_of_windows_is_told_by_its_name_and_all_else_is_a_network(
-    windows_file, model_file, tmp_path
-):
+def test_the_suffix_tells_hog_windows_from_networks(windows_file, model_file, tmp_path):
     shouted = shutil.copy(windows_file, tmp_path / "DISCS.NPZ")
     renamed = shutil.copy(model_file, tmp_path / "discs")
     assert isinstance(onebox.load(str(windows_file)), HogLocalizer)
     assert isinstance(onebox.load(shouted), HogLocalizer)
-    assert isinstance(onebox.load(renamed), onebox.Localizer)
+    assert isinstance(onebox.load(renamed), NetworkLocalizer)
 
 
-def test_every_model_answers_as_evaluation_and_a_caller_expect(model):
-    assert isinstance(model, loading.Model)
-    assert isinstance(model, evaluation.Predictor)
-    assert (model.classes, model.keypoints, model.card.keypoints) == (("disc",), None, None)
-    assert model.card.classes == model.classes
-    assert model.card.mean_box == model.mean_box
+def test_every_model_is_a_localizer(model):
+    assert isinstance(model, onebox.Localizer)
+    assert (model.card.classes, model.card.keypoints) == (("disc",), None)
     assert model.name.endswith(("model.npz", "model.onnx"))
     answer = model.predict(np.zeros((40, 60, 3), np.uint8))
     assert 0 <= answer.box[0] <= answer.box[2] <= 60
@@ -53,7 +52,7 @@ def test_every_model_answers_as_evaluation_and_a_caller_expect(model):
 
 
 @pytest.mark.parametrize("count", [None, 2])
-def test_every_model_answers_many_images_in_order(model, count):
+def test_every_model_predicts_many_images_in_order(model, count):
     sources = [np.zeros((40, 60, 3), np.uint8), b"no image", np.zeros((60, 40, 3), np.uint8)]
     wide, unread, tall = model.predict_many(sources, threads=count)
     assert (wide.prediction, tall.prediction) == (
@@ -63,14 +62,23 @@ def test_every_model_answers_many_images_in_order(model, count):
     assert (unread.prediction, unread.index) == (None, 1)
     with pytest.raises(ValueError, match="threads must be at least 1, got 0"):
         model.predict_many(sources, threads=0)
+    with pytest.raises(ValueError, match="batch must be at least 1, got 0"):
+        model.predict_many(sources, batch=0)
 
 
-def test_threads_of_windows_are_those_that_were_asked_for(windows_file):
+def test_every_model_can_be_sent_to_another_process(model):
+    copy = pickle.loads(pickle.dumps(model))  # noqa: S301 - our own
+    image = np.full((40, 60, 3), 200, np.uint8)
+    assert (copy.name, copy.card) == (model.name, model.card)
+    assert copy.predict(image) == model.predict(image)
+
+
+def test_hog_windows_use_the_threads_asked_for(windows_file):
     assert loading.load(windows_file, threads=3).threads == 3
     assert loading.load(windows_file).threads == threads.available_threads()
 
 
-def test_a_folder_of_windows_brings_the_model_in_it_to_mind(windows_file, model_file):
+def test_the_error_for_a_folder_names_the_model_in_it(windows_file, model_file):
     for file in (windows_file, model_file):
         with pytest.raises(onebox.ModelError) as caught:
             onebox.load(file.parent)
@@ -89,7 +97,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("name", "content", "said"), [(n, *each) for n, each in WRONG.items()])
-def test_what_is_no_model_is_named(name, content, said, tmp_path):
+def test_the_error_for_what_is_not_a_model_names_it(name, content, said, tmp_path):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(onebox.ModelError, match=said) as caught:
@@ -117,3 +125,8 @@ def test_a_model_of_one_kind_under_the_name_of_the_other_is_refused(
     for file, name in ((windows_file, "model.onnx"), (model_file, "model.npz")):
         with pytest.raises(onebox.ModelError, match=r"ONNX|npz"):
             onebox.load(shutil.copy(file, tmp_path / name))
+
+
+def test_hog_windows_take_no_providers(tmp_path):
+    with pytest.raises(onebox.SettingError, match="HOG windows have no providers"):
+        onebox.load(tmp_path / "model.npz", providers=["CPUExecutionProvider"])

@@ -1,4 +1,4 @@
-"""`Localizer.predict_many`: the answers of `predict`, in order, for any number of images."""
+"""`Localizer.predict_many`: the predictions of `predict`, in order, for any number of images."""
 
 from itertools import count, islice
 
@@ -30,7 +30,7 @@ def localizer(bright_file):
     "how", [{}, {"threads": 1}, {"threads": 3}, {"batch": 4}, {"batch": 64, "threads": 1}]
 )
 def test_answers_are_those_of_predict_in_the_order_of_the_sources(localizer, how):
-    # Of four sizes, so that batches fall apart into stacks.
+    # Four sizes, so that a batch is several stacks.
     sources = [grey(5 * n, size_wh=(60 + n % 4, 40)) for n in range(50)]
     answers = list(localizer.predict_many(iter(sources), **how))
     assert [answer.index for answer in answers] == list(range(50))
@@ -42,7 +42,7 @@ def test_answers_are_those_of_predict_in_the_order_of_the_sources(localizer, how
 
 
 @pytest.mark.parametrize("batch", [1, 2, 8])
-def test_any_source_may_be_among_them_and_an_unreadable_one_stops_none(localizer, batch, tmp_path):
+def test_sources_may_be_of_any_kind_and_an_unreadable_one_stops_none(localizer, batch, tmp_path):
     Image.fromarray(grey(51)).save(tmp_path / "a.png")
     content = (tmp_path / "a.png").read_bytes()
     sources = [tmp_path / "a.png", content[:60], tmp_path / "no.png", content, grey(51)]
@@ -55,28 +55,28 @@ def test_any_source_may_be_among_them_and_an_unreadable_one_stops_none(localizer
 
 def test_images_of_one_size_go_through_the_network_together(localizer, monkeypatch):
     shapes = []
-    session = localizer._sessions.single
-    run = session.run
+    engine = localizer.engine
+    run = engine.run
 
-    def watched(outputs, inputs):
-        shapes.append(inputs["image"].shape)
-        return run(outputs, inputs)
+    def watched(images, outputs):
+        shapes.append(images.shape)
+        return run(images, outputs)
 
-    monkeypatch.setattr(session, "run", watched)
+    monkeypatch.setattr(engine, "run", watched)
     sources = [grey(9), grey(9, size_wh=(48, 48)), grey(9), grey(9)]
     assert len(list(localizer.predict_many(sources, batch=3))) == 4
     assert shapes == [(2, 40, 60, 3), (1, 48, 48, 3), (1, 40, 60, 3)]
 
 
-def test_a_model_of_one_image_a_call_is_given_one(write_bright_model, tmp_path):
+def test_a_model_that_takes_one_image_is_given_one_at_a_time(write_bright_model, tmp_path):
     single = onebox.load(write_bright_model(tmp_path / "model.onnx", images=1))
     answers = list(single.predict_many([grey(51)] * 3, batch=3))
     assert [answer.prediction.score for answer in answers] == [pytest.approx(0.2)] * 3
 
 
 @pytest.mark.parametrize("batch", [1, 3])
-def test_second_looks_are_taken_in_streams_too(batch, write_bright_model, tmp_path):
-    file = write_bright_model(tmp_path / "model.onnx", refinement=1.0)
+def test_the_refinement_pass_runs_in_streams_too(batch, write_bright_model, tmp_path):
+    file = write_bright_model(tmp_path / "model.onnx", refine_margin=1.0)
     twice = onebox.load(file, threads=2)
     # The first box is the left upper quarter, all of it white; its own left upper quarter is the
     # second: (0, 0, 15, 10) of 60 x 40.
@@ -88,7 +88,7 @@ def test_second_looks_are_taken_in_streams_too(batch, write_bright_model, tmp_pa
     assert [first, second, last] == [twice.predict(source) for source in sources]
 
 
-def test_an_endless_source_is_answered_as_long_as_anyone_asks(localizer):
+def test_an_endless_source_is_predicted_as_long_as_the_caller_asks(localizer):
     endless = (grey(number % 256) for number in count())
     answers = localizer.predict_many(endless)
     scores = [round(answer.prediction.score * 255) for answer in islice(answers, 300)]
@@ -96,7 +96,7 @@ def test_an_endless_source_is_answered_as_long_as_anyone_asks(localizer):
     assert scores == [number % 256 for number in range(300)]
 
 
-def test_no_source_is_no_answer(localizer):
+def test_no_sources_give_no_answers(localizer):
     assert list(localizer.predict_many([])) == []
     assert list(localizer.predict_many([], batch=4)) == []
 
@@ -112,7 +112,7 @@ def test_wrong_numbers_are_refused_before_a_source_is_drawn(localizer):
         localizer.predict_many(untouched(), batch=0)
 
 
-def test_a_wrong_array_ends_it_in_its_place(localizer):
+def test_a_wrong_array_raises_when_its_turn_comes(localizer):
     answers = localizer.predict_many([grey(51), np.zeros((8, 8, 3)), grey(51)])
     assert next(answers).index == 0
     with pytest.raises(TypeError, match="must be uint8"):

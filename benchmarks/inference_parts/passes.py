@@ -19,6 +19,7 @@ import simplejpeg
 
 import onebox
 from onebox import images, jpegs
+from onebox.refinement import decoded_size
 
 Pass = Callable[[list[Path]], int]
 
@@ -51,7 +52,7 @@ def _predicting(model: Path, threads: int) -> Pass:
 def _decoding(model: Path, threads: int) -> Pass:
     """Threads that take file after file, decode it as small as the model allows, and drop it."""
     facts = onebox.load(model, threads=1).card
-    at_least = facts.size * (1 if facts.refinement is None else 2)
+    at_least = decoded_size(facts.size, facts.refine_margin)
 
     def work(files: Iterator[Path], done: list[int]) -> None:
         done.append(sum(1 for file in files if _decode(file, at_least).size))

@@ -55,7 +55,9 @@ def _write(name: str, model: Path, shown: Sequence[Shown], *, with_ground: bool 
     for sample, pixels in shown:
         found = localizer.predict(pixels)
         ground = pixels if with_ground else np.full_like(pixels, _GROUND)
-        tiles.append(draw(ground, prediction=found, truth=sample, keypoints=localizer.keypoints))
+        tiles.append(
+            draw(ground, prediction=found, truth=sample, keypoints=localizer.card.keypoints)
+        )
     sheet = contact_sheet(tiles, columns=_COUNT, tile_side=_SIDE)
     out = _FOLDER / f"recipe-{name}.png"
     sheet.quantize(_COLOURS).save(out, optimize=True)

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from onebox.evaluation import Report, evaluate
     from onebox.formats import write
     from onebox.loading import load
+    from onebox.localizer import Localizer
     from onebox.reading import read
     from onebox.recipes.loading import read_recipe
     from onebox.recipes.recipe import Recipe
     from onebox.runs.results import Run
     from onebox.runs.train import train
-    from onebox.runtime import Localizer
     from onebox.structures import Dataset, Prediction, Sample
 
 __version__ = "0.1.0"
@@ -53,7 +53,7 @@ __all__ = [
 # end quietly if Ctrl-C comes during the imports.
 _MODULE_OF = {
     "Dataset": "onebox.structures",
-    "Localizer": "onebox.runtime",
+    "Localizer": "onebox.localizer",
     "Prediction": "onebox.structures",
     "Recipe": "onebox.recipes.recipe",
     "Report": "onebox.evaluation",

@@ -97,3 +97,9 @@ def format_box(box: Iterable[float]) -> str:
         '0, 2.5, 10, 20'
     """
     return ", ".join(f"{value:.10g}" for value in box)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message; the name of its class if the message is empty."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int
@@ -18,6 +17,7 @@ from numpy import ndarray
 
 from onebox.errors import DataError, ImageError, shorten, suggest
 from onebox.image_sizes import size_of
+from onebox.localizer import Localizer
 from onebox.metrics import (
     Metrics,
     Outcome,
@@ -38,30 +38,6 @@ _WORST_IN_JSON = 10
 _MIN_TRUE_SPREAD = 0.05
 _MIN_SPREAD_RATIO = 0.2
 _MIN_GAIN = 0.05
-
-
-@runtime_checkable
-class Predictor(Protocol):
-    """What `evaluate` needs from a model."""
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The class names, in the model's order."""
-        ...
-
-    @property
-    def mean_box(self) -> Box | None:
-        """The mean training box as ``xyxy`` in [0, 1], or None if it is not known."""
-        ...
-
-    @property
-    def keypoints(self) -> KeypointSet | None:
-        """The keypoints of its predictions, or None if it predicts none."""
-        ...
-
-    def predict(self, source: Path | ndarray, /) -> Prediction:
-        """Predict one image: a file, or uint8 pixels of shape (height, width, 3)."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,7 +119,7 @@ class Report:
 
 
 def evaluate(
-    localizer: Predictor, data: Dataset, *, progress: Callable[[int, int], None] | None = None
+    localizer: Localizer, data: Dataset, *, progress: Callable[[int, int], None] | None = None
 ) -> Report:
     """Predict every image of a data set and compare the predictions with the ground truth.
 
@@ -159,9 +135,10 @@ def evaluate(
         DataError: If there is no image, if the keypoints are not the model's, if a label is none
             of the model's classes, or if an image cannot be read; the message lists all of them.
     """
-    _check_labels(data, localizer.classes)
-    _check_keypoints(data, localizer.keypoints)
-    compare_one = partial(compare, mean_box=localizer.mean_box, keypoints=localizer.keypoints)
+    card = localizer.card
+    _check_labels(data, card.classes)
+    _check_keypoints(data, card.keypoints)
+    compare_one = partial(compare, mean_box=card.mean_box, keypoints=card.keypoints)
     outcomes: list[Outcome] = []
     problems: list[str] = []
     for done, sample in enumerate(data, start=1):
@@ -175,7 +152,7 @@ def evaluate(
             progress(done, len(data))
     if problems:
         raise DataError(*problems)
-    return summarize(outcomes, localizer.classes, keypoints=localizer.keypoints)
+    return summarize(outcomes, card.classes, keypoints=card.keypoints)
 
 
 def summarize(
@@ -247,7 +224,8 @@ def _predict(
 ) -> tuple[Prediction, tuple[int, int]]:
     """The prediction for a sample, and the width and height of its upright image."""
     if isinstance(sample.image, Path):
-        return predict(sample.image), size_of(sample)
+        size_wh = size_of(sample)  # first: an unreadable image is reported once, by its header
+        return predict(sample.image), size_wh
     # Rendered only once: a second rendering might give another size.
     pixels = np.asarray(sample.image)
     return predict(pixels), (int(pixels.shape[1]), int(pixels.shape[0]))

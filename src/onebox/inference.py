@@ -1,100 +1,88 @@
-"""Pixels → what a network's file answers for them: one look, or two, at one image or several.
+"""Pixels → outputs of the network: one pass, and a refinement pass if the model has one.
 
-Images of one size go through the network together. An answer for the part of an image that is
-looked at again is given in pixels of the whole image, as the first answer was.
+Images of one size go through the network together. The refinement pass runs on a crop around the
+first box; its outputs are converted to pixels of the whole image.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy import ndarray
 
-from onebox.outputs import INPUT, KEYPOINTS_OUTPUT, PRESENCE_OUTPUT
-from onebox.refinement import Part, part_around
+from onebox.engines.engine import Engine
+from onebox.outputs import PRESENCE_OUTPUT, Arrays, Output
+from onebox.refinement import Crop, crop_around
 from onebox.structures import PRESENT
 
-_SMALLEST = 1e-6
 
-Found = Mapping[str, Any]
-"""Arrays of one image by the names of their outputs, in the pixels that were shown."""
+class Inference:
+    """How a network is run on images."""
 
+    def __init__(self, outputs: Sequence[Output], margin: float | None) -> None:
+        """Keep what every run needs.
 
-@dataclass(frozen=True, slots=True)
-class Looks:
-    """How a network is asked.
+        Args:
+            outputs: The outputs of the model.
+            margin: The refinement margin, see `ModelCard.refine_margin`; None for one pass.
+        """
+        self._outputs = outputs
+        self._names = tuple(output.name for output in outputs)
+        self._margin = margin
 
-    Attributes:
-        outputs: The names of its outputs.
-        margin: Sides of the part that is looked at again over sides of the first box; None for
-            one look.
-    """
-
-    outputs: tuple[str, ...]
-    margin: float | None = None
-
-    def find(
-        self, session: onnxruntime.InferenceSession, shown: Sequence[ndarray]
-    ) -> Sequence[Found]:
-        """What the network finds in each image, in that image's pixels."""
-        found = self._look(session, shown)
-        if self.margin is None:
+    def run(self, engine: Engine, images: Sequence[ndarray]) -> Sequence[Arrays]:
+        """The outputs for each image, in pixels of that image."""
+        found = self.run_once(engine, images)
+        if self._margin is None:
             return found
-        parts = [self._part(*pair) for pair in zip(shown, found, strict=True)]
-        finer = {place: part for place, part in enumerate(parts) if part is not None}
-        if not finer:
+        crops = self._crops(images, found, self._margin)
+        if not crops:
             return found
-        crops = [_crop(shown[place], part) for place, part in finer.items()]
-        seen = zip(finer.items(), self._look(session, crops), strict=True)
-        again = {place: _on_image(new, found[place], part) for (place, part), new in seen}
-        return [again.get(place, first) for place, first in enumerate(found)]
+        refined = self.run_once(engine, [_cut(images[at], crop) for at, crop in crops.items()])
+        merged = list(found)
+        for (index, crop), arrays in zip(crops.items(), refined, strict=True):
+            merged[index] = {
+                output.name: output.from_crop(arrays, found[index], crop)
+                for output in self._outputs
+            }
+        return merged
 
-    def _look(
-        self, session: onnxruntime.InferenceSession, shown: Sequence[ndarray]
-    ) -> Sequence[Found]:
-        if len(shown) == 1:  # most calls: sorting by shape would take longer than all else here
-            answers = session.run(self.outputs, {INPUT: shown[0][None]})
-            rows = [answer[0] for answer in answers]
-            return [dict(zip(self.outputs, rows, strict=True))]
-        found: list[Found] = [{}] * len(shown)
-        for places in _of_one_shape(shown):
-            answers = session.run(self.outputs, {INPUT: np.stack([shown[at] for at in places])})
-            for row, place in enumerate(places):
-                rows = [answer[row] for answer in answers]
-                found[place] = dict(zip(self.outputs, rows, strict=True))
+    def run_once(self, engine: Engine, images: Sequence[ndarray]) -> Sequence[Arrays]:
+        """The outputs for each image, without the refinement pass."""
+        if len(images) == 1:  # most calls: grouping by shape would cost more than all else here
+            rows = [array[0] for array in engine.run(images[0][None], self._names)]
+            return [dict(zip(self._names, rows, strict=True))]
+        found: list[Arrays] = [{}] * len(images)
+        for indices in _group_by_shape(images):
+            arrays = engine.run(np.stack([images[index] for index in indices]), self._names)
+            for row, index in enumerate(indices):
+                rows = [array[row] for array in arrays]
+                found[index] = dict(zip(self._names, rows, strict=True))
         return found
 
-    def _part(self, pixels: ndarray, found: Found) -> Part | None:
-        """Where to look again, if anywhere."""
-        if self.margin is None or found.get(PRESENCE_OUTPUT, 1.0) < PRESENT:
-            return None
-        height, width = pixels.shape[:2]
-        return part_around(tuple(found["box"].tolist()), (width, height), self.margin)
+    @staticmethod
+    def _crops(
+        images: Sequence[ndarray], found: Sequence[Arrays], margin: float
+    ) -> Mapping[int, Crop]:
+        """The crops to refine, by the indices of their images."""
+        crops = {}
+        for index, (pixels, arrays) in enumerate(zip(images, found, strict=True)):
+            if arrays.get(PRESENCE_OUTPUT, 1.0) < PRESENT:
+                continue
+            size_wh = pixels.shape[1], pixels.shape[0]
+            crop = crop_around(tuple(arrays["box"].tolist()), size_wh, margin)
+            if crop is not None:
+                crops[index] = crop
+        return crops
 
 
-def _of_one_shape(shown: Sequence[ndarray]) -> Iterable[list[int]]:
-    """The places of the images that can be stacked."""
-    places: dict[tuple[int, ...], list[int]] = {}
-    for place, pixels in enumerate(shown):
-        places.setdefault(pixels.shape, []).append(place)
-    return places.values()
+def _group_by_shape(images: Sequence[ndarray]) -> Iterable[list[int]]:
+    """Indices of the images that can be stacked."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for index, pixels in enumerate(images):
+        groups.setdefault(pixels.shape, []).append(index)
+    return groups.values()
 
 
-def _crop(pixels: ndarray, part: Part) -> ndarray:
-    left, top, right, bottom = part
+def _cut(pixels: ndarray, crop: Crop) -> ndarray:
+    left, top, right, bottom = crop
     return np.ascontiguousarray(pixels[top:bottom, left:right])
-
-
-def _on_image(again: Found, first: Found, part: Part) -> Found:
-    """A second answer, in pixels of the image that the part was taken from."""
-    left, top = part[:2]
-    moved = {**again, "box": again["box"] + np.array([left, top, left, top], dtype=np.float32)}
-    if KEYPOINTS_OUTPUT in again:
-        moved[KEYPOINTS_OUTPUT] = again[KEYPOINTS_OUTPUT] + np.array([left, top, 0], np.float32)
-    if PRESENCE_OUTPUT in again:  # whether there is a subject at all, the whole image tells
-        seen = max(float(again[PRESENCE_OUTPUT]), _SMALLEST)
-        moved["score"] = again["score"] / seen * first[PRESENCE_OUTPUT]
-        moved[PRESENCE_OUTPUT] = first[PRESENCE_OUTPUT]
-    return moved

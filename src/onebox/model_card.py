@@ -1,15 +1,27 @@
-"""What a model file says of itself: the record, and its text in the file's metadata."""
+"""The model card: what a model file says about itself, and its text in the file.
+
+The text is JSON under the key ``onebox``, wherever a container keeps such things: in the metadata
+of an ONNX file, in the runtime information of an OpenVINO ``.xml``, in an array of an ``.npz``.
+"""
 
 import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
+from onebox.errors import ModelError
+from onebox.files import write_atomically
+from onebox.optional import require
 from onebox.structures import Box, KeypointSet
 
 SCHEMA_VERSION = 1
 METADATA_KEY = "onebox"
+
+_MISSING = "missing"  # pydantic's type of the problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +29,12 @@ class Part:
     """One part of a network, for a person to read.
 
     Attributes:
-        name: What it is for: ``backbone``, ``vectorizer``, ``box_head`` and so on.
-        kind: What it is.
-        layers: Modules that hold no others.
-        parameters: Numbers that were learned.
-        multiply_adds: For one image.
-        shapes: Of what it makes of one image.
+        name: Its role: ``backbone``, ``vectorizer``, ``box_head`` and so on.
+        kind: Its architecture, as ``resnet18``.
+        layers: Number of modules without submodules.
+        parameters: Number of learned parameters.
+        multiply_adds: Number of multiply-add operations for one image.
+        shapes: Shapes of its outputs for one image.
     """
 
     name: str
@@ -35,21 +47,21 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What a model file says of itself.
+    """What a model file says about itself.
 
     Attributes:
-        classes: Names of the classes, in the order of the probabilities.
-        size: Side of the square that the network sees, in pixels.
-        mean_box: The mean training box as ``xyxy`` in shares of the image's sides; None where
-            no training image had a box.
-        keypoints: The keypoints it finds, in the order of the predictions' keypoints; None for none.
-        presence: Whether it says how probable it is that the subject is there.
-        refinement: Sides of the part that is looked at again over sides of the first box; None
-            where one look is as good.
+        classes: Class names, in the order of the probabilities.
+        size: Width and height of the network's input, in pixels.
+        mean_box: The mean training box as ``xyxy`` in normalized coordinates; None if no training
+            image has a box.
+        keypoints: The keypoints it predicts, in the order of the predictions; None for none.
+        presence: Whether it predicts the probability that the subject is in the image.
+        refine_margin: Width of the refinement crop over width of the first box, and likewise for
+            the height; None for a model without a refinement pass.
         recipe: The settings it was trained with, as plain values.
-        provenance: What made it: versions, weights, data.
-        metrics: What it scored, by split.
-        parts: What the network is made of, in the order in which data flows.
+        provenance: Where it comes from: versions, weights, data.
+        metrics: Its metrics, by split.
+        parts: The parts of the network, in the order in which data flows.
     """
 
     classes: tuple[str, ...]
@@ -57,50 +69,95 @@ class ModelCard:
     mean_box: Box | None = None
     keypoints: KeypointSet | None = None
     presence: bool = False
-    refinement: float | None = None
+    refine_margin: float | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
 
+    def as_dict(self) -> dict[str, Any]:
+        """The card as plain values, with the version of this schema."""
+        return {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(self)}
+
     def as_json(self) -> str:
-        """The text that stands in the file's metadata."""
-        return json.dumps({"schema_version": SCHEMA_VERSION, **dataclasses.asdict(self)})
+        """The text that a model file holds."""
+        return json.dumps(self.as_dict())
+
+    @classmethod
+    def from_dict(cls, stored: object) -> "ModelCard":
+        """Check what `as_dict` gave; unknown keys, which a later onebox may write, are ignored.
+
+        Raises:
+            ValueError: If it has another schema, or a key is missing or wrong.
+        """
+        if not isinstance(stored, dict) or "schema_version" not in stored:
+            raise ValueError("has no schema_version")
+        if stored["schema_version"] != SCHEMA_VERSION:
+            version = stored["schema_version"]
+            raise ValueError(f"is of schema {version}, and this onebox reads {SCHEMA_VERSION}")
+        try:
+            return _CARD.validate_python(stored)
+        except ValidationError as error:
+            raise ValueError(_describe(error)) from error
 
     @classmethod
     def from_json(cls, text: str) -> "ModelCard":
         """Read the text of `as_json`.
 
         Raises:
-            ValueError: If the text is of another schema, or lacks something.
+            ValueError: If it is not JSON; else see `from_dict`.
         """
-        facts = json.loads(text)
-        if not isinstance(facts, dict) or "schema_version" not in facts:
-            raise ValueError("has no schema_version")
-        version = facts.pop("schema_version")
-        if version != SCHEMA_VERSION:
-            raise ValueError(f"is of schema {version}, and this onebox reads {SCHEMA_VERSION}")
-        names = {each.name for each in dataclasses.fields(cls)}
-        if missing := {"classes", "size"} - facts.keys():
-            raise ValueError(f"lacks {', '.join(sorted(missing))}")
-        known = {name: value for name, value in facts.items() if name in names}
-        mean_box = known.get("mean_box")
-        known["mean_box"] = None if mean_box is None else tuple(mean_box)
-        known["keypoints"] = _keypoints_of(known.get("keypoints"))
-        known["parts"] = tuple(_part_of(part) for part in known.get("parts", ()))
-        return cls(**{**known, "classes": tuple(known["classes"])})
+        try:
+            stored = json.loads(text)
+        except ValueError as error:
+            raise ValueError(f"is not JSON ({error})") from error
+        return cls.from_dict(stored)
 
 
-def _part_of(facts: Mapping[str, Any]) -> Part:
-    shapes = tuple(tuple(int(length) for length in shape) for shape in facts["shapes"])
-    return Part(**{**facts, "shapes": shapes})
+_CARD = TypeAdapter(ModelCard)
 
 
-def _keypoints_of(facts: Mapping[str, Any] | None) -> KeypointSet | None:
-    if facts is None:
-        return None
-    pairs = {
-        name: tuple((int(first), int(second)) for first, second in facts[name])
-        for name in ("skeleton", "flip_pairs")
-    }
-    return KeypointSet(tuple(facts["names"]), **pairs)
+def read_card(text: str | None, file: Path) -> ModelCard:
+    """The card in a model file.
+
+    Args:
+        text: What the file holds under `METADATA_KEY`; None if it has no such entry.
+        file: The file, for messages.
+
+    Raises:
+        ModelError: If there is no text, or it is not a card.
+    """
+    if text is None:
+        raise ModelError(
+            f"{file}: is a model, but not of onebox: it has no '{METADATA_KEY}' metadata. Name a "
+            "file that onebox train or onebox export wrote."
+        )
+    try:
+        return ModelCard.from_json(text)
+    except ValueError as error:
+        raise ModelError(f"{file}: its metadata cannot be read: it {error}.") from error
+
+
+def write_card(file: Path, card: ModelCard) -> None:
+    """Write a card into an ONNX file, in place of all metadata that the file has.
+
+    Raises:
+        OneboxError: If onnx is not installed, or the file cannot be written.
+    """
+    onnx = require("onnx", extra="int8")
+    model = onnx.load(file)
+    onnx.helper.set_model_props(model, {METADATA_KEY: card.as_json()})
+    for entity in (*model.graph.node, *model.graph.value_info, *model.graph.input):
+        del entity.metadata_props[:]  # PyTorch's exporter leaves call stacks with local paths here
+        entity.doc_string = ""
+    write_atomically(file, model.SerializeToString())
+
+
+def _describe(error: ValidationError) -> str:
+    """The missing keys, or else the first wrong key, of a card."""
+    problems = error.errors(include_url=False)
+    paths = [(".".join(map(str, problem["loc"])), problem) for problem in problems]
+    if missing := [path for path, problem in paths if problem["type"] == _MISSING]:
+        return f"lacks {', '.join(missing)}"
+    path, problem = paths[0]
+    return f"has a wrong {path} ({problem['msg']})"

@@ -1,12 +1,148 @@
-"""The outputs of a model file: their names and order."""
+"""The outputs of a model file: one table that says what each is and how it is converted.
+
+A new output is one more row of `OUTPUT_TABLE`: inference, predictions, export and the parity check
+read the table.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from onebox.images import LoadedImage
+from onebox.model_card import ModelCard
+from onebox.refinement import Crop
+from onebox.structures import Box
 
 INPUT = "image"
-OUTPUTS = ("box", "probability", "score")
 KEYPOINTS_OUTPUT = "keypoints"
 PRESENCE_OUTPUT = "presence"
 
+Arrays = Mapping[str, Any]
+"""The outputs for one image, by name."""
 
-def outputs_of(*, keypoints: bool, presence: bool) -> tuple[str, ...]:
-    """The outputs of a model file, in order."""
-    also = {KEYPOINTS_OUTPUT: keypoints, PRESENCE_OUTPUT: presence}
-    return (*OUTPUTS, *(name for name, is_there in also.items() if is_there))
+_MIN_PRESENCE = 1e-6  # divides a score
+
+
+def _counted_as_is(difference: ndarray, _: tuple[int, int]) -> ndarray:
+    return difference
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One output of a model file.
+
+    Attributes:
+        name: Its name in the file.
+        field: The field of `Prediction` that takes it.
+        from_crop: Converts the refinement pass's value to the whole image. Takes the outputs of
+            that pass, those of the first pass, and the crop.
+        to_field: Converts an array in pixels as decoded to a value in pixels of the whole image.
+        is_in: Whether a model with this card has the output; None if every model has it.
+        normalize: What the parity check counts of a difference between two arrays, given width
+            and height of the image: pixels become normalized coordinates.
+    """
+
+    name: str
+    field: str
+    from_crop: Callable[[Arrays, Arrays, Crop], Any]
+    to_field: Callable[[Any, LoadedImage], Any]
+    is_in: Callable[[ModelCard], bool] | None = None
+    normalize: Callable[[ndarray, tuple[int, int]], ndarray] = _counted_as_is
+
+
+def _box_from_crop(refined: Arrays, _: Arrays, crop: Crop) -> ndarray:
+    left, top = crop[:2]
+    return refined["box"] + np.array([left, top, left, top], np.float32)
+
+
+def _keypoints_from_crop(refined: Arrays, _: Arrays, crop: Crop) -> ndarray:
+    return refined[KEYPOINTS_OUTPUT] + np.array([*crop[:2], 0], np.float32)
+
+
+def _score_from_crop(refined: Arrays, first: Arrays, _: Crop) -> Any:  # noqa: ANN401 - a number
+    if PRESENCE_OUTPUT not in refined:
+        return refined["score"]
+    in_crop = max(float(refined[PRESENCE_OUTPUT]), _MIN_PRESENCE)
+    return refined["score"] / in_crop * first[PRESENCE_OUTPUT]
+
+
+def _box_to_field(array: ndarray, image: LoadedImage) -> Box:
+    # Plain numbers: for so few, NumPy costs more than the arithmetic, right after a network's run.
+    (scale_x, scale_y), (width, height) = image.scale_xy, map(float, image.size_wh)
+    x_min, y_min, x_max, y_max = array.tolist()
+    return (
+        min(x_min * scale_x, width),
+        min(y_min * scale_y, height),
+        min(x_max * scale_x, width),
+        min(y_max * scale_y, height),
+    )
+
+
+def _keypoints_to_field(
+    array: ndarray, image: LoadedImage
+) -> tuple[tuple[float, float, float], ...]:
+    scaled = array * np.array([*image.scale_xy, 1.0])
+    limits = np.array([*image.size_wh, 1.0])
+    return tuple((x, y, confidence) for x, y, confidence in np.minimum(scaled, limits).tolist())
+
+
+OUTPUT_TABLE = (
+    Output(
+        "box",
+        field="box",
+        from_crop=_box_from_crop,
+        to_field=_box_to_field,
+        normalize=lambda difference, size_wh: difference.reshape(-1, 2) / size_wh,
+    ),
+    Output(
+        "probability",
+        field="probabilities",
+        from_crop=lambda refined, _, __: refined["probability"],
+        to_field=lambda array, _: tuple(array.tolist()),
+    ),
+    Output(
+        "score",
+        field="score",
+        from_crop=_score_from_crop,
+        to_field=lambda number, _: float(number),
+    ),
+    Output(
+        KEYPOINTS_OUTPUT,
+        field="keypoints",
+        from_crop=_keypoints_from_crop,
+        to_field=_keypoints_to_field,
+        is_in=lambda card: card.keypoints is not None,
+        # Confidences do not count: no box, label or score depends on them.
+        normalize=lambda difference, size_wh: difference[..., :2] / size_wh,
+    ),
+    Output(
+        PRESENCE_OUTPUT,
+        field="present",
+        # Only the whole image shows whether there is a subject at all.
+        from_crop=lambda _, first, __: first[PRESENCE_OUTPUT],
+        to_field=lambda number, _: float(number),
+        is_in=lambda card: card.presence,
+    ),
+)
+"""Every output, in the order of the file."""
+
+
+def output_names(optional: Collection[str] = ()) -> tuple[str, ...]:
+    """Names of the outputs of a model file, in order.
+
+    Args:
+        optional: The outputs that this model has and not every model has.
+    """
+    return tuple(each.name for each in OUTPUT_TABLE if each.is_in is None or each.name in optional)
+
+
+OUTPUTS = output_names()
+"""Names of the outputs that every model has."""
+
+
+def outputs_in(card: ModelCard) -> tuple[Output, ...]:
+    """The outputs of the model with this card, in order."""
+    return tuple(each for each in OUTPUT_TABLE if each.is_in is None or each.is_in(card))

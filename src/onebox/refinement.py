@@ -1,48 +1,58 @@
-"""The second look: where to look again once a first answer is there.
+"""The refinement crop: the part of an image around the first box, for a second pass.
 
-A network sees an image at one size, whatever the subject's: a subject that fills little of the
-image has few of its pixels. The part around the first answer, shown again at the same size,
-has more. The network has seen such parts in training, so that the same weights serve.
+A network sees every image at one size. A subject that fills little of the image has few pixels
+there; in a crop around the first box, scaled to the same size, it has more. Training shows the
+network such crops, so the same weights serve both passes.
 """
 
 import math
 
 from onebox.structures import Box
 
-Part = tuple[int, int, int, int]
-"""``(left, top, right, bottom)`` in whole pixels; right and bottom lie beyond the last one."""
+Crop = tuple[int, int, int, int]
+"""``(left, top, right, bottom)`` in whole pixels; right and bottom are exclusive."""
 
 MARGIN = 1.4
-"""Sides of the part over sides of the box, where a model does not say otherwise."""
+"""Width of the crop over width of the box, and likewise for the height, if not specified."""
 
-FINER = 2
-"""Times the network's size that an image keeps for a second look, on each side."""
+_DETAIL = 2  # times the network's size: decoding keeps it for the crop; not tuned
+# Fraction of the image's width and height: a first box may be far too small. Not tuned.
+_MIN_LENGTH = 0.3
+# Fraction of the image's area: a larger crop shows hardly more detail than the image. Not tuned.
+_MAX_AREA = 0.8
 
-_LEAST = 0.3  # of each side of the image; a first answer that is far too small is not believed
-_WORTH = 0.8  # of the image's area: a part larger than that shows nothing new
+
+def decoded_size(size: int, margin: float | None) -> int:
+    """The least width and height, in pixels, to which decoding may shrink an image.
+
+    Args:
+        size: The network's size.
+        margin: The refinement margin; None for a model without a refinement pass.
+    """
+    return size if margin is None else _DETAIL * size
 
 
-def part_around(box: Box, size_wh: tuple[int, int], margin: float = MARGIN) -> Part | None:
-    """The part of an image that holds a box with some room around it.
+def crop_around(box: Box, size_wh: tuple[int, int], margin: float = MARGIN) -> Crop | None:
+    """The crop that holds a box with some room around it.
 
     Args:
         box: ``xyxy`` in pixels of the image.
         size_wh: Width and height of the image.
-        margin: Sides of the part over sides of the box, before the image's edge cuts in.
+        margin: Width of the crop over width of the box, and likewise for the height.
 
     Returns:
-        A part inside the image, moved rather than cut at its edge; None where it would hold
+        A crop inside the image, shifted rather than cut at its border; None if it would cover
         nearly all of the image.
     """
     spans = [_span(box[axis], box[axis + 2], length, margin) for axis, length in enumerate(size_wh)]
     (left, right), (top, bottom) = spans
-    if (right - left) * (bottom - top) > _WORTH * size_wh[0] * size_wh[1]:
+    if (right - left) * (bottom - top) > _MAX_AREA * size_wh[0] * size_wh[1]:
         return None
     return left, top, right, bottom
 
 
 def _span(low: float, high: float, length: int, margin: float) -> tuple[int, int]:
-    """First and last pixel (beyond it) along an axis."""
-    wanted = min(float(length), max((high - low) * margin, _LEAST * length))
+    """Start and end of the crop along one axis; the end is exclusive."""
+    wanted = min(float(length), max((high - low) * margin, _MIN_LENGTH * length))
     start = min(max((low + high - wanted) / 2, 0.0), length - wanted)
     return math.floor(start), min(length, math.ceil(start + wanted))

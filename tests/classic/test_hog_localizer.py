@@ -17,7 +17,7 @@ def test_label_score_and_probabilities_agree(localizer, two_classes):
     prediction = localizer.predict(two_classes.part("test").samples[0].image)
     assert sum(prediction.probabilities) == pytest.approx(1.0)
     best = int(np.argmax(prediction.probabilities))
-    assert prediction.label == localizer.classes[best]
+    assert prediction.label == localizer.card.classes[best]
     assert 0 < prediction.score < prediction.probabilities[best]
 
 

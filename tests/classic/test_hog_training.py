@@ -11,6 +11,7 @@ from onebox.classic.hog_training import train
 from onebox.classic.settings import HogSettings
 from onebox.classic.windows import window_shape
 from onebox.errors import DataError
+from onebox.localizer import Localizer
 from onebox.structures import Dataset, KeypointSet, Sample
 
 pytest.importorskip("skimage")
@@ -33,7 +34,7 @@ def bars(count):
 
 
 def test_stripes_are_localized_and_classified(localizer, two_classes):
-    assert isinstance(localizer, evaluation.Predictor)
+    assert isinstance(localizer, Localizer)
     overall = evaluation.evaluate(localizer, two_classes.part("test")).overall
     assert overall.mean_iou > 0.7 > overall.mean_box_iou + 0.2
     assert overall.class_accuracy == 1.0
@@ -49,7 +50,7 @@ def test_discs_are_localized_better_than_by_the_mean_box():
 
 def test_the_mean_box_is_that_of_the_training_images(localizer, two_classes):
     boxes = two_classes.part("train").boxes()
-    np.testing.assert_allclose(localizer.mean_box, boxes.mean(axis=0) / SIDE)
+    np.testing.assert_allclose(localizer.card.mean_box, boxes.mean(axis=0) / SIDE)
 
 
 def test_the_same_seed_gives_the_same_svms_and_another_seed_does_not(localizer, two_classes):
@@ -92,7 +93,7 @@ def test_images_without_the_subject_are_learned_as_background(localizer, two_cla
     wall = Sample(np.full((SIDE, SIDE, 3), 128, np.uint8), split="train")
     found = train(replace(two_classes, samples=(*two_classes.samples, wall, wall)), SMALL)
     assert found.card.provenance["learned_from"] == 34
-    assert found.mean_box == localizer.mean_box
+    assert found.card.mean_box == localizer.card.mean_box
 
 
 def test_the_maximum_of_images_is_kept_and_each_class_is_among_them(two_classes):

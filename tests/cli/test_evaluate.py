@@ -51,7 +51,7 @@ def test_the_metrics_are_those_of_the_predictions(run, model_file, labels):
     predicted = [localizer.predict(sample.image).box for sample in samples]
     truth = [sample.box for sample in samples]
     ious = [iou(*pair) for pair in zip(predicted, truth, strict=True)]
-    mean = [64 * edge for edge in localizer.mean_box]
+    mean = [64 * edge for edge in localizer.card.mean_box]
     floor = [iou(mean, box) for box in truth]
     assert metrics["images"] == 5
     assert metrics["mean_iou"] == pytest.approx(sum(ious) / 5)

@@ -84,7 +84,7 @@ def test_a_slower_variant_has_a_note(latency_ms, message, run, workshop, monkeyp
 
 
 def test_too_large_a_loss_ends_with_4_and_is_printed(run, workshop, monkeypatch):
-    monkeypatch.setattr(gates, "MOST_LOSS", -1.0)
+    monkeypatch.setattr(gates, "MAX_LOSS", -1.0)
     words = ["export", "model.onnx", "--to", "int8", "--data", "discs", "--out", "small.onnx"]
     code, out, err = run(*words)
     assert (code, out) == (4, "")
@@ -122,4 +122,4 @@ def test_data_without_validation_images_ends_with_3(run, workshop):
     labels.write_text(labels.read_text().replace(",val\n", ",test\n"))
     code, _, err = run("export", "model.onnx", "--to", "int8", "--data", labels)
     assert code == 3
-    assert "has no validation images, on which 'int8' is measured" in err
+    assert "has no validation images, and 'int8' is measured on them" in err

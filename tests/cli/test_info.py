@@ -17,11 +17,11 @@ def test_json_is_the_metadata_of_the_model(run, model_file):
     localizer = onebox.load(model_file)
     assert (code, err) == (0, "")
     assert list(facts) == [
-        *("classes", "size", "mean_box", "keypoints", "presence", "refinement"),
+        *("classes", "size", "mean_box", "keypoints", "presence", "refine_margin"),
         *("recipe", "provenance", "metrics", "parts"),
     ]
     assert (facts["classes"], facts["size"]) == (["disc"], 64)
-    assert tuple(facts["mean_box"]) == localizer.mean_box
+    assert tuple(facts["mean_box"]) == localizer.card.mean_box
 
 
 def test_each_fact_has_a_line_with_a_dotted_name(run, model_file):

@@ -15,6 +15,7 @@ from pycocotools.coco import COCO
 
 import onebox
 from onebox.cli import predict
+from onebox.localizer import Localizer
 from onebox.model_card import ModelCard
 from onebox.streaming import Answer
 from onebox.structures import Prediction
@@ -314,7 +315,7 @@ def test_a_closed_pipe_and_a_full_disk_cause_no_traceback(bright_file, place):
 # --- presence
 
 
-class Unsure:
+class Unsure(Localizer):
     """A model that finds a disc in every image, with a probability that it is present."""
 
     card = ModelCard(("disc",), 32, presence=True)

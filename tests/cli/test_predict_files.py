@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from onebox.cli import predict
+from onebox.localizer import Localizer
 from onebox.model_card import ModelCard
 from onebox.prediction.writers import KINDS, Journal, Layout, journal_path
 from onebox.runtime import load
@@ -161,7 +162,7 @@ def test_a_model_with_other_columns_cannot_continue_a_file(run, bright_file, pla
     run("predict", bright_file, "in/0.png", "--csv", "p.csv")
     before = Path("p.csv").read_text()
 
-    class Other:
+    class Other(Localizer):
         card = ModelCard(("disc",), 32, presence=True)
 
         def predict_many(self, sources, *, threads):
@@ -176,7 +177,7 @@ def test_a_model_with_other_columns_cannot_continue_a_file(run, bright_file, pla
 # --- stopping
 
 
-class Interrupted:
+class Interrupted(Localizer):
     """A model that Ctrl-C stops after some images."""
 
     def __init__(self, model, most):

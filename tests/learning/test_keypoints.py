@@ -376,7 +376,7 @@ def test_keypoints_come_in_pixels_with_the_logistic_of_their_logit(exported):
 
 def test_a_prediction_has_keypoints_in_pixels_of_the_upright_image(exported):
     localizer = load(exported[1])
-    assert localizer.keypoints == EYES
+    assert localizer.card.keypoints == EYES
     upright = smooth(96, 64)
     expected = localizer.predict(upright)
     assert len(expected.keypoints) == 3

@@ -18,7 +18,7 @@ from onebox import synthetic
 from onebox.errors import ModelError
 from onebox.learning.data.dataloader import Batch
 from onebox.learning.data.decoded_cache import NO_LABEL
-from onebox.learning.exporting.onnx_export import PARITY_PX, Deployed, parity, write_card
+from onebox.learning.exporting.onnx_export import Deployed, parity
 from onebox.learning.fitting.checkpoint_io import load_checkpoint
 from onebox.learning.losses.objective import compute_loss, total
 from onebox.learning.network_runs import run as run_module
@@ -27,8 +27,9 @@ from onebox.learning.network_runs.resolve import learns_presence
 from onebox.learning.networks.heads import PresenceHead
 from onebox.learning.networks.network import Network
 from onebox.learning.networks.vectorizers import Features, Sizes
-from onebox.model_card import ModelCard
-from onebox.outputs import INPUT, OUTPUTS, PRESENCE_OUTPUT, outputs_of
+from onebox.model_card import ModelCard, write_card
+from onebox.outputs import INPUT, OUTPUTS, PRESENCE_OUTPUT, output_names
+from onebox.parity import PARITY_PX
 from onebox.progress import Silent
 from onebox.recipes.recipe import check_recipe
 from onebox.recipes.sections import LossSettings
@@ -287,7 +288,7 @@ def test_presence_is_the_last_output_and_the_logistic_of_its_logit(network):
 
 
 def test_keypoints_come_before_presence():
-    assert outputs_of(keypoints=True, presence=True) == (*OUTPUTS, "keypoints", "presence")
+    assert output_names({"keypoints", "presence"}) == (*OUTPUTS, "keypoints", "presence")
     network = made(posing(), keypoints=2).eval()
     deployed = Deployed(network, SIZE)
     found = deployed(torch.zeros(3, 20, 30, 3, dtype=torch.uint8))

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from onebox.errors import ImageError, OneboxError
+from onebox.localizer import Localizer
 from onebox.prediction.job import Job
 from onebox.prediction.sources import SourceItem, UnreadableSource
 from onebox.streaming import Answer, predict_each
@@ -25,14 +26,14 @@ def prediction_of(source):
     return Prediction(source, 0.5, (0.0, 0.0, 1.0, 1.0), (1.0,))
 
 
-class Model:
+class Model(Localizer):
     """Predicts in threads, as a real model does."""
 
     def predict_many(self, sources, *, threads):
         return predict_each(prediction_of, sources, threads=threads)
 
 
-class Backwards:
+class Backwards(Localizer):
     """Predicts the last image first."""
 
     def predict_many(self, sources, *, threads):
@@ -145,7 +146,7 @@ def test_an_interrupt_closes_the_model_s_generator_and_keeps_the_tally(threads):
 
 
 def test_an_interrupt_that_breaks_a_lock_is_an_interrupt_and_other_errors_are_not():
-    class Broken:
+    class Broken(Localizer):
         def __init__(self, cause):
             self.cause = cause
 

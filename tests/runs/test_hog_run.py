@@ -254,7 +254,7 @@ def test_ctrl_c_while_measuring_leaves_a_whole_model(few, recipe, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         onebox.train(few, recipe, out=tmp_path / "run", listeners=[diary])
     assert listed(tmp_path / "run") == ["model.npz", "recipe.toml"]
-    assert model_file.load(tmp_path / "run" / "model.npz").classes == ("disc",)
+    assert model_file.load(tmp_path / "run" / "model.npz").card.classes == ("disc",)
 
 
 def test_images_that_cannot_be_read_are_all_named(recipe, tmp_path):

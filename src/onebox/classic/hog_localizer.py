@@ -75,21 +75,6 @@ class HogLocalizer:
         self.name = name
         self.threads = threads
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the classes, in the order of the probabilities."""
-        return self.card.classes
-
-    @property
-    def mean_box(self) -> Box | None:
-        """The mean training box, as fractions of image width and height."""
-        return self.card.mean_box
-
-    @property
-    def keypoints(self) -> None:
-        """None: HOG windows find no keypoints."""
-        return
-
     def with_card(self, card: ModelCard) -> "HogLocalizer":
         """The same localizer with another card."""
         return HogLocalizer(self.model, card, self.name, threads=self.threads)
@@ -123,21 +108,23 @@ class HogLocalizer:
         best = int(probabilities.argmax())
         expected_iou = model.calibration.expected_iou(agreed.agreement)
         return Prediction(
-            label=self.classes[best],
+            label=self.card.classes[best],
             score=float(probabilities[best]) * expected_iou,
             box=_in_pixels(agreed.box, pyramid),
             probabilities=tuple(probabilities.tolist()),
         )
 
     def predict_many(
-        self, sources: Iterable[Source], *, threads: int | None = None
+        self, sources: Iterable[Source], *, threads: int | None = None, batch: int = 1
     ) -> Generator[Answer, None, None]:
-        """Localize the subjects of many images; see `onebox.runtime.Localizer.predict_many`.
+        """Localize the subjects of many images; see `onebox.localizer.Localizer.predict_many`.
 
         Raises:
-            ValueError: If ``threads`` is less than 1.
+            ValueError: If ``threads`` or ``batch`` is less than 1.
         """
         workers = resolve_threads(self.threads if threads is None else threads)
+        if batch < 1:
+            raise ValueError(f"batch must be at least 1, got {batch}.")
         return streaming.predict_each(self.predict, sources, threads=workers)
 
 

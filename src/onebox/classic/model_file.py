@@ -75,7 +75,7 @@ def _text(localizer: HogLocalizer) -> str:
         {
             "schema_version": SCHEMA_VERSION,
             "kind": KIND,
-            "card": json.loads(localizer.card.as_json()),
+            "card": localizer.card.as_dict(),
             "settings": model.settings.model_dump(),
             "level_lengths": model.level_lengths,
             "banks": [
@@ -121,7 +121,7 @@ def _localizer(arrays: Mapping[str, ndarray], name: str) -> HogLocalizer:
         version = text["schema_version"]
         raise ValueError(f"its schema is {version}, and this onebox reads {SCHEMA_VERSION}")
     settings = HogSettings.model_validate(text["settings"])
-    card = ModelCard.from_json(json.dumps(text["card"]))
+    card = ModelCard.from_dict(text["card"])
     banks = tuple(_bank(arrays, number, each) for number, each in enumerate(text["banks"]))
     for bank in banks:
         bank.check(settings)

@@ -53,7 +53,11 @@ def evaluate(
     if report is not None:
         prepare_file("--report", report, _HTML)
     everything = reading.read(
-        data, format_name, on_multiple=on_multiple, on_bad=on_bad, known_labels=localizer.classes
+        data,
+        format_name,
+        on_multiple=on_multiple,
+        on_bad=on_bad,
+        known_labels=localizer.card.classes,
     )
     print_notes(everything.notes)
     with progress_bar("Evaluating") as progress:

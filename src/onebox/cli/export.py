@@ -13,7 +13,7 @@ from onebox.cli.options import AsJson, FormatName, ModelFile, OnBad, OnMultiple,
 from onebox.cli.output_checks import prepare_folder
 from onebox.structures import Dataset
 from onebox.variants.comparison import Comparison, Form
-from onebox.variants.pipeline import VARIANTS, make, place_of
+from onebox.variants.pipeline import VARIANTS, default_path, make
 
 _COLUMNS = ("", "size_mb", "latency_ms", "mean_iou", "class_accuracy")
 
@@ -39,10 +39,10 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write a variant of a model for another use."""
-    file = out or place_of(model, to)
+    file = out or default_path(model, to)
     samples: Dataset | None = None
     if data is not None:
-        classes = loading.load(model).classes
+        classes = loading.load(model).card.classes
         samples = reading.read(
             data, format_name, on_multiple=on_multiple, on_bad=on_bad, known_labels=classes
         )

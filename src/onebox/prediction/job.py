@@ -1,26 +1,16 @@
 """The batch-prediction job: images → predictions → a sink, in the order of the sources."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from onebox.errors import ImageError
 from onebox.images import Source
+from onebox.localizer import Localizer
 from onebox.prediction.sources import Found, SourceItem, UnreadableSource
 from onebox.streaming import Answer
 from onebox.structures import Prediction
-
-
-@runtime_checkable
-class Localizer(Protocol):
-    """A model that predicts many images."""
-
-    def predict_many(
-        self, sources: Iterable[Source], *, threads: int
-    ) -> Generator[Answer, None, None]:
-        """One answer per source, in order."""
-        ...
 
 
 @runtime_checkable

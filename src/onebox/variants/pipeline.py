@@ -1,99 +1,90 @@
-"""A model, and the name of a variant → the variant's file, if it holds.
+"""A model and the name of a variant → the variant's file, if it passes its gate.
 
-The file is written beside its place, measured there against the model that it was made from, and
-moved into place only where it passes its gate.
+The file is written to a folder beside its path, compared there with the model, and moved to its
+path only if it passes.
 """
 
 import dataclasses
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from onebox import runtime
 from onebox.errors import DataError, ModelError, SettingError, suggest
 from onebox.evaluation import evaluate
 from onebox.files import temporary_beside
 from onebox.loading import load
 from onebox.metrics import Metrics
-from onebox.model_card import ModelCard
-from onebox.runtime import Localizer
+from onebox.model_card import ModelCard, write_card
+from onebox.optional import require
+from onebox.parity import PARITY_IMAGES
+from onebox.runtime import NetworkLocalizer
 from onebox.structures import Dataset, Sample
 from onebox.variants import int8, openvino_ir
 from onebox.variants.comparison import Candidate, Comparison, compare
 from onebox.variants.gates import check_loss, check_parity
-from onebox.variants.inputs import Shown, generated, of_many_shapes, shown, spread
-from onebox.variants.packages import imported
-from onebox.variants.source import Source
+from onebox.variants.inputs import (
+    Pixels,
+    choose_evenly,
+    generated,
+    network_inputs,
+    of_many_shapes,
+)
 
 CALIBRATION_IMAGES = 200
-"""Images that the ranges of activations are read from, evenly over all validation images."""
-
-PARITY_IMAGES = 32
+"""Most validation images that the ranges of activations are measured on. Not tuned."""
 
 Stage = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
-"""Called with what begins; gives what to call with those done and their total."""
-
-
-def _copy(source: Source, file: Path) -> None:
-    shutil.copyfile(source.model, file)
+"""Called with the name of a stage; gives a function that takes the images done and their total."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """How a variant is made, and what it must hold.
+    """How a variant is made, and what it must satisfy.
 
     Attributes:
-        suffix: Of its file.
-        write: Writes it.
-        load: Makes what answers from it.
-        check: Raises where it does not hold.
-        package: What makes it, for its provenance; empty for nothing.
-        needs: A module that may not be installed, asked for before the work; empty for none.
-        sign: Writes facts into it once its own metrics are known; None where the metrics of the
-            model hold for it too, and no images are needed to make it.
+        suffix: Suffix of its file.
+        write: Writes it, from the model, the card for it, inputs to calibrate on, and its path.
+        check: Its gate: raises if it does not pass.
+        package: The package that makes it, for its provenance; empty for none.
+        needs: A module that may not be installed; empty for none.
+        is_calibrated: Whether it needs images, and has metrics of its own.
     """
 
     suffix: str
-    write: Callable[[Source, Path], None]
-    load: Callable[[Path], Localizer]
+    write: Callable[[Path, ModelCard, Iterable[Pixels], Path], object]
     check: Callable[[Comparison], None]
     package: str = ""
     needs: str = ""
-    sign: Callable[[Path, ModelCard], None] | None = None
+    is_calibrated: bool = False
 
 
 VARIANTS: Mapping[str, Variant] = MappingProxyType(
     {
-        "fp32": Variant(".onnx", _copy, runtime.load, check_parity),
+        "fp32": Variant(
+            ".onnx", lambda model, _, __, file: shutil.copyfile(model, file), check_parity
+        ),
         "int8": Variant(
             ".onnx",
             int8.write,
-            runtime.load,
             check_loss,
             package="onnxruntime",
             needs="onnx",
-            sign=int8.sign,
+            is_calibrated=True,
         ),
         "openvino": Variant(
-            ".xml",
-            openvino_ir.write,
-            openvino_ir.load,
-            check_parity,
-            package="openvino",
-            needs="openvino",
+            ".xml", openvino_ir.write, check_parity, package="openvino", needs="openvino"
         ),
     }
 )
-"""Every variant by its name."""
+"""Every variant by its name, which is also the extra of onebox that it needs."""
 
 
-def place_of(model: Path, name: str) -> Path:
-    """Where a variant goes if no place is named: ``model.int8.onnx`` beside ``model.onnx``.
+def default_path(model: Path, name: str) -> Path:
+    """The path of a variant if the user gives none: ``model.int8.onnx`` beside ``model.onnx``.
 
     Raises:
         SettingError: If there is no such variant.
@@ -102,46 +93,46 @@ def place_of(model: Path, name: str) -> Path:
 
 
 @contextmanager
-def _unseen(_: str) -> Iterator[Callable[[int, int], None]]:
+def _silent(_: str) -> Iterator[Callable[[int, int], None]]:
     yield lambda _done, _total: None
 
 
 def make(
-    model: Path, name: str, out: Path, data: Dataset | None = None, *, stage: Stage = _unseen
+    model: Path, name: str, out: Path, data: Dataset | None = None, *, stage: Stage = _silent
 ) -> Comparison:
-    """Make a variant of a model, measure both, and keep it if it holds.
+    """Make a variant of a model, compare both, and keep the variant if it passes its gate.
 
     Args:
         model: A ``model.onnx`` of onebox.
         name: One of `VARIANTS`.
-        out: Its place, with the variant's suffix, in a folder that is there; an earlier file is
-            replaced.
-        data: Its validation images are calibrated and measured on. ``int8`` needs some.
-        stage: Told what begins.
+        out: Path of the variant, with the variant's suffix, in an existing folder; an earlier
+            variant there is replaced.
+        data: Its validation images calibrate and measure the variant. ``int8`` needs some.
+        stage: Called with the name of each stage.
 
     Returns:
-        The two, side by side.
+        The comparison.
 
     Raises:
-        DataError: If there are no validation images where some are needed, or if the labels
-            or images do not go with the model.
-        ModelError: If the model is no network of onebox, or the variant does not hold.
+        DataError: If there are no validation images but the variant needs some, or if the labels
+            or images do not match the model.
+        ModelError: If the model is no network of onebox, or the variant does not pass.
         OneboxError: If a package is missing, or the file cannot be written.
-        SettingError: If there is no such variant, or ``out`` is no place for it.
+        SettingError: If there is no such variant, or ``out`` is no path for it.
     """
     variant = _variant(name)
-    localizer = _network(model)
-    _check_place(out, model, variant)
+    localizer = _load_network(model)
+    _check_path(out, model, variant)
     if variant.needs:
-        imported(variant.needs)
-    samples = _validation(data, name, is_needed=variant.sign is not None)
-    given = Candidate(localizer, (model,), _metrics(localizer, samples, stage, "the model"))
-    return _written(_Job(name, variant, given, samples, out, stage))
+        require(variant.needs, extra=name)
+    samples = _validation_part(data, name, is_needed=variant.is_calibrated)
+    metrics = _measure(localizer, samples, stage, "the model")
+    return _make(_Job(name, variant, Candidate(localizer, (model,), metrics), samples, out, stage))
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What is to be made, of what, and where."""
+    """A variant to make: of what, and where."""
 
     name: str
     variant: Variant
@@ -150,30 +141,29 @@ class _Job:
     out: Path
     stage: Stage
 
-    def chosen(self, most: int) -> list[Sample]:
-        """Some of the validation images."""
-        return [] if self.samples is None else spread(self.samples.samples, most)
+    def choose(self, most: int) -> list[Sample]:
+        """At most that many validation images."""
+        return [] if self.samples is None else choose_evenly(self.samples.samples, most)
 
 
-def _written(job: _Job) -> Comparison:
-    """Write the variant, and keep it if it holds.
+def _make(job: _Job) -> Comparison:
+    """Write the variant, and keep it if it passes its gate.
 
     Raises:
-        ModelError: If it does not hold.
+        ModelError: If it does not pass.
     """
-    localizer, variant = job.given.localizer, job.variant
-    chosen = job.chosen(CALIBRATION_IMAGES)
-    facts = _facts(job, len(chosen))
-    with _beside(job.out) as file:
+    localizer, [model] = job.given.localizer, job.given.files
+    chosen = job.choose(CALIBRATION_IMAGES)
+    card = _card(job, len(chosen))
+    with _moved_to(job.out) as file:
         with job.stage(f"Making {job.name}"):
-            images = partial(shown, localizer, chosen)
-            variant.write(Source(job.given.files[0], facts, images), file)
-        made = _candidate(job, file)
-        if variant.sign is not None and made.metrics is not None:
+            job.variant.write(model, card, network_inputs(localizer, chosen), file)
+        made = _load_candidate(job, file)
+        if job.variant.is_calibrated and made.metrics is not None:
             metrics = {"val": made.metrics.as_json()}
-            variant.sign(file, dataclasses.replace(facts, metrics=metrics))
+            write_card(file, dataclasses.replace(card, metrics=metrics))
         comparison = compare(job.given, made, _images(job), variant=job.name, file=job.out)
-        variant.check(comparison)
+        job.variant.check(comparison)
     return comparison
 
 
@@ -184,45 +174,45 @@ def _variant(name: str) -> Variant:
     return VARIANTS[name]
 
 
-def _check_place(out: Path, model: Path, variant: Variant) -> None:
-    """See that nothing is lost but an earlier variant.
+def _check_path(out: Path, model: Path, variant: Variant) -> None:
+    """Check that the variant would replace nothing but an earlier variant.
 
     Raises:
-        SettingError: If something else would be.
+        SettingError: If it would replace something else.
     """
     if out.suffix != variant.suffix:
-        raise SettingError(f"{out}: does not end in {variant.suffix}. Name such a file.")
+        raise SettingError(f"{out}: does not end in {variant.suffix}. Choose another name.")
     if out.resolve() == model.resolve():
-        raise SettingError(f"{out}: is the model itself. Choose another place.")
+        raise SettingError(f"{out}: is the model itself. Choose another path.")
     weights = out.with_suffix(".bin")
     is_taken = out.suffix == ".xml" and weights.exists() and not out.exists()
-    if is_taken or (out.exists() and not _is_earlier(out, model, variant)):
+    if is_taken or (out.exists() and not _is_earlier(out, model)):
         raise SettingError(
             f"{weights if is_taken else out}: exists already and is no earlier variant. Remove it, "
-            "or choose another place."
+            "or choose another path."
         )
 
 
-def _is_earlier(out: Path, model: Path, variant: Variant) -> bool:
+def _is_earlier(out: Path, model: Path) -> bool:
     if not out.is_file():
         return False
     if out.read_bytes() == model.read_bytes():
         return True
     try:
-        return "variant" in variant.load(out).card.provenance
+        return "variant" in load(out).card.provenance
     except ModelError:
         return False
 
 
-def _network(model: Path) -> Localizer:
+def _load_network(model: Path) -> NetworkLocalizer:
     localizer = load(model)
-    if not isinstance(localizer, Localizer):
-        raise ModelError(f"{model}: holds HOG windows, which have one form only. Name a network.")
+    if not isinstance(localizer, NetworkLocalizer):
+        raise ModelError(f"{model}: holds HOG windows, which have no variants. Name a network.")
     return localizer
 
 
-def _validation(data: Dataset | None, name: str, *, is_needed: bool) -> Dataset | None:
-    """The validation images; None where no data is given and none needed.
+def _validation_part(data: Dataset | None, name: str, *, is_needed: bool) -> Dataset | None:
+    """The validation images; None if no data is given and none is needed.
 
     Raises:
         DataError: If there are none.
@@ -237,20 +227,20 @@ def _validation(data: Dataset | None, name: str, *, is_needed: bool) -> Dataset 
     samples = data.part("val")
     if not len(samples):
         raise DataError(
-            f"{data.name or 'data set'}: has no validation images, on which '{name}' is "
-            "measured. Put some into the split val."
+            f"{data.name or 'data set'}: has no validation images, and '{name}' is measured on "
+            "them. Put some into the split val."
         )
     return samples
 
 
-def _candidate(job: _Job, file: Path) -> Candidate:
-    localizer = job.variant.load(file)
-    metrics = _metrics(localizer, job.samples, job.stage, "the variant")
+def _load_candidate(job: _Job, file: Path) -> Candidate:
+    localizer = _load_network(file)
+    metrics = _measure(localizer, job.samples, job.stage, "the variant")
     return Candidate(localizer, tuple(file.parent.iterdir()), metrics)
 
 
-def _metrics(
-    localizer: Localizer, samples: Dataset | None, stage: Stage, what: str
+def _measure(
+    localizer: NetworkLocalizer, samples: Dataset | None, stage: Stage, what: str
 ) -> Metrics | None:
     if samples is None:
         return None
@@ -258,31 +248,32 @@ def _metrics(
         return evaluate(localizer, samples, progress=progress).overall
 
 
-def _facts(job: _Job, images: int) -> ModelCard:
-    """What the variant says of itself: what it is, and no metrics that are another's."""
-    facts, package = job.given.localizer.card, job.variant.package
-    if not package:
-        return facts
-    version = imported(package).__version__.partition("-")[0]  # without the build
-    made: dict[str, Any] = {"name": job.name, package: version}
-    if job.variant.sign is not None:
-        made["calibration_images"] = images
-    metrics = facts.metrics if job.variant.sign is None else {}
-    provenance = {**facts.provenance, "variant": made}
-    return dataclasses.replace(facts, provenance=provenance, metrics=metrics)
+def _card(job: _Job, calibration_images: int) -> ModelCard:
+    """The model's card with the variant's provenance, and without metrics that would be wrong."""
+    card, variant = job.given.localizer.card, job.variant
+    if not variant.package:
+        return card
+    version = require(variant.package, extra=job.name).__version__
+    made: dict[str, Any] = {"name": job.name, variant.package: version.partition("-")[0]}
+    if variant.is_calibrated:
+        made["calibration_images"] = calibration_images
+    metrics = {} if variant.is_calibrated else card.metrics
+    return dataclasses.replace(
+        card, provenance={**card.provenance, "variant": made}, metrics=metrics
+    )
 
 
-def _images(job: _Job) -> list[Shown]:
-    """Those that two forms are held against each other on."""
+def _images(job: _Job) -> list[Pixels]:
+    """The images that outputs and latencies are compared on."""
     localizer = job.given.localizer
-    few = list(shown(localizer, job.chosen(PARITY_IMAGES)))
+    few = list(network_inputs(localizer, job.choose(PARITY_IMAGES)))
     few = few or generated(localizer.card.size, PARITY_IMAGES)
     return of_many_shapes(few, max(len(few), PARITY_IMAGES))
 
 
 @contextmanager
-def _beside(out: Path) -> Iterator[Path]:
-    """A file of the same name in a folder of its own; all that is in it is moved at the end.
+def _moved_to(out: Path) -> Iterator[Path]:
+    """A file of the same name in a temporary folder; all files there are moved at the end.
 
     Raises:
         OneboxError: If the folder of ``out`` cannot be written to.

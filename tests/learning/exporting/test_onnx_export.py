@@ -13,18 +13,11 @@ from safetensors.torch import load_file
 
 from onebox.errors import ModelError
 from onebox.learning.exporting import onnx_export as exporting
-from onebox.learning.exporting.onnx_export import (
-    PARITY_IMAGES,
-    PARITY_PX,
-    Deployed,
-    check_parity,
-    export,
-    parity,
-    write_card,
-)
+from onebox.learning.exporting.onnx_export import Deployed, export, parity
 from onebox.learning.networks.network import Network
-from onebox.model_card import METADATA_KEY, ModelCard
+from onebox.model_card import METADATA_KEY, ModelCard, write_card
 from onebox.outputs import INPUT, OUTPUTS
+from onebox.parity import PARITY_IMAGES, PARITY_PX, check_parity
 from onebox.runtime import load
 
 FACTS = ModelCard(("disc",), 64)
@@ -124,11 +117,12 @@ def test_a_difference_of_nan_does_not_pass():
 def test_the_difference_is_in_pixels_of_the_training_size(tiny_recipe):
     class Shifted(Deployed):
         def forward(self, image):
-            return torch.tensor([[10.0, 0.0, 20.0, 40.0]]), None, None
+            return torch.tensor([[10.0, 0.0, 20.0, 40.0]]), torch.ones(1, 1), torch.ones(1)
 
     class Session:
         def run(self, outputs, inputs):
-            return (np.array([[10.0, 0.0, 21.0, 36.0]], dtype=np.float32),)
+            box = np.array([[10.0, 0.0, 21.0, 36.0]], dtype=np.float32)
+            return box, np.ones((1, 1), np.float32), np.ones(1, np.float32)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(onnxruntime, "InferenceSession", lambda *_, **__: Session())
@@ -189,7 +183,7 @@ def test_a_card_replaces_the_earlier_one_and_changes_nothing_else(model_file, im
     file = tmp_path / "model.onnx"
     shutil.copy(model_file, file)
     write_card(file, ModelCard(("owl",), 64))
-    assert load(file).classes == ("owl",)
+    assert load(file).card.classes == ("owl",)
     assert metadata(file).keys() == {METADATA_KEY}
     ours, theirs = (load(each).predict(images[0]).box for each in (file, model_file))
     assert ours == theirs

@@ -10,7 +10,7 @@ import onebox
 from onebox import images
 from onebox.learning.exporting import refinement_choice
 from onebox.learning.exporting.refinement_choice import choose_refinement, is_worthwhile
-from onebox.refinement import part_around
+from onebox.refinement import crop_around
 from onebox.structures import Dataset, Sample
 
 
@@ -31,7 +31,7 @@ def wide(discs):
 @pytest.mark.train
 def test_refinement_predicts_from_the_crop_in_pixels_of_the_image(localizer, wide):
     first = localizer.predict(wide)
-    part = part_around(first.box, (240, 160), 1.5)
+    part = crop_around(first.box, (240, 160), 1.5)
     assert part is not None
     left, top, right, bottom = part
     again = localizer.predict(np.ascontiguousarray(wide[top:bottom, left:right]))
@@ -44,7 +44,7 @@ def test_refinement_predicts_from_the_crop_in_pixels_of_the_image(localizer, wid
 
 @pytest.mark.train
 def test_without_a_margin_there_is_no_refinement(localizer, wide):
-    assert localizer.card.refinement is None
+    assert localizer.card.refine_margin is None
     twice = localizer.with_refinement(1.5)
     assert twice.with_refinement(None).predict(wide) == localizer.predict(wide)
 
@@ -57,7 +57,7 @@ def test_a_subject_that_fills_the_frame_is_not_refined(localizer, wide):
 
 @pytest.mark.train
 def test_the_margin_is_read_back_from_the_card(localizer):
-    card = dataclasses.replace(localizer.card, refinement=1.4)
+    card = dataclasses.replace(localizer.card, refine_margin=1.4)
     assert type(card).from_json(card.as_json()) == card
 
 
@@ -73,7 +73,7 @@ def measured(bright_file, monkeypatch):
 
         def evaluate(localizer, data):
             evaluated.append(data)
-            outcomes = [SimpleNamespace(iou=iou) for iou in ious[localizer.card.refinement]]
+            outcomes = [SimpleNamespace(iou=iou) for iou in ious[localizer.card.refine_margin]]
             return SimpleNamespace(outcomes=outcomes[: len(data)])
 
         monkeypatch.setattr(refinement_choice, "evaluate", evaluate)

@@ -13,7 +13,7 @@ from torch.testing import assert_close
 
 from onebox.errors import SettingError
 from onebox.learning.data.dataloader import Batch
-from onebox.learning.exporting.onnx_export import PARITY_PX, Deployed, export
+from onebox.learning.exporting.onnx_export import Deployed, export
 from onebox.learning.fitting.checkpoint_io import save_weights
 from onebox.learning.fitting.param_groups import parameter_groups
 from onebox.learning.losses.objective import compute_loss, total
@@ -23,6 +23,7 @@ from onebox.learning.networks.network import Network
 from onebox.learning.networks.vectorizers import VECTORIZERS, Features, Sizes
 from onebox.model_card import ModelCard
 from onebox.outputs import INPUT, OUTPUTS
+from onebox.parity import PARITY_PX
 from onebox.recipes.loading import read_recipe
 from onebox.recipes.recipe import check_recipe
 

@@ -4,11 +4,9 @@ The exported graph resizes, normalizes, runs the network and decodes the box. Th
 only if ONNX Runtime computes the boxes that PyTorch computes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import onnx
 import onnxruntime
 import torch
 from jaxtyping import UInt8
@@ -16,25 +14,15 @@ from numpy import ndarray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from onebox.errors import ModelError
 from onebox.files import replacing
 from onebox.learning.networks.network import Network
 from onebox.learning.quiet import quiet
-from onebox.model_card import METADATA_KEY, ModelCard
-from onebox.outputs import INPUT, KEYPOINTS_OUTPUT, PRESENCE_OUTPUT, outputs_of
+from onebox.model_card import ModelCard, write_card
+from onebox.outputs import INPUT, KEYPOINTS_OUTPUT, PRESENCE_OUTPUT, Arrays, output_names
+from onebox.parity import PARITY_IMAGES, PARITY_PX, check_parity, largest_difference_px
 
-PARITY_PX = 0.1
-"""Largest difference of a box edge that export accepts, in pixels of the training size."""
-
-PARITY_IMAGES = 32
 _WHITE = 255.0  # divided by while normalizing, which saves a pass over the pixels
 _OPSET = 18
-# What is compared → shares of the image's width and height.
-_SHARES: dict[str, Callable[[ndarray, ndarray], ndarray]] = {
-    "box": lambda boxes, sides_wh: boxes.reshape(-1, 2) / sides_wh,
-    KEYPOINTS_OUTPUT: lambda keypoints, sides_wh: keypoints[..., :2] / sides_wh,
-    PRESENCE_OUTPUT: lambda presence, _: presence,
-}
 
 
 class Deployed(nn.Module):
@@ -44,6 +32,9 @@ class Deployed(nn.Module):
         super().__init__()
         self.network = network
         self.size = size
+        heads = {KEYPOINTS_OUTPUT: network.keypoint_head, PRESENCE_OUTPUT: network.presence_head}
+        there = {name for name, head in heads.items() if head is not None}
+        self.output_names = list(output_names(there))
 
     def forward(self, image: UInt8[Tensor, "n height width 3"]) -> tuple[Tensor, ...]:
         """Localize the subjects.
@@ -64,27 +55,20 @@ class Deployed(nn.Module):
         high = torch.maximum(edges[:, :2], edges[:, 2:])
         one = torch.ones_like(low[:, :1])
         sides = torch.cat([one * width, one * height], dim=1)
-        boxes = torch.cat([low * sides, high * sides], dim=1)
-        probability = outputs.class_logits.softmax(dim=1)
-        score = probability.amax(dim=1)
+        found = {"box": torch.cat([low * sides, high * sides], dim=1)}
+        found["probability"] = outputs.class_logits.softmax(dim=1)
+        score = found["probability"].amax(dim=1)
         if outputs.iou_logit is not None:
             score = score * outputs.iou_logit.sigmoid()
-        more = []
         if outputs.keypoints is not None:
             points = outputs.keypoints.points.clamp(0, 1) * sides[:, None]
             confidence = outputs.keypoints.confidence.sigmoid()[..., None]
-            more.append(torch.cat([points, confidence], dim=2))
+            found[KEYPOINTS_OUTPUT] = torch.cat([points, confidence], dim=2)
         if outputs.presence_logit is not None:
-            more.append(outputs.presence_logit.sigmoid())
-            score = score * more[-1]
-        return boxes, probability, score, *more
-
-    @property
-    def output_names(self) -> list[str]:
-        """Names of the outputs in the file."""
-        heads = self.network.keypoint_head, self.network.presence_head
-        keypoints, presence = (head is not None for head in heads)
-        return list(outputs_of(keypoints=keypoints, presence=presence))
+            found[PRESENCE_OUTPUT] = outputs.presence_logit.sigmoid()
+            score = score * found[PRESENCE_OUTPUT]
+        found["score"] = score
+        return tuple(found[name] for name in self.output_names)
 
 
 def export(
@@ -124,60 +108,23 @@ def export(
 
 
 def parity(deployed: Deployed, file: Path, images: Sequence[ndarray]) -> float:
-    """The largest difference of a box edge, a keypoint or a presence between PyTorch and ONNX Runtime.
-
-    A presence, which has no pixels, counts as an edge does: its whole range is a side.
+    """The largest difference between PyTorch's and ONNX Runtime's outputs.
 
     Returns:
-        Pixels of the training size; no number where either has no number.
+        Pixels of the training size; see `onebox.parity.largest_difference_px`.
     """
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     names = deployed.output_names
-    differences = [0.0]
-    for image in images:
-        sides_wh = np.array(image.shape[1::-1])
+
+    def run_eager(pixels: ndarray) -> Arrays:
         with torch.inference_mode():
-            eager = deployed(torch.from_numpy(image[None].copy()))
-        exported = session.run(names, {INPUT: image[None]})
-        differences += [
-            np.abs(_SHARES[name](ours.numpy() - theirs, sides_wh)).max()
-            for name, ours, theirs in zip(names, eager, exported, strict=False)
-            if name in _SHARES
-        ]
-    return float(np.max(differences)) * deployed.size
+            tensors = deployed(torch.from_numpy(pixels[None].copy()))
+        return {name: each.numpy() for name, each in zip(names, tensors, strict=True)}
 
+    def run_exported(pixels: ndarray) -> Arrays:
+        return dict(zip(names, session.run(names, {INPUT: pixels[None]}), strict=True))
 
-def check_parity(difference: float, limit: float) -> None:
-    """See that an export holds.
-
-    Args:
-        difference: What `parity` found, in pixels of the training size.
-        limit: The largest difference accepted.
-
-    Raises:
-        ModelError: If the difference is larger, or not a number; the message has both numbers.
-    """
-    if not difference <= limit:
-        raise ModelError(
-            f"the exported model's outputs differ from the network's by {difference:.3f} px, more "
-            f"than the {limit:.3f} px allowed; nothing was written. Keep the checkpoint and report "
-            "the recipe."
-        )
-
-
-def write_card(path: Path, facts: ModelCard) -> None:
-    """Put facts into an ONNX file's metadata, in place of what stood there.
-
-    Raises:
-        OneboxError: If the file cannot be written.
-    """
-    model = onnx.load(path)
-    onnx.helper.set_model_props(model, {METADATA_KEY: facts.as_json()})
-    for entity in (*model.graph.node, *model.graph.value_info, *model.graph.input):
-        del entity.metadata_props[:]  # the exporter's call stacks, with the machine's paths
-        entity.doc_string = ""
-    with replacing(path) as temporary:
-        onnx.save(model, temporary)
+    return largest_difference_px(run_eager, run_exported, images, size=deployed.size)
 
 
 def _to_onnx(deployed: Deployed, path: Path) -> None:

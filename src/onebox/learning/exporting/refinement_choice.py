@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from onebox.evaluation import evaluate
 from onebox.refinement import MARGIN
-from onebox.runtime import Localizer
+from onebox.runtime import NetworkLocalizer
 from onebox.structures import Dataset
 
 # Both gain 0.07 on small subjects (docs/accuracy.md, "What each part is worth").
@@ -25,7 +25,7 @@ MOST_IMAGES = 300
 Setting = Literal["auto", "never", "always"]
 
 
-def choose_refinement(localizer: Localizer, val: Dataset, setting: Setting) -> float | None:
+def choose_refinement(localizer: NetworkLocalizer, val: Dataset, setting: Setting) -> float | None:
     """Choose the refinement margin that does best on validation images, or None for no refinement.
 
     Args:
@@ -35,7 +35,7 @@ def choose_refinement(localizer: Localizer, val: Dataset, setting: Setting) -> f
             twice the gain's standard error, on 10 images or more.
 
     Returns:
-        Width and height of the crop over those of the box; see `refinement.part_around`.
+        Width and height of the crop over those of the box; see `refinement.crop_around`.
 
     Raises:
         DataError: If an image cannot be read.
@@ -62,5 +62,5 @@ def _with_box(val: Dataset) -> Dataset:
     return Dataset(boxed, val.classes, val.keypoints, val.name)
 
 
-def _ious(localizer: Localizer, boxed: Dataset) -> Float[ndarray, " n"]:
+def _ious(localizer: NetworkLocalizer, boxed: Dataset) -> Float[ndarray, " n"]:
     return np.array([one.iou for one in evaluate(localizer, boxed).outcomes], dtype=np.float64)

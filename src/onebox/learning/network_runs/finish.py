@@ -12,14 +12,15 @@ from numpy import ndarray
 from torch import Tensor
 
 from onebox.learning.data.decoded_cache import Decoded
-from onebox.learning.exporting.onnx_export import PARITY_IMAGES, export, write_card
+from onebox.learning.exporting.onnx_export import export
 from onebox.learning.exporting.refinement_choice import choose_refinement
 from onebox.learning.fitting.checkpoint_io import RECIPE_KEY, load_checkpoint, save_weights
 from onebox.learning.fitting.fit import Fitted
 from onebox.learning.networks.network import Network
 from onebox.learning.networks.summary import summarize
 from onebox.mean_box import mean_box
-from onebox.model_card import ModelCard
+from onebox.model_card import ModelCard, write_card
+from onebox.parity import PARITY_IMAGES
 from onebox.progress import Listener
 from onebox.recipes.recipe import Recipe
 from onebox.runs.results import (
@@ -82,7 +83,7 @@ def finish(
     parity_px = export(network, card, model, list(_parity_images(decoded)))
     setting = prepared.recipe.model.refinement
     margin = choose_refinement(load_network(model), data.part("val"), setting)
-    card = dataclasses.replace(card, refinement=margin)
+    card = dataclasses.replace(card, refine_margin=margin)
     write_card(model, card)
     reports = evaluate_model(model, data, listener)
     made = {**card.provenance, "parity_px": parity_px, "epochs": fitted.epochs}

@@ -10,12 +10,13 @@ from statistics import median
 import numpy as np
 
 from onebox.evaluation import evaluate
-from onebox.learning.exporting.onnx_export import PARITY_IMAGES, export
+from onebox.learning.exporting.onnx_export import export
 from onebox.learning.exporting.refinement_choice import MOST_IMAGES
 from onebox.learning.network_runs.finish import PreparedRun, make_card
+from onebox.parity import PARITY_IMAGES
 from onebox.refinement import MARGIN
 from onebox.report import write_report, write_samples
-from onebox.runtime import Localizer, load
+from onebox.runtime import NetworkLocalizer, load
 from onebox.structures import Dataset
 
 _REHEARSED_IMAGES = 8
@@ -60,7 +61,7 @@ def _export(prepared: PreparedRun, data: Dataset, model: Path) -> None:
     export(network, make_card(prepared, data, network), model, images, limit_px=math.inf)
 
 
-def _predict_s(localizer: Localizer, few: Dataset) -> float:
+def _predict_s(localizer: NetworkLocalizer, few: Dataset) -> float:
     """Median seconds of a prediction with a refinement pass, from the file."""
     times = []
     for sample in few:

@@ -1,0 +1,1 @@
+"""What runs a network's file: ONNX Runtime or OpenVINO, behind one protocol."""

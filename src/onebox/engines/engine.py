@@ -1,0 +1,47 @@
+"""What inference needs of a runtime."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from numpy import ndarray
+
+Provider = str | tuple[str, Mapping[str, Any]]
+"""An execution provider: ONNX Runtime's name for it, or the name and its options."""
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """An opened model file. Threads may share one.
+
+    Attributes:
+        file: The model file.
+        threads: Threads that share the work of one call.
+        providers: The execution providers asked for; None if the engine has none.
+        metadata: The text of the model card in the file; None if there is none.
+        output_names: Names of all outputs of the file.
+        takes_batches: Whether one call takes several images of one size.
+    """
+
+    file: Path
+    threads: int
+    providers: tuple[Provider, ...] | None
+    metadata: str | None
+    output_names: tuple[str, ...]
+    takes_batches: bool
+
+    def per_thread(self) -> "Engine":
+        """The engine to use if each of several threads makes its own calls."""
+        ...
+
+    def run(self, images: ndarray, outputs: Sequence[str]) -> list[ndarray]:
+        """Run the network.
+
+        Args:
+            images: uint8 of shape (n, height, width, 3).
+            outputs: Names of the outputs to compute.
+
+        Returns:
+            One array for each name, its first axis of length n.
+        """
+        ...

@@ -1,0 +1,40 @@
+"""A model file → the engine that runs it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from onebox.engines.engine import Engine, Provider
+from onebox.engines.onnx_runtime import CPU, OnnxRuntimeEngine
+from onebox.engines.openvino import OpenVinoEngine
+from onebox.errors import ModelError, SettingError
+
+_OPENVINO_SUFFIX = ".xml"
+
+
+def open_engine(file: Path, threads: int, providers: Sequence[Provider] | None = None) -> Engine:
+    """Open a model file: an ``.xml`` in OpenVINO, any other in ONNX Runtime.
+
+    Args:
+        file: The model file.
+        threads: Threads that share the work of one call.
+        providers: ONNX Runtime's execution providers, in order of preference; the CPU if None.
+
+    Raises:
+        ModelError: If the file is missing or cannot be opened, or a provider does not start.
+        OneboxError: If the file needs OpenVINO, which is not installed.
+        SettingError: If a provider is not available, or OpenVINO is given one.
+    """
+    _check_file(file)
+    if file.suffix.lower() != _OPENVINO_SUFFIX:
+        return OnnxRuntimeEngine(file, threads, (CPU,) if providers is None else providers)
+    if providers is not None:
+        raise SettingError(f"{file}: OpenVINO has no providers to choose from. Leave them out.")
+    return OpenVinoEngine(file, threads)
+
+
+def _check_file(file: Path) -> None:
+    if not file.is_file():
+        inside = file / "model.onnx"
+        hint = f" Did you mean {inside}?" if inside.is_file() else ""
+        what = "is a folder, not a model" if file.is_dir() else "does not exist. Correct the path"
+        raise ModelError(f"{file}: {what}.{hint}")
