@@ -149,7 +149,7 @@ def statements(program):
 def whole_program():
     """The second look put where the document says: before the last two lines."""
     *first, box_line, last = statements(block("python", "python"))
-    return "\n".join([*first, block("python, second look", "python"), box_line, last])
+    return "\n".join([*first, block("python, refinement", "python"), box_line, last])
 
 
 def run_program(program, folder):
