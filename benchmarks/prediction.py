@@ -1,6 +1,6 @@
-"""`Localizer.predict` on an array against a bare `session.run` on the same array.
+"""`Localizer.predict` on an array, compared with a bare `session.run` on the same array.
 
-README.md says what is timed.
+README.md defines what is timed.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -24,9 +24,9 @@ Row = Mapping[str, str | float]
 
 def main() -> None:
     parser = arguments(__doc__ or "")
-    parser.add_argument("--model", type=Path, help="a model.onnx; an untrained one where absent")
+    parser.add_argument("--model", type=Path, help="a model.onnx; by default an untrained one")
     parser.add_argument("--runs", type=int, default=1000, help="calls of each competitor")
-    parser.add_argument("--threads", type=int, default=allowed(), help="of the session")
+    parser.add_argument("--threads", type=int, default=allowed(), help="threads of the session")
     options = parser.parse_args()
     with model_or_untrained(options.model) as model:
         rows = list(timed(model, options.threads, options.runs))
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def timed(model: Path, threads: int, runs: int) -> Iterator[Row]:
-    """A row for each array and competitor; ``above`` is by how much it is slower than the bare."""
+    """A row for each array and competitor; ``above`` is the time above ``session.run``."""
     # One session for all competitors: two would fight for the cores.
     sessions = Sessions(model, threads)
     facts = load(model, threads=threads).card
