@@ -23,6 +23,8 @@ from PIL import Image, ImageFilter
 import onebox
 from onebox.model_card import METADATA_KEY, SCHEMA_VERSION, ModelCard
 
+pytestmark = pytest.mark.train
+
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/deploy.md").read_text("utf-8")
 WEB_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
