@@ -23,7 +23,8 @@ from torch import Tensor
 from onebox import synthetic
 from onebox.learning.data.dataloader import Batch
 from onebox.learning.data.decoded_cache import Decoded, decode
-from onebox.learning.fitting.module import fit, keep_freed_memory
+from onebox.learning.fitting.fit import fit
+from onebox.learning.fitting.memory import keep_freed_memory
 from onebox.learning.networks.network import Network, total_loss
 from onebox.progress import Silent
 from onebox.recipes.loading import read_recipe

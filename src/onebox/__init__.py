@@ -21,10 +21,10 @@ from onebox.runtime import Localizer
 from onebox.structures import Dataset, Prediction, Sample
 
 if TYPE_CHECKING:
-    from onebox.learning.runs.artifacts import Run
-    from onebox.learning.runs.run import train
     from onebox.recipes.loading import read_recipe
     from onebox.recipes.recipe import Recipe
+    from onebox.runs.results import Run
+    from onebox.runs.train import train
 
 __version__ = "0.1.0"
 
@@ -52,9 +52,9 @@ __all__ = [
 # What needs PyTorch, or settings that only training needs, is imported when it is first asked for.
 _LATER = {
     "Recipe": "onebox.recipes.recipe",
-    "Run": "onebox.learning.runs.artifacts",
+    "Run": "onebox.runs.results",
     "read_recipe": "onebox.recipes.loading",
-    "train": "onebox.learning.runs.run",
+    "train": "onebox.runs.train",
 }
 
 

@@ -1,20 +1,29 @@
-"""What a training run says while it runs, and to whom."""
+"""What a long job reports while it runs: the listener protocol, for one listener or several."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
+
+Progress = Callable[[int, int], None]
+"""Called with the number of items done and their total."""
+
+
+class StopTraining(Exception):  # noqa: N818 - a request, like StopIteration, not an error
+    """Raised by a listener to end training early, as Ctrl-C does; the model so far is exported."""
 
 
 @dataclass(frozen=True, slots=True)
 class EpochMetrics:
-    """How training stands after a pass over the training images, or after some short ones.
+    """The state of training after an epoch, or after several short ones.
 
     Attributes:
-        epoch: Passes done.
-        epochs: How many there will be.
-        loss: Mean over the steps since the last such metrics.
-        val_mean_iou: Mean overlap on the validation images, with the averaged weights.
-        learning_rate: Of the heads, at the epoch's end.
+        epoch: Passes over the training images so far.
+        epochs: Passes over the training images at most.
+        loss: Mean over the steps since the last report.
+        val_mean_iou: Mean IoU on the validation images, with the averaged weights.
+        learning_rate: Of the heads, at the end of the epoch.
         seconds: Since this run began.
+        losses: The mean of each part of the loss, by name; they add up to ``loss``.
     """
 
     epoch: int
@@ -23,36 +32,75 @@ class EpochMetrics:
     val_mean_iou: float
     learning_rate: float
     seconds: float
+    losses: Mapping[str, float] = field(default_factory=dict)
 
 
 @runtime_checkable
 class Listener(Protocol):
-    """Whoever shows a run's progress."""
+    """An object that follows a run; `advance` and `epoch` may raise `StopTraining`."""
 
     def stage(self, name: str) -> None:
-        """A part of the work begins."""
+        """A stage of the run begins, such as "Decoding train images"."""
 
     def advance(self, done: int, total: int) -> None:
-        """So much of the present part is done."""
+        """``done`` of ``total`` items of the present stage are done."""
 
     def epoch(self, metrics: EpochMetrics) -> None:
         """An epoch ended."""
 
     def note(self, sentence: str) -> None:
-        """Something a person should know."""
+        """The run has something to tell the user."""
 
 
 class Silent:
-    """A listener that shows nothing."""
+    """A listener that does nothing; a listener of your own may inherit what it does not need."""
 
     def stage(self, name: str) -> None:
-        """Show nothing."""
+        """Do nothing."""
 
     def advance(self, done: int, total: int) -> None:
-        """Show nothing."""
+        """Do nothing."""
 
     def epoch(self, metrics: EpochMetrics) -> None:
-        """Show nothing."""
+        """Do nothing."""
 
     def note(self, sentence: str) -> None:
-        """Show nothing."""
+        """Do nothing."""
+
+
+class Listeners:
+    """Several listeners as one; each is told even if one before it asks to stop."""
+
+    def __init__(self, listeners: Iterable[Listener]) -> None:
+        self._listeners = tuple(listeners)
+
+    def stage(self, name: str) -> None:
+        """Tell all listeners."""
+        self._tell(lambda each: each.stage(name))
+
+    def advance(self, done: int, total: int) -> None:
+        """Tell all listeners."""
+        self._tell(lambda each: each.advance(done, total))
+
+    def epoch(self, metrics: EpochMetrics) -> None:
+        """Tell all listeners."""
+        self._tell(lambda each: each.epoch(metrics))
+
+    def note(self, sentence: str) -> None:
+        """Tell all listeners."""
+        self._tell(lambda each: each.note(sentence))
+
+    def _tell(self, tell: Callable[[Listener], None]) -> None:
+        """Call every listener.
+
+        Raises:
+            StopTraining: If one of them asked to stop.
+        """
+        request: StopTraining | None = None
+        for each in self._listeners:
+            try:
+                tell(each)
+            except StopTraining as stop:
+                request = stop
+        if request is not None:
+            raise request

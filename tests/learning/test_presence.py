@@ -20,17 +20,18 @@ from onebox.learning.data.dataloader import Batch
 from onebox.learning.data.decoded_cache import NO_LABEL
 from onebox.learning.exporting.onnx_export import PARITY_PX, Deployed, parity, write_card
 from onebox.learning.fitting.checkpoint_io import load_checkpoint
+from onebox.learning.network_runs import run as run_module
+from onebox.learning.network_runs.initial_weights import find_start
+from onebox.learning.network_runs.resolve import learns_presence
 from onebox.learning.networks.heads import PresenceHead
 from onebox.learning.networks.network import Network, total_loss
 from onebox.learning.networks.vectorizers import Features, Sizes
-from onebox.learning.runs import run as run_module
-from onebox.learning.runs.initial_weights import find_start
-from onebox.learning.runs.preflight import check_data, learns_presence
 from onebox.model_card import ModelCard
 from onebox.outputs import INPUT, OUTPUTS, PRESENCE_OUTPUT, outputs_of
 from onebox.progress import Silent
 from onebox.recipes.recipe import check_recipe
 from onebox.recipes.sections import LossSettings
+from onebox.runs.preflight import check_data
 from onebox.runtime import load
 from onebox.structures import Dataset, Sample
 
@@ -255,7 +256,7 @@ def test_a_resumed_run_learns_presence_as_an_unbroken_one(data, recipe, tmp_path
     train = recipe.train.model_copy(update={"epochs": 3})
     recipe = recipe.model_copy(update={"train": train})
     onebox.train(few, recipe, out=tmp_path / "whole")
-    onebox.train(few, recipe, out=tmp_path / "broken", listener=Stop())
+    onebox.train(few, recipe, out=tmp_path / "broken", listeners=[Stop()])
     onebox.train(few, resume=tmp_path / "broken")
     whole, broken = (
         load_checkpoint(tmp_path / name / "checkpoints" / "last.safetensors")["state_dict"]

@@ -1,6 +1,7 @@
 """``onebox train`` and ``onebox demo``."""
 
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,7 @@ from onebox.cli.options import AsJson, DataName, FormatName, OnBad, OnMultiple, 
 from onebox.errors import SettingError
 
 if TYPE_CHECKING:
-    from onebox.learning.runs.artifacts import Run
+    from onebox.runs.results import Run
 
 _HEADLINES = (
     "images", "mean_iou", "iou_at", "class_accuracy", "mean_box_iou", "pck_0.2",
@@ -56,8 +57,11 @@ def train(
     Leaves one folder: model.onnx (model.npz of HOG windows), report.html, and what it takes to go
     on. The metrics are of images that it was not trained on.
     """
-    import onebox
+    from onebox.recipes.loading import read_recipe
+    from onebox.runs.options import RunOptions
+    from onebox.runs.train import run
 
+    started_s = time.monotonic()
     others = {
         "--recipe": recipe is not None,
         "--set": bool(changes),
@@ -73,14 +77,14 @@ def train(
     asked = [*(changes or []), *(["model.pretrained=false"] if no_pretrained else [])]
     asked += [] if minutes is None else [f"train.minutes={minutes}"]
     name = _recipe_of(resume) or ("default" if recipe is None else recipe)
-    chosen = onebox.read_recipe(name, asked)
+    chosen = read_recipe(name, asked)
     chosen = chosen if seed is None else chosen.with_seed(seed)
     how = Reading(format_name, on_multiple, on_bad)
     samples = read_labels(data, how, classes=chosen.data.classes)
     with TrainingBar() as bar:
         bar.stage("Loading PyTorch")
-        run = onebox.train(samples, chosen, weights=weights, out=out, resume=resume, listener=bar)
-    _print_run(run, as_json=as_json)
+        finished = run(samples, chosen, RunOptions(started_s, weights, out, resume), bar)
+    _print_run(finished, as_json=as_json)
 
 
 def demo(
@@ -94,7 +98,7 @@ def demo(
 
     with TrainingBar() as bar:
         bar.stage("Loading PyTorch")
-        run = onebox.train(onebox.read("synth:blobs"), "demo", out=out, listener=bar)
+        run = onebox.train(onebox.read("synth:blobs"), "demo", out=out, listeners=[bar])
     _print_run(run, as_json=as_json)
 
 

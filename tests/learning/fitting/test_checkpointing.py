@@ -1,14 +1,14 @@
-"""Whose weights are kept."""
+"""The choice between the best and the last checkpoint."""
 
 import numpy as np
 import pytest
 
 from onebox.learning.data.decoded_cache import Decoded
-from onebox.learning.fitting.checkpointing import which_is_kept
+from onebox.learning.fitting.checkpointing import select_checkpoint
 
 
 def val_of(boxed, unboxed=0):
-    """Decoded validation images, so many of them with a box."""
+    """Decoded validation images, ``boxed`` of them with a box."""
     count = boxed + unboxed
     return Decoded(
         pixels=np.zeros((count, 4, 4, 3), dtype=np.uint8),
@@ -22,7 +22,7 @@ def val_of(boxed, unboxed=0):
 
 
 @pytest.mark.parametrize(
-    ("keep", "boxed", "kept"),
+    ("setting", "boxed", "selected"),
     [
         ("auto", 49, "last"),
         ("auto", 50, "best"),
@@ -30,9 +30,8 @@ def val_of(boxed, unboxed=0):
         ("last", 400, "last"),
     ],
 )
-def test_the_best_epoch_is_kept_where_enough_images_tell_which_it_is(
-    tiny_recipe, keep, boxed, kept
+def test_auto_selects_the_best_epoch_from_fifty_validation_boxes_on(
+    tiny_recipe, setting, boxed, selected
 ):
-    train = tiny_recipe.train.model_copy(update={"checkpoint": keep})
-    recipe = tiny_recipe.model_copy(update={"train": train})
-    assert which_is_kept(recipe, val_of(boxed, unboxed=60)) == kept
+    recipe = tiny_recipe.changed({"train.checkpoint": setting})
+    assert select_checkpoint(recipe, val_of(boxed, unboxed=60)) == selected

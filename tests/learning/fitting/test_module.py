@@ -11,14 +11,15 @@ from torch.testing import assert_close
 
 from onebox.learning.data.dataloader import RowsInOrder, batches
 from onebox.learning.data.decoded_cache import decode
-from onebox.learning.fitting import module
+from onebox.learning.fitting import module, training_progress
 from onebox.learning.fitting.callbacks import warm_average
 from onebox.learning.fitting.checkpoint_io import load_checkpoint
-from onebox.learning.fitting.deadline import Deadline, Pace
-from onebox.learning.fitting.module import Bounds, Training, fit
+from onebox.learning.fitting.fit import FitLimits, fit
+from onebox.learning.fitting.module import TrainingModule
+from onebox.learning.fitting.training_progress import TrainingProgress
 from onebox.learning.losses.primitives import paired_iou
 from onebox.learning.networks.network import Network
-from onebox.progress import Silent
+from onebox.progress import Listeners, Silent, StopTraining
 
 
 class Diary(Silent):
@@ -60,19 +61,18 @@ def decoded(discs):
 
 @pytest.fixture(scope="module")
 def recipe(tiny_recipe):
-    return with_train(tiny_recipe, epochs=4, batch_size=8, validate_every=1, keep="best")
+    return with_train(tiny_recipe, epochs=4, batch_size=8, validate_every=1, checkpoint="best")
 
 
 def with_train(recipe, **changes):
-    train = recipe.train.model_copy(update=changes)
-    return recipe.model_copy(update={"train": train})
+    return recipe.changed({f"train.{name}": value for name, value in changes.items()})
 
 
-def run(recipe, decoded, folder, diary=None, resume=None, deadline=None):
+def run(recipe, decoded, folder, diary=None, resume=None, budget_s=None):
     torch.manual_seed(recipe.train.seed)
     network = Network(recipe, classes=1)
     diary = diary or Diary()
-    return fit(network, recipe, decoded, folder, diary, Bounds(resume, deadline))
+    return fit(network, recipe, decoded, folder, diary, FitLimits(resume, budget_s))
 
 
 def trained(folder):
@@ -96,7 +96,7 @@ def unbroken(recipe, decoded, tmp_path_factory):
     """The folder and the epochs of one whole run."""
     folder, diary = tmp_path_factory.mktemp("unbroken"), Diary()
     fitted = run(recipe, decoded, folder, diary)
-    assert fitted.kept == folder / "best.safetensors"
+    assert fitted.checkpoint == folder / "best.safetensors"
     assert fitted.epochs == 4
     assert not fitted.is_interrupted
     return folder, diary
@@ -110,9 +110,9 @@ def unbroken(recipe, decoded, tmp_path_factory):
 )
 def test_the_optimizer_and_the_schedule_are_those_of_the_recipe(recipe, optimizer, kind):
     slowing = with_train(
-        recipe, optimizer=optimizer, schedule="exponential", decay=0.5, decay_steps=2
+        recipe, optimizer=optimizer, schedule="exponential", decay_rate=0.5, decay_steps=2
     )
-    module = Training(Network(slowing, classes=1), slowing, pace=Pace(1, 9))
+    module = TrainingModule(Network(slowing, classes=1), slowing, progress=TrainingProgress(9))
     [made], [schedule] = module.configure_optimizers()
     assert type(made) is kind
     assert {group["weight_decay"] for group in made.param_groups} == {0.0, 0.05}
@@ -163,7 +163,7 @@ def test_the_figure_of_an_epoch_is_that_of_the_averaged_weights_that_are_kept(
     last = load_checkpoint(folder / "last.safetensors")
 
     def figure(state):
-        module = Training(Network(recipe, classes=1), recipe, pace=Pace(1, 1))
+        module = TrainingModule(Network(recipe, classes=1), recipe, progress=TrainingProgress(1))
         module.load_state_dict(state)
         module.eval()
         module.log = lambda name, value, **_: found.append(float(value))
@@ -181,7 +181,7 @@ def test_the_figure_of_an_epoch_is_that_of_the_averaged_weights_that_are_kept(
 
 
 def test_validation_measures_the_mean_overlap_of_the_images_with_a_box(recipe, decoded):
-    module = Training(Network(recipe, classes=1), recipe, pace=Pace(1, 1)).eval()
+    module = TrainingModule(Network(recipe, classes=1), recipe, progress=TrainingProgress(1)).eval()
     told = []
     module.log = lambda name, value, **_: told.append((name, value))
     rows = decoded["val"]
@@ -266,7 +266,7 @@ def test_a_run_whose_folder_was_moved_goes_on_the_same(unbroken, recipe, decoded
     fitted = run(
         recipe, decoded, tmp_path / "there", resume=tmp_path / "there" / "last.safetensors"
     )
-    assert fitted.kept == tmp_path / "there" / "best.safetensors"
+    assert fitted.checkpoint == tmp_path / "there" / "best.safetensors"
     assert_same_numbers(tmp_path / "there", folder)
     assert not (tmp_path / "here").exists()
 
@@ -277,7 +277,7 @@ def test_a_moved_run_remembers_how_good_its_best_was(recipe, decoded, tmp_path, 
     def made_up(module, batch, batch_index):
         module.log("val_mean_iou", next(metrics), on_epoch=True, batch_size=12)
 
-    monkeypatch.setattr(Training, "validation_step", made_up)
+    monkeypatch.setattr(TrainingModule, "validation_step", made_up)
     changed = with_train(recipe, batch_size=20)
     run(changed, decoded, tmp_path, Diary(stop_at_epoch=4))
     assert trained(tmp_path)[1]["epoch"] == 1
@@ -297,7 +297,7 @@ def test_the_last_epoch_is_kept_though_an_earlier_one_was_better(
     def made_up(module, batch, batch_index):
         module.log("val_mean_iou", next(metrics), on_epoch=True, batch_size=12)
 
-    monkeypatch.setattr(Training, "validation_step", made_up)
+    monkeypatch.setattr(TrainingModule, "validation_step", made_up)
     run(with_train(recipe, batch_size=20), decoded, tmp_path)
     last, best = trained(tmp_path)
     assert (last["epoch"], best["epoch"]) == (3, 1)
@@ -327,7 +327,7 @@ def test_ctrl_c_ends_a_run_and_leaves_the_signal_as_it_was(recipe, decoded, tmp_
     assert signal.getsignal(signal.SIGINT) is before
     assert fitted.is_interrupted
     assert fitted.epochs == 1
-    assert fitted.kept == tmp_path / "best.safetensors"
+    assert fitted.checkpoint == tmp_path / "best.safetensors"
     with pytest.raises(KeyboardInterrupt):
         press_ctrl_c()
 
@@ -335,7 +335,7 @@ def test_ctrl_c_ends_a_run_and_leaves_the_signal_as_it_was(recipe, decoded, tmp_
 def test_a_run_stopped_before_its_first_epoch_has_no_best(recipe, decoded, tmp_path):
     fitted = run(recipe, decoded, tmp_path, Diary(stop_at_step=1))
     assert fitted.is_interrupted
-    assert fitted.kept is None
+    assert fitted.checkpoint is None
     assert fitted.epochs == 0
 
 
@@ -435,55 +435,116 @@ def test_a_run_resumed_at_rest_or_after_it_ends_with_the_numbers_of_an_unbroken_
     assert_same_numbers(tmp_path / "broken", tmp_path / "whole")
 
 
-# --- a deadline --------------------------------------------------------------------------------
-
-# Training is late from the start: one round more than the first, and no other.
-LATE = Deadline(ends_at=-1e9, after_s=0.0, step_s=lambda _: 1.0, validation_s=0.0)
-EARLY = dataclasses.replace(LATE, ends_at=1e9)
+# --- a time budget -----------------------------------------------------------------------------
 
 
-def test_a_late_run_is_shortened_and_ends_with_the_last_rate_and_the_whole_size(
-    unbroken, recipe, decoded, tmp_path, monkeypatch
+class TickingClock:
+    """A second passes whenever someone asks for the time: after each step and validation."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def monotonic(self):
+        self.now += 1.0
+        return self.now
+
+
+@pytest.fixture
+def ticking(monkeypatch):
+    monkeypatch.setattr(training_progress, "time", TickingClock())
+
+
+@pytest.fixture(scope="module")
+def long_recipe(recipe):
+    """Forty epochs of three steps, validated once, at the end."""
+    return with_train(recipe, epochs=40, validate_every=40, initial_scale=0.5)
+
+
+def test_a_run_out_of_time_ends_at_the_lowest_rate_and_the_whole_size(
+    long_recipe, decoded, tmp_path, monkeypatch, ticking
 ):
     sizes = []
-    vary = module.vary
+    augment_batch = module.augment_batch
     monkeypatch.setattr(
         module,
-        "vary",
-        lambda *_, size, **more: sizes.append(size) or vary(*_, size=size, **more),
+        "augment_batch",
+        lambda *_, size, **more: sizes.append(size) or augment_batch(*_, size=size, **more),
     )
-    _, whole = unbroken
     diary = Diary()
-    grown = with_train(recipe, initial_scale=0.5)
-    fitted = run(grown, decoded, tmp_path, diary, deadline=LATE)
-    assert (fitted.epochs, fitted.is_interrupted) == (2, False)
-    assert [(one.epoch, one.epochs) for one in diary.epochs] == [(1, 2), (2, 2)]
-    assert diary.steps == [(1, 12), (2, 12), (3, 12), (4, 6), (5, 6), (6, 6)]
-    assert diary.epochs[-1].learning_rate == whole.epochs[-1].learning_rate
-    assert (sizes[0], sizes[-1]) == (32, 64)
-    assert [sentence[:42] for sentence in diary.notes] == [
-        "the machine was slower than when the time "
-    ]
+    fitted = run(long_recipe, decoded, tmp_path, diary, budget_s=30.0)
+    # The clock ticks once a step: 30 of 120 steps, each of which counts for four.
+    assert (fitted.steps, fitted.epochs) == (30, 10)
+    assert (fitted.is_out_of_time, fitted.is_interrupted) == (True, False)
+    assert diary.steps[:2] == [(4, 120), (8, 120)]
+    assert diary.steps[-1] == (120, 120)
+    assert sizes == [32] * 16 + [64] * 14  # the size grows beyond half of the progress
+    [last] = diary.epochs
+    assert (last.epoch, last.epochs) == (10, 40)
+    # The cosine at 116 of 120 steps, the first 12 of which are the warm-up.
+    cosine = 0.01 + 0.99 * (1 + math.cos(math.pi * 104 / 108)) / 2
+    assert last.learning_rate == pytest.approx(8e-3 * cosine)
+    assert math.isfinite(last.val_mean_iou)
+    assert fitted.checkpoint == tmp_path / "best.safetensors"
 
 
-def test_a_run_that_is_in_time_has_the_numbers_of_one_without_a_deadline(
+def test_a_run_that_is_in_time_has_the_numbers_of_one_without_a_budget(
     unbroken, recipe, decoded, tmp_path
 ):
     folder, whole = unbroken
     diary = Diary()
-    run(recipe, decoded, tmp_path, diary, deadline=EARLY)
-    assert (diary.epochs, diary.steps, diary.notes) == (whole.epochs, whole.steps, [])
-    assert_same_numbers(tmp_path, folder)
+    fitted = run(recipe, decoded, tmp_path, diary, budget_s=1e9)
+    assert not fitted.is_out_of_time
+    assert (diary.epochs, diary.steps) == (whole.epochs, whole.steps)
+    for ours, theirs in zip(trained(tmp_path), trained(folder), strict=True):
+        assert all(
+            torch.equal(ours["state_dict"][k], each) for k, each in theirs["state_dict"].items()
+        )
 
 
-def test_a_shortened_run_that_was_broken_off_goes_on_at_its_pace(recipe, decoded, tmp_path):
-    run(recipe, decoded, tmp_path / "whole", deadline=LATE)
-    run(recipe, decoded, tmp_path / "broken", Diary(stop_at_step=5), deadline=LATE)
-    rest = Diary()
+def test_time_that_a_broken_run_used_counts_when_it_is_resumed(recipe, decoded, tmp_path, ticking):
+    # Three steps take 3 s and their validation 3 s, 1 s of which is reserved for the last one:
+    # 3 + 3 + 3 + 3 + 3 and the reserve make 16 s in the ninth step.
+    whole = run(recipe, decoded, tmp_path / "whole", budget_s=16.0)
+    assert (whole.steps, whole.is_out_of_time) == (9, True)
+    run(recipe, decoded, tmp_path / "broken", Diary(stop_at_step=5), budget_s=16.0)
     last = tmp_path / "broken" / "last.safetensors"
-    assert run(recipe, decoded, tmp_path / "broken", rest, resume=last).epochs == 2
-    assert rest.steps == [(4, 6), (5, 6), (6, 6)]
-    assert_same_numbers(tmp_path / "broken", tmp_path / "whole")
+    resumed = run(recipe, decoded, tmp_path / "broken", resume=last)
+    assert (resumed.steps, resumed.is_out_of_time) == (whole.steps, True)
+
+
+def test_a_run_that_spent_its_budget_does_nothing_when_it_is_resumed(
+    recipe, decoded, tmp_path, ticking
+):
+    spent = run(recipe, decoded, tmp_path, budget_s=4.0)
+    before = load_checkpoint(tmp_path / "last.safetensors")["global_step"]
+    resumed = run(recipe, decoded, tmp_path, resume=tmp_path / "last.safetensors")
+    assert (resumed.steps, resumed.epochs) == (spent.steps, spent.epochs)
+    assert before == spent.steps < 12
+
+
+# --- listeners ---------------------------------------------------------------------------------
+
+
+def stop_training():
+    raise StopTraining
+
+
+@pytest.mark.parametrize("at", [{"stop_at_step": 4}, {"stop_at_epoch": 2}])
+def test_a_listener_stops_a_run_and_the_run_ends_as_it_would_have(recipe, decoded, tmp_path, at):
+    diary = Diary(**at, stop=stop_training)
+    fitted = run(recipe, decoded, tmp_path, diary)
+    assert not fitted.is_interrupted
+    # After the fourth step, the second epoch is validated and saved though it is not complete.
+    assert fitted.steps == (4 if "stop_at_step" in at else 6)
+    assert diary.epochs[-1].epoch == 2
+    assert load_checkpoint(tmp_path / "last.safetensors")["global_step"] == fitted.steps
+
+
+def test_several_listeners_hear_the_same_and_the_last_of_them_can_stop(recipe, decoded, tmp_path):
+    first, second = Diary(), Diary(stop_at_epoch=1, stop=stop_training)
+    fitted = run(recipe, decoded, tmp_path, Listeners([second, first]))
+    assert first.epochs == second.epochs
+    assert (first.steps, fitted.steps) == (second.steps, 3)
 
 
 # --- keypoints in a batch -------------------------------------------------------------------------
@@ -500,7 +561,9 @@ def test_a_training_step_varies_keypoints_with_their_image(recipe, decoded, monk
         update={"geometric_probability": 1.0, "flip": 1.0, "max_truncation": 0.0}
     )
     varied = recipe.model_copy(update={"augment": augmentation})
-    module = Training(Network(varied, classes=1), varied, pace=Pace(1, 1), flip_pairs=((0, 1),))
+    module = TrainingModule(
+        Network(varied, classes=1), varied, progress=TrainingProgress(1), flip_pairs=((0, 1),)
+    )
     module.log = lambda *_, **__: None
     (batch,) = batches(decoded["val"], RowsInOrder(12, 12))
     corners = batch.boxes.unflatten(1, (2, 2))

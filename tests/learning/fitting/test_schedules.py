@@ -1,105 +1,104 @@
-"""How many steps, how often they are looked at, and the size of images: by hand."""
+"""Schedules of learning rates and image size, worked by hand."""
 
 import pytest
+import torch
+from torch import nn
 
+from onebox.learning.fitting.param_groups import parameter_groups
 from onebox.learning.fitting.schedules import (
-    kept_views,
-    passes_between,
-    planned_epochs,
-    sensible_passes,
-    size_at,
+    exponential,
+    frozen_steps,
+    image_size_at,
+    learning_rate_factors,
+    one_cycle,
 )
+from onebox.learning.fitting.training_progress import TrainingProgress
+from onebox.recipes.sections import TrainSettings
+
+# --- schedules ---------------------------------------------------------------------------------
 
 
-def with_train(recipe, **changes):
-    train = recipe.train.model_copy(update={"validate_every": None, **changes})
-    return recipe.model_copy(update={"train": train})
+def test_the_rate_rises_evenly_then_falls_as_half_a_cosine_to_a_hundredth():
+    # two sevenths of 14 steps are 4
+    rate = one_cycle(TrainSettings(warmup_fraction=2 / 7), 14)
+    assert [rate(step) for step in range(5)] == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0])
+    # half way down from step 4 to 14 the cosine is 0
+    assert rate(9) == pytest.approx(0.01 + 0.99 / 2)
+    assert rate(14) == pytest.approx(0.01)
+    assert rate(20) == pytest.approx(0.01)
 
 
-@pytest.mark.parametrize(
-    ("images", "epochs"),
-    [
-        (2000, 30),  # 63 steps an epoch: thirty passes lie between the fewest and the most
-        (33, 150),  # 2 steps an epoch, 300 steps at least
-        (1, 300),
-        (64_000, 10),  # 2000 steps an epoch, 20 000 at most
-        (10_000_000, 1),
-    ],
-)
-def test_epochs_are_planned_from_the_number_of_images(tiny_recipe, images, epochs):
-    assert planned_epochs(images, with_train(tiny_recipe, epochs=None, batch_size=32)) == epochs
+def test_the_exponential_rate_is_four_fifths_every_3600_steps_a_little_at_each():
+    rate = exponential(TrainSettings(decay_rate=0.8, decay_steps=3600), 99)
+    assert [rate(step) for step in (0, 1800, 3600, 7200)] == pytest.approx(
+        [1.0, 0.8**0.5, 0.8, 0.64]
+    )
 
 
-def test_the_recipes_own_epochs_count(tiny_recipe):
-    assert planned_epochs(2000, with_train(tiny_recipe, epochs=3)) == 3
+# --- with a frozen backbone --------------------------------------------------------------------------------------
+
+
+def scheduled(settings, total):
+    """Factors of the rate, step by step: of the head, then of the backbone."""
+    head, backbone = nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False)
+    groups = parameter_groups(nn.ModuleList([backbone, head]), backbone, settings)
+    optimizer = torch.optim.AdamW(groups)
+    return [
+        [rate(step) for step in range(total)]
+        for rate in learning_rate_factors(optimizer, backbone, settings, TrainingProgress(total))
+    ]
+
+
+def test_the_backbones_schedule_begins_after_the_frozen_steps_and_ends_with_the_heads():
+    settings = TrainSettings(freeze_backbone_fraction=0.4, warmup_fraction=0.5)
+    of_head, of_backbone = scheduled(settings, 10)
+    whole, after_frozen = one_cycle(settings, 10), one_cycle(settings, 6)
+    assert of_head == [whole(step) for step in range(10)]
+    assert of_backbone == [0.0] * 4 + [after_frozen(step) for step in range(6)]
+    # three of six steps rise
+    assert of_backbone[4:7] == pytest.approx([1 / 3, 2 / 3, 1.0])
+
+
+def test_an_exponential_schedule_also_begins_after_the_frozen_steps():
+    settings = TrainSettings(
+        freeze_backbone_fraction=0.5, schedule="exponential", decay_rate=0.5, decay_steps=1
+    )
+    of_head, of_backbone = scheduled(settings, 4)
+    assert of_head == pytest.approx([1, 0.5, 0.25, 0.125])
+    assert of_backbone == pytest.approx([0, 0, 1, 0.5])
+
+
+def test_without_frozen_steps_all_groups_follow_one_schedule():
+    of_head, of_backbone = scheduled(TrainSettings(), 20)
+    assert of_backbone == of_head == [one_cycle(TrainSettings(), 20)(step) for step in range(20)]
+
+
+def test_a_time_budget_moves_every_schedule_by_the_time_used():
+    settings = TrainSettings(freeze_backbone_fraction=0.4)
+    head, backbone = nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False)
+    groups = parameter_groups(nn.ModuleList([backbone, head]), backbone, settings)
+    progress = TrainingProgress(20, budget_s=10.0)
+    factors = learning_rate_factors(torch.optim.AdamW(groups), backbone, settings, progress)
+    whole = [[factor(step) for step in range(21)] for factor in factors]
+    progress.used_s = 6.0  # 12 of 20 steps, whatever fewer were taken
+    assert [factor(3) for factor in factors] == [each[12] for each in whole]
+    assert [factor(15) for factor in factors] == [each[15] for each in whole]
+    progress.used_s = 99.0
+    assert [factor(3) for factor in factors] == [each[20] for each in whole]
+
+
+@pytest.mark.parametrize(("fraction", "steps"), [(0.0, 0), (0.3, 3), (0.26, 3), (0.99, 10)])
+def test_the_frozen_steps_are_a_fraction_of_all_rounded_to_the_nearest(fraction, steps):
+    assert frozen_steps(TrainSettings(freeze_backbone_fraction=fraction), 10) == steps
+
+
+# --- image size -----------------------------------------------------------------------------
 
 
 def test_images_grow_from_their_first_size_to_the_whole_in_steps_of_32(tiny_recipe):
-    model = tiny_recipe.model.model_copy(update={"size": 224})
-    recipe = with_train(tiny_recipe.model_copy(update={"model": model}), initial_scale=0.5)
+    recipe = tiny_recipe.changed({"model.size": 224, "train.initial_scale": 0.5})
     # until half of the steps 112, rounded up; at 0.65 half way to 224, 168, rounded up
-    sizes = [size_at(done, recipe) for done in (0.0, 0.5, 0.65, 0.8, 1.0)]
+    sizes = [image_size_at(done, recipe) for done in (0.0, 0.5, 0.65, 0.8, 1.0)]
     assert sizes == [128, 128, 192, 224, 224]
-    whole = with_train(recipe, initial_scale=1.0)
-    assert {size_at(done / 10, whole) for done in range(11)} == {224}
-
-
-@pytest.mark.parametrize(
-    ("images", "passes"),
-    # steps of 32 images: 1, 2, 5, 7, 20, 21
-    [(30, 20), (60, 10), (129, 4), (207, 3), (640, 1), (641, 1)],
-)
-def test_a_validation_ends_every_twenty_steps_or_each_pass(tiny_recipe, images, passes):
-    assert sensible_passes(images, with_train(tiny_recipe, batch_size=32)) == passes
-
-
-def test_validations_end_with_the_last_epoch(tiny_recipe):
-    recipe = with_train(tiny_recipe, batch_size=32)
-    # 4 passes of 129 images are wanted: the most up to 4 that divide the epochs
-    passes = [passes_between(epochs, 129, recipe) for epochs in (60, 62, 63, 61, 3, 1)]
-    assert passes == [4, 2, 3, 1, 3, 1]
-
-
-@pytest.mark.parametrize("changes", [{"patience": 2}, {"save_every_epoch": True}])
-def test_who_asks_for_each_epoch_gets_each(tiny_recipe, changes):
-    recipe = with_train(tiny_recipe, batch_size=32, validate_every=7, **changes)
-    assert sensible_passes(30, recipe) == 1
-
-
-def test_the_recipes_own_validations_count(tiny_recipe):
-    assert sensible_passes(30, with_train(tiny_recipe, batch_size=32, validate_every=7)) == 7
-
-
-@pytest.mark.parametrize(
-    ("images", "steps", "views"),
-    [
-        (27, 300, 20),  # 90 passes at rest, of a step each
-        (60, 300, 20),  # 45 passes, and 1200 looks: the most that are kept
-        (61, 300, 0),
-        (27, 70, 20),  # 21 passes
-        (27, 66, 0),  # 20 passes: each has a view of its own
-    ],
-)
-def test_views_are_kept_where_passes_share_them_and_they_are_few(tiny_recipe, images, steps, views):
-    recipe = with_train(
-        tiny_recipe, batch_size=32, freeze_backbone_fraction=0.3, feature_cache_views=20
-    )
-    assert kept_views(steps, images, recipe) == views
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"freeze_backbone_fraction": None},
-        {"freeze_backbone_fraction": 0.0},
-        {"feature_cache_views": 0},
-    ],
-)
-def test_no_views_are_kept_where_nothing_rests_or_none_are_asked_for(tiny_recipe, changes):
-    settings = {
-        "batch_size": 32,
-        "freeze_backbone_fraction": 0.3,
-        "feature_cache_views": 20,
-        **changes,
-    }
-    assert kept_views(300, 27, with_train(tiny_recipe, **settings)) == 0
+    whole = recipe.changed({"train.initial_scale": 1.0})
+    assert {image_size_at(done / 10, whole) for done in range(11)} == {224}

@@ -89,32 +89,38 @@ class Deployed(nn.Module):
 
 
 def export(
-    network: Network, facts: ModelCard, path: Path, images: Sequence[UInt8[ndarray, "_ _ 3"]]
+    network: Network,
+    card: ModelCard,
+    path: Path,
+    images: Sequence[UInt8[ndarray, "_ _ 3"]],
+    *,
+    limit_px: float = PARITY_PX,
 ) -> float:
     """Write ``model.onnx``, if it answers as the network does.
 
     Args:
         network: On any device.
-        facts: Written into the file's metadata.
+        card: Written into the file's metadata.
         path: Written beside, then renamed.
         images: At least ``PARITY_IMAGES``, to compare the two on.
+        limit_px: The largest difference that is accepted.
 
     Returns:
         The largest difference of a box edge, in pixels of the training size.
 
     Raises:
-        ModelError: If the two differ by more than ``PARITY_PX``.
+        ModelError: If the two differ by more than ``limit_px``.
         ValueError: If there are too few images to compare.
     """
     if len(images) < PARITY_IMAGES:
         raise ValueError(f"parity needs {PARITY_IMAGES} images, got {len(images)}.")
-    deployed = Deployed(network.cpu().eval(), facts.size).eval()
+    deployed = Deployed(network.cpu().eval(), card.size).eval()
     beside = path.with_suffix(".part")
     try:
         _to_onnx(deployed, beside)
         difference = parity(deployed, beside, images)
-        check_parity(difference, PARITY_PX)
-        write_card(beside, facts)
+        check_parity(difference, limit_px)
+        write_card(beside, card)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)

@@ -13,7 +13,9 @@ from onebox.structures import Dataset
 
 _MARGINS = (MARGIN, 1.7)
 _WORTH = 0.003  # of mean overlap; less is not worth the time of a second look
-_FEWEST, _ENOUGH = 10, 300  # images
+_FEWEST = 10  # images
+MOST_IMAGES = 300
+"""Validation images that the choice looks at; more would not change it."""
 _ERRORS = 2.0  # standard errors of the mean, beyond which a gain is hardly chance
 
 Setting = Literal["auto", "never", "always"]
@@ -46,7 +48,7 @@ def choose_refinement(localizer: Localizer, val: Dataset, setting: Setting) -> f
 
 
 def _with_box(val: Dataset) -> Dataset:
-    boxed = tuple(sample for sample in val if sample.box is not None)[:_ENOUGH]
+    boxed = tuple(sample for sample in val if sample.box is not None)[:MOST_IMAGES]
     return Dataset(boxed, val.classes, val.keypoints, val.name)
 
 

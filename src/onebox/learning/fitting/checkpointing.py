@@ -1,4 +1,4 @@
-"""Which weights of a training are kept: checkpoints of the best and the last epoch, or of all."""
+"""Checkpoints: of the best epoch, of the last, and of every epoch if the recipe asks for it."""
 
 from pathlib import Path
 from typing import Any
@@ -9,20 +9,20 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from onebox.learning.data.decoded_cache import Decoded
 from onebox.recipes.recipe import Recipe
 
-VAL_FIGURE = "val_mean_iou"
-_ENOUGH_TO_CHOOSE = 50  # validation images with a box
+VAL_METRIC = "val_mean_iou"
+_ENOUGH_TO_CHOOSE = 50  # validation images with a box: docs/decisions/0009
 
 
-def which_is_kept(recipe: Recipe, val: Decoded) -> str:
-    """``best`` or ``last``: a handful of images picks an epoch by chance, not by merit."""
+def select_checkpoint(recipe: Recipe, val: Decoded) -> str:
+    """``best`` or ``last``: with few validation images, the best epoch is chance, not merit."""
     if recipe.train.checkpoint != "auto":
         return recipe.train.checkpoint
     return "best" if np.count_nonzero(val.has_box) >= _ENOUGH_TO_CHOOSE else "last"
 
 
 def checkpoints(recipe: Recipe, folder: Path) -> list[Callback]:
-    """What writes ``best.safetensors``, ``last.safetensors`` and, where asked, each epoch's."""
-    names = {"best": VAL_FIGURE, "last": None}
+    """The callbacks that write ``best``, ``last`` and perhaps every epoch's ``.safetensors``."""
+    names = {"best": VAL_METRIC, "last": None}
     kept: list[Callback] = [_every_epoch(folder)] if recipe.train.save_every_epoch else []
     return kept + [
         _Checkpoints(
@@ -38,12 +38,12 @@ def checkpoints(recipe: Recipe, folder: Path) -> list[Callback]:
 
 
 class _Checkpoints(ModelCheckpoint):
-    """Files of our kind; after a move of the run's folder they are looked for where it is now."""
+    """Safetensors checkpoints, found in the run's folder even after the folder was moved."""
 
     FILE_EXTENSION = ".safetensors"
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from the state of a checkpoint, wherever it was written."""
+        """Take the state of a checkpoint, wherever the checkpoint was written."""
         scores = state_dict["best_k_models"]
         paths = {
             name: self._here(state_dict[name])

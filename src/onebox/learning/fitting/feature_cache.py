@@ -1,8 +1,7 @@
-"""Training images as they are shown: varied anew at each step, or a few views of each, kept.
+"""Cached features: a frozen backbone's feature maps of a few augmented views of each image.
 
-As long as the backbone rests, its maps of an image that is shown in one way stay the same. With
-few images, few ways to show each do for the heads' first steps, and the backbone looks at each
-once.
+While the backbone is frozen, its feature maps of an unchanged view stay the same. With few images,
+a few views of each suffice for the heads' first steps, and the backbone sees each view once.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -14,29 +13,34 @@ from torch import Tensor
 
 from onebox.learning.data.augmentation import Pairs, Targets, augment
 from onebox.learning.data.dataloader import Batch
+from onebox.learning.fitting.epochs import steps_per_epoch
+from onebox.learning.fitting.schedules import frozen_steps
 from onebox.learning.networks.backbones import Backbone
+from onebox.recipes.recipe import Recipe
 from onebox.recipes.sections import AugmentSettings
+
+_MOST_VIEWS = 1200  # of all images: 0.2 GB of feature maps of a small backbone
 
 
 class View(NamedTuple):
-    """A batch as it is shown.
+    """A batch after augmentation.
 
     Attributes:
         images: Values in [0, 1], channels last in memory.
-        truth: The batch, its boxes and keypoints where the images now have them.
+        truth: The batch, with boxes and keypoints moved like the images.
     """
 
     images: Float[Tensor, "n 3 size size"]
     truth: Batch
 
 
-class KeptViews(NamedTuple):
-    """All training images shown in some ways, way by way and row by row.
+class CachedFeatures(NamedTuple):
+    """Feature maps and targets of all training images, by view and row.
 
     Attributes:
-        maps: A resting backbone's, the finer first.
-        boxes: As in `Batch`, where the views have them.
-        keypoints: Likewise.
+        maps: The frozen backbone's feature maps, the finer first.
+        boxes: As in `Batch`, moved like the view.
+        keypoints: As in `Batch`, moved like the view.
     """
 
     maps: list[Float[Tensor, "views rows channels height width"]]
@@ -44,12 +48,23 @@ class KeptViews(NamedTuple):
     keypoints: Float[Tensor, "views rows keypoints 3"]
 
 
-def planes(pixels: Tensor) -> Tensor:
-    """uint8 rows of pixels → planes in [0, 1]."""
+def count_views(steps: int, images: int, recipe: Recipe) -> int:
+    """Number of views to cache in a training run of ``steps`` steps; 0 to augment at each step.
+
+    It is 0 if each epoch with a frozen backbone would have a view of its own, or if there would
+    be too many views.
+    """
+    views = recipe.train.feature_cache_views
+    epochs = frozen_steps(recipe.train, steps) / steps_per_epoch(images, recipe)
+    return views if epochs > views and views * images <= _MOST_VIEWS else 0
+
+
+def to_planes(pixels: Tensor) -> Tensor:
+    """Convert uint8 pixels (n, height, width, 3) to planes (n, 3, height, width) in [0, 1]."""
     return pixels.permute(0, 3, 1, 2).float() / 255
 
 
-def vary(
+def augment_batch(
     batch: Batch,
     settings: AugmentSettings,
     *,
@@ -57,10 +72,10 @@ def vary(
     flip_pairs: Pairs,
     generator: torch.Generator,
 ) -> View:
-    """Show a batch at random, as `augment` does."""
+    """Augment a batch at random; see `augment`."""
     targets = Targets(batch.boxes.cpu(), batch.keypoints.cpu())
     images, moved = augment(
-        planes(batch.pixels),
+        to_planes(batch.pixels),
         targets,
         settings,
         size=size,
@@ -72,26 +87,26 @@ def vary(
     return View(images.contiguous(memory_format=torch.channels_last), truth)
 
 
-def keep_views(
-    backbone: Backbone, batches: Iterable[Batch], show: Sequence[Callable[[Batch], View]]
-) -> KeptViews:
-    """Have a backbone at rest look at all training images, shown in each of some ways.
+def cache_features(
+    backbone: Backbone, batches: Iterable[Batch], views: Sequence[Callable[[Batch], View]]
+) -> CachedFeatures:
+    """Compute a frozen backbone's features of all training images in each of some views.
 
     Args:
-        backbone: In the modes of `rates.rest`; it stays as it is.
+        backbone: Frozen; see `freezing.freeze`. It is not changed.
         batches: All training images, in the order of their rows.
-        show: The ways; each is asked for every batch once, in their order, and has the images on
+        views: Each is called once for every batch, in order, and returns the augmented batch on
             the backbone's device.
     """
-    rows = list(batches)
-    views = [_look(backbone, map(way, rows)) for way in show]
-    maps, boxes, keypoints = zip(*views, strict=True)
+    whole = list(batches)
+    parts = [_features(backbone, map(view, whole)) for view in views]
+    maps, boxes, keypoints = zip(*parts, strict=True)
     stacked = [torch.stack(each) for each in zip(*maps, strict=True)]
-    return KeptViews(stacked, torch.stack(boxes), torch.stack(keypoints))
+    return CachedFeatures(stacked, torch.stack(boxes), torch.stack(keypoints))
 
 
-def _look(backbone: Backbone, views: Iterable[View]) -> tuple[list[Tensor], Tensor, Tensor]:
-    """Maps, boxes and keypoints of all rows in one view."""
+def _features(backbone: Backbone, views: Iterable[View]) -> tuple[list[Tensor], Tensor, Tensor]:
+    """Feature maps, boxes and keypoints of all rows in one view."""
     with torch.no_grad():
         parts = [(backbone(view.images), view.truth.boxes, view.truth.keypoints) for view in views]
     maps, boxes, keypoints = zip(*parts, strict=True)
@@ -99,18 +114,18 @@ def _look(backbone: Backbone, views: Iterable[View]) -> tuple[list[Tensor], Tens
     return rows, torch.cat(boxes), torch.cat(keypoints)
 
 
-def recall(kept: KeptViews, batch: Batch, number: int) -> tuple[list[Tensor], Batch]:
-    """The backbone's maps of a batch, and what is true of it, in the views of a pass.
+def read_features(cached: CachedFeatures, batch: Batch, epoch: int) -> tuple[list[Tensor], Batch]:
+    """The cached feature maps and targets of a batch in the view of an epoch.
 
     Args:
-        kept: All views.
-        batch: Its rows in rising order. One that comes again, as where the images do not fill a
-            batch, comes in the next view.
-        number: Of the pass.
+        cached: All views.
+        batch: Its rows in ascending order. A row that occurs again, because the images do not fill
+            the batch, gets the next view.
+        epoch: Number of the epoch, from 0.
     """
     rows = batch.rows
-    again = torch.arange(len(rows), device=rows.device) - torch.searchsorted(rows, rows)
-    view = (number + again) % len(kept.boxes)
-    maps = [each[view, rows] for each in kept.maps]
-    truth = batch._replace(boxes=kept.boxes[view, rows], keypoints=kept.keypoints[view, rows])
+    repeats = torch.arange(len(rows), device=rows.device) - torch.searchsorted(rows, rows)
+    view = (epoch + repeats) % len(cached.boxes)
+    maps = [each[view, rows] for each in cached.maps]
+    truth = batch._replace(boxes=cached.boxes[view, rows], keypoints=cached.keypoints[view, rows])
     return [each.contiguous(memory_format=torch.channels_last) for each in maps], truth

@@ -1,46 +1,36 @@
-"""``history.csv``: one row an epoch, whole after every one of them."""
+"""``history.csv``: one row for each reported epoch, complete after every one of them."""
 
 import csv
-import dataclasses
 import io
 from pathlib import Path
 
 from onebox.files import write_whole
-from onebox.progress import EpochMetrics, Listener
+from onebox.progress import EpochMetrics, Silent
 
-_COLUMNS = [each.name for each in dataclasses.fields(EpochMetrics)]
+_COLUMNS = ("epoch", "epochs", "loss", "val_mean_iou", "learning_rate", "seconds")
+_LOSS_PREFIX = "loss/"
 
 
-class History:
-    """A listener that keeps the epochs in a file, and passes everything on."""
+class History(Silent):
+    """A listener that writes the epochs into a file."""
 
-    def __init__(self, path: Path, listener: Listener, *, is_resumed: bool) -> None:
-        """Begin a file, or go on with the rows that an earlier run left."""
-        self._path, self._listener = path, listener
+    def __init__(self, path: Path, *, is_resumed: bool) -> None:
+        """Start a file, or continue the rows that the resumed run left."""
+        self._path = path
         self._rows: list[dict[str, object]] = []
         if is_resumed and path.is_file():
             with path.open(newline="", encoding="utf-8") as file:
                 self._rows = [dict(row) for row in csv.DictReader(file)]
 
-    def stage(self, name: str) -> None:
-        """Pass it on."""
-        self._listener.stage(name)
-
-    def advance(self, done: int, total: int) -> None:
-        """Pass it on."""
-        self._listener.advance(done, total)
-
-    def note(self, sentence: str) -> None:
-        """Pass it on."""
-        self._listener.note(sentence)
-
     def epoch(self, metrics: EpochMetrics) -> None:
-        """Keep the epoch; one that an earlier run had begun to write is written anew."""
-        earlier = [row for row in self._rows if int(str(row["epoch"])) < metrics.epoch]
-        self._rows = [*earlier, dataclasses.asdict(metrics)]
+        """Add the epoch; it replaces the rows of later epochs that the resumed run had written."""
+        row: dict[str, object] = {name: getattr(metrics, name) for name in _COLUMNS}
+        row |= {f"{_LOSS_PREFIX}{name}": value for name, value in metrics.losses.items()}
+        earlier = [each for each in self._rows if int(str(each["epoch"])) < metrics.epoch]
+        self._rows = [*earlier, row]
+        columns = dict.fromkeys(name for each in self._rows for name in each)
         text = io.StringIO()
-        writer = csv.DictWriter(text, _COLUMNS)
+        writer = csv.DictWriter(text, [*columns])
         writer.writeheader()
         writer.writerows(self._rows)
         write_whole(self._path, text.getvalue().encode())
-        self._listener.epoch(metrics)

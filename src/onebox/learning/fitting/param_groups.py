@@ -1,121 +1,35 @@
-"""How fast each part learns: one rate for the heads, falling ones through the backbone.
+"""Parameter groups of the optimizer: learning rates by depth, weight decay by shape."""
 
-Also how the rates go with the steps, and the steps in which the backbone rests.
-"""
-
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
 from torch import nn
 from torch.nn import Parameter
-from torch.optim import Optimizer
 
-from onebox.learning.fitting.deadline import Pace
-from onebox.learning.fitting.schedules import resting_steps
 from onebox.recipes.sections import TrainSettings
 
-Rate = Callable[[int | float], float]
-"""A step, or a schedule's place in steps → a share of a group's highest rate."""
-
-_LAST_RATE = 0.01  # of the highest, at the end of the cycle
-_BACKBONE_RATE = 0.5  # of the heads', so that what it knows is not forgotten
-_NEARLY_ALL = 0.9  # of the parameters; a part that has them is no stage, but holds the stages
-
-
-def one_cycle(settings: TrainSettings, total: int) -> Rate:
-    """A linear rise, then half a cosine, as shares of the highest rate.
-
-    References:
-        Smith and Topin, arXiv:1708.07120, section 3.
-    """
-    warmup = max(1, round(settings.warmup_fraction * total))
-
-    def share(step: int | float) -> float:
-        if step < warmup:
-            return (step + 1) / warmup
-        done = min(1.0, (step - warmup) / max(1, total - warmup))
-        return _LAST_RATE + (1 - _LAST_RATE) * (1 + math.cos(math.pi * done)) / 2
-
-    return share
-
-
-def exponential(settings: TrainSettings, total: int) -> Rate:  # noqa: ARG001
-    """Times ``decay`` every ``decay_steps``, a little at each step."""
-    return lambda step: settings.decay_rate ** (step / settings.decay_steps)
-
-
-SCHEDULES: dict[str, Callable[[TrainSettings, int], Rate]] = {
-    "one_cycle": one_cycle,
-    "exponential": exponential,
-}
-
-
-def is_at_rest(settings: TrainSettings, pace: Pace, step: int) -> bool:
-    """Whether the backbone rests in the step after so many."""
-    return pace.at(step) < resting_steps(settings, pace.planned)
-
-
-def rates_of_groups(
-    optimizer: Optimizer, backbone: nn.Module, settings: TrainSettings, pace: Pace
-) -> list[Callable[[int], float]]:
-    """How the rate of each of an optimizer's groups goes with the steps, at a pace.
-
-    The backbone's schedule begins when its rest ends, and ends with that of the heads.
-    """
-    total = pace.planned
-    first = resting_steps(settings, total)
-    make = SCHEDULES[settings.schedule]
-    whole, after_rest = make(settings, total), make(settings, total - first)
-    late = {id(parameter) for parameter in backbone.parameters()}
-
-    def of_heads(step: int) -> float:
-        return whole(pace.at(step))
-
-    def of_backbone(step: int) -> float:
-        place = pace.at(step)
-        return 0.0 if place < first else after_rest(place - first)
-
-    is_late = [id(group["params"][0]) in late for group in optimizer.param_groups]
-    return [of_backbone if each else of_heads for each in is_late]
-
-
-def rest(backbone: nn.Module, *, is_resting: bool, frozen_stages: int = 0) -> None:
-    """Keep a backbone as it is, its batch statistics too, or have it learn again.
-
-    Args:
-        backbone: Its modes and its parameters' are set.
-        is_resting: Whether all of it is kept.
-        frozen_stages: So many of its first stages are kept either way; see `stages_of`. Nothing is
-            gone back through below the first parameter that learns, which saves their time.
-
-    References:
-        Kumar et al., arXiv:2202.10054, section 3 (the head first, so that the slopes that reach
-        the features are no longer those of a random one).
-    """
-    backbone.train(not is_resting)
-    backbone.requires_grad_(not is_resting)
-    if is_resting or not frozen_stages:
-        return
-    for stage in stages_of(backbone)[:frozen_stages]:
-        for parameter in stage:
-            parameter.requires_grad = False
-    for module in backbone.modules():
-        own = list(module.parameters(recurse=False))
-        if own and not any(parameter.requires_grad for parameter in own):
-            module.eval()
+_BACKBONE_SCALE = 0.5  # of the heads' rate, from pretrained weights; other values not measured
+_NEARLY_ALL = 0.9  # of the parameters: a child that has them is a container of stages, not a stage
 
 
 def parameter_groups(
-    heads: Sequence[Parameter], backbone: nn.Module, settings: TrainSettings
+    network: nn.Module, backbone: nn.Module, settings: TrainSettings
 ) -> list[dict[str, object]]:
-    """Parameters for the optimizer: the backbone slower, vectors and scalars without decay."""
-    share = _BACKBONE_RATE if settings.backbone_lr_scale is None else settings.backbone_lr_scale
-    decay, slower = settings.layer_decay, settings.learning_rate * share
+    """Parameter groups: a lower rate for the backbone, no weight decay for vectors and scalars.
+
+    Args:
+        network: What is in it and not in the backbone is a head.
+        backbone: A part of the network.
+        settings: Rates and weight decay.
+    """
+    in_backbone = {id(parameter) for parameter in backbone.parameters()}
+    heads = [each for each in network.parameters() if id(each) not in in_backbone]
+    scale = settings.backbone_lr_scale
+    highest = settings.learning_rate * (_BACKBONE_SCALE if scale is None else scale)
+    decay = settings.layer_decay
     stages = [list(backbone.parameters())] if decay == 1 else stages_of(backbone)
-    rates = [slower * decay**above for above in reversed(range(len(stages)))]
-    parts = [(heads, settings.learning_rate), *zip(stages, rates, strict=True)]
+    rates = [highest * decay**above for above in reversed(range(len(stages)))]
     groups: list[dict[str, object]] = []
-    for parameters, rate in parts:
+    for parameters, rate in [(heads, settings.learning_rate), *zip(stages, rates, strict=True)]:
         for is_decayed in (False, True):
             chosen = [one for one in parameters if (one.ndim > 1) == is_decayed]
             weight_decay = settings.weight_decay if is_decayed else 0.0
@@ -124,13 +38,14 @@ def parameter_groups(
 
 
 def stages_of(backbone: nn.Module) -> list[list[Parameter]]:
-    """A backbone's parameters from the input to the output: its stem, then its stages.
+    """A backbone's parameters by stage, from the input to the output: the stem, then the stages.
 
-    They are its children in their order. One that has nearly all parameters holds the stages, and
-    is taken apart; one of vectors alone, as a normalisation is, belongs to what stands before it.
+    The stages are the backbone's children in their order. A child that has nearly all parameters
+    is a container, and its children are stages. A child that has vectors alone, such as a
+    normalization layer, belongs to the stage before it.
     """
     stages: list[list[Parameter]] = []
-    for parameters in _parts(backbone, _size(backbone)):
+    for parameters in _children_parameters(backbone, _size(backbone)):
         if stages and not any(parameter.ndim > 1 for parameter in parameters):
             stages[-1] += parameters
         else:
@@ -138,12 +53,12 @@ def stages_of(backbone: nn.Module) -> list[list[Parameter]]:
     return stages
 
 
-def _parts(module: nn.Module, whole: int) -> Iterator[list[Parameter]]:
-    """Parameters of each child; a module's own, as a transformer's token, go with the first."""
+def _children_parameters(module: nn.Module, whole: int) -> Iterator[list[Parameter]]:
+    """Parameters of each child; the first also has the module's own (a transformer's token)."""
     own = list(module.parameters(recurse=False))
     for child in module.children():
         if _size(child) > _NEARLY_ALL * whole and list(child.children()):
-            yield from _parts(child, whole)
+            yield from _children_parameters(child, whole)
         elif _size(child):
             yield [*own, *child.parameters()]
             own = []

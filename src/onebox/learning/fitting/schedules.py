@@ -1,73 +1,95 @@
-"""How many steps training takes, how often it is validated, and the size of its images."""
+"""Schedules: learning rates and image size as functions of the progress of training."""
 
 import math
+from collections.abc import Callable
 
+from torch import nn
+from torch.optim import Optimizer
+
+from onebox.learning.fitting.training_progress import TrainingProgress
 from onebox.recipes.recipe import Recipe
 from onebox.recipes.sections import TrainSettings
 
-_PLANNED_STEPS = (300, 20_000)  # fewest and most
-_PLANNED_PASSES = 30
-_FEWEST_BETWEEN = 20  # steps between two validations; each costs a checkpoint, too
-_GROWS_FROM, _GROWS_UNTIL = 0.5, 0.8  # shares of the steps
-_MOST_LOOKS = 1200  # that are kept: a fifth of a gigabyte where the backbone is a small one
-_SIZE_STEP = 32  # pixels; the deepest map of most backbones has a cell for so many
+Schedule = Callable[[int | float], float]
+"""A position in steps → the factor of a parameter group's highest learning rate."""
+
+_LAST_FACTOR = 0.01  # at the end of the cycle; not tuned (torch's OneCycleLR ends far lower)
+_GROWS_FROM, _GROWS_UNTIL = 0.5, 0.8  # of the progress; not tuned
+_SIZE_MULTIPLE = 32  # pixels: the deepest feature map of most backbones has a cell for so many
 
 
-def steps_a_pass(images: int, recipe: Recipe) -> int:
-    """Steps of one pass over the training images."""
-    return math.ceil(images / recipe.train.batch_size)
+def one_cycle(settings: TrainSettings, total: int) -> Schedule:
+    """A linear rise, then half a cosine, as factors of the highest learning rate.
 
-
-def planned_epochs(images: int, recipe: Recipe) -> int:
-    """The recipe's epochs, or as many as make a sensible number of steps."""
-    if recipe.train.epochs is not None:
-        return recipe.train.epochs
-    steps = steps_a_pass(images, recipe)
-    fewest, most = _PLANNED_STEPS
-    return math.ceil(min(max(steps * _PLANNED_PASSES, fewest), most) / steps)
-
-
-def sensible_passes(images: int, recipe: Recipe) -> int:
-    """Passes from one validation to the next: the recipe's, or as many as make some steps.
-
-    One where each epoch is kept, or where epochs without progress are counted.
+    References:
+        Smith and Topin, arXiv:1708.07120, section 3.
     """
-    if recipe.train.save_every_epoch or recipe.train.patience:
-        return 1
-    if recipe.train.validate_every is not None:
-        return recipe.train.validate_every
-    return math.ceil(_FEWEST_BETWEEN / steps_a_pass(images, recipe))
+    warmup = max(1, round(settings.warmup_fraction * total))
+
+    def factor(step: int | float) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        done = min(1.0, (step - warmup) / max(1, total - warmup))
+        return _LAST_FACTOR + (1 - _LAST_FACTOR) * (1 + math.cos(math.pi * done)) / 2
+
+    return factor
 
 
-def passes_between(epochs: int, images: int, recipe: Recipe) -> int:
-    """As many of them as divide the epochs, so that a validation ends the last."""
-    most = min(epochs, sensible_passes(images, recipe))
-    return next(passes for passes in range(most, 0, -1) if epochs % passes == 0)
+def exponential(settings: TrainSettings, total: int) -> Schedule:  # noqa: ARG001
+    """The factor ``decay_rate`` every ``decay_steps``, a little of it at each step."""
+    return lambda step: settings.decay_rate ** (step / settings.decay_steps)
 
 
-def resting_steps(settings: TrainSettings, total: int) -> int:
-    """The first of so many steps, in which the heads alone learn."""
+SCHEDULES: dict[str, Callable[[TrainSettings, int], Schedule]] = {
+    "one_cycle": one_cycle,
+    "exponential": exponential,
+}
+
+
+def frozen_steps(settings: TrainSettings, total: int) -> int:
+    """The first of ``total`` steps, in which the whole backbone is frozen."""
     return round((settings.freeze_backbone_fraction or 0.0) * total)
 
 
-def kept_views(total: int, images: int, recipe: Recipe) -> int:
-    """Views of each image whose maps are kept while the backbone rests, of so many steps.
+def is_backbone_frozen(settings: TrainSettings, progress: TrainingProgress, step: int) -> bool:
+    """Whether the whole backbone is frozen in the step after ``step`` steps."""
+    return progress.position(step) < frozen_steps(settings, progress.steps)
 
-    0 where each step shows its images anew: where there would be a view for each pass, or too
-    many maps.
+
+def learning_rate_factors(
+    optimizer: Optimizer, backbone: nn.Module, settings: TrainSettings, progress: TrainingProgress
+) -> list[Callable[[int], float]]:
+    """The learning-rate factor of each of an optimizer's parameter groups.
+
+    The backbone's schedule starts when the backbone is no longer frozen, and ends with that of the
+    heads.
     """
-    views = recipe.train.feature_cache_views
-    passes = resting_steps(recipe.train, total) / steps_a_pass(images, recipe)
-    return views if passes > views and views * images <= _MOST_LOOKS else 0
+    total = progress.steps
+    first = frozen_steps(settings, total)
+    make = SCHEDULES[settings.schedule]
+    of_all, of_unfrozen = make(settings, total), make(settings, total - first)
+    in_backbone = {id(parameter) for parameter in backbone.parameters()}
+
+    def of_heads(step: int) -> float:
+        return of_all(progress.position(step))
+
+    def of_backbone(step: int) -> float:
+        position = progress.position(step)
+        return 0.0 if position < first else of_unfrozen(position - first)
+
+    return [
+        of_backbone if id(group["params"][0]) in in_backbone else of_heads
+        for group in optimizer.param_groups
+    ]
 
 
-def size_at(done: float, recipe: Recipe) -> int:
-    """Side of the training images when a share ``done`` of the steps is over, in pixels.
+def image_size_at(fraction: float, recipe: Recipe) -> int:
+    """Side of the training images at a progress in [0, 1], in pixels.
 
-    Small images teach the same at first for a fraction of the time; the last steps see the size
-    that is shipped.
+    Small images teach nearly the same at first and cost less; the last steps see the size of the
+    exported model.
     """
     whole, first = recipe.model.size, recipe.train.initial_scale
-    grown = min(1.0, max(0.0, (done - _GROWS_FROM) / (_GROWS_UNTIL - _GROWS_FROM)))
+    grown = min(1.0, max(0.0, (fraction - _GROWS_FROM) / (_GROWS_UNTIL - _GROWS_FROM)))
     side = whole * (first + (1 - first) * grown)
-    return min(whole, math.ceil(side / _SIZE_STEP) * _SIZE_STEP)
+    return min(whole, math.ceil(side / _SIZE_MULTIPLE) * _SIZE_MULTIPLE)

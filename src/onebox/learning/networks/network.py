@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from onebox.learning.data.dataloader import Batch
-from onebox.learning.fitting.param_groups import parameter_groups
 from onebox.learning.losses.primitives import (
     NUMBER_LOSSES,
     OVERLAP_LOSSES,
@@ -122,12 +121,6 @@ class Network(nn.Module):
         if self.scale_head is not None:
             box = box._replace(scales=self.scale_head(features))
         return Outputs(box, self.class_head(features), overlap, keypoints, presence)
-
-    def parameter_groups(self, recipe: Recipe) -> list[dict[str, object]]:
-        """Parameters for the optimizer, with their rates; see `rates.parameter_groups`."""
-        is_backbone = {id(parameter) for parameter in self.backbone.parameters()}
-        others = [each for each in self.parameters() if id(each) not in is_backbone]
-        return parameter_groups(others, self.backbone, recipe.train)
 
 
 def _shared(sizes: Sizes, settings: ModelSettings) -> tuple[nn.Sequential, Sizes]:

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 import onebox
 from onebox.errors import DataError, OneboxError, SettingError
 from onebox.learning.fitting.checkpoint_io import load_checkpoint
-from onebox.learning.runs import run as run_module
+from onebox.learning.network_runs import run as run_module
 from onebox.progress import Silent
 from onebox.recipes.loading import read_recipe
 
@@ -50,8 +50,7 @@ def few_discs(discs):
 
 @pytest.fixture(scope="module")
 def short_recipe(tiny_recipe):
-    train = tiny_recipe.train.model_copy(update={"epochs": 3})
-    return tiny_recipe.model_copy(update={"train": train})
+    return tiny_recipe.changed({"train.epochs": 3})
 
 
 @pytest.fixture
@@ -169,8 +168,7 @@ def test_a_data_set_that_cannot_be_trained_on_leaves_no_folder(discs, short_reci
 
 
 def test_a_class_that_the_recipe_does_not_declare_is_refused(few_discs, short_recipe, tmp_path):
-    data = short_recipe.data.model_copy(update={"classes": ("disk", "square")})
-    recipe = short_recipe.model_copy(update={"data": data})
+    recipe = short_recipe.changed({"data.classes": ("disk", "square")})
     with pytest.raises(SettingError) as caught:
         onebox.train(few_discs, recipe, out=tmp_path / "run")
     assert str(caught.value) == (
@@ -190,7 +188,7 @@ def test_a_disk_too_full_for_the_checkpoints_is_found_before_training(
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
     diary = Diary()
     with pytest.raises(OneboxError, match=r"checkpoints and model need .* --out"):
-        onebox.train(few_discs, short_recipe, out=tmp_path / "run", listener=diary)
+        onebox.train(few_discs, short_recipe, out=tmp_path / "run", listeners=[diary])
     assert "Training" not in diary.stages
 
 
@@ -223,7 +221,7 @@ def test_what_the_reader_put_right_is_told(few_discs, short_recipe, tmp_path):
     diary = Diary(stop_at_epoch=0)
     data = dataclasses.replace(few_discs, notes=("two boxes were cut at the frame.",))
     with pytest.raises(OneboxError):
-        onebox.train(data, short_recipe, out=tmp_path / "run", listener=diary)
+        onebox.train(data, short_recipe, out=tmp_path / "run", listeners=[diary])
     assert diary.notes == ["two boxes were cut at the frame."]
 
 
@@ -238,7 +236,7 @@ def interrupted(discs, short_recipe, tmp_path_factory):
         shortened(discs, train=20, val=4), name=str(folder / "labels.csv"), classes=("disc", "owl")
     )
     diary = Diary(stop_at_epoch=3)
-    return onebox.train(data, short_recipe, out=folder / "run", listener=diary), diary
+    return onebox.train(data, short_recipe, out=folder / "run", listeners=[diary]), diary
 
 
 def test_ctrl_c_exports_the_best_epoch_so_far(interrupted):
@@ -257,8 +255,8 @@ def test_a_data_set_without_test_images_is_measured_and_shown_on_its_validation_
     assert run.metrics["val"]["images"] == 4
     assert "val" in run.report.read_text("utf-8")
     assert (run.folder / "samples.png").is_file()
-    assert "Measuring on val images" in diary.stages
-    assert "Measuring on test images" not in diary.stages
+    assert "Evaluating on val images" in diary.stages
+    assert "Evaluating on test images" not in diary.stages
 
 
 def test_the_model_does_not_tell_where_its_data_lay(interrupted):
@@ -271,7 +269,9 @@ def test_a_run_stopped_before_its_first_epoch_has_nothing_to_export(
     few_discs, short_recipe, tmp_path
 ):
     with pytest.raises(OneboxError, match="stopped before its first epoch ended") as caught:
-        onebox.train(few_discs, short_recipe, out=tmp_path / "run", listener=Diary(stop_at_epoch=0))
+        onebox.train(
+            few_discs, short_recipe, out=tmp_path / "run", listeners=[Diary(stop_at_epoch=0)]
+        )
     assert caught.value.exit_code == 1
     assert not (tmp_path / "run" / "model.onnx").exists()
 
@@ -282,10 +282,10 @@ def test_a_resumed_run_ends_with_the_weights_and_history_of_an_unbroken_one(
 ):
     onebox.train(few_discs, short_recipe, out=tmp_path / "whole")
     folder = tmp_path / "broken"
-    onebox.train(few_discs, short_recipe, out=folder, listener=Diary(stop_at_epoch=2))
+    onebox.train(few_discs, short_recipe, out=folder, listeners=[Diary(stop_at_epoch=2)])
     assert [row["epoch"] for row in history(folder)] == ["1", "2"]
     diary = Diary()
-    onebox.train(few_discs, resume=folder, listener=diary)
+    onebox.train(few_discs, resume=folder, listeners=[diary])
     assert diary.epochs == [2, 3]
     assert history(folder) == history(tmp_path / "whole")
     assert_same_weights(folder, tmp_path / "whole")
@@ -295,9 +295,8 @@ def test_a_resumed_run_ends_with_the_weights_and_history_of_an_unbroken_one(
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(
     few_discs, short_recipe, tmp_path
 ):
-    once = short_recipe.train.model_copy(update={"epochs": 1})
-    recipe = short_recipe.model_copy(update={"train": once})
-    other = recipe.model_copy(update={"train": once.model_copy(update={"seed": 7})})
+    recipe = short_recipe.changed({"train.epochs": 1})
+    other = recipe.with_seed(7)
     for name, each in (("first", recipe), ("again", recipe), ("other", other)):
         onebox.train(few_discs, each, out=tmp_path / name)
     assert history(tmp_path / "first") == history(tmp_path / "again")
@@ -342,7 +341,7 @@ def test_a_folder_that_holds_no_run_is_not_resumed(few_discs, tmp_path, kind):
     folder = tmp_path / "run"
     if kind == "empty":
         folder.mkdir()
-    with pytest.raises(SettingError, match=r"holds no checkpoints/last\.safetensors to go on from"):
+    with pytest.raises(SettingError, match=r"holds no checkpoints/last\.safetensors to resume from"):
         onebox.train(few_discs, resume=folder)
 
 

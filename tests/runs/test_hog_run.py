@@ -67,7 +67,7 @@ def trained(few, recipe, tmp_path_factory):
     """A run, and what was heard of it."""
     diary = Diary()
     folder = tmp_path_factory.mktemp("runs") / "windows"
-    return onebox.train(few, recipe, out=folder, listener=diary), diary
+    return onebox.train(few, recipe, out=folder, listeners=[diary]), diary
 
 
 # --- the folder
@@ -124,7 +124,7 @@ def test_the_pages_are_a_report_and_an_image(trained):
 
 def test_every_stage_and_image_is_told(trained):
     _, diary = trained
-    counts = {"Training": 16, "Measuring on val images": 4, "Measuring on test images": 4}
+    counts = {"Training": 16, "Evaluating on val images": 4, "Evaluating on test images": 4}
     assert diary.stages == list(counts)
     assert diary.steps == [
         (stage, done, total) for stage, total in counts.items() for done in range(1, total + 1)
@@ -151,7 +151,7 @@ def test_the_seed_of_the_recipe_reaches_the_windows(few, recipe, tmp_path):
 def test_without_validation_images_a_tenth_of_the_training_ones_serve(few, recipe, tmp_path):
     diary = Diary()
     data = shortened(few, train=10)
-    run = onebox.train(data, recipe, out=tmp_path / "run", listener=diary)
+    run = onebox.train(data, recipe, out=tmp_path / "run", listeners=[diary])
     assert run.metrics["val"]["images"] == 1
     assert "names no validation images" in diary.notes[0]
 
@@ -170,7 +170,7 @@ def test_keypoints_are_passed_over_as_by_every_recipe_of_boxes(few, recipe, tmp_
     ("option", "said"),
     [
         ("weights", "have no weights to start from. Leave --weights out."),
-        ("resume", "have no checkpoints to go on from. Leave --resume out."),
+        ("resume", "have no checkpoints to resume from. Leave --resume out."),
     ],
 )
 def test_windows_have_nothing_to_start_from(option, said, few, tmp_path):
@@ -184,7 +184,7 @@ def test_windows_have_nothing_to_start_from(option, said, few, tmp_path):
 def test_the_folder_of_windows_is_not_resumed_and_left_alone(trained, few):
     run, _ = trained
     before = run.model.read_bytes()
-    with pytest.raises(SettingError, match="no checkpoints to go on from"):
+    with pytest.raises(SettingError, match="no checkpoints to resume from"):
         onebox.train(few, resume=run.folder)
     assert run.model.read_bytes() == before
 
@@ -233,7 +233,7 @@ def test_a_disk_too_full_is_found_before_training(few, recipe, tmp_path, monkeyp
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
     diary = Diary()
     with pytest.raises(OneboxError, match=r"model and report need .* --out"):
-        onebox.train(few, recipe, out=tmp_path / "run", listener=diary)
+        onebox.train(few, recipe, out=tmp_path / "run", listeners=[diary])
     assert diary.stages == []
 
 
@@ -242,15 +242,15 @@ def test_a_disk_too_full_is_found_before_training(few, recipe, tmp_path, monkeyp
 
 def test_ctrl_c_while_learning_leaves_nothing(few, recipe, tmp_path):
     with pytest.raises(OneboxError, match=r"training was stopped; .* nothing to keep") as caught:
-        onebox.train(few, recipe, out=tmp_path / "run", listener=Diary(stop_in="Training"))
+        onebox.train(few, recipe, out=tmp_path / "run", listeners=[Diary(stop_in="Training")])
     assert caught.value.exit_code == 1
     assert listed(tmp_path / "run") == []
 
 
 def test_ctrl_c_while_measuring_leaves_a_whole_model(few, recipe, tmp_path):
-    diary = Diary(stop_in="Measuring on val images")
+    diary = Diary(stop_in="Evaluating on val images")
     with pytest.raises(KeyboardInterrupt):
-        onebox.train(few, recipe, out=tmp_path / "run", listener=diary)
+        onebox.train(few, recipe, out=tmp_path / "run", listeners=[diary])
     assert listed(tmp_path / "run") == ["model.npz", "recipe.toml"]
     assert model_file.load(tmp_path / "run" / "model.npz").classes == ("disc",)
 

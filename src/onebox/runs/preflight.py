@@ -1,4 +1,4 @@
-"""What must hold before training starts, and what a run is made of once it does."""
+"""What must hold of the data before training starts, and where the run goes."""
 
 import dataclasses
 import hashlib
@@ -9,14 +9,12 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from onebox.errors import DataError, SettingError, shorten
-from onebox.learning.networks.anchors import cluster_sizes
+from onebox.errors import DataError, SettingError, shorten, suggest
 from onebox.recipes.recipe import Recipe
 from onebox.structures import Box, Dataset, Sample
 
 _VAL_SHARE = 10  # one image in so many, where the labels name no validation images
 _FEWEST = 2
-_FEW, _REST = 60, 0.3  # images; share of the steps in which the backbone then rests
 
 Note = Callable[[str], None]
 
@@ -74,90 +72,28 @@ def _draw(sample: Sample) -> bytes:
     return hashlib.blake2b(name.encode()).digest()
 
 
-def learns_presence(recipe: Recipe, data: Dataset) -> bool:
-    """Whether a network learns to tell images without the subject: where training has some.
+def check_classes(data: Dataset, recipe: Recipe) -> None:
+    """Check that the classes of the data and those that the recipe declares agree.
 
-    This follows from the recipe and the training images alone, neither of which a resumed run
-    may change: it comes to the same answer.
-    """
-    is_asked = recipe.loss.presence > 0
-    return is_asked and not all(sample.has_subject for sample in data.part("train"))
-
-
-def settle(recipe: Recipe, data: Dataset) -> Recipe:
-    """A recipe with what it leaves to the data filled in.
+    A recipe that declares no classes takes those of the data.
 
     Raises:
-        SettingError: If it asks for what the data does not have, or for losses that its keypoints
-            cannot have.
+        SettingError: If the data has a class that the recipe does not declare, or no training
+            image shows a class that it declares.
     """
-    _check_classes(recipe, data)
-    _check_keypoints(recipe, data)
-    model = recipe.model
-    clusters = model.anchors.clusters
-    if model.box_head != "anchors" or not clusters or model.anchors.sizes:
-        return recipe
-    sizes = cluster_sizes(box_shares(data.part("train")), clusters, recipe.train.seed)
-    anchors = model.anchors.model_copy(update={"sizes": sizes})
-    return recipe.model_copy(update={"model": model.model_copy(update={"anchors": anchors})})
-
-
-def with_rest(recipe: Recipe, images: int) -> Recipe:
-    """A recipe that starts from weights, with the backbone's rest where it leaves that open.
-
-    With few images to train on, the heads learn alone at first, from maps that are kept: as good
-    as learning together, in two thirds of the time. With more, small subjects lose by it
-    (docs/accuracy.md).
-    """
-    if recipe.train.freeze_backbone_fraction is not None:
-        return recipe
-    share = _REST if images <= _FEW else 0.0
-    train = recipe.train.model_copy(update={"freeze_backbone_fraction": share})
-    return recipe.model_copy(update={"train": train})
-
-
-def _check_classes(recipe: Recipe, data: Dataset) -> None:
-    """See that every class that the recipe declares can be learned.
-
-    A recipe that declares none takes those in use, be it one.
-
-    Raises:
-        SettingError: If no training image shows one of them.
-    """
+    declared = recipe.data.classes
+    name = data.name or "the data set"
+    unknown = [label for label in data.classes if declared and label not in declared]
+    if unknown:
+        raise SettingError(
+            f"[data] classes has no '{unknown[0]}', and {name} does.{suggest(unknown[0], declared)}"
+        )
     shown = {sample.label for sample in data.part("train")}
-    missing = [name for name in recipe.data.classes if name not in shown]
+    missing = [repr(label) for label in declared if label not in shown]
     if missing:
         raise SettingError(
-            f"[data] classes names {shorten([repr(name) for name in missing])}, and no training "
-            f"image of {data.name or 'the data set'} shows that. Add such images, or remove "
-            "the name."
-        )
-
-
-def _check_keypoints(recipe: Recipe, data: Dataset) -> None:
-    """See that keypoints can be learned, where the recipe asks for them.
-
-    Raises:
-        SettingError: If the data has none, or if the recipe's losses do not fit their head.
-    """
-    model, losses = recipe.model, recipe.loss.keypoints
-    if not model.keypoints:
-        return
-    if data.keypoints is None:
-        raise SettingError(
-            f"model.keypoints asks for keypoints, and {data.name or 'the data set'} has none. Use labels "
-            "with keypoints (COCO or YOLO), or a recipe without keypoints."
-        )
-    if losses.get("distribution") and model.vectorizer != "pyramid":
-        raise SettingError(
-            f"loss.keypoints.distribution needs vectorizer 'pyramid', got '{model.vectorizer}'; "
-            "remove the loss (--set 'loss.keypoints={ l1 = 10.0, confidence = 0.2 }'), or change the "
-            "vectorizer."
-        )
-    if not any(weight for name, weight in losses.items() if name != "confidence"):
-        raise SettingError(
-            "loss.keypoints names no loss of their places with a weight; set one, as "
-            "--set loss.keypoints.l1=10."
+            f"[data] classes names {shorten(missing)}, and no training image of {name} shows that. "
+            "Add such images, or remove the name."
         )
 
 

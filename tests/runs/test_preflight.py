@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from onebox.errors import DataError, SettingError
-from onebox.learning.runs.preflight import check_data, choose_folder, mean_box, settle, with_rest
 from onebox.recipes.loading import read_recipe
-from onebox.recipes.recipe import check_recipe
-from onebox.structures import Dataset, KeypointSet, Sample
+from onebox.runs.preflight import check_classes, check_data, choose_folder, mean_box
+from onebox.structures import Dataset, Sample
 
 BOX = (10.0, 20.0, 30.0, 60.0)
 
@@ -116,103 +115,50 @@ def test_without_boxes_there_is_no_mean_box():
     assert mean_box(dataset(samples("train", 3, box=None))) is None
 
 
-# --- what a recipe leaves to the data ------------------------------------------------------------
+# --- classes
 
 
-def sized(width, height, split="train"):
-    box = (5.0, 5.0, 5.0 + width, 5.0 + height)
-    return Sample(Path("a.jpg"), "cat", box, split, size_wh=(100, 200))
+def labelled(*labels, split="train"):
+    rows = tuple(
+        Sample(Path(f"{number}.jpg"), label, BOX, split, size_wh=(100, 200))
+        for number, label in enumerate(labels)
+    )
+    return Dataset(rows, tuple(sorted({label for label in labels if label})), name="labels.csv")
 
 
-def test_a_recipe_that_leaves_nothing_to_the_data_stays_as_it_is():
-    for name in ("default", "anchors", "linear128-smoothl1"):
-        recipe = read_recipe(name)
-        assert settle(recipe, dataset(samples("train", 3))) is recipe
+def declaring(*classes):
+    return read_recipe("default").changed({"data.classes": classes})
 
 
-def test_sizes_of_anchors_are_clustered_from_the_training_boxes_alone():
-    # in shares of 100 x 200: 0.2 x 0.05 and 0.4 x 0.3
-    small, large = (sized(20.0, 10.0),) * 5, (sized(40.0, 60.0),) * 3
-    elsewhere = (sized(90.0, 190.0, "val"), sized(90.0, 190.0, "test"))
-    recipe = read_recipe("anchors", ["model.anchors.clusters=2"])
-    settled = settle(recipe, dataset(small, large, elsewhere))
-    np.testing.assert_allclose(settled.model.anchors.sizes, [(0.2, 0.05), (0.4, 0.3)])
-    assert settled.model.anchors.clusters == 2
-    assert settled.loss == recipe.loss
-
-
-def test_sizes_that_were_clustered_once_stay():
-    changes = ["model.anchors.clusters=2", "model.anchors.sizes=[[0.1, 0.1], [0.5, 0.5]]"]
-    recipe = read_recipe("anchors", changes)
-    assert settle(recipe, dataset(samples("train", 3))) is recipe
-
-
-def test_clusters_are_left_alone_where_no_head_reads_them():
-    recipe = read_recipe("default", ["model.anchors.clusters=2"])
-    assert settle(recipe, dataset(samples("train", 3))) is recipe
-
-
-def test_keypoints_that_the_data_does_not_have_are_refused_by_name():
+def test_a_declared_class_that_no_training_image_shows_is_refused_by_name():
+    recipe = declaring("cat", "dog", "owl")
+    cats = labelled("cat", "cat")
     with pytest.raises(SettingError) as caught:
-        settle(read_recipe("pose"), dataset(samples("train", 3)))
-    assert "model.keypoints asks for keypoints, and labels.csv has none" in str(caught.value)
-    assert "keypoints (COCO or YOLO)" in str(caught.value)
+        check_classes(cats, recipe)
+    assert str(caught.value) == (
+        "[data] classes names 'dog', 'owl', and no training image of labels.csv shows that. "
+        "Add such images, or remove the name."
+    )
 
 
-def keypointed():
-    keypoints = KeypointSet(("nose", "tail"))
-    return Dataset(samples("train", 3), ("cat",), keypoints=keypoints, name="labels.json")
+def test_a_class_of_validation_images_alone_is_not_learned_either():
+    data = labelled("cat", "cat")
+    dog = labelled("dog", split="val").samples
+    with pytest.raises(SettingError, match="names 'dog'"):
+        check_classes(Dataset((*data, *dog), ("cat", "dog")), declaring("cat", "dog"))
 
 
-def test_keypoints_that_the_data_has_are_no_problem():
-    recipe = read_recipe("pose")
-    assert settle(recipe, keypointed()) is recipe
+@pytest.mark.parametrize("classes", [[], ["cat", "dog"], ["dog", "cat"]])
+def test_declared_classes_that_training_images_show_pass(classes):
+    check_classes(labelled("cat", "dog", None), declaring(*classes))
 
 
-def test_a_distribution_of_keypoints_that_their_head_does_not_make_is_refused():
-    model = {"vectorizer": "gap", "box_head": "hull", "keypoints": True}
-    recipe = check_recipe({"model": model, "loss": {"box": {"giou": 1.0}}}, place="gap.toml")
-    with pytest.raises(SettingError, match=r"keypoints\.distribution needs vectorizer 'pyramid'"):
-        settle(recipe, keypointed())
-
-
-def test_keypoints_without_a_loss_of_their_places_are_refused():
-    changes = ["loss.keypoints={ confidence = 1.0, l1 = 0.0 }"]
-    with pytest.raises(SettingError, match=r"loss\.keypoints names no loss of their places"):
-        settle(read_recipe("pose", changes), keypointed())
-
-
-def test_a_declared_class_that_no_training_image_shows_is_refused():
-    recipe = read_recipe("default", ["data.classes=['cat', 'owl']"])
-    data = dataset(samples("train", 3))
-    with pytest.raises(SettingError, match=r"'owl', and no training image of labels\.csv shows"):
-        settle(recipe, data)
-    assert settle(read_recipe("default", ["data.classes=['cat']"]), data)
-
-
-# --- the backbone's rest -----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("images", "share"), [(2, 0.3), (60, 0.3), (61, 0.0), (50_000, 0.0)])
-def test_the_backbone_rests_at_first_where_images_are_few(images, share):
-    assert with_rest(read_recipe("default"), images).train.freeze_backbone_fraction == share
-
-
-@pytest.mark.parametrize("given", [0.0, 0.5])
-def test_a_rest_that_is_given_stays(given):
-    recipe = read_recipe("default", [f"train.freeze_backbone_fraction={given}"])
-    assert with_rest(recipe, 30) is recipe
-
-
-CLASSIC = [
-    "alexnet-softmax-l2", "anchors", "linear128-smoothl1", "pose", "resnet50-gap-mse",
-    "vgg16-sigmoid-bce",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("name", CLASSIC)
-def test_classic_systems_learn_as_a_whole_from_the_first_step(name):
-    assert with_rest(read_recipe(name), 2).train.freeze_backbone_fraction == 0.0
+def test_a_class_of_the_data_that_the_recipe_does_not_declare_is_refused_with_a_suggestion():
+    with pytest.raises(SettingError) as caught:
+        check_classes(labelled("cat", "dgo"), declaring("cat", "dog"))
+    assert (
+        str(caught.value) == "[data] classes has no 'dgo', and labels.csv does. Did you mean dog?"
+    )
 
 
 # --- folder ------------------------------------------------------------------------------------

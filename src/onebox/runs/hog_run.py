@@ -8,16 +8,16 @@ from onebox.classic.hog_localizer import HogLocalizer
 from onebox.classic.settings import HogSettings
 from onebox.disk import check_space
 from onebox.errors import OneboxError
-from onebox.learning.runs.artifacts import (
+from onebox.progress import Listener
+from onebox.recipes.recipe import Recipe
+from onebox.runs.results import (
     Run,
-    measure,
+    evaluate_model,
+    metrics_by_split,
     provenance,
-    summary,
     write_recipe,
     write_results,
 )
-from onebox.progress import Listener
-from onebox.recipes.recipe import Recipe
 from onebox.structures import Dataset
 
 MODEL = "model.npz"
@@ -53,15 +53,15 @@ def train(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> Ru
     write_recipe(recipe, folder)
     model = folder / MODEL
     model_file.save(localizer, model)
-    reports = measure(model, data, listener)
-    facts = dataclasses.replace(localizer.card, metrics=summary(reports))
-    model_file.save(localizer.with_card(facts), model)
+    reports = evaluate_model(model, data, listener)
+    card = dataclasses.replace(localizer.card, metrics=metrics_by_split(reports))
+    model_file.save(localizer.with_card(card), model)
     metrics = write_results(folder, data, reports, _shown(localizer, model))
     return Run(folder, metrics, epochs=0, model_name=MODEL)
 
 
 def _learn(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> HogLocalizer:
-    """Learn, with the facts of a run.
+    """Learn, with the card of a run.
 
     Raises:
         OneboxError: If it was stopped.
@@ -75,12 +75,12 @@ def _learn(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> H
             f"{folder}: training was stopped; HOG windows are learned in one go, so that there is "
             "nothing to keep."
         ) from None
-    facts = dataclasses.replace(
+    card = dataclasses.replace(
         localizer.card,
         recipe=recipe.model_dump(mode="json", exclude_none=True),
         provenance={**provenance(data, _PACKAGES), "weights": "none", **localizer.card.provenance},
     )
-    return localizer.with_card(facts)
+    return localizer.with_card(card)
 
 
 def _shown(localizer: HogLocalizer, model: Path) -> dict[str, str]:

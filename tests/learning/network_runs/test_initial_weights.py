@@ -4,7 +4,7 @@ import pytest
 import timm
 from safetensors.torch import save_file
 
-from onebox.learning.runs.initial_weights import find_start
+from onebox.learning.network_runs.initial_weights import find_start
 
 
 @pytest.fixture

@@ -1,0 +1,177 @@
+"""Fit a network: the trainer, its callbacks, and what they leave behind."""
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, WeightAveraging
+
+from onebox.learning.data.dataloader import RowsInOrder, ShuffledRows, batches
+from onebox.learning.data.decoded_cache import Decoded
+from onebox.learning.fitting.callbacks import ProgressReporter, warm_average
+from onebox.learning.fitting.checkpoint_io import SafetensorsCheckpoints
+from onebox.learning.fitting.checkpointing import VAL_METRIC, checkpoints, select_checkpoint
+from onebox.learning.fitting.epochs import count_epochs, epochs_per_validation, steps_per_epoch
+from onebox.learning.fitting.freezing import BackboneFreezing
+from onebox.learning.fitting.memory import keep_freed_memory
+from onebox.learning.fitting.module import TrainingModule
+from onebox.learning.fitting.training_progress import TimeBudget, TrainingProgress
+from onebox.learning.networks.network import Network
+from onebox.progress import Listener
+from onebox.recipes.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What a fit leaves behind.
+
+    Attributes:
+        checkpoint: The selected checkpoint; None if no epoch ended.
+        epochs: Number of epochs that ended.
+        steps: Number of steps.
+        is_interrupted: Whether the user stopped it.
+        is_out_of_time: Whether the time budget ended it before its last step.
+    """
+
+    checkpoint: Path | None
+    epochs: int
+    steps: int
+    is_interrupted: bool
+    is_out_of_time: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FitLimits:
+    """Where a fit starts, and how long it may take.
+
+    Attributes:
+        resume: A checkpoint to resume from; None to start with the network as it is.
+        budget_s: Seconds that steps and validations may take; None for no limit. A resumed fit
+            has the budget of the first.
+    """
+
+    resume: Path | None = None
+    budget_s: float | None = None
+
+
+def fit(
+    network: Network,
+    recipe: Recipe,
+    decoded: Mapping[str, Decoded],
+    folder: Path,
+    listener: Listener,
+    limits: FitLimits = FitLimits(),
+) -> Fitted:
+    """Train a network on the ``train`` rows, and validate it on the ``val`` rows.
+
+    Args:
+        network: Trained in place.
+        recipe: Every setting.
+        decoded: Rows of ``train`` and ``val``.
+        folder: Takes ``best.safetensors`` and ``last.safetensors``.
+        listener: Told of each step and epoch.
+        limits: Where it starts, and how long it may take.
+
+    Returns:
+        The selected checkpoint, also if the user pressed Ctrl-C.
+    """
+    images = len(decoded["train"])
+    per_epoch = steps_per_epoch(images, recipe)
+    epochs = count_epochs(images, recipe)
+    group = epochs_per_validation(epochs, images, recipe)
+    progress = TrainingProgress(epochs * per_epoch, limits.budget_s)
+    module = TrainingModule(
+        network.to(memory_format=torch.channels_last),
+        recipe,
+        progress=progress,
+        flip_pairs=decoded["train"].flip_pairs,
+    )
+    callbacks = [
+        *_callbacks(module),
+        TimeBudget(progress),
+        ProgressReporter(listener, progress, steps_per_epoch=per_epoch),
+        *checkpoints(recipe, folder),
+    ]
+    keep_freed_memory()
+    with _quiet():
+        trainer = _trainer(epochs // group, recipe.train.max_grad_norm, callbacks)
+        loaders = _loaders(recipe, decoded, group)
+        is_interrupted = _run(trainer, module, loaders, limits.resume)
+    selected = folder / f"{select_checkpoint(recipe, decoded['val'])}.safetensors"
+    return Fitted(
+        selected if selected.is_file() else None,
+        min(trainer.current_epoch * group, trainer.global_step // per_epoch),
+        trainer.global_step,
+        is_interrupted,
+        trainer.global_step < progress.steps and progress.is_over(trainer.global_step),
+    )
+
+
+def _loaders(recipe: Recipe, decoded: Mapping[str, Decoded], epochs: int) -> list[Any]:
+    """Batches of the training rows, ``epochs`` passes at a time, and of the validation rows."""
+    train, val = decoded["train"], decoded["val"]
+    size = recipe.train.batch_size
+    return [
+        batches(train, ShuffledRows(len(train), size, recipe.train.seed, epochs)),
+        batches(val, RowsInOrder(len(val), size)),
+    ]
+
+
+def _trainer(epochs: int, max_grad_norm: float, callbacks: list[Callback]) -> lightning.Trainer:
+    """A trainer that shows nothing of its own and writes nothing but checkpoints."""
+    return lightning.Trainer(
+        max_epochs=epochs,
+        accelerator="auto",
+        devices=1,
+        precision="16-mixed" if torch.cuda.is_available() else "32-true",
+        gradient_clip_val=max_grad_norm,
+        callbacks=callbacks,
+        plugins=[SafetensorsCheckpoints()],
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )
+
+
+def _run(
+    trainer: lightning.Trainer, module: TrainingModule, loaders: Sequence[Any], resume: Path | None
+) -> bool:
+    """Fit; True if Ctrl-C ended it."""
+    try:
+        trainer.fit(module, loaders[0], loaders[1], ckpt_path=resume)
+    except (KeyboardInterrupt, SystemExit):  # the trainer turns the first into the second
+        return True
+    return trainer.interrupted
+
+
+def _callbacks(module: TrainingModule) -> list[Callback]:
+    settings = module.recipe.train
+    chosen: list[Callback] = []
+    if settings.ema_decay:
+        chosen.append(WeightAveraging(multi_avg_fn=warm_average(settings.ema_decay)))
+    if settings.patience:
+        chosen.append(EarlyStopping(VAL_METRIC, mode="max", patience=settings.patience))
+    if settings.freeze_backbone_fraction or settings.frozen_stages:
+        chosen.append(BackboneFreezing(module.network.backbone, settings, module.progress))
+    return chosen
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Lightning advises on workers and loggers, which are chosen on purpose here."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,1 @@
+"""Runs of networks: initial weights, fit, export and evaluation, within a time budget."""

@@ -1,0 +1,144 @@
+"""The end of a network's run: export the selected checkpoint, evaluate the exported file."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from numpy import ndarray
+from torch import Tensor
+
+from onebox.learning.data.decoded_cache import Decoded
+from onebox.learning.exporting.onnx_export import PARITY_IMAGES, export, write_card
+from onebox.learning.exporting.refinement_choice import choose_refinement
+from onebox.learning.fitting.checkpoint_io import RECIPE_KEY, load_checkpoint, save_weights
+from onebox.learning.fitting.fit import Fitted
+from onebox.learning.networks.network import Network
+from onebox.learning.networks.summary import summarize
+from onebox.model_card import ModelCard
+from onebox.progress import Listener
+from onebox.recipes.recipe import Recipe
+from onebox.runs.preflight import mean_box
+from onebox.runs.results import (
+    MODEL,
+    Run,
+    evaluate_model,
+    metrics_by_split,
+    provenance,
+    write_results,
+)
+from onebox.runtime import load as load_network
+from onebox.structures import Dataset
+
+_PACKAGES = ("onebox", "torch", "timm", "lightning", "onnx", "onnxruntime", "numpy")
+_MODULE_PREFIX = "network."  # of the Lightning module's parameter names
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRun:
+    """What a run has before it trains.
+
+    Attributes:
+        folder: The run's folder.
+        recipe: Resolved: with the backbone and preprocessing of the initial weights.
+        network: With its initial weights.
+        weights: Name of the file of initial weights, or ``none``.
+        resume: The checkpoint to resume from; None for a new run.
+    """
+
+    folder: Path
+    recipe: Recipe
+    network: Network
+    weights: str
+    resume: Path | None = None
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints."""
+        return self.folder / "checkpoints"
+
+
+def finish(
+    prepared: PreparedRun,
+    data: Dataset,
+    decoded: Mapping[str, Decoded],
+    fitted: Fitted,
+    listener: Listener,
+) -> Run:
+    """Export the selected weights, evaluate the exported file, and write metrics and report.
+
+    Raises:
+        ModelError: If the exported model does not match the network.
+        DataError: If an image cannot be read.
+    """
+    network = _with_selected_weights(prepared.network, fitted)
+    _save_weights(network, prepared)
+    card = make_card(prepared, data, network)
+    model = prepared.folder / MODEL
+    listener.stage("Exporting")
+    parity_px = export(network, card, model, list(_parity_images(decoded)))
+    setting = prepared.recipe.model.refinement
+    margin = choose_refinement(load_network(model), data.part("val"), setting)
+    card = dataclasses.replace(card, refinement=margin)
+    write_card(model, card)
+    reports = evaluate_model(model, data, listener)
+    made = {**card.provenance, "parity_px": parity_px, "epochs": fitted.epochs}
+    card = dataclasses.replace(card, provenance=made, metrics=metrics_by_split(reports))
+    write_card(model, card)
+    metrics = write_results(prepared.folder, data, reports, _report_facts(prepared))
+    return Run(prepared.folder, metrics, fitted.epochs, fitted.is_interrupted)
+
+
+def make_card(prepared: PreparedRun, data: Dataset, network: Network) -> ModelCard:
+    """The model card before evaluation."""
+    recipe = prepared.recipe
+    return ModelCard(
+        classes=data.classes,
+        size=recipe.model.size,
+        mean_box=mean_box(data.part("train")),
+        keypoints=data.keypoints if recipe.model.keypoints else None,
+        presence=network.presence_head is not None,
+        parts=summarize(network.cpu().eval(), recipe.model.size),
+        recipe=recipe.model_dump(mode="json", exclude_none=True),
+        provenance={**provenance(data, _PACKAGES), "weights": prepared.weights},
+    )
+
+
+def _with_selected_weights(network: Network, fitted: Fitted) -> Network:
+    if fitted.checkpoint is None:
+        raise ValueError("no epoch ended, so that there is no checkpoint to export.")
+    state: dict[str, Tensor] = load_checkpoint(fitted.checkpoint)["state_dict"]
+    weights = {name.removeprefix(_MODULE_PREFIX): tensor for name, tensor in state.items()}
+    network.load_state_dict(weights)
+    return network.to(memory_format=torch.contiguous_format)
+
+
+def _save_weights(network: Network, prepared: PreparedRun) -> None:
+    facts = {RECIPE_KEY: prepared.recipe.model_dump_json(exclude_none=True)}
+    save_weights(network.state_dict(), prepared.folder / "weights.safetensors", facts)
+
+
+def _parity_images(decoded: Mapping[str, Decoded]) -> Iterator[UInt8[ndarray, "_ _ 3"]]:
+    """Images of many shapes: the decoded squares, each without some rows and columns."""
+    pixels = [rows.pixels for rows in decoded.values()]
+    for number in range(PARITY_IMAGES):
+        rows = pixels[number % len(pixels)]
+        image = rows[number % len(rows)]
+        height = image.shape[0] - number % 7 * 5
+        width = image.shape[1] - number % 5 * 7
+        yield np.ascontiguousarray(image[:height, :width])
+
+
+def _report_facts(prepared: PreparedRun) -> dict[str, str]:
+    """Lines about the network for the report's head."""
+    model = prepared.recipe.model
+    return {
+        "Model": str(prepared.folder / MODEL),
+        "Backbone": model.backbone,
+        "Weights": prepared.weights,
+        "Head": f"{model.vectorizer} → {model.box_head}",
+        "Size": f"{model.size} px",
+    }

@@ -1,0 +1,76 @@
+"""Resolve a recipe: fill in what it leaves to the data and to the initial weights."""
+
+from onebox.errors import SettingError
+from onebox.learning.networks.anchors import cluster_sizes
+from onebox.recipes.recipe import Recipe
+from onebox.runs.preflight import box_shares
+from onebox.structures import Dataset
+
+# With so few training images, the backbone is frozen in this fraction of the steps: docs/accuracy.md,
+# "raccoon, 30 images", and docs/decisions/0013.
+_FEW_IMAGES, _FROZEN_FRACTION = 60, 0.3
+
+
+def learns_presence(recipe: Recipe, data: Dataset) -> bool:
+    """Whether the network learns presence: some training images lack the subject.
+
+    It follows from the recipe and the training images alone, which a resumed run cannot change.
+    """
+    is_asked = recipe.loss.presence > 0
+    return is_asked and not all(sample.has_subject for sample in data.part("train"))
+
+
+def resolve(recipe: Recipe, data: Dataset) -> Recipe:
+    """Check a recipe against the data, and fill in anchor sizes from the training boxes.
+
+    Raises:
+        SettingError: If it asks for what the data does not have, or for losses that its keypoint
+            head cannot have.
+    """
+    _check_keypoints(recipe, data)
+    model = recipe.model
+    clusters = model.anchors.clusters
+    if model.box_head != "anchors" or not clusters or model.anchors.sizes:
+        return recipe
+    sizes = cluster_sizes(box_shares(data.part("train")), clusters, recipe.train.seed)
+    return recipe.changed({"model.anchors.sizes": sizes})
+
+
+def resolve_freezing(recipe: Recipe, images: int) -> Recipe:
+    """Fill in the fraction of the steps in which the backbone is frozen.
+
+    With few training images, the heads first learn alone from cached features: as accurate as
+    learning together, in two thirds of the time. With more, small subjects lose accuracy
+    (docs/accuracy.md).
+    """
+    if recipe.train.freeze_backbone_fraction is not None:
+        return recipe
+    fraction = _FROZEN_FRACTION if images <= _FEW_IMAGES else 0.0
+    return recipe.changed({"train.freeze_backbone_fraction": fraction})
+
+
+def _check_keypoints(recipe: Recipe, data: Dataset) -> None:
+    """Check that the data has the keypoints that the recipe asks for.
+
+    Raises:
+        SettingError: If the data has none, or if the recipe's losses do not fit their head.
+    """
+    model, losses = recipe.model, recipe.loss.keypoints
+    if not model.keypoints:
+        return
+    if data.keypoints is None:
+        raise SettingError(
+            f"model.keypoints asks for keypoints, and {data.name or 'the data set'} has none. Use labels "
+            "with keypoints (COCO or YOLO), or a recipe without keypoints."
+        )
+    if losses.get("distribution") and model.vectorizer != "pyramid":
+        raise SettingError(
+            f"loss.keypoints.distribution needs vectorizer 'pyramid', got '{model.vectorizer}'; "
+            "remove the loss (--set 'loss.keypoints={ l1 = 10.0, confidence = 0.2 }'), or change the "
+            "vectorizer."
+        )
+    if not any(weight for name, weight in losses.items() if name != "confidence"):
+        raise SettingError(
+            "loss.keypoints names no loss of their coordinates with a weight; set one, as "
+            "--set loss.keypoints.l1=10."
+        )

@@ -1,0 +1,77 @@
+"""How much of a time budget export and evaluation need: measured on a rehearsal before training."""
+
+import copy
+import math
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from onebox.evaluation import evaluate
+from onebox.learning.exporting.onnx_export import PARITY_IMAGES, export
+from onebox.learning.exporting.refinement_choice import MOST_IMAGES
+from onebox.learning.network_runs.finish import PreparedRun, make_card
+from onebox.refinement import MARGIN
+from onebox.report import write_report, write_samples
+from onebox.runtime import Localizer, load
+from onebox.structures import Dataset
+
+_REHEARSED_IMAGES = 8
+_SAFETY = 1.15  # of the rehearsal's time: what comes later may be slower, nothing is measured twice
+
+
+def measure_reserve_s(prepared: PreparedRun, data: Dataset) -> float:
+    """Seconds that export, the choice of refinement, evaluation and report will take.
+
+    The untrained network is exported, and the exported file evaluated on a few images, as will be
+    done with the trained one on all images. A network that cannot be exported is thus found before
+    training.
+
+    Args:
+        prepared: Its network is copied, not changed.
+        data: Its validation and test images are evaluated after training.
+
+    Raises:
+        DataError: If an image cannot be read.
+    """
+    begin = time.monotonic()
+    images = [sample for split in ("val", "test") for sample in data.part(split)]
+    few = Dataset(tuple(images[:_REHEARSED_IMAGES]), data.classes, data.keypoints, data.name)
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder) / "model.onnx"
+        _export(prepared, data, model)
+        localizer = load(model)
+        report = evaluate(localizer, few)
+        write_report(report, Path(folder) / "report.html")
+        write_samples(report, Path(folder) / "samples.png")
+        rehearsal_s = time.monotonic() - begin
+        predict_s = _predict_s(localizer.with_refinement(MARGIN), few)
+    return _SAFETY * (rehearsal_s + predict_s * _count_predictions(data))
+
+
+def _export(prepared: PreparedRun, data: Dataset, model: Path) -> None:
+    noise = np.random.default_rng(0)
+    side = prepared.recipe.model.size
+    images = [noise.integers(0, 256, (side, side, 3), dtype=np.uint8) for _ in range(PARITY_IMAGES)]
+    network = copy.deepcopy(prepared.network)
+    # No limit: random weights may fail the parity check that trained ones pass.
+    export(network, make_card(prepared, data, network), model, images, limit_px=math.inf)
+
+
+def _predict_s(localizer: Localizer, few: Dataset) -> float:
+    """Median seconds of a prediction with a refinement pass, from the file."""
+    times = []
+    for sample in few:
+        source = sample.image if isinstance(sample.image, Path) else np.asarray(sample.image)
+        begin = time.monotonic()
+        localizer.predict(source)
+        times.append(time.monotonic() - begin)
+    return median(times)
+
+
+def _count_predictions(data: Dataset) -> int:
+    """Predictions after training: three to choose the refinement, one to evaluate."""
+    val, test = len(data.part("val")), len(data.part("test"))
+    return 3 * min(val, MOST_IMAGES) + val + test

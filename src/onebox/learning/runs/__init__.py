@@ -1,1 +1,0 @@
-"""One training run, from data and recipe to a folder of results."""

@@ -1,0 +1,1 @@
+"""Training runs: the checks before one, the folder of results after it."""
