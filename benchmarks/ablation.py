@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import runs
 from machine import facts
 from numpy import ndarray
 
 import onebox
+import runs
 from onebox import images
 from onebox.evaluation import Predictor
 

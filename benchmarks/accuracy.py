@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import runs
 from machine import facts
+
+import runs
 
 _SEEDS = (0, 1, 2)
 _SPLITS = ("val", "test")

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import runs
 from environments import clean_variables, program_of
 
 import onebox
+import runs
 from onebox import images
 from onebox.structures import Box, Sample
 

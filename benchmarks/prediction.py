@@ -14,7 +14,7 @@ from onebox import images
 from onebox.outputs import INPUT, OUTPUTS
 from onebox.runtime import Localizer, load
 from onebox.sessions import Sessions
-from onebox.threads import allowed
+from onebox.threads import available_threads
 
 _SHAPES = ((224, 224), (480, 640))
 _WARM_UP = 50
@@ -26,7 +26,9 @@ def main() -> None:
     parser = arguments(__doc__ or "")
     parser.add_argument("--model", type=Path, help="a model.onnx; by default an untrained one")
     parser.add_argument("--runs", type=int, default=1000, help="calls of each competitor")
-    parser.add_argument("--threads", type=int, default=allowed(), help="threads of the session")
+    parser.add_argument(
+        "--threads", type=int, default=available_threads(), help="threads of the session"
+    )
     options = parser.parse_args()
     with model_or_untrained(options.model) as model:
         rows = list(timed(model, options.threads, options.runs))

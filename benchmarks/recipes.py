@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import runs
 from machine import facts, percentiles
 
 import onebox
+import runs
 from onebox.recipes.loading import read_recipe, recipe_names
 from onebox.recipes.recipe import Recipe
 

@@ -25,7 +25,9 @@ from onebox.learning.data.dataloader import Batch
 from onebox.learning.data.decoded_cache import Decoded, decode
 from onebox.learning.fitting.fit import fit
 from onebox.learning.fitting.memory import keep_freed_memory
-from onebox.learning.networks.network import Network, total_loss
+from onebox.learning.fitting.param_groups import parameter_groups
+from onebox.learning.losses.objective import compute_loss, total
+from onebox.learning.networks.network import Network
 from onebox.progress import Silent
 from onebox.recipes.loading import read_recipe
 from onebox.recipes.recipe import Recipe
@@ -108,12 +110,14 @@ def _bare_seconds(recipe: Recipe, steps: int) -> float:
     """Forward, loss, backward and AdamW on one constant batch, after three steps of warm-up."""
     torch.manual_seed(0)
     network = Network(recipe, classes=1).to(memory_format=torch.channels_last).train()
-    optimizer = torch.optim.AdamW(network.parameter_groups(recipe), fused=True)
+    groups = parameter_groups(network, network.backbone, recipe.train)
+    optimizer = torch.optim.AdamW(groups, fused=True)
     images, batch = _constant_batch(recipe)
 
     def step() -> None:
         optimizer.zero_grad()
-        total_loss(network(images), batch, recipe.loss, recipe.model.layout).backward()
+        parts = compute_loss(network(images), batch, recipe.loss, recipe.model.layout)
+        total(parts).backward()
         optimizer.step()
 
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""Boxes: layouts, geometry, overlap and turning upright."""
+"""Boxes: layouts, geometry, IoU and turning upright."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ ORIENTATIONS = range(1, 9)
 
 
 def whole_boxes(rows):
-    """Proper xyxy boxes at whole pixels, so that sums are exact."""
+    """Valid xyxy boxes at whole pixels, so that sums are exact."""
     corners = arrays(np.int64, (rows, 2), elements=st.integers(-50, 50))
     sizes = arrays(np.int64, (rows, 2), elements=st.integers(1, 50))
     return st.builds(lambda c, s: np.concatenate([c, c + s], axis=1).astype(float), corners, sizes)
@@ -38,7 +38,7 @@ def bright_box(image):
 
 
 def upright(image, orientation):
-    """What Pillow makes of a stored image with this EXIF orientation."""
+    """The image as Pillow turns it upright from this EXIF orientation."""
     image.getexif()[0x0112] = orientation
     return ImageOps.exif_transpose(image)
 
@@ -51,7 +51,7 @@ def upright(image, orientation):
         ("cxcywh", [25.0, 40.0, 30.0, 40.0]),
     ],
 )
-def test_a_box_30_wide_and_40_high_at_10_20_is_written_in_each_layout(layout, numbers):
+def test_a_box_30_wide_and_40_high_at_10_20_converts_to_and_from_each_layout(layout, numbers):
     xyxy = np.array([[10.0, 20.0, 40.0, 60.0]])
     np.testing.assert_array_equal(from_xyxy(xyxy, layout), [numbers])
     np.testing.assert_array_equal(to_xyxy(np.array([numbers]), layout), xyxy)
@@ -66,7 +66,7 @@ def test_layouts_agree_with_torchvision_both_ways(layout, boxes):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_no_boxes_stay_no_boxes_and_a_conversion_never_hands_out_its_input(layout):
+def test_no_boxes_stay_no_boxes_and_a_conversion_never_returns_its_input(layout):
     assert to_xyxy(NONE, layout).shape == (0, 4)
     boxes = np.ones((1, 4))
     to_xyxy(boxes, layout)[:] = 7
@@ -86,7 +86,7 @@ def test_a_width_is_the_difference_of_edges_and_an_inverted_box_has_no_area():
     np.testing.assert_array_equal(box_areas(boxes), [15, 0, 0])
 
 
-def test_clipping_keeps_what_the_frame_shows():
+def test_clipping_keeps_the_part_inside_the_frame():
     boxes = np.array([[-5.0, 2.0, 4.0, 30.0], [1.0, 1.0, 2.0, 2.0], [50.0, 50.0, 60.0, 60.0]])
     expected = [[0, 2, 4, 10], [1, 1, 2, 2], [20, 10, 20, 10]]
     np.testing.assert_array_equal(clip_boxes(boxes, (20, 10)), expected)
@@ -148,7 +148,7 @@ def test_no_boxes_turn_into_no_boxes(orientation):
 
 
 @given(boxes=whole_boxes(3), orientation=st.sampled_from(ORIENTATIONS))
-def test_turning_keeps_area_and_overlap(boxes, orientation):
+def test_turning_keeps_area_and_iou(boxes, orientation):
     other = boxes + np.array([1.0, 0.0, 3.0, 2.0])
     turned = turn_boxes_upright(boxes, orientation, (100, 60))
     turned_other = turn_boxes_upright(other, orientation, (100, 60))

@@ -25,6 +25,7 @@ from onebox.cli import annotate, app
 from onebox.evaluation import summarize
 from onebox.metrics import compare
 from onebox.prediction import writers
+from onebox.prediction.writers import coco_results
 from onebox.recipes.loading import read_recipe, recipe_names
 from onebox.recipes.recipe import Recipe
 from onebox.structures import KeypointSet, Prediction, Sample
@@ -283,10 +284,10 @@ def test_keypoints_in_results_have_the_shape_that_is_documented():
     line = json.loads(writers.as_json_line(row, layout))
     assert same_shape(schema("keypoints"), line)
     assert all(len(point) == 3 for point in schema("keypoints")["keypoints"].values())
-    listed = [json.loads(writers.KINDS["coco"].line(row, layout, 1))]
+    listed = [*coco_results.entries([writers.KINDS["coco"].record(row, layout)])]
     assert same_shape(schema("coco keypoints"), listed)
     assert len(schema("coco keypoints")[0]["keypoints"]) == len(listed[0]["keypoints"])
-    header = writers.KINDS["csv"].header(layout).strip()
+    header = ",".join(writers.KINDS["csv"].columns(layout))
     shown = re.search(r"named as `(head_x[^`]*)`", text_of("docs/command-line.md"))
     assert shown[1] in header
 

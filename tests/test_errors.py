@@ -1,4 +1,4 @@
-"""The tree of errors and the words of their messages."""
+"""Errors, their exit codes, and the helpers that word their messages."""
 
 import pytest
 
@@ -8,6 +8,8 @@ from onebox.errors import (
     ModelError,
     OneboxError,
     SettingError,
+    format_box,
+    format_count,
     shorten,
     suggest,
 )
@@ -44,7 +46,7 @@ def test_a_data_error_keeps_its_problems_apart_and_lists_each_on_a_line():
         ("zebra", ["cat", "dog"], ""),
     ],
 )
-def test_a_suggestion_is_the_closest_option_as_it_is_spelled_or_nothing(word, options, expected):
+def test_a_suggestion_is_the_closest_option_in_its_own_spelling_or_nothing(word, options, expected):
     assert suggest(word, options) == expected
 
 
@@ -58,5 +60,14 @@ def test_a_suggestion_is_the_closest_option_as_it_is_spelled_or_nothing(word, op
         (["a", "b", "c", "d"], "a, b and 2 more"),
     ],
 )
-def test_a_long_list_is_cut_after_the_most_and_says_how_many_are_left_out(items, expected):
+def test_a_long_list_is_cut_and_counts_what_is_left_out(items, expected):
     assert shorten(items, most=2) == expected
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 boxes"), (1, "1 box"), (2, "2 boxes")])
+def test_a_count_has_the_noun_that_fits(count, text):
+    assert format_count(count, "box", "boxes") == text
+
+
+def test_a_box_is_written_without_trailing_zeros():
+    assert format_box((0.0, 2.5, -10.0, 1 / 3)) == "0, 2.5, -10, 0.3333333333"

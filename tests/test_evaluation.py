@@ -17,28 +17,28 @@ NAN = float("nan")
 
 
 @dataclass
-class Told:
-    """A predictor that was told its answers, in the order of its images."""
+class Scripted:
+    """A model whose predictions are given, in the order of the images."""
 
-    answers: list[tuple[str, Box]]
+    predictions: list[tuple[str, Box]]
     mean_box: Box | None = WHOLE
     classes: tuple[str, ...] = CLASSES
     keypoints: KeypointSet | None = None
     seen: list = field(default_factory=list)
 
     def predict(self, source):
-        label, box = self.answers[len(self.seen)]
+        label, box = self.predictions[len(self.seen)]
         self.seen.append(source)
         return Prediction(label=label, score=0.75, box=box, probabilities=(0.5, 0.5))
 
 
 class Disc:
-    """An image that is drawn when it is asked for, and counts how often that is."""
+    """An image that counts how often it is rendered."""
 
-    drawn = 0
+    rendered = 0
 
     def __array__(self, dtype=None, copy=None):
-        self.drawn += 1
+        self.rendered += 1
         return np.zeros((10, 20, 3), dtype=np.uint8)
 
 
@@ -51,12 +51,12 @@ def report_of(*rows, mean_box=WHOLE, size_wh=(100, 100)) -> Report:
     """A report of rows of (true label, true box, predicted label, predicted box)."""
     outcomes = [
         compare(
-            Sample(image=Path(f"{place}.jpg"), label=true_label, box=true_box),
+            Sample(image=Path(f"{index}.jpg"), label=true_label, box=true_box),
             Prediction(label, 0.75, box, (0.5, 0.5)),
             size_wh=size_wh,
             mean_box=mean_box,
         )
-        for place, (true_label, true_box, label, box) in enumerate(rows)
+        for index, (true_label, true_box, label, box) in enumerate(rows)
     ]
     return summarize(outcomes, CLASSES)
 
@@ -67,7 +67,7 @@ def test_every_image_is_predicted_from_its_file_and_compared(tmp_path):
         (Sample(first, "cat", (0.0, 0.0, 10.0, 10.0)), Sample(second, "dog", (0.0, 0.0, 4.0, 4.0))),
         classes=CLASSES,
     )
-    model = Told([("cat", (0.0, 0.0, 10.0, 5.0)), ("cat", (0.0, 0.0, 4.0, 4.0))])
+    model = Scripted([("cat", (0.0, 0.0, 10.0, 5.0)), ("cat", (0.0, 0.0, 4.0, 4.0))])
     report = evaluate(model, data)
     assert model.seen == [first, second]
     assert [outcome.iou for outcome in report.outcomes] == [0.5, 1.0]
@@ -78,18 +78,18 @@ def test_every_image_is_predicted_from_its_file_and_compared(tmp_path):
     np.testing.assert_array_equal(report.confusion, [[1, 0], [1, 0]])
 
 
-def test_an_image_drawn_when_asked_for_is_drawn_once():
+def test_a_rendered_image_is_rendered_once():
     disc = Disc()
     data = Dataset((Sample(disc, "cat", (0.0, 0.0, 20.0, 10.0)),), classes=CLASSES)
-    report = evaluate(Told([("cat", (0.0, 0.0, 20.0, 10.0))]), data)
+    report = evaluate(Scripted([("cat", (0.0, 0.0, 20.0, 10.0))]), data)
     assert report.outcomes[0].size_wh == (20, 10)
-    assert disc.drawn == 1
+    assert disc.rendered == 1
 
 
-def test_progress_hears_of_every_image(tmp_path):
+def test_progress_is_called_for_every_image(tmp_path):
     sample = Sample(saved(tmp_path, "a.png"), "cat", (0.0, 0.0, 4.0, 4.0))
     heard = []
-    model = Told([("cat", (0.0, 0.0, 4.0, 4.0))] * 3)
+    model = Scripted([("cat", (0.0, 0.0, 4.0, 4.0))] * 3)
     data = Dataset((sample,) * 3, classes=CLASSES)
     evaluate(model, data, progress=lambda done, of: heard.append((done, of)))
     assert heard == [(1, 3), (2, 3), (3, 3)]
@@ -102,7 +102,7 @@ def test_all_unreadable_images_are_named_with_their_rows(tmp_path):
         Sample(saved(tmp_path, "a.png"), "cat", (0.0, 0.0, 1.0, 1.0), origin="labels.csv:3"),
         Sample(tmp_path / "empty.jpg", "cat", (0.0, 0.0, 1.0, 1.0), origin="labels.csv:4"),
     ]
-    model = Told([("cat", (0.0, 0.0, 1.0, 1.0))])
+    model = Scripted([("cat", (0.0, 0.0, 1.0, 1.0))])
     with pytest.raises(DataError) as caught:
         evaluate(model, Dataset(tuple(samples), classes=CLASSES))
     gone, empty = caught.value.problems
@@ -116,7 +116,7 @@ def test_all_unknown_labels_are_named_before_any_image_is_read():
         Sample(Disc(), None, None, origin="labels.csv:3"),
         Sample(Disc(), "zebra", (0.0, 0.0, 1.0, 1.0), origin="labels.csv:4"),
     )
-    model = Told([])
+    model = Scripted([])
     with pytest.raises(DataError) as caught:
         evaluate(model, Dataset(samples, classes=("cta", "zebra")))
     assert caught.value.problems == (
@@ -126,9 +126,9 @@ def test_all_unknown_labels_are_named_before_any_image_is_read():
     assert model.seen == []
 
 
-def test_no_image_at_all_is_refused_with_the_splits_to_choose_from():
+def test_an_empty_data_set_is_refused_with_the_splits_to_choose_from():
     with pytest.raises(DataError, match=r"labels\.csv: there is no image .*train, val, test"):
-        evaluate(Told([]), Dataset((), classes=CLASSES, name="labels.csv"))
+        evaluate(Scripted([]), Dataset((), classes=CLASSES, name="labels.csv"))
 
 
 def test_classes_without_images_have_no_metrics():
@@ -136,31 +136,31 @@ def test_classes_without_images_have_no_metrics():
     assert list(report_of(("dog", box, "dog", box)).per_class) == ["dog"]
 
 
-def test_images_without_a_label_are_in_no_class():
+def test_images_without_a_label_belong_to_no_class():
     report = report_of((None, None, "cat", (0.0, 0.0, 1.0, 1.0)))
     assert report.overall.images == 1
     assert report.per_class == {}
     assert report.confusion.sum() == 0
 
 
-def five_of_growing_overlap():
-    # predicted in mixed order: the first k of ten columns give an IoU of k / 10
+def five_of_different_iou():
+    # predicted in mixed order: a box of the first k of ten columns has an IoU of k / 10
     columns = [6.0, 2.0, 10.0, 4.0, 8.0]
     truth = (0.0, 0.0, 10.0, 10.0)
     rows = [("cat", truth, "cat", (0.0, 0.0, column, 10.0)) for column in columns]
     return report_of(*rows, (None, None, "cat", truth))
 
 
-def test_worst_middle_and_best_are_by_overlap_and_leave_out_images_without_a_box():
-    report = five_of_growing_overlap()
+def test_worst_middle_and_best_are_by_iou_and_leave_out_images_without_a_box():
+    report = five_of_different_iou()
     assert [outcome.iou for outcome in report.worst(2)] == [0.2, 0.4]
     assert [outcome.iou for outcome in report.middle(3)] == [0.4, 0.6, 0.8]
     assert [outcome.iou for outcome in report.best(2)] == [1.0, 0.8]
     assert len(report.worst(99)) == len(report.middle(99)) == len(report.best(99)) == 5
 
 
-def test_the_curve_is_the_share_of_boxes_that_reach_each_overlap():
-    report = five_of_growing_overlap()
+def test_the_curve_is_the_fraction_of_boxes_that_reach_each_iou_threshold():
+    report = five_of_different_iou()
     assert report.iou_curve([0.0, 0.2, 0.21, 0.9, 1.0]) == (1.0, 1.0, 0.8, 0.2, 0.2)
     assert report_of((None, None, "cat", WHOLE)).iou_curve([0.5]) == (None,)
 
@@ -174,48 +174,48 @@ CORNERS = [
 CENTRE = (25.0, 25.0, 75.0, 75.0)
 
 
-def corners_answered_by(*answers, mean_box=(0.25, 0.25, 0.75, 0.75)):
-    pairs = zip(CORNERS, answers, strict=True)
+def corners_predicted_as(*predictions, mean_box=(0.25, 0.25, 0.75, 0.75)):
+    pairs = zip(CORNERS, predictions, strict=True)
     return report_of(*(("cat", truth, "cat", box) for truth, box in pairs), mean_box=mean_box)
 
 
 def test_one_box_for_all_images_is_a_collapse():
-    assert corners_answered_by(*[CENTRE] * 4).is_collapsed
-    assert corners_answered_by(*[(0.0, 0.0, 90.0, 90.0)] * 4, mean_box=None).is_collapsed
+    assert corners_predicted_as(*[CENTRE] * 4).is_collapsed
+    assert corners_predicted_as(*[(0.0, 0.0, 90.0, 90.0)] * 4, mean_box=None).is_collapsed
 
 
-def test_boxes_that_differ_but_score_no_more_than_the_mean_box_are_a_collapse():
-    assert corners_answered_by(*CORNERS[::-1]).is_collapsed
+def test_different_boxes_no_better_than_the_mean_box_are_a_collapse():
+    assert corners_predicted_as(*CORNERS[::-1]).is_collapsed
 
 
-def test_true_boxes_found_are_no_collapse():
-    assert not corners_answered_by(*CORNERS).is_collapsed
+def test_perfect_boxes_are_no_collapse():
+    assert not corners_predicted_as(*CORNERS).is_collapsed
 
 
-def test_a_model_half_way_from_the_mean_box_is_no_collapse():
+def test_boxes_half_way_from_the_mean_box_are_no_collapse():
     half_way = [tuple((np.array(box) + CENTRE) / 2) for box in CORNERS]
-    assert not corners_answered_by(*half_way).is_collapsed
+    assert not corners_predicted_as(*half_way).is_collapsed
 
 
-def test_one_box_is_right_where_the_subject_never_moves():
-    # the mean box is perfect here, and nobody can gain on it
+def test_one_box_is_no_collapse_if_the_true_boxes_are_equal():
+    # the mean box is perfect here, so no model can gain on it
     close = (26.0, 26.0, 76.0, 76.0)
     report = report_of(*[("cat", CENTRE, "cat", close)] * 3, mean_box=(0.25, 0.25, 0.75, 0.75))
     assert not report.is_collapsed
 
 
-def test_without_any_box_there_is_nothing_to_collapse():
+def test_without_true_boxes_there_is_no_collapse():
     assert not report_of((None, None, "cat", CENTRE)).is_collapsed
 
 
-def test_json_holds_the_keys_of_its_contract_and_is_strict():
+def test_json_has_the_keys_of_its_contract_and_is_strict():
     report = report_of(
         ("cat", CENTRE, "dog", CENTRE),
         ("cat", CORNERS[0], "cat", (NAN, 0.0, 40.0, 40.0)),
         (None, None, "cat", CENTRE),
     )
-    told = json.loads(json.dumps(report.as_json(), allow_nan=False))
-    assert list(told) == [
+    result = json.loads(json.dumps(report.as_json(), allow_nan=False))
+    assert list(result) == [
         "schema_version",
         "images",
         "mean_iou",
@@ -229,10 +229,10 @@ def test_json_holds_the_keys_of_its_contract_and_is_strict():
         "worst",
         "is_collapsed",
     ]
-    assert told["schema_version"] == 1
-    assert told["iou_at"] == {"0.5": 0.5, "0.75": 0.5, "0.9": 0.5}
-    assert told["per_class"]["cat"]["images"] == 2
-    assert told["worst"][0] == {
+    assert result["schema_version"] == 1
+    assert result["iou_at"] == {"0.5": 0.5, "0.75": 0.5, "0.9": 0.5}
+    assert result["per_class"]["cat"]["images"] == 2
+    assert result["worst"][0] == {
         "image": "1.jpg",
         "label": "cat",
         "score": 0.75,
@@ -244,17 +244,17 @@ def test_json_holds_the_keys_of_its_contract_and_is_strict():
 
 
 def test_json_of_images_without_boxes_is_strict():
-    told = report_of((None, None, "cat", CENTRE)).as_json()
-    assert json.loads(json.dumps(told, allow_nan=False))["mean_iou"] is None
+    result = report_of((None, None, "cat", CENTRE)).as_json()
+    assert json.loads(json.dumps(result, allow_nan=False))["mean_iou"] is None
 
 
 BODY = KeypointSet(("left_hip", "right_shoulder", "head"))
-# The torso reaches from (0, 0) to (6, 8): 10 pixels.
+# The torso is from (0, 0) to (6, 8): 10 pixels.
 TRUE_BODY = ((0.0, 0.0, 2), (6.0, 8.0, 1), (20.0, 20.0, 2))
 
 
 class Posed:
-    """A predictor of the same keypoints for every image."""
+    """A model that predicts the same keypoints for every image."""
 
     classes, mean_box, keypoints = ("man",), None, BODY
 
@@ -270,7 +270,7 @@ def of_bodies(keypoints):
     return Dataset((sample,), ("man",), keypoints=keypoints, name="labels.json")
 
 
-def test_a_report_tells_pck_and_mean_error_of_each_keypoint_by_its_name():
+def test_a_report_has_pck_and_mean_error_of_each_keypoint_by_name():
     report = evaluate(Posed(), of_bodies(BODY)).as_json()
     assert report["pck_0.2"] == pytest.approx(2 / 3)
     assert report["per_keypoint"] == {

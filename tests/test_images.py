@@ -1,4 +1,4 @@
-"""Any source of an image comes out as upright RGB, or as an error that names it."""
+"""Any source of an image becomes upright RGB, or an error that names it."""
 
 import io
 import struct
@@ -26,7 +26,7 @@ def quarters(size_wh):
     return image
 
 
-def save_turned(image, path, orientation, **options):
+def save_oriented(image, path, orientation, **options):
     exif = Image.Exif()
     exif[0x0112] = orientation
     image.save(path, exif=exif, **options)
@@ -40,7 +40,7 @@ def encoded(image, kind, **options):
 
 
 def png_that_claims(width, height):
-    """A PNG of a few bytes whose header promises any size."""
+    """A PNG of a few bytes whose header claims any size."""
 
     def chunk(name, data):
         checksum = struct.pack(">I", zlib.crc32(name + data))
@@ -61,8 +61,8 @@ def bright_box(pixels):
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
-def test_an_image_is_turned_as_pillow_turns_it(tmp_path, orientation, suffix):
-    path = save_turned(quarters(WIDE), tmp_path / f"a{suffix}", orientation)
+def test_an_orientation_is_applied_as_pillow_applies_it(tmp_path, orientation, suffix):
+    path = save_oriented(quarters(WIDE), tmp_path / f"a{suffix}", orientation)
     with Image.open(path) as stored:
         expected = np.asarray(ImageOps.exif_transpose(stored).convert("RGB"))
     image = load(path)
@@ -73,12 +73,12 @@ def test_an_image_is_turned_as_pillow_turns_it(tmp_path, orientation, suffix):
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
-def test_an_image_shrunk_while_decoding_is_turned_as_the_whole_one(tmp_path, orientation):
-    path = save_turned(quarters((640, 320)), tmp_path / "a.jpg", orientation, quality=95)
+def test_an_image_shrunk_while_decoding_has_the_orientation_of_the_whole_one(tmp_path, orientation):
+    path = save_oriented(quarters((640, 320)), tmp_path / "a.jpg", orientation, quality=95)
     image = load(path, at_least=40)
     with Image.open(path) as stored:
         whole = ImageOps.exif_transpose(stored)
-    # 640 / 40 = 16 and 320 / 40 = 8 pixels become one
+    # blocks of 640 / 40 = 16 by 320 / 40 = 8 pixels become one
     scale = (16, 8) if orientation < 5 else (8, 16)
     assert (image.size_wh, image.scale_xy) == (whole.size, scale)
     np.testing.assert_allclose(image.pixels, np.asarray(whole.reduce(scale)), atol=20)
@@ -86,7 +86,7 @@ def test_an_image_shrunk_while_decoding_is_turned_as_the_whole_one(tmp_path, ori
 
 @pytest.mark.parametrize("value", [0, 9, 255])
 def test_an_orientation_outside_one_to_eight_counts_as_upright(tmp_path, value):
-    path = save_turned(quarters(WIDE), tmp_path / "a.png", value)
+    path = save_oriented(quarters(WIDE), tmp_path / "a.png", value)
     assert read_header(path) == Header(WIDE, 1)
     np.testing.assert_array_equal(load(path).pixels, np.asarray(quarters(WIDE)))
 
@@ -118,7 +118,7 @@ MODES = {
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_each_mode_comes_out_as_the_rgb_that_a_person_sees(mode):
+def test_each_mode_becomes_the_rgb_that_a_person_sees(mode):
     image, kind, colour = MODES[mode]
     pixels = load(encoded(image, kind)).pixels
     assert (pixels.shape, pixels.dtype) == ((3, 4, 3), np.uint8)
@@ -126,18 +126,18 @@ def test_each_mode_comes_out_as_the_rgb_that_a_person_sees(mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_pillow_image_of_each_mode_is_read_like_its_file(mode):
+def test_a_pillow_image_of_each_mode_is_loaded_like_its_file(mode):
     image, kind, _ = MODES[mode]
     np.testing.assert_array_equal(load(image).pixels, load(encoded(image, kind)).pixels)
 
 
-def test_a_transparent_palette_entry_shows_white():
+def test_a_transparent_palette_entry_becomes_white():
     pixels = load(encoded(palette_with_hole(), "PNG", transparency=0)).pixels
     assert pixels[0, 0].tolist() == [255, 255, 255]
     assert pixels[2, 3].tolist() == [200, 30, 40]
 
 
-def test_a_transparent_colour_of_an_rgb_png_shows_white():
+def test_a_transparent_colour_of_an_rgb_png_becomes_white():
     image = Image.new("RGB", (4, 3), (10, 20, 30))
     pixels = load(encoded(image, "PNG", transparency=(10, 20, 30))).pixels
     assert np.all(pixels == 255)
@@ -149,7 +149,7 @@ def test_a_cmyk_jpeg_is_not_inverted():
     np.testing.assert_allclose(pixels[8, 8], [255, 0, 0], atol=6)
 
 
-def test_a_sixteen_bit_ramp_keeps_its_order_and_its_ends():
+def test_a_16_bit_ramp_keeps_its_order_and_its_ends():
     ramp = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
     grey = load(encoded(Image.fromarray(ramp), "PNG")).pixels[:, :, 0].ravel()
     np.testing.assert_array_equal(grey, np.arange(256))
@@ -165,12 +165,12 @@ def test_the_first_frame_of_an_animation_is_read():
 @pytest.mark.parametrize(
     ("image", "words"),
     [
-        (Image.new("F", (4, 3), 0.5), "32-bit fractions"),
+        (Image.new("F", (4, 3), 0.5), "32-bit floats"),
         (Image.new("I", (4, 3), 70_000), r"70000\.\.70000"),
         (Image.new("I", (4, 3), -1), r"-1\.\.-1"),
     ],
 )
-def test_values_beyond_sixteen_bits_are_refused_not_guessed(tmp_path, image, words):
+def test_values_beyond_16_bits_are_refused_not_guessed(tmp_path, image, words):
     path = tmp_path / "depth.tif"
     image.save(path)
     with pytest.raises(ImageError, match=f"depth.tif: cannot be decoded.*{words}.*8 or 16 bits"):
@@ -180,7 +180,7 @@ def test_values_beyond_sixteen_bits_are_refused_not_guessed(tmp_path, image, wor
 # --- sources -------------------------------------------------------------------------------
 
 
-def test_a_path_its_text_its_bytes_and_its_image_give_the_same_pixels(tmp_path):
+def test_a_path_a_string_bytes_and_a_pillow_image_give_the_same_pixels(tmp_path):
     path = tmp_path / "a.jpg"
     quarters(WIDE).save(path)
     expected = load(path).pixels
@@ -190,19 +190,19 @@ def test_a_path_its_text_its_bytes_and_its_image_give_the_same_pixels(tmp_path):
 
 
 @pytest.mark.parametrize("at_least", [None, 16, 500])
-def test_the_callers_image_is_left_as_it_was(tmp_path, at_least):
-    path = save_turned(quarters((640, 480)), tmp_path / "a.jpg", 6)
+def test_the_callers_pillow_image_is_not_changed(tmp_path, at_least):
+    path = save_oriented(quarters((640, 480)), tmp_path / "a.jpg", 6)
     with Image.open(path) as opened:
         before = opened.copy()
     with Image.open(path) as opened:
         load(opened, at_least=at_least)
-        # Neither shrunk by the decoder, nor turned, nor closed.
+        # Not shrunk by the decoder, not rotated, not closed.
         assert (opened.size, opened.mode) == (before.size, before.mode)
         assert opened.tobytes() == before.tobytes()
 
 
 @pytest.mark.parametrize("kind", ["grey", "rgb", "rgba"])
-def test_an_array_is_taken_as_it_is_with_transparency_over_white(kind):
+def test_an_array_keeps_its_values_with_transparency_over_white(kind):
     rgba = np.full((3, 4, 4), (255, 0, 0, 128), dtype=np.uint8)
     array, colour = {
         "grey": (np.full((3, 4), 77, dtype=np.uint8), [77, 77, 77]),
@@ -238,7 +238,7 @@ def test_a_source_of_another_type_is_a_type_error(source):
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "array"])
 @pytest.mark.parametrize("at_least", [30, 48, 100, 224, 388, 389, 777, 2000])
-def test_a_rectangle_is_found_at_its_box_over_the_scale(kind, at_least):
+def test_a_rectangle_is_at_its_box_over_the_scale(kind, at_least):
     image = Image.new("RGB", (1001, 777))
     box = (211, 390, 702, 655)
     image.paste("white", box)
@@ -252,10 +252,12 @@ def test_a_rectangle_is_found_at_its_box_over_the_scale(kind, at_least):
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 @pytest.mark.parametrize("at_least", [48, 100, 224])
-def test_a_turned_rectangle_is_found_at_its_box_over_the_scale(tmp_path, orientation, at_least):
+def test_a_rectangle_in_any_orientation_is_at_its_box_over_the_scale(
+    tmp_path, orientation, at_least
+):
     image = Image.new("RGB", (1001, 777))
     ImageDraw.Draw(image).rectangle((211, 390, 701, 654), fill="white")
-    path = save_turned(image, tmp_path / "a.jpg", orientation)
+    path = save_oriented(image, tmp_path / "a.jpg", orientation)
     whole, small = load(path), load(path, at_least=at_least)
     expected = bright_box(whole.pixels) / [*small.scale_xy, *small.scale_xy]
     assert np.abs(bright_box(small.pixels) - expected).max() <= 1
@@ -264,13 +266,15 @@ def test_a_turned_rectangle_is_found_at_its_box_over_the_scale(tmp_path, orienta
 
 @settings(deadline=None)
 @given(width=st.integers(1, 90), height=st.integers(1, 90), at_least=st.integers(1, 100))
-def test_each_side_stays_long_enough_and_a_file_comes_under_twice_that(width, height, at_least):
+def test_width_and_height_stay_large_enough_and_those_of_a_file_below_twice_that(
+    width, height, at_least
+):
     array = np.zeros((height, width, 3), dtype=np.uint8)
     for source in (array, encoded(Image.fromarray(array), "BMP")):
         image = load(source, at_least=at_least)
         small_wh = np.array(image.pixels.shape[1::-1])
         assert np.all(small_wh >= np.minimum(at_least, [width, height]))
-        # The last pixel may stand for fewer columns, never for none.
+        # The last pixel may cover fewer columns, but at least one.
         np.testing.assert_array_equal(small_wh, np.ceil([width, height] / np.array(image.scale_xy)))
     assert np.all(small_wh <= np.maximum(2 * at_least - 1, 1))
 
@@ -303,20 +307,20 @@ BAD = {
     "missing": "there is no such file. Correct the path.",
     "folder": "is a folder, not an image. Name the images in it.",
     "empty": "is empty (0 bytes). Replace or remove it.",
-    "text": "is not an image in a format that can be read. Save it as JPEG or PNG.",
+    "text": "is not an image in a supported format. Save it as JPEG or PNG.",
     "header-only": "Save it as JPEG or PNG.",
     "truncated": "cannot be decoded (",
     "truncated-png": "cannot be decoded (",
-    "ribbon": "takes more memory to decode than there is. Shrink it or remove it.",
-    "bomb": f"has more than the {MAX_PIXELS} pixels that are decoded.",
-    "small-bomb": f"has more than the {MAX_PIXELS} pixels that are decoded.",
-    "huge-bomb": f"has more than the {MAX_PIXELS} pixels that are decoded.",
+    "ribbon": "needs more memory to decode than there is. Shrink it or remove it.",
+    "bomb": f"has more than the limit of {MAX_PIXELS} pixels.",
+    "small-bomb": f"has more than the limit of {MAX_PIXELS} pixels.",
+    "huge-bomb": f"has more than the limit of {MAX_PIXELS} pixels.",
 }
 
 
 @pytest.mark.parametrize("at_least", [None, 32])
 @pytest.mark.parametrize("what", BAD)
-def test_a_bad_file_is_named_with_its_rule_and_repair(tmp_path, what, at_least):
+def test_an_error_names_the_file_the_rule_and_the_repair(tmp_path, what, at_least):
     path = bad_file(tmp_path, what)
     with pytest.raises(ImageError) as caught:
         load(path, at_least=at_least)
@@ -327,22 +331,22 @@ def test_a_bad_file_is_named_with_its_rule_and_repair(tmp_path, what, at_least):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
-        ("a.jpg/b.jpg", "there is no such file: it is looked for below a file. Correct the path."),
+        ("a.jpg/b.jpg", "there is no such file: its folder is a file. Correct the path."),
         ("a\0b.jpg", "cannot be decoded (embedded null byte)"),
         (f"{'a' * 300}.jpg", "cannot be decoded ([Errno 36] File name too long"),
     ],
 )
-def test_a_name_that_no_file_can_have_is_an_error_of_the_image(tmp_path, name, said):
+def test_a_name_that_no_file_can_have_is_an_image_error(tmp_path, name, message):
     (tmp_path / "a.jpg").write_bytes(b"")
     with pytest.raises(ImageError) as caught:
         load(tmp_path / name)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("what", sorted(BAD.keys() - {"truncated", "truncated-png", "ribbon"}))
-def test_a_header_that_cannot_be_read_is_refused_in_the_same_words(tmp_path, what):
+def test_reading_only_the_header_gives_the_same_error_as_loading(tmp_path, what):
     path = bad_file(tmp_path, what)
     with pytest.raises(ImageError) as from_header:
         read_header(path)
@@ -352,7 +356,7 @@ def test_a_header_that_cannot_be_read_is_refused_in_the_same_words(tmp_path, wha
 
 
 @pytest.mark.parametrize("what", sorted(BAD.keys() - {"missing", "folder"}))
-def test_bad_bytes_are_refused_by_their_length(tmp_path, what):
+def test_an_error_of_bytes_names_their_length(tmp_path, what):
     data = bad_file(tmp_path, what).read_bytes()
     with pytest.raises(ImageError) as caught:
         load(data)
@@ -369,26 +373,26 @@ def test_a_truncated_pillow_image_is_an_image_error(tmp_path):
         load(opened)
 
 
-def test_a_large_image_below_the_limit_gives_no_warning_and_its_header_is_read_alone(tmp_path):
-    # Pillow warns above half of our limit, and pytest would turn that warning into an error. The
-    # pixels are not there: whoever decodes them to learn the size fails.
+def test_the_header_of_a_large_image_is_read_without_a_warning_and_without_its_pixels(tmp_path):
+    # Pillow warns above half of our limit, and pytest turns the warning into an error. The file has
+    # no pixels: decoding them to learn the size would fail.
     path = tmp_path / "large.png"
     path.write_bytes(png_that_claims(13_000, 13_000))
     assert MAX_PIXELS / 2 < 13_000**2 < MAX_PIXELS
     assert read_header(path) == Header((13_000, 13_000), 1)
 
 
-def test_our_limit_holds_where_a_program_has_lifted_pillows(tmp_path, monkeypatch):
+def test_our_pixel_limit_holds_if_a_program_has_removed_that_of_pillow(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     path = bad_file(tmp_path, "small-bomb")
-    with pytest.raises(ImageError, match=f"has more than the {MAX_PIXELS} pixels"):
+    with pytest.raises(ImageError, match=f"has more than the limit of {MAX_PIXELS} pixels"):
         read_header(path)
 
 
 # --- folders -------------------------------------------------------------------------------
 
 
-def test_images_are_found_by_suffix_in_sub_folders_in_order(tmp_path):
+def test_images_are_found_by_suffix_in_subfolders_sorted(tmp_path):
     (tmp_path / "b" / "folder.jpg").mkdir(parents=True)
     for name in ("c.PNG", "a.jpeg", "b/z.webp", "notes.txt", "labels.csv"):
         (tmp_path / name).write_bytes(b"")

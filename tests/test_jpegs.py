@@ -1,4 +1,4 @@
-"""JPEGs decode alike by simplejpeg and by Pillow, at every scale, whole or damaged."""
+"""simplejpeg and Pillow decode JPEGs alike, at every scale, whole or damaged."""
 
 import io
 import struct
@@ -30,10 +30,10 @@ ODD_SIZES = [
 
 
 def textured(size_wh, mode="RGB"):
-    """Blurred noise: a pixel's neighbour differs, so that a shift shows.
+    """Blurred noise: neighbouring pixels differ, so that a shift is noticed.
 
-    As a JPEG it is off by 5 to 10 of 255 on average, most of it in colours at half the size;
-    another such image is off by 60 or more.
+    A JPEG of it differs by 5 to 10 of 255 on average, mostly in the subsampled colours; another
+    such image differs by 60 or more.
     """
     width, height = size_wh
     noise = np.random.default_rng(5).integers(0, 256, (height // 4 + 2, width // 4 + 2, 3))
@@ -50,11 +50,11 @@ def jpeg(image, orientation=1, **options):
 
 
 def without_simplejpeg(patch):
-    patch.setattr(jpegs, "_simplejpeg", lambda: None)
+    patch.setattr(jpegs, "_import_simplejpeg", lambda: None)
 
 
 def both_ways(data, monkeypatch, at_least=None):
-    """The image as it comes here, and as it comes where simplejpeg is not installed."""
+    """The image as loaded here, and as loaded if simplejpeg is not installed."""
     here = load(data, at_least=at_least)
     with monkeypatch.context() as patch:
         without_simplejpeg(patch)
@@ -93,19 +93,19 @@ def decoded(data, shrink=1):
         ((640, 480), 224, 2),
         ((640, 480), 240, 2),
         ((640, 480), 241, 1),
-        ((100_000, 100), 30, 2),  # 100 / 30 = 3.3: the shorter side decides
+        ((100_000, 100), 30, 2),  # 100 / 30 = 3.3: the smaller of width and height decides
         ((100_000, 100), 1, 8),
         ((1, 1), 1, 1),
         ((1, 1), 5, 1),
     ],
 )
-def test_the_decoder_shrinks_by_the_largest_power_of_two_that_leaves_both_sides_long(
+def test_the_factor_is_the_largest_that_leaves_width_and_height_large_enough(
     size_wh, at_least, shrink
 ):
     assert jpegs.shrink_for(size_wh, at_least, 1) == shrink
 
 
-# The rest of 1002 / 4 and of 1004 / 8 counts only on a side that is reversed.
+# 1002 is not divisible by 4, nor 1004 by 8; it matters only if they are reversed.
 @pytest.mark.parametrize(
     ("orientation", "shrinks"),
     [
@@ -120,14 +120,14 @@ def test_the_decoder_shrinks_by_the_largest_power_of_two_that_leaves_both_sides_
         (8, (2, 8, 4)),
     ],
 )
-def test_a_side_that_turning_reverses_is_shrunk_without_rest(orientation, shrinks):
+def test_the_factor_divides_a_width_or_height_that_the_orientation_reverses(orientation, shrinks):
     sizes = [(1002, 800), (800, 1002), (1004, 1000)]
     assert tuple(jpegs.shrink_for(size, 50, orientation) for size in sizes) == shrinks
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 @pytest.mark.parametrize("size_wh", [(402, 320), (320, 402)])
-def test_a_turned_box_stays_at_its_place_where_one_side_leaves_a_rest(
+def test_a_box_in_any_orientation_keeps_its_position_if_the_factor_does_not_divide(
     monkeypatch, size_wh, orientation
 ):
     image = Image.new("RGB", size_wh)
@@ -146,7 +146,7 @@ def test_a_turned_box_stays_at_its_place_where_one_side_leaves_a_rest(
 
 
 def test_an_eighth_of_a_jpeg_is_the_mean_of_its_blocks(monkeypatch):
-    # Flat blocks of 8 x 8 have one coefficient each, which no rounding of a coarser one spoils.
+    # Flat blocks of 8 x 8 have a single coefficient each, so no rounding of others changes them.
     greys = np.array([[10, 60, 110], [160, 210, 250]], np.uint8)
     data = jpeg(Image.fromarray(greys.repeat(8, axis=0).repeat(8, axis=1)), quality=100)
     for image in both_ways(data, monkeypatch, at_least=2):
@@ -160,13 +160,13 @@ def test_an_eighth_of_a_jpeg_is_the_mean_of_its_blocks(monkeypatch):
 
 @pytest.mark.parametrize("at_least", [None, 1, 3, 40, 120])
 @pytest.mark.parametrize("size_wh", ODD_SIZES)
-def test_odd_sizes_come_out_alike(monkeypatch, size_wh, at_least):
+def test_both_decoders_agree_on_odd_sizes(monkeypatch, size_wh, at_least):
     assert_alike(*both_ways(jpeg(textured(size_wh)), monkeypatch, at_least))
 
 
 @pytest.mark.parametrize("at_least", [None, 30])
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
-def test_all_orientations_come_out_alike(monkeypatch, orientation, at_least):
+def test_both_decoders_agree_on_all_orientations(monkeypatch, orientation, at_least):
     data = jpeg(textured((133, 200)), orientation)
     here, there = both_ways(data, monkeypatch, at_least)
     assert_alike(here, there)
@@ -187,7 +187,7 @@ KINDS = {
 
 @pytest.mark.parametrize("at_least", [None, 50])
 @pytest.mark.parametrize("kind", KINDS)
-def test_all_kinds_come_out_alike_and_like_what_was_saved(monkeypatch, kind, at_least):
+def test_both_decoders_agree_with_each_other_and_with_the_saved_image(monkeypatch, kind, at_least):
     options = {**KINDS[kind]}
     image = textured((210, 170), options.pop("mode", "RGB"))
     here, there = both_ways(jpeg(image, **options), monkeypatch, at_least)
@@ -199,7 +199,7 @@ def test_all_kinds_come_out_alike_and_like_what_was_saved(monkeypatch, kind, at_
         assert error.mean() < 15
 
 
-def test_several_images_in_one_jpeg_give_the_first(monkeypatch):
+def test_the_first_of_several_images_in_a_jpeg_is_decoded(monkeypatch):
     first, second = textured((64, 48)), Image.new("RGB", (64, 48), "blue")
     stream = io.BytesIO()
     first.save(stream, "MPO", save_all=True, append_images=[second], quality=90)
@@ -217,16 +217,16 @@ def test_without_simplejpeg_the_package_works(monkeypatch):
     data = jpeg(textured((64, 48)))
     expected = load(data).pixels
     monkeypatch.setitem(sys.modules, "simplejpeg", None)
-    jpegs._simplejpeg.cache_clear()
+    jpegs._import_simplejpeg.cache_clear()
     try:
-        assert jpegs._simplejpeg() is None
+        assert jpegs._import_simplejpeg() is None
         assert isinstance(decoded(data), Image.Image)
         np.testing.assert_allclose(load(data).pixels.astype(int), expected.astype(int), atol=3)
     finally:
-        jpegs._simplejpeg.cache_clear()
+        jpegs._import_simplejpeg.cache_clear()
 
 
-def test_threads_that_decode_at_once_get_the_pixels_of_one():
+def test_decoding_in_several_threads_gives_the_same_pixels():
     files = [jpeg(textured((200 + number, 150)), number % 8 + 1) for number in range(16)]
     alone = [load(data, at_least=60).pixels for data in files]
     with ThreadPoolExecutor(4) as pool:
@@ -252,7 +252,7 @@ def damaged(what):
 
 
 def with_frame(data, *, bits=8, height=150, width=200, channels=3):
-    """The same file, whose frame header says something else."""
+    """The same file with another frame header."""
     at = data.index(b"\xff\xc0") + 4
     return data[:at] + struct.pack(">BHHB", bits, height, width, channels) + data[at + 6 :]
 
@@ -263,12 +263,12 @@ def with_frame(data, *, bits=8, height=150, width=200, channels=3):
         ("cut in half", "cannot be decoded (image file is truncated"),
         ("without its end", "cannot be decoded (image file is truncated"),
         ("cut in the header", "cannot be decoded ("),
-        ("twelve bits", "is not an image in a format that can be read."),
-        ("two channels", "is not an image in a format that can be read."),
-        ("no rows", "is not an image in a format that can be read."),
+        ("twelve bits", "is not an image in a supported format."),
+        ("two channels", "is not an image in a supported format."),
+        ("no rows", "is not an image in a supported format."),
     ],
 )
-def test_a_damaged_file_is_refused_in_the_same_words(monkeypatch, what, words):
+def test_a_damaged_file_gives_the_same_error_without_simplejpeg(monkeypatch, what, words):
     data = damaged(what)
     here = refusal(data)
     without_simplejpeg(monkeypatch)
@@ -276,42 +276,42 @@ def test_a_damaged_file_is_refused_in_the_same_words(monkeypatch, what, words):
     assert words in here
 
 
-def test_an_image_with_damage_that_pillow_passes_over_is_read_as_pillow_reads_it(monkeypatch):
+def test_damage_that_pillow_tolerates_is_decoded_as_pillow_does(monkeypatch):
     data = jpeg(textured((200, 150)))
     middle = len(data) // 2
-    # The mark of the end, in the middle of the pixels: what follows is never read.
+    # The end marker in the middle of the pixels: what follows is not read.
     data = data[:middle] + b"\xff\xd9" + data[middle + 2 :]
     assert isinstance(decoded(data), Image.Image)
     assert_alike(*both_ways(data, monkeypatch))
 
 
-def test_a_jpeg_that_claims_too_many_pixels_is_refused_before_any_is_decoded(monkeypatch):
-    def must_not_be_asked():
-        raise AssertionError("a decoder was asked for")
+def test_a_jpeg_that_claims_too_many_pixels_is_refused_before_decoding(monkeypatch):
+    def must_not_be_imported():
+        raise AssertionError("the decoder was imported")
 
-    monkeypatch.setattr(jpegs, "_simplejpeg", must_not_be_asked)
+    monkeypatch.setattr(jpegs, "_import_simplejpeg", must_not_be_imported)
     data = with_frame(jpeg(textured((200, 150))), height=65_000, width=65_000)
-    assert f"has more than the {MAX_PIXELS} pixels" in refusal(data)
+    assert f"has more than the limit of {MAX_PIXELS} pixels" in refusal(data)
 
 
 @pytest.mark.parametrize("header", [(65_000, 65_000), (200, 150)])
-def test_simplejpeg_does_not_decode_a_file_whose_size_it_reads_otherwise(monkeypatch, header):
+def test_simplejpeg_does_not_decode_a_file_if_it_reads_another_size(monkeypatch, header):
     def must_not_decode(*arguments, **options):
         raise AssertionError("it was decoded")
 
     library = SimpleNamespace(
         decode_jpeg_header=lambda data: (*header, "YCbCr", "420"), decode_jpeg=must_not_decode
     )
-    monkeypatch.setattr(jpegs, "_simplejpeg", lambda: library)
+    monkeypatch.setattr(jpegs, "_import_simplejpeg", lambda: library)
     assert isinstance(decoded(jpeg(textured((200, 150)))), Image.Image)
 
 
-def test_more_memory_than_there_is_is_said_as_such(monkeypatch):
+def test_too_little_memory_is_reported_as_such(monkeypatch):
     def refuse(*arguments, **options):
         raise MemoryError
 
     library = SimpleNamespace(
         decode_jpeg_header=lambda data: (150, 200, "YCbCr", "420"), decode_jpeg=refuse
     )
-    monkeypatch.setattr(jpegs, "_simplejpeg", lambda: library)
-    assert "takes more memory to decode than there is" in refusal(jpeg(textured((200, 150))))
+    monkeypatch.setattr(jpegs, "_import_simplejpeg", lambda: library)
+    assert "needs more memory to decode than there is" in refusal(jpeg(textured((200, 150))))

@@ -67,7 +67,7 @@ def test_every_model_answers_many_images_in_order(model, count):
 
 def test_threads_of_windows_are_those_that_were_asked_for(windows_file):
     assert loading.load(windows_file, threads=3).threads == 3
-    assert loading.load(windows_file).threads == threads.allowed()
+    assert loading.load(windows_file).threads == threads.available_threads()
 
 
 def test_a_folder_of_windows_brings_the_model_in_it_to_mind(windows_file, model_file):

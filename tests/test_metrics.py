@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pycocotools import mask
 from sklearn.metrics import roc_auc_score
 
-from onebox.metrics import auroc, compare, compute_metrics, share_at, spread, stretch
+from onebox.metrics import auroc, box_spread, compare, compute_metrics, fraction_at_least, stretch
 from onebox.structures import Box, KeypointSet, Prediction, Sample
 
 TRUTH = (0.0, 0.0, 10.0, 10.0)
@@ -45,14 +45,14 @@ def test_metrics_of_five_images_are_those_worked_by_hand():
     assert found.mean_iou == pytest.approx(0.575)  # (1 + .5 + .8 + 0) / 4
     assert found.iou_at == {0.5: 0.75, 0.75: 0.5, 0.9: 0.25}
     assert found.class_accuracy == 0.75  # of the four with a label
-    # the first two; the third has the wrong label, the fourth the wrong place
+    # the first two; the third has the wrong label, the fourth an IoU of 0
     assert found.top1_loc == 0.5
     assert found.gt_known_loc == 0.75
     assert found.max_box_acc_v2 == pytest.approx(2 / 3)  # (3/4 at .3 + 3/4 at .5 + 2/4 at .7) / 3
     assert found.mean_box_iou == 0.5  # 10 x 20 over the truth's 10 x 10
 
 
-def test_no_images_have_no_metrics_but_their_number():
+def test_without_images_every_metric_is_none():
     found = compute_metrics([])
     assert (found.images, found.images_with_box) == (0, 0)
     assert set(found.iou_at.values()) == {None}
@@ -60,7 +60,7 @@ def test_no_images_have_no_metrics_but_their_number():
     assert {found.max_box_acc_v2, found.mean_box_iou} == {None}
 
 
-def test_images_without_a_box_count_as_images_only():
+def test_images_without_a_box_count_only_as_images():
     found = compute_metrics([outcome(TRUTH, truth=None)])
     assert (found.images, found.images_with_box) == (1, 0)
     assert {found.mean_iou, found.class_accuracy, found.mean_box_iou} == {None}
@@ -85,52 +85,52 @@ def test_the_mean_box_is_stretched_to_each_image():
     assert found.mean_box_iou == pytest.approx(4 / 6)
 
 
-def test_max_box_acc_v2_is_the_mean_of_the_shares_at_three_overlaps():
+def test_max_box_acc_v2_is_the_mean_fraction_over_three_iou_thresholds():
     found = compute_metrics([outcome((0.0, 0.0, 10.0, rows)) for rows in (2.0, 4.0, 6.0, 7.2)])
     # three of four reach 0.3, two reach 0.5, one reaches 0.7
     assert found.max_box_acc_v2 == pytest.approx((3 / 4 + 2 / 4 + 1 / 4) / 3)
 
 
-def test_an_unknown_mean_box_has_no_figure():
+def test_without_a_mean_box_its_iou_is_none():
     assert compute_metrics([outcome(TRUTH, mean_box=None)]).mean_box_iou is None
 
 
-def test_a_threshold_counts_the_boxes_that_just_reach_it():
-    assert share_at([0.5, 0.4999], 0.5) == 0.5
-    assert share_at([], 0.5) is None
+def test_a_box_exactly_at_the_threshold_counts():
+    assert fraction_at_least([0.5, 0.4999], 0.5) == 0.5
+    assert fraction_at_least([], 0.5) is None
 
 
-def test_an_image_without_a_label_is_neither_right_nor_wrong():
+def test_an_image_without_a_label_is_neither_correct_nor_wrong():
     assert outcome(TRUTH).is_label_right is True
     assert outcome(TRUTH, label="dog").is_label_right is False
     assert outcome(TRUTH, truth=None).is_label_right is None
 
 
-def test_spread_of_two_boxes_is_their_mean_distance_from_the_box_between():
+def test_spread_of_two_boxes_is_one_minus_their_mean_iou_with_the_mean_box():
     two = np.array([[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 3.0, 1.0]])
-    # the mean is 2 wide: overlaps 1/2 and 2/3, whose mean is 7/12
-    assert spread(two) == pytest.approx(5 / 12)
-    assert spread(two[[0, 0, 0]]) == 0
+    # the mean box is 2 wide: IoUs of 1/2 and 2/3, whose mean is 7/12
+    assert box_spread(two) == pytest.approx(5 / 12)
+    assert box_spread(two[[0, 0, 0]]) == 0
 
 
 @given(predicted=boxes(), truth=boxes())
-def test_iou_of_an_outcome_is_the_one_of_pycocotools(predicted, truth):
+def test_iou_of_an_outcome_equals_that_of_pycocotools(predicted, truth):
     as_xywh = [[x, y, right - x, low - y] for x, y, right, low in (predicted, truth)]
     theirs = mask.iou(np.array(as_xywh[:1]), np.array(as_xywh[1:]), [0])[0, 0]
     assert outcome(predicted, truth=truth).iou == pytest.approx(theirs, abs=1e-9)
 
 
 @given(st.lists(st.tuples(boxes(), boxes(), st.sampled_from(["cat", "dog"])), min_size=1))
-def test_a_stricter_figure_is_never_larger(rows):
+def test_a_stricter_metric_is_never_larger(rows):
     found = compute_metrics([outcome(box, truth=truth, label=label) for box, truth, label in rows])
-    shares = list(found.iou_at.values())
-    assert shares == sorted(shares, reverse=True)
+    fractions = list(found.iou_at.values())
+    assert fractions == sorted(fractions, reverse=True)
     assert found.top1_loc <= min(found.gt_known_loc, found.class_accuracy)
     assert found.gt_known_loc == found.iou_at[0.5]
     assert 0 <= found.mean_iou <= 1
 
 
-def test_metrics_as_json_hold_null_and_never_nan():
+def test_metrics_as_json_have_null_and_never_nan():
     text = json.dumps(compute_metrics([]).as_json(), allow_nan=False)
     assert json.loads(text)["iou_at"] == {"0.5": None, "0.75": None, "0.9": None}
 
@@ -139,19 +139,19 @@ def test_metrics_as_json_hold_null_and_never_nan():
 
 BODY = KeypointSet(("left_hip", "right_shoulder", "head"))
 FACE = KeypointSet(("left_eye", "right_eye", "nose"))
-# The torso reaches from (0, 0) to (6, 8): 10 pixels.
+# The torso is from (0, 0) to (6, 8): 10 pixels.
 TRUE_BODY = ((0.0, 0.0, 2), (6.0, 8.0, 1), (20.0, 20.0, 2))
 
 
 def posed(found, *, true=TRUE_BODY, keypoint_set=BODY, box=(0.0, 0.0, 40.0, 20.0)):
-    """What comes of predicted ``(x, y)`` keypoints."""
+    """The outcome of predicted ``(x, y)`` keypoints."""
     keypoints = tuple((x, y, 0.5) for x, y in found)
     prediction = Prediction("man", 1.0, (0.0, 0.0, 1.0, 1.0), (1.0,), keypoints)
     sample = Sample(Path("a.jpg"), "man", box, keypoints=true)
     return compare(sample, prediction, size_wh=(99, 99), mean_box=None, keypoints=keypoint_set)
 
 
-def test_keypoints_are_found_within_a_fifth_of_the_torso_the_fifth_itself_included():
+def test_keypoints_are_found_up_to_and_including_a_fifth_of_the_torso_length():
     # 2 px, 3 px and 1 px off, of 10
     one = posed([(2.0, 0.0), (6.0, 11.0), (20.0, 21.0)])
     assert one.keypoint_errors == pytest.approx((0.2, 0.3, 0.1))
@@ -162,13 +162,13 @@ def test_keypoints_are_found_within_a_fifth_of_the_torso_the_fifth_itself_includ
     assert found.as_json()["pck_0.2"] == pytest.approx(2 / 3)
 
 
-def test_a_keypoint_a_little_further_than_a_fifth_is_not_found():
+def test_a_keypoint_just_beyond_a_fifth_is_not_found():
     assert compute_metrics([posed([(2.001, 0.0), (6.0, 8.0), (20.0, 20.0)])]).pck == pytest.approx(
         2 / 3
     )
 
 
-def test_unlabelled_keypoints_are_left_out_of_every_figure():
+def test_unlabelled_keypoints_are_left_out_of_every_metric():
     headless = (*TRUE_BODY[:2], (0.0, 0.0, 0))
     found = compute_metrics(
         [
@@ -182,7 +182,7 @@ def test_unlabelled_keypoints_are_left_out_of_every_figure():
     assert found.keypoint_error == (0.25, 0.0, 0.0)
 
 
-def test_an_image_whose_torso_is_not_labelled_measures_no_keypoint():
+def test_an_image_without_a_labelled_torso_has_no_keypoint_errors():
     hipless = ((0.0, 0.0, 0), *TRUE_BODY[1:])
     one = posed([(0.0, 0.0), (6.0, 8.0), (20.0, 20.0)], true=hipless)
     assert one.keypoint_errors == (None, None, None)
@@ -191,13 +191,13 @@ def test_an_image_whose_torso_is_not_labelled_measures_no_keypoint():
     assert found.keypoint_pck == (None, None, None)
 
 
-def test_keypoints_that_name_no_torso_are_measured_by_the_longer_side_of_the_box():
+def test_without_torso_keypoints_the_unit_is_the_longer_edge_of_the_box():
     one = posed([(8.0, 0.0), (6.0, 8.0), (20.0, 20.0)], keypoint_set=FACE)
     # 8 of 40 px
     assert one.keypoint_errors == pytest.approx((0.2, 0.0, 0.0))
 
 
-def test_without_keypoints_there_is_no_such_figure():
+def test_without_keypoints_there_is_no_pck():
     found = compute_metrics([posed([(0.0, 0.0)] * 3, keypoint_set=None)])
     assert found.pck is None
     assert "pck_0.2" not in found.as_json()
@@ -207,7 +207,7 @@ def test_without_keypoints_there_is_no_such_figure():
 
 
 def judged(present, *, label="cat", truth=TRUTH):
-    """What comes of an answer with a presence; no label and no truth is an image without it."""
+    """The outcome of a presence; an image without label and box has no subject."""
     prediction = Prediction("cat", 0.5, TRUTH, (1.0,), present=present)
     sample = Sample(Path("a.jpg"), label, truth)
     return compare(sample, prediction, size_wh=(20, 20), mean_box=None)
@@ -217,34 +217,34 @@ def empty(present):
     return judged(present, label=None, truth=None)
 
 
-def test_metrics_of_presence_are_those_worked_by_hand():
+def test_presence_metrics_are_those_worked_by_hand():
     found = compute_metrics([judged(0.9), judged(0.4), judged(0.2), empty(0.5), empty(0.2)])
     # of 3 x 2 pairs: 0.9 beats both, 0.4 beats 0.2, and 0.2 ties with 0.2
     assert found.presence_auroc == pytest.approx(3.5 / 6)
-    assert found.false_box_rate == 0.5  # one half is there already
+    assert found.false_box_rate == 0.5  # a presence of 0.5 counts as a subject
     assert found.missed_rate == pytest.approx(2 / 3)
     assert (found.images, found.images_with_box, found.mean_iou) == (5, 3, 1.0)
 
 
-def test_a_label_without_a_box_is_a_subject_to_be_found():
+def test_a_label_or_a_box_alone_makes_a_subject():
     found = compute_metrics([judged(0.3, truth=None), judged(0.8, label=None), empty(0.5)])
     assert (found.presence_auroc, found.missed_rate, found.false_box_rate) == (0.5, 0.5, 1.0)
 
 
-def test_images_that_all_show_the_subject_say_only_how_many_are_missed():
+def test_if_all_images_have_the_subject_only_the_missed_rate_is_known():
     found = compute_metrics([judged(0.3), judged(0.8)])
     assert (found.presence_auroc, found.false_box_rate, found.missed_rate) == (None, None, 0.5)
     keys = {"presence_auroc": None, "false_box_rate": None, "missed_rate": 0.5}
     assert keys.items() <= found.as_json().items()
 
 
-def test_images_that_all_lack_the_subject_miss_none():
+def test_if_all_images_lack_the_subject_only_the_false_box_rate_is_known():
     found = compute_metrics([empty(0.7), empty(0.1)])
     assert (found.presence_auroc, found.false_box_rate, found.missed_rate) == (None, 0.5, None)
     assert found.as_json()["missed_rate"] is None
 
 
-def test_a_model_that_says_nothing_of_presence_has_no_such_figure():
+def test_a_model_without_presence_has_no_presence_metrics():
     found = compute_metrics([judged(None), empty(None)])
     assert {found.presence_auroc, found.false_box_rate, found.missed_rate} == {None}
     assert not found.as_json().keys() & {"presence_auroc", "false_box_rate", "missed_rate"}
@@ -255,13 +255,13 @@ scores = st.lists(st.integers(0, 10).map(lambda tenth: tenth / 10), min_size=1)
 
 
 @given(positive=scores, negative=scores)
-def test_the_area_is_the_one_of_scikit_learn(positive, negative):
+def test_auroc_equals_that_of_scikit_learn(positive, negative):
     truth = [1] * len(positive) + [0] * len(negative)
     expected = roc_auc_score(truth, positive + negative)
     assert auroc(positive, negative) == pytest.approx(expected, abs=1e-12)
     assert auroc(negative, positive) == pytest.approx(1 - expected, abs=1e-12)
 
 
-def test_the_area_of_one_kind_alone_is_unknown():
+def test_auroc_is_none_without_positives_or_without_negatives():
     assert auroc([], [0.5]) is None
     assert auroc([0.5], []) is None

@@ -1,4 +1,4 @@
-"""One door to every data set."""
+"""Any data set, read by its path or name."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from onebox.synthetic import NAMES
 
 @pytest.fixture
 def labels(tmp_path):
-    """Two images, of which one has two boxes."""
+    """A label file of two images, one of which has two boxes."""
     for name in ("a.png", "b.png"):
         Image.new("RGB", (100, 80)).save(tmp_path / name)
     path = tmp_path / "labels.csv"
@@ -30,13 +30,13 @@ def test_generated_data_sets_are_read_by_name_without_a_file(name):
     assert all(data.part(split).samples for split in ("train", "val", "test"))
 
 
-def test_a_generated_data_set_that_is_none_brings_the_right_one_to_mind():
+def test_an_unknown_generated_data_set_is_refused_with_a_suggestion():
     with pytest.raises(SettingError, match=r"Did you mean synth:blobs\?"):
         onebox.read("synth:blob")
 
 
 @pytest.mark.parametrize("kind", [str, Path])
-def test_a_path_is_read_as_text_or_as_a_path(kind, labels):
+def test_a_path_may_be_text_or_a_path(kind, labels):
     data = onebox.read(kind(labels), on_multiple="largest")
     assert [sample.box for sample in data] == [(10, 10, 20, 20), (10, 10, 60, 60)]
     assert data.classes == ("cat", "dog")
@@ -48,7 +48,7 @@ def test_several_boxes_are_an_error_unless_a_policy_is_named(labels):
     assert len(onebox.read(labels, on_multiple="skip")) == 1
 
 
-def test_declared_classes_have_their_order_and_no_strangers(labels):
+def test_declared_classes_keep_their_order_and_refuse_other_labels(labels):
     data = onebox.read(labels, on_multiple="largest", classes=["dog", "cat", "cow"])
     assert data.classes == ("dog", "cat", "cow")
     with pytest.raises(DataError, match=r"labels.csv:2: label 'cat' is not one of dog."):
@@ -62,7 +62,7 @@ def test_a_named_format_is_not_guessed(labels):
         onebox.read(labels, "cvs")
 
 
-def test_an_empty_name_does_not_mean_the_working_folder(labels, monkeypatch):
+def test_an_empty_name_is_not_the_working_folder(labels, monkeypatch):
     monkeypatch.chdir(labels.parent)
     with pytest.raises(SettingError, match="has no name"):
         onebox.read("")

@@ -1,3 +1,5 @@
+"""The report is one offline HTML page, and its samples are one PNG."""
+
 import base64
 import dataclasses
 import io
@@ -22,7 +24,7 @@ TRUTH = (2.0, 2.0, 12.0, 12.0)
 
 
 class Page(HTMLParser):
-    """What a browser would read: tags with their attributes, and words; refuses bad nesting."""
+    """The tags, attributes and text that a browser would read; refuses bad nesting."""
 
     def __init__(self, text):
         super().__init__()
@@ -74,21 +76,21 @@ def written(tmp_path, outcomes, classes=("cat",), **settings) -> Page:
 
 
 def many(count):
-    """Outcomes of which each overlaps a little less than the one before."""
+    """Outcomes whose IoU falls a little from each to the next."""
     return [
-        outcome(f"{place}.jpg", box=(2.0, 2.0, 12.0 - place / 100, 12.0)) for place in range(count)
+        outcome(f"{index}.jpg", box=(2.0, 2.0, 12.0 - index / 100, 12.0)) for index in range(count)
     ]
 
 
-def test_the_page_says_its_metrics_and_facts(tmp_path):
+def test_the_page_shows_metrics_and_facts(tmp_path):
     outcomes = [outcome(), outcome(box=(2.0, 2.0, 12.0, 7.0))]  # IoU 1 and 50 of 100
     page = written(tmp_path, outcomes, facts={"recipe": "default", "split": "test"})
-    assert "On 2 images the predicted box overlaps the true one by 0.750 on average" in page.text
+    assert "Mean IoU of predicted and true box: 0.750 , over 2 images." in page.text
     assert "recipe default" in page.text
     assert "split test" in page.text
 
 
-def test_the_page_asks_nothing_of_any_network(tmp_path):
+def test_the_page_fetches_nothing_from_the_network(tmp_path):
     page = written(tmp_path, [outcome(), outcome(label="dog")], ("cat", "dog"))
     addresses = [
         found[key] for _, found in page.tags for key in ("src", "href", "data") if key in found
@@ -103,7 +105,7 @@ def test_the_page_asks_nothing_of_any_network(tmp_path):
     assert "@import" not in raw
 
 
-def test_words_from_outside_are_shown_and_never_obeyed(tmp_path):
+def test_text_from_outside_is_escaped(tmp_path):
     evil = "<img onerror=alert(1)>"
     outcomes = [outcome(f"{evil}.jpg", true_label="<b>", label="<i>"), outcome(true_label="<b>")]
     page = written(tmp_path, outcomes, ("<b>", "<i>", "cat"), facts={"<marquee>": '"><script>'})
@@ -112,7 +114,7 @@ def test_words_from_outside_are_shown_and_never_obeyed(tmp_path):
     assert not page.has("marquee")
     assert not any("onerror" in found for _, found in page.tags)
     assert f"{evil}.jpg" in page.text
-    assert "<b> taken for <i>" in page.text
+    assert "<b> predicted as <i>" in page.text
     assert '"><script>' in page.text
 
 
@@ -146,24 +148,24 @@ def written_posed(tmp_path, outcomes):
     return Page(path.read_text(encoding="utf-8"))
 
 
-def test_keypoints_have_a_table_and_a_figure_at_the_top(tmp_path):
-    # 1 and 3 px off, in torsos 0.1 and 0.3, of which the first is near enough
+def test_keypoints_have_a_table_and_a_metric_at_the_top(tmp_path):
+    # errors of 1 and 3 px are 0.1 and 0.3 torso lengths; only the first is at most 0.2
     page = written_posed(tmp_path, [posed((4.0, 5.0)), posed((4.0, 7.0))])
     assert page.has("table", **{"class": "per-keypoint"})
     rows = "right_shoulder 50.0 % 0.200 left_hip 100.0 % 0.000 all keypoints 75.0 %"
     assert rows in page.text
-    assert "75.0 % of the labelled keypoints are found" in page.text
+    assert "75.0 % of the labelled keypoints are within a fifth" in page.text
     assert "PCK@0.2 75.0 % " in page.text
 
 
-def test_keypoints_of_which_none_is_labelled_have_no_table(tmp_path):
+def test_without_labelled_keypoints_there_is_no_keypoint_table(tmp_path):
     page = written_posed(tmp_path, [posed((4.0, 5.0), marked=None)])
     assert "PCK" not in page.text
     assert not page.has("table", **{"class": "per-keypoint"})
 
 
 def colours(image, row, column):
-    """Whether orange and sky blue are near a pixel; JPEG shifts them a little."""
+    """Whether orange and sky blue occur near a pixel; JPEG shifts colours a little."""
     near = np.asarray(image)[row - 6 : row + 7, column - 6 : column + 7].astype(int)
     return [bool((abs(near - colour).max(axis=2) < 60).any()) for colour in (PREDICTED, TRUE)]
 
@@ -171,7 +173,7 @@ def colours(image, row, column):
 def test_the_skeletons_of_truth_and_prediction_are_on_the_images(tmp_path):
     (address,) = written_posed(tmp_path, [posed((10.0, 4.0))]).images
     image = Image.open(io.BytesIO(base64.b64decode(address.split(",")[1])))
-    # 20 pixels of the page for one of the image: half-way down the bones of truth and prediction
+    # 20 pixels of the page are one of the image: the middle of the true and predicted bones
     assert colours(image, 160, 140) == [False, True]
     assert colours(image, 160, 200) == [True, False]
     write_samples(
@@ -179,18 +181,18 @@ def test_the_skeletons_of_truth_and_prediction_are_on_the_images(tmp_path):
         tmp_path / "samples.png",
         load_image=load_plain,
     )
-    # 15 pixels of the sheet for one of the image, behind a gap of 8
+    # 15 pixels of the sheet are one of the image, after a gap of 8
     with Image.open(tmp_path / "samples.png") as sheet:
         assert colours(sheet, 8 + 120, 8 + 105) == [False, True]
         assert colours(sheet, 8 + 120, 8 + 150) == [True, False]
 
 
-def test_the_few_images_of_a_small_data_set_are_shown_once_worst_first(tmp_path):
+def test_a_small_data_set_shows_each_image_once_worst_first(tmp_path):
     page = written(tmp_path, many(5))
     assert len(page.images) == 5
     assert "Worst" not in page.text
-    shown = [found["alt"].split(":")[0] for tag, found in page.tags if tag == "img"]
-    assert shown == ["4.jpg", "3.jpg", "2.jpg", "1.jpg", "0.jpg"]
+    names = [found["alt"].split(":")[0] for tag, found in page.tags if tag == "img"]
+    assert names == ["4.jpg", "3.jpg", "2.jpg", "1.jpg", "0.jpg"]
 
 
 def test_a_large_data_set_shows_best_middle_and_worst_and_stays_small(tmp_path):
@@ -200,19 +202,19 @@ def test_a_large_data_set_shows_best_middle_and_worst_and_stays_small(tmp_path):
     write_report(report, path, load_image=lambda _: LoadedImage(noise, (320, 320)))
     page = Page(path.read_text())
     assert len(page.images) == 36
-    shown = [found["alt"].split(":")[0] for tag, found in page.tags if tag == "img"]
-    assert (shown[0], shown[-12]) == ("59.jpg", "0.jpg")
-    # noise is the worst that an image can do to a JPEG
+    names = [found["alt"].split(":")[0] for tag, found in page.tags if tag == "img"]
+    assert (names[0], names[-12]) == ("59.jpg", "0.jpg")
+    # noise makes the largest JPEGs
     assert path.stat().st_size < 4e6
 
 
-def test_an_image_that_is_gone_is_grey_and_costs_no_report(tmp_path):
+def test_a_missing_image_is_grey_and_does_not_fail_the_report(tmp_path):
     path = tmp_path / "report.html"
     write_report(summarize([outcome(str(tmp_path / "gone.jpg"))], ("cat",)), path)
     assert len(Page(path.read_text()).images) == 1
 
 
-def test_a_collapsed_model_is_announced_and_another_is_not(tmp_path):
+def test_only_a_collapsed_model_has_a_warning(tmp_path):
     corners = [(0.0, 0.0, 6.0, 6.0), (10.0, 0.0, 16.0, 6.0), (0.0, 10.0, 6.0, 16.0)]
     one_box = [outcome(truth=corner, box=(4.0, 4.0, 12.0, 12.0)) for corner in corners]
     found = [outcome(truth=corner, box=corner) for corner in corners]
@@ -220,21 +222,21 @@ def test_a_collapsed_model_is_announced_and_another_is_not(tmp_path):
     assert not written(tmp_path, found).has("div", role="alert")
 
 
-def test_one_class_has_no_table_of_classes(tmp_path):
+def test_a_single_class_has_no_class_tables(tmp_path):
     page = written(tmp_path, [outcome()])
     assert not page.has("table", **{"class": "matrix"})
     assert not page.has("table", **{"class": "per-class"})
-    assert "Right class" not in page.text
+    assert "Class accuracy" not in page.text
 
 
-def test_two_classes_have_a_matrix_of_counts(tmp_path):
+def test_two_classes_have_a_confusion_matrix(tmp_path):
     outcomes = [outcome(), outcome(), outcome(label="dog"), outcome(true_label="dog", label="dog")]
     page = written(tmp_path, outcomes, ("cat", "dog"))
     assert page.has("table", **{"class": "matrix"})
     assert "true cat dog cat 2 1 dog 0 1" in page.text
 
 
-def test_many_classes_have_their_most_confused_pairs(tmp_path):
+def test_many_classes_have_a_list_of_confused_pairs(tmp_path):
     classes = ("cat", "dog", *(f"class {number}" for number in range(40)))
     outcomes = [outcome(label="dog"), outcome(label="dog"), outcome(label="class 3"), outcome()]
     page = written(tmp_path, outcomes, classes)
@@ -242,12 +244,12 @@ def test_many_classes_have_their_most_confused_pairs(tmp_path):
     assert "true predicted images cat dog 2 cat class 3 1" in page.text
 
 
-def test_many_classes_without_confusion_say_so(tmp_path):
+def test_many_classes_without_confusion_are_reported_as_such(tmp_path):
     classes = ("cat", *(f"class {number}" for number in range(40)))
-    assert "No class is taken for another." in written(tmp_path, [outcome()], classes).text
+    assert "No class is predicted as another." in written(tmp_path, [outcome()], classes).text
 
 
-def test_confused_pairs_leave_out_right_answers():
+def test_confused_pairs_leave_out_correct_predictions():
     outcomes = [outcome(), outcome(), outcome(label="dog")]
     assert most_confused(summarize(outcomes, ("cat", "dog")), 9) == [("cat", "dog", 1)]
 
@@ -260,14 +262,14 @@ def test_the_histogram_counts_each_image_with_a_box_once():
     assert (counts[10], counts[19], sum(counts)) == (2, 1, 3)
 
 
-def test_images_without_any_box_make_a_page_that_says_so(tmp_path):
+def test_a_data_set_without_boxes_is_reported_as_such(tmp_path):
     page = written(tmp_path, [outcome(truth=None, true_label=None)])
-    assert "None of the 1 images has a true box" in page.text
+    assert "No image has a true box (1 in total)" in page.text
     assert page.images == []
     assert "nan" not in page.text.lower()
 
 
-def test_samples_are_one_sheet_of_at_most_24_images(tmp_path):
+def test_samples_are_a_sheet_of_at_most_24_images(tmp_path):
     path = tmp_path / "samples.png"
     write_samples(summarize(many(60), ("cat",)), path, load_image=load_plain)
     with Image.open(path) as image:
@@ -284,7 +286,7 @@ def test_samples_show_images_without_a_subject_too(tmp_path):
 
 
 @pytest.mark.parametrize("write", [write_report, write_samples])
-def test_a_place_that_cannot_be_written_is_named_and_left_as_it_was(tmp_path, write):
+def test_a_path_that_cannot_be_written_is_named_and_left_as_it_was(tmp_path, write):
     report = summarize([outcome()], ("cat",))
     missing = tmp_path / "missing" / "report.html"
     with pytest.raises(OneboxError, match=r"missing.report\.html: cannot be written \(No such"):
@@ -296,9 +298,9 @@ def test_a_place_that_cannot_be_written_is_named_and_left_as_it_was(tmp_path, wr
     assert [path.name for path in tmp_path.rglob("*")] == ["folder", "kept"]
 
 
-def test_a_full_disk_leaves_the_old_report(tmp_path, monkeypatch):
+def test_a_full_disk_keeps_the_earlier_report(tmp_path, monkeypatch):
     path = tmp_path / "report.html"
-    path.write_text("the old one")
+    path.write_text("the earlier one")
 
     def fill(self, content):
         self.touch()
@@ -307,36 +309,34 @@ def test_a_full_disk_leaves_the_old_report(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "write_bytes", fill)
     with pytest.raises(OneboxError, match="No space left on device"):
         write_report(summarize([outcome()], ("cat",)), path, load_image=load_plain)
-    assert path.read_text() == "the old one"
+    assert path.read_text() == "the earlier one"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def judged(present, *, truth=TRUTH):
     label = None if truth is None else "cat"
-    told = outcome(truth=truth, true_label=label)
-    return dataclasses.replace(
-        told, prediction=dataclasses.replace(told.prediction, present=present)
-    )
+    one = outcome(truth=truth, true_label=label)
+    return dataclasses.replace(one, prediction=dataclasses.replace(one.prediction, present=present))
 
 
-def test_false_boxes_and_the_area_stand_in_one_sentence(tmp_path):
+def test_presence_metrics_are_in_one_sentence(tmp_path):
     # of 3 x 2 pairs: 0.9 and 0.6 beat both, 0.4 beats one
     empty = [judged(0.5, truth=None), judged(0.2, truth=None)]
     page = written(tmp_path, [judged(0.9), judged(0.6), judged(0.4), *empty])
     assert (
-        "Of the images without the subject, 50.0 % are given a box all the same, and of those "
-        "with it 33.3 % are taken for empty (presence AUROC 0.833)."
+        "The model finds a subject in 50.0 % of the images without one and misses the subject in "
+        "33.3 % of the others (presence AUROC 0.833)."
     ) in page.text
     assert "False boxes" in page.text
 
 
-def test_images_that_all_lack_the_subject_have_their_false_boxes_said(tmp_path):
+def test_false_boxes_are_reported_if_all_images_lack_the_subject(tmp_path):
     page = written(tmp_path, [judged(0.9, truth=None)])
-    assert "Of the images without the subject, 100.0 % are given a box all the same." in page.text
+    assert "The model finds a subject in 100.0 % of the images without one." in page.text
 
 
 @pytest.mark.parametrize("present", [None, 0.9])
-def test_presence_is_passed_over_where_there_is_nothing_to_say_of_it(tmp_path, present):
+def test_presence_is_left_out_if_it_is_unknown_or_no_image_lacks_the_subject(tmp_path, present):
     page = written(tmp_path, [judged(present)])
     assert "presence" not in page.text.lower()
     assert "False boxes" not in page.text

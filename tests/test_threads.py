@@ -1,4 +1,4 @@
-"""How many threads a process may keep busy: by affinity, and by the quota of its control groups."""
+"""The threads that a process can run at once, by CPU affinity and control-group quota."""
 
 import os
 import sys
@@ -28,20 +28,18 @@ def test_a_quota_of_version_2_is_time_over_period(tmp_path, membership):
     assert threads.cpu_quota(membership("0::/pod"), tmp_path / "groups") == 1.5
 
 
-def test_the_least_quota_of_a_group_and_those_above_it_counts(tmp_path, membership):
+def test_the_smallest_quota_of_a_group_and_its_ancestors_counts(tmp_path, membership):
     write(tmp_path / "groups/pod/cpu.max", "50000 100000")
     write(tmp_path / "groups/pod/box/cpu.max", "200000 100000")
     assert threads.cpu_quota(membership("0::/pod/box"), tmp_path / "groups") == 0.5
 
 
-def test_a_path_on_the_host_that_a_container_cannot_see_leads_to_its_own_mount(
-    tmp_path, membership
-):
+def test_in_a_container_a_path_of_the_host_means_the_mount_itself(tmp_path, membership):
     write(tmp_path / "groups/cpu.max", "300000 100000")
     assert threads.cpu_quota(membership("0::/docker/0123"), tmp_path / "groups") == 3
 
 
-def test_no_quota_is_none(tmp_path, membership):
+def test_without_a_quota_the_result_is_none(tmp_path, membership):
     write(tmp_path / "groups/pod/cpu.max", UNLIMITED)
     write(tmp_path / "groups/cpu/pod/cpu.cfs_quota_us", "-1")
     write(tmp_path / "groups/cpu/pod/cpu.cfs_period_us", "100000")
@@ -60,7 +58,7 @@ def test_a_quota_of_version_1_is_time_over_period(tmp_path, membership, controll
     assert threads.cpu_quota(named, tmp_path / "groups") == expected
 
 
-def test_what_is_no_quota_is_passed_over(tmp_path, membership):
+def test_an_unreadable_quota_is_ignored(tmp_path, membership):
     write(tmp_path / "groups/cpu.max", "many")
     assert threads.cpu_quota(membership("0::/"), tmp_path / "groups") is None
 
@@ -69,25 +67,27 @@ def test_what_is_no_quota_is_passed_over(tmp_path, membership):
     ("cores", "quota", "expected"),
     [(8, None, 8), (8, 2.0, 2), (8, 2.1, 3), (8, 0.25, 1), (2, 6.0, 2)],
 )
-def test_threads_are_the_cores_within_the_quota_rounded_up(cores, quota, expected, monkeypatch):
-    monkeypatch.setattr(threads, "_cores", lambda: cores)
+def test_available_threads_are_the_cores_up_to_the_quota_rounded_up(
+    cores, quota, expected, monkeypatch
+):
+    monkeypatch.setattr(threads, "_count_cores", lambda: cores)
     monkeypatch.setattr(threads, "cpu_quota", lambda: quota)
-    assert threads.allowed() == expected
-    assert threads.checked(None) == expected
-    assert threads.checked(64) == 64
+    assert threads.available_threads() == expected
+    assert threads.resolve_threads(None) == expected
+    assert threads.resolve_threads(64) == 64
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="affinity is the system's")
-def test_affinity_counts(monkeypatch):
+@pytest.mark.skipif(sys.platform != "linux", reason="sched_getaffinity is Linux only")
+def test_cores_are_counted_by_affinity(monkeypatch):
     monkeypatch.setattr(threads, "cpu_quota", lambda: None)
     monkeypatch.delattr(os, "process_cpu_count", raising=False)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {3, 5, 7})
-    assert threads.allowed() == 3
+    assert threads.available_threads() == 3
     monkeypatch.setattr(os, "process_cpu_count", lambda: 2, raising=False)
-    assert threads.allowed() == 2
+    assert threads.available_threads() == 2
 
 
 @pytest.mark.parametrize("count", [0, -1])
-def test_less_than_one_thread_is_a_wrong_call(count):
+def test_fewer_than_one_thread_is_a_value_error(count):
     with pytest.raises(ValueError, match=f"threads must be at least 1, got {count}"):
-        threads.checked(count)
+        threads.resolve_threads(count)

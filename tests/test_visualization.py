@@ -11,7 +11,7 @@ from PIL import Image
 from onebox.contact_sheets import contact_sheet
 from onebox.images import LoadedImage, load
 from onebox.structures import KeypointSet, Prediction, Sample
-from onebox.visualization import NO_SUBJECT, PREDICTED, TRUE, draw, fit
+from onebox.visualization import NO_SUBJECT, PREDICTED, TRUE, draw, resize_longer_side
 
 GREY = 128
 
@@ -29,37 +29,37 @@ def true(box, label="cat"):
 
 
 def is_colour(image, colour):
-    """Where an image has a colour: booleans of shape (height, width)."""
+    """Mask of a colour in an image, of shape (height, width)."""
     return (np.asarray(image) == colour).all(axis=2)
 
 
 def extent(mask):
-    """First and last column, first and last row of what is true."""
+    """First and last column, first and last row of a mask."""
     rows, columns = np.nonzero(mask)
     return columns.min(), columns.max(), rows.min(), rows.max()
 
 
-def test_nothing_to_draw_leaves_a_copy_of_the_image():
+def test_with_nothing_to_draw_the_image_is_copied():
     pixels = plain()
     image = draw(pixels)
     np.testing.assert_array_equal(np.asarray(image), pixels)
     assert image.size == (200, 150)
 
 
-def test_drawing_leaves_the_pixels_it_was_given():
+def test_drawing_does_not_change_the_given_pixels():
     pixels = plain()
     draw(pixels, prediction=predicted((20.0, 60.0, 90.0, 120.0)), truth=true((1.0, 1.0, 9.0, 9.0)))
     assert (pixels == GREY).all()
 
 
-def test_all_four_edges_of_a_prediction_have_its_colour():
+def test_all_four_edges_of_a_predicted_box_have_its_colour():
     image = draw(plain(), prediction=predicted((20.0, 60.0, 190.0, 140.0)))
     for edge in [(20, 100), (190, 100), (100, 60), (100, 140), (20, 60), (190, 140)]:
         assert image.getpixel(edge) == PREDICTED
     assert image.getpixel((100, 100)) == (GREY, GREY, GREY)
 
 
-def test_the_truth_is_dashed_and_has_its_corners():
+def test_a_true_box_is_dashed_and_keeps_its_corners():
     image = draw(plain(), truth=true((20.0, 20.0, 180.0, 100.0)))
     top = is_colour(image, TRUE)[20, 20:180]
     assert 0.3 < top.mean() < 0.8
@@ -73,7 +73,7 @@ def test_a_sample_without_a_box_draws_nothing():
 
 
 @pytest.mark.parametrize("beyond", [0.0, 30.0])
-def test_a_box_on_the_frame_or_beyond_it_is_drawn_at_the_frame(beyond):
+def test_a_box_at_or_beyond_the_border_is_drawn_at_the_border(beyond):
     box = (-beyond, -beyond, 200 + beyond, 150 + beyond)
     found = is_colour(draw(plain(), prediction=predicted(box, label="")), PREDICTED)
     assert found[-2:].all()
@@ -100,17 +100,17 @@ def test_boxes_in_pixels_of_the_whole_image_are_drawn_on_a_shrunk_one():
     ],
 )
 @pytest.mark.parametrize("label", ["cat", "a very long name of a cat, far too long for its image"])
-def test_words_stay_inside_the_image(box, label):
+def test_text_stays_inside_the_image(box, label):
     image = draw(plain(), prediction=predicted(box, label))
     solid = is_colour(image, PREDICTED)
     plate = solid[np.nonzero(solid.sum(axis=1) > 20)]
     first, last, _, _ = extent(plate)
     assert last - first >= 30
-    # The plate begins and ends with padding; cut at the frame, it would begin or end in letters.
+    # The plate begins and ends with padding; cut at the border, it would begin or end in letters.
     assert plate[:, [first, last]].all()
 
 
-def test_a_plate_is_whole_where_the_image_has_hardly_room_for_it():
+def test_a_plate_is_drawn_whole_in_an_image_that_just_holds_it():
     roomy = is_colour(draw(plain(60, 60), prediction=predicted((5.0, 40.0, 50.0, 58.0))), PREDICTED)
     tight = is_colour(draw(plain(60, 20), prediction=predicted((5.0, 10.0, 50.0, 18.0))), PREDICTED)
     # column 4 is the plate's padding, left of the box
@@ -118,14 +118,14 @@ def test_a_plate_is_whole_where_the_image_has_hardly_room_for_it():
     assert tight[:, 4].sum() == roomy[:, 4].sum()
 
 
-def test_a_wrong_label_is_drawn_with_the_true_one_and_a_right_one_once():
+def test_the_true_label_is_drawn_only_if_the_predicted_one_is_wrong():
     box, shifted = (50.0, 40.0, 150.0, 100.0), (60.0, 50.0, 160.0, 110.0)
     right = draw(plain(), prediction=predicted(box), truth=true(shifted))
     wrong = draw(plain(), prediction=predicted(box, "dog"), truth=true(shifted))
     assert is_colour(wrong, TRUE).sum() > is_colour(right, TRUE).sum() + 100
 
 
-def test_an_image_too_small_for_words_has_its_box_all_the_same():
+def test_an_image_too_small_for_text_still_has_its_box():
     image = draw(plain(8, 8), prediction=predicted((1.0, 1.0, 6.0, 6.0)))
     assert image.getpixel((1, 3)) == PREDICTED
     assert image.getpixel((3, 3)) != PREDICTED
@@ -137,7 +137,9 @@ def test_an_image_too_small_for_words_has_its_box_all_the_same():
 )
 @settings(max_examples=50)
 def test_any_box_on_any_image_can_be_drawn(box, size_wh):
-    image = draw(plain(*size_wh), prediction=predicted(box), truth=true(box, "dog"))
+    (left, right), (top, bottom) = sorted(box[::2]), sorted(box[1::2])
+    truth = true((left, top, right + 1, bottom + 1), "dog")  # a sample's box is never inverted
+    image = draw(plain(*size_wh), prediction=predicted(box), truth=truth)
     assert image.size == size_wh
 
 
@@ -160,28 +162,28 @@ def test_a_predicted_bone_is_a_line_of_its_colour_from_keypoint_to_keypoint():
     prediction = posed((40.0, 50.0), (160.0, 110.0), (100.0, 20.0))
     image = draw(plain(), prediction=prediction, keypoints=LIMB)
     # a third and two thirds of the way, and the keypoints themselves
-    for place in [(80, 70), (120, 90), (40, 50), (160, 110), (100, 20)]:
-        assert image.getpixel(place) == PREDICTED
-    # between the nose and the bone there is none
+    for point in [(80, 70), (120, 90), (40, 50), (160, 110), (100, 20)]:
+        assert image.getpixel(point) == PREDICTED
+    # no line between the nose and the bone
     assert image.getpixel((100, 50)) == (GREY, GREY, GREY)
 
 
 def test_a_true_bone_has_the_colour_of_the_truth():
     truth = truly_posed((40.0, 50.0, 2), (160.0, 110.0, 1), (100.0, 20.0, 2))
     image = draw(plain(), truth=truth, keypoints=LIMB)
-    for place in [(80, 70), (120, 90), (100, 20)]:
-        assert image.getpixel(place) == TRUE
+    for point in [(80, 70), (120, 90), (100, 20)]:
+        assert image.getpixel(point) == TRUE
 
 
 def test_a_keypoint_that_is_not_labelled_is_not_drawn_nor_is_a_bone_to_it():
     truth = truly_posed((40.0, 50.0, 2), (160.0, 110.0, 0), (100.0, 20.0, 2))
     image = draw(plain(), truth=truth, keypoints=LIMB)
     assert image.getpixel((40, 50)) == TRUE
-    for place in [(80, 70), (120, 90), (160, 110)]:
-        assert image.getpixel(place) == (GREY, GREY, GREY)
+    for point in [(80, 70), (120, 90), (160, 110)]:
+        assert image.getpixel(point) == (GREY, GREY, GREY)
 
 
-def test_bones_are_cased_in_black_to_show_on_their_own_colour():
+def test_bones_are_outlined_in_black():
     pixels = np.full((150, 200, 3), PREDICTED, dtype=np.uint8)
     image = draw(pixels, prediction=posed((40.0, 80.0), (160.0, 80.0), (0.0, 0.0)), keypoints=LIMB)
     column = [image.getpixel((100, row)) for row in range(70, 90)]
@@ -189,7 +191,7 @@ def test_bones_are_cased_in_black_to_show_on_their_own_colour():
     assert column[10] == PREDICTED
 
 
-def test_without_keypoints_to_connect_keypoints_are_not_drawn():
+def test_keypoints_are_not_drawn_without_a_skeleton():
     prediction = posed((40.0, 50.0), (160.0, 110.0), (100.0, 20.0))
     with_box_alone = draw(plain(), prediction=prediction)
     assert with_box_alone.getpixel((80, 70)) == (GREY, GREY, GREY)
@@ -198,55 +200,59 @@ def test_without_keypoints_to_connect_keypoints_are_not_drawn():
 def test_keypoints_of_the_whole_image_are_drawn_on_a_shrunk_one():
     prediction = posed((80.0, 200.0), (320.0, 440.0), (0.0, 0.0))  # of 400 x 600
     image = draw(plain(), prediction=prediction, keypoints=LIMB, scale_xy=(2.0, 4.0))
-    for place in [(40, 50), (80, 70), (120, 90), (160, 110)]:
-        assert image.getpixel(place) == PREDICTED
+    for point in [(40, 50), (80, 70), (120, 90), (160, 110)]:
+        assert image.getpixel(point) == PREDICTED
 
 
-# --- fitting and sheets ------------------------------------------------------------------------
+# --- resizing and sheets ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("size_wh", "expected"),
     [((400, 200), (100, 50)), ((20, 40), (50, 100)), ((1000, 3), (100, 1))],
 )
-def test_fit_gives_the_longer_side_its_length_up_or_down(size_wh, expected):
-    fitted = fit(load(plain(*size_wh)), 100)
-    assert fitted.pixels.shape[1::-1] == expected
-    assert fitted.size_wh == size_wh
+def test_the_longer_side_is_resized_up_or_down_to_its_length(size_wh, expected):
+    resized = resize_longer_side(load(plain(*size_wh)), 100)
+    assert resized.pixels.shape[1::-1] == expected
+    assert resized.size_wh == size_wh
 
 
 @given(st.integers(0, 300), st.integers(0, 60))
 @settings(max_examples=25)
-def test_a_bright_rectangle_is_found_again_where_fit_says_it_is(left, top):
+def test_a_resized_rectangle_is_at_its_position_over_the_scale(left, top):
     pixels = np.zeros((201, 801, 3), dtype=np.uint8)
     pixels[top : top + 100, left : left + 400] = 255
     png = io.BytesIO()
     Image.fromarray(pixels).save(png, "PNG")
-    fitted = fit(load(png.getvalue(), at_least=50), 160)  # blocks of 16 x 4 that do not divide it
-    found = extent(fitted.pixels[:, :, 0] > GREY)
-    scale_x, scale_y = fitted.scale_xy
+    resized = resize_longer_side(
+        load(png.getvalue(), at_least=50), 160
+    )  # blocks of 16 x 4 do not divide it
+    found = extent(resized.pixels[:, :, 0] > GREY)
+    scale_x, scale_y = resized.scale_xy
     expected = (left / scale_x, (left + 400) / scale_x, top / scale_y, (top + 100) / scale_y)
     np.testing.assert_allclose(np.add(found, [0, 1, 0, 1]), expected, atol=1.6)
 
 
-def test_the_part_of_a_last_pixel_beyond_the_image_is_cut_off():
-    # 5 columns as 3 pixels of 2: the last stands for one column, and shows black
+def test_the_part_of_the_last_column_beyond_the_image_is_cut_off():
+    # 5 columns as 3 pixels of 2 columns: the last, in black, covers only one
     pixels = np.zeros((4, 3, 3), dtype=np.uint8)
     pixels[:, :2] = 255
-    fitted = fit(LoadedImage(pixels, (5, 4), (2.0, 1.0)), 500)
-    _, last_bright, _, _ = extent(fitted.pixels[:, :, 0] > GREY)
+    resized = resize_longer_side(LoadedImage(pixels, (5, 4), (2.0, 1.0)), 500)
+    _, last_bright, _, _ = extent(resized.pixels[:, :, 0] > GREY)
     # white ends at column 4 of 5, which is pixel 400 of 500
     assert abs(last_bright - 400) < 10
 
 
-def test_a_sheet_has_its_tiles_in_rows_each_centred_in_its_square():
+def test_a_sheet_has_rows_of_tiles_centred_in_their_squares():
     colours = [(250, 0, 0), (0, 250, 0), (0, 0, 250)]
     tiles = [Image.new("RGB", (40, 20), colour) for colour in colours]
     sheet = contact_sheet(tiles, columns=2, tile_side=40)
     # squares of 40 with 8 around and between: centres at 28 and 76
     assert sheet.size == (8 + 2 * 48, 8 + 2 * 48)
     assert [sheet.getpixel(centre) for centre in [(28, 28), (76, 28), (28, 76)]] == colours
-    assert sheet.getpixel((28, 28 - 15)) == sheet.getpixel((76, 76))  # ground above, and no fourth
+    assert sheet.getpixel((28, 28 - 15)) == sheet.getpixel(
+        (76, 76)
+    )  # background above, and no fourth tile
 
 
 def test_a_tile_larger_than_its_square_is_shrunk_into_it():
@@ -264,14 +270,14 @@ def test_captions_are_written_below_their_tiles_and_nowhere_else():
     assert top >= 48
 
 
-def test_a_sheet_of_nothing_and_captions_of_another_number_are_refused():
+def test_a_sheet_without_images_or_with_too_many_captions_is_refused():
     with pytest.raises(ValueError, match="at least one image"):
         contact_sheet([], columns=2, tile_side=40)
     with pytest.raises(ValueError, match="1 images cannot have 2 captions"):
         contact_sheet([Image.new("RGB", (4, 4))], columns=1, tile_side=4, captions=["a", "b"])
 
 
-def test_an_answer_without_the_subject_has_words_in_the_corner_and_neither_box_nor_keypoints():
+def test_a_prediction_of_no_subject_is_text_in_the_corner_without_box_and_keypoints():
     bone = KeypointSet(("nose", "tail"), ((0, 1),))
     box, points = (20.0, 60.0, 190.0, 140.0), ((40.0, 80.0, 1.0), (150.0, 120.0, 1.0))
     absent = Prediction("cat", 0.75, box, (1.0,), points, present=0.49)
@@ -286,7 +292,7 @@ def test_an_answer_without_the_subject_has_words_in_the_corner_and_neither_box_n
     assert found.getpixel((100, 60)) == PREDICTED
 
 
-def test_the_truth_is_named_where_the_answer_is_that_there_is_none():
+def test_the_true_label_is_drawn_if_the_subject_is_missed():
     shown = true((50.0, 60.0, 150.0, 100.0))
     there = predicted((60.0, 70.0, 160.0, 110.0))
     missed = dataclasses.replace(there, present=0.1)

@@ -13,7 +13,7 @@ import photographs
 from inference_parts.claims import Claim, PartResult, Row, Workspace
 
 from onebox import images
-from onebox.prediction.writers import KINDS, part_of
+from onebox.prediction.writers import journal_path
 
 _SIZE_WH = (320, 240)
 _PATIENCE_S = 120.0
@@ -27,7 +27,7 @@ class _Run:
     def __init__(self, model: Path, folder: Path, out: Path, *, resumes: bool) -> None:
         program = Path(sys.executable).with_name("onebox")
         words = ["predict", str(model), str(folder), "--jsonl", str(out)]
-        self.part = part_of(KINDS["jsonl"], out)
+        self.part = journal_path(out)
         self.process = subprocess.Popen(
             [str(program), *words, *(["--continue"] if resumes else [])],
             stderr=subprocess.PIPE,
@@ -67,7 +67,7 @@ def show(workspace: Workspace) -> PartResult:
     if not folder.exists():
         photographs.fill(folder, _SIZE_WH, count=workspace.sizes.resumed, distinct=20)
     out = workspace.scratch / "resumed.jsonl"
-    for old in (out, part_of(KINDS["jsonl"], out)):
+    for old in (out, journal_path(out)):
         old.unlink(missing_ok=True)
     killed = _killed(workspace, folder, out)
     refused, code = _ended_beside_another(workspace, folder, out)
@@ -93,7 +93,7 @@ def _killed(workspace: Workspace, folder: Path, out: Path) -> int:
 
 def _ended_beside_another(workspace: Workspace, folder: Path, out: Path) -> tuple[int, int]:
     """Returns whether a second process was refused (0 or 1), and the exit code of the first."""
-    done = part_of(KINDS["jsonl"], out).read_bytes().count(b"\n")
+    done = journal_path(out).read_bytes().count(b"\n")
     first = _Run(workspace.model, folder, out, resumes=True)
     first.wait_for(done + 1)
     code, messages = _Run(workspace.model, folder, out, resumes=True).finish()

@@ -1,9 +1,9 @@
-"""Axis-aligned boxes: layouts, geometry and overlap, as pure functions of arrays.
+"""Axis-aligned boxes: layouts, geometry and IoU, as pure functions of arrays.
 
 One convention holds in the whole package. A box is ``xyxy``: ``(x_min, y_min, x_max, y_max)`` in
 pixels of the upright image, x rightwards, y downwards, origin at the outer corner of the
 top-left pixel. Edges are continuous, so a width is ``x_max - x_min`` and never ``+ 1``. Other
-layouts live only at the borders (label files, model heads) and are converted there.
+layouts exist only in label files and model heads, which convert them.
 """
 
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def _unchanged(boxes: Boxes) -> Boxes:
     return boxes.copy()
 
 
-# layout → (its boxes to xyxy, xyxy to its boxes)
+# For each layout the functions that convert it to xyxy and back.
 LAYOUTS: dict[str, tuple[Callable[[Boxes], Boxes], Callable[[Boxes], Boxes]]] = {
     "xyxy": (_unchanged, _unchanged),
     "xywh": (_from_xywh, _to_xywh),
@@ -61,7 +61,7 @@ def box_sizes(boxes: Boxes) -> Float[ndarray, "n 2"]:
 
 
 def box_areas(boxes: Boxes) -> Float[ndarray, " n"]:
-    """Area of each ``xyxy`` box; an inverted box has none."""
+    """Area of each ``xyxy`` box; 0 for an inverted box."""
     return np.prod(np.maximum(box_sizes(boxes), 0), axis=1)
 
 
@@ -71,21 +71,21 @@ def clip_boxes(boxes: Boxes, size_wh: tuple[float | int, float | int]) -> Boxes:
 
 
 def _intersections(left: Boxes, right: Boxes) -> Float[ndarray, " n"]:
-    shared = np.concatenate(
+    intersections = np.concatenate(
         [np.maximum(left[:, :2], right[:, :2]), np.minimum(left[:, 2:], right[:, 2:])], axis=1
     )
-    return box_areas(shared)
+    return box_areas(intersections)
 
 
 def paired_iou(left: Boxes, right: Boxes) -> Float[ndarray, " n"]:
     """Intersection over union of row ``i`` of one array with row ``i`` of the other.
 
     Args:
-        left: ``xyxy`` boxes in one unit.
+        left: ``xyxy`` boxes in any unit.
         right: As many ``xyxy`` boxes in the same unit.
 
     Returns:
-        Values in ``[0, 1]``; 0 where both boxes have no area.
+        IoU in ``[0, 1]``; 0 if both boxes have no area.
     """
     intersection = _intersections(left, right)
     union = box_areas(left) + box_areas(right) - intersection
@@ -95,15 +95,15 @@ def paired_iou(left: Boxes, right: Boxes) -> Float[ndarray, " n"]:
 def turn_points_upright(
     points: Float[ndarray, "n 2"], orientation: int, stored_wh: tuple[float | int, float | int]
 ) -> Float[ndarray, "n 2"]:
-    """Move ``(x, y)`` points from an image as it is stored to the image as a person sees it.
+    """Move ``(x, y)`` points from the stored image to the upright image.
 
     Args:
-        points: Pixels of the stored image.
-        orientation: The EXIF orientation, 1 to 8.
-        stored_wh: Width and height before turning.
+        points: Points in pixels of the stored image.
+        orientation: EXIF orientation, 1 to 8.
+        stored_wh: Width and height of the stored image.
 
     Returns:
-        Pixels of the upright image.
+        Points in pixels of the upright image.
 
     References:
         EXIF 2.32, tag 0x0112 (Orientation).

@@ -1,4 +1,4 @@
-"""Drawn images laid out on one sheet."""
+"""Images laid out on one sheet."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 from onebox import fonts
 
 _WHITE = (255, 255, 255)
-_SHEET = (96, 96, 96)
+_GREY = (96, 96, 96)
 _GAP = 8
 _CAPTION_PX = 13
 
@@ -19,19 +19,19 @@ def contact_sheet(
     tile_side: int,
     captions: Sequence[str] | None = None,
 ) -> Image.Image:
-    """Lay images out in rows on a grey ground, each centred in a square and maybe captioned.
+    """Lay images out in rows on grey, each centred in a square tile, with or without captions.
 
     Args:
-        tiles: The images; one larger than its square is shrunk into it.
-        columns: Images in a row.
-        tile_side: Side of a square in pixels.
-        captions: A line below each image, cut where it is too long.
+        tiles: The images; an image larger than its tile is shrunk.
+        columns: Maximum number of images per row.
+        tile_side: Width and height of a tile, in pixels.
+        captions: One line of text below each image, cut if it is too long.
 
     Returns:
-        The sheet, no wider than its images ask.
+        The sheet, with no empty columns.
 
     Raises:
-        ValueError: If there is no image, or if captions are not as many as images.
+        ValueError: If there is no image, or not one caption per image.
     """
     if not tiles:
         raise ValueError("a contact sheet needs at least one image.")
@@ -41,21 +41,21 @@ def contact_sheet(
     rows = -(-len(tiles) // columns)
     row_height = tile_side + (0 if captions is None else 2 * _CAPTION_PX)
     sheet_wh = (_GAP + columns * (tile_side + _GAP), _GAP + rows * (row_height + _GAP))
-    sheet = Image.new("RGB", sheet_wh, _SHEET)
-    for place, tile in enumerate(tiles):
-        row, column = divmod(place, columns)
+    sheet = Image.new("RGB", sheet_wh, _GREY)
+    for index, tile in enumerate(tiles):
+        row, column = divmod(index, columns)
         corner = (_GAP + column * (tile_side + _GAP), _GAP + row * (row_height + _GAP))
         _paste(sheet, tile, corner, tile_side)
         if captions is not None:
-            _write_caption(sheet, captions[place], (corner[0], corner[1] + tile_side), tile_side)
+            _write_caption(sheet, captions[index], (corner[0], corner[1] + tile_side), tile_side)
     return sheet
 
 
 def _paste(sheet: Image.Image, tile: Image.Image, corner: tuple[int, int], side: int) -> None:
-    shown = tile.convert("RGB")
-    shown.thumbnail((side, side))
-    left, top = (corner[axis] + (side - shown.size[axis]) // 2 for axis in range(2))
-    sheet.paste(shown, (left, top))
+    image = tile.convert("RGB")
+    image.thumbnail((side, side))
+    left, top = (corner[axis] + (side - image.size[axis]) // 2 for axis in range(2))
+    sheet.paste(image, (left, top))
 
 
 def _write_caption(sheet: Image.Image, caption: str, corner: tuple[int, int], width: int) -> None:

@@ -1,22 +1,22 @@
-"""Room on the disk, found out before the work and not after."""
+"""Free space on the disk, checked before the work begins."""
 
-import os
 import shutil
 from pathlib import Path
 
 from onebox.errors import OneboxError
+from onebox.files import check_writable
 
-_RESERVE = 64 * 2**20  # bytes left free beside what a run writes
+_RESERVE = 64 * 2**20  # bytes that stay free for small files of a run and other programs; not tuned
 
 
 def check_space(folder: Path, needed: int, *, what: str, repair: str) -> None:
-    """See that a folder can be written, and that so many bytes fit.
+    """Check that a folder can be written and that its disk has enough free space.
 
     Args:
-        folder: Made where it is missing.
-        needed: Bytes.
-        what: What needs them, for the message.
-        repair: What to do about it, besides freeing some.
+        folder: Made if it is missing.
+        needed: Bytes that will be written.
+        what: What needs them, a plural noun for the message.
+        repair: What to do besides freeing space, for the message.
 
     Raises:
         OneboxError: If the folder cannot be written or the disk is too full.
@@ -28,21 +28,3 @@ def check_space(folder: Path, needed: int, *, what: str, repair: str) -> None:
             f"{folder}: {what} need {(needed + _RESERVE) / 2**20:.0f} MiB and "
             f"{free / 2**20:.0f} MiB are free. Free some, or {repair}."
         )
-
-
-def check_writable(folder: Path) -> None:
-    """Make a folder and see that files can be made in it.
-
-    Raises:
-        OneboxError: If not; the message names the folder.
-    """
-    probe = folder / f".{os.getpid()}.probe"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"onebox")
-        probe.unlink()
-    except OSError as error:
-        raise OneboxError(
-            f"{folder}: cannot be written ({error.strerror}). Change its permissions, free the "
-            "disk, or choose another folder."
-        ) from error

@@ -1,15 +1,15 @@
-"""The tree of errors that a user can repair, and the exit code each one ends the program with.
+"""Errors that a user can repair, their exit codes, and helpers that word their messages.
 
 ::
 
     OneboxError            1  the job failed (a full disk, weights out of reach)
     ├── SettingError       2  a recipe, an option or a combination of them
     ├── DataError          3  label files and data sets
-    │   └── ImageError   3  one image that cannot be read
-    └── ModelError         4  a model file, or an export that does not hold
+    │   └── ImageError     3  one image that cannot be read
+    └── ModelError         4  a model file, or an export that does not match its network
 
 Every message names the place, the rule, the value and the repair. A wrong call of a Python
-function stays ``TypeError`` or ``ValueError``.
+function raises ``TypeError`` or ``ValueError``.
 """
 
 import difflib
@@ -32,13 +32,13 @@ class DataError(OneboxError):
     """A label file or a data set that cannot be used.
 
     Attributes:
-        problems: One sentence for each thing to repair, each with its file and line.
+        problems: What to repair, one sentence each, with file and line.
     """
 
     exit_code = 3
 
     def __init__(self, *problems: str) -> None:
-        """Keep each problem apart; the message lists them all."""
+        """Keep the problems as a tuple; the message lists them, one on a line."""
         self.problems = problems
         super().__init__("\n".join(problems))
 
@@ -48,7 +48,7 @@ class ImageError(DataError):
 
 
 class ModelError(OneboxError):
-    """A file that is no onebox model, or an export that does not match its network."""
+    """A file that is not a onebox model, or an export that does not match its network."""
 
     exit_code = 4
 
@@ -68,7 +68,7 @@ def suggest(word: str, options: Iterable[str]) -> str:
 
 
 def shorten(items: Sequence[str], most: int = 8) -> str:
-    """Join words for a message, with the number of those left out.
+    """Join words for a message; a long list is cut, and the rest is counted.
 
     Examples:
         >>> shorten(["a", "b", "c"], most=2)
@@ -77,3 +77,23 @@ def shorten(items: Sequence[str], most: int = 8) -> str:
     shown = ", ".join(items[:most])
     left_out = len(items) - most
     return f"{shown} and {left_out} more" if left_out > 0 else shown
+
+
+def format_count(count: int, one: str, many: str) -> str:
+    """Write a number with its noun.
+
+    Examples:
+        >>> format_count(1, "box", "boxes"), format_count(2, "box", "boxes")
+        ('1 box', '2 boxes')
+    """
+    return f"{count} {one if count == 1 else many}"
+
+
+def format_box(box: Iterable[float]) -> str:
+    """Write a box as a user does, for messages and repairs.
+
+    Examples:
+        >>> format_box((0.0, 2.5, 10.0, 20.0))
+        '0, 2.5, 10, 20'
+    """
+    return ", ".join(f"{value:.10g}" for value in box)

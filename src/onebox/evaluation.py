@@ -1,13 +1,14 @@
-"""A predictor and a data set → a `Report`: how well the one finds what the other shows.
+"""A model and a labelled data set → a `Report` of how well the model localizes.
 
-Every image is predicted as a caller would have it predicted, one by one and from its file.
-Everything that is wrong with the data is said at once: labels the model does not know before the
-first image is read, images that cannot be read after the last.
+Each image is predicted as a caller would predict it: one at a time and from its file. All problems
+of the data are reported together: unknown labels before the first image is read, unreadable
+images after the last.
 """
 
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -16,26 +17,36 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from onebox.errors import DataError, ImageError, shorten, suggest
-from onebox.images import read_header
-from onebox.metrics import Metrics, Outcome, compare, compute_metrics, known, share_at, spread
+from onebox.image_sizes import size_of
+from onebox.metrics import (
+    Metrics,
+    Outcome,
+    box_spread,
+    compare,
+    compute_metrics,
+    fraction_at_least,
+    known,
+)
 from onebox.structures import SPLITS, Box, Dataset, KeypointSet, Prediction, Sample
 
 SCHEMA_VERSION = 1
-"""Counts changes of `Report.as_json` that a reader of it would notice."""
+"""Version of `Report.as_json`; it grows when a program that reads the JSON would break."""
 
 _WORST_IN_JSON = 10
-_LEAST_TRUE_SPREAD = 0.05
-_LEAST_SHARE_OF_SPREAD = 0.2
-_LEAST_GAIN = 0.05
+# Limits of `Report.is_collapsed`, see docs/evaluation.md, "The floor". Not tuned, but low: only a
+# model that hardly uses its images is to be reported.
+_MIN_TRUE_SPREAD = 0.05
+_MIN_SPREAD_RATIO = 0.2
+_MIN_GAIN = 0.05
 
 
 @runtime_checkable
 class Predictor(Protocol):
-    """What `evaluate` asks of a model."""
+    """What `evaluate` needs from a model."""
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names that its labels are taken from, in its own order."""
+        """The class names, in the model's order."""
         ...
 
     @property
@@ -45,24 +56,24 @@ class Predictor(Protocol):
 
     @property
     def keypoints(self) -> KeypointSet | None:
-        """What its predictions' keypoints are called, or None if it finds no keypoints."""
+        """The keypoints of its predictions, or None if it predicts none."""
         ...
 
     def predict(self, source: Path | ndarray, /) -> Prediction:
-        """Answer for one image: a file, or uint8 pixels of shape (height, width, 3)."""
+        """Predict one image: a file, or uint8 pixels of shape (height, width, 3)."""
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Report:
-    """How a model did on a data set.
+    """How well a model localizes the subjects of a data set.
 
     Attributes:
-        overall: Metrics of all images.
-        per_class: Metrics of the images of each true label that occurs, in the model's order.
-        outcomes: One for each image, in the order of the data set.
-        classes: The model's names.
-        confusion: Images counted by true class (rows) and predicted class (columns).
+        overall: Metrics over all images.
+        per_class: Metrics over the images of each true class that occurs, in the model's order.
+        outcomes: One outcome for each image, in the order of the data set.
+        classes: The model's class names.
+        confusion: Number of images by true class (rows) and predicted class (columns).
         keypoints: The model's keypoints, or None.
     """
 
@@ -75,57 +86,57 @@ class Report:
 
     @property
     def is_collapsed(self) -> bool:
-        """Whether the model answers hardly better than with one box for all images.
+        """Whether the model is hardly better than one that predicts the same box for all images.
 
-        Said where the true boxes differ from each other (a `spread` in [0, 1] of their images
-        above 0.05) and either the predicted boxes spread less than a fifth as much, or the model
-        gains less than 5 % of what lies between the mean training box and a perfect overlap.
+        True if the true boxes differ from each other (their `box_spread` in [0, 1] of their images
+        exceeds 0.05) and either the spread of the predicted boxes is less than a fifth of theirs,
+        or ``mean_iou`` covers less than 5 % of the way from ``mean_box_iou`` to 1.
         """
-        located = [outcome for outcome in self.outcomes if outcome.sample.box is not None]
-        true_spread = _spread(located, [one.sample.box for one in located])
-        if true_spread <= _LEAST_TRUE_SPREAD:
+        with_box = [outcome for outcome in self.outcomes if outcome.sample.box is not None]
+        true_spread = _normalized_spread(with_box, [one.sample.box for one in with_box])
+        if true_spread <= _MIN_TRUE_SPREAD:
             return False
-        predicted_spread = _spread(located, [one.prediction.box for one in located])
-        is_one_box = predicted_spread < _LEAST_SHARE_OF_SPREAD * true_spread
+        spread = _normalized_spread(with_box, [one.prediction.box for one in with_box])
+        is_one_box = spread < _MIN_SPREAD_RATIO * true_spread
         return is_one_box or not _gains_on_mean_box(self.overall)
 
     def iou_curve(self, thresholds: Iterable[float]) -> tuple[float | None, ...]:
-        """The share of boxes that reach each overlap; None where no image has a box."""
+        """Fraction of boxes that reach each IoU threshold; None if no image has a box."""
         ious = known(outcome.iou for outcome in self.outcomes)
-        return tuple(share_at(ious, threshold) for threshold in thresholds)
+        return tuple(fraction_at_least(ious, threshold) for threshold in thresholds)
 
     def worst(self, count: int) -> tuple[Outcome, ...]:
-        """The images of least overlap, the least first; those without a box are left out."""
+        """The images with the lowest IoU, lowest first; images without a box are left out."""
         return self.ranked()[:count]
 
     def best(self, count: int) -> tuple[Outcome, ...]:
-        """The images of most overlap, the most first; those without a box are left out."""
+        """The images with the highest IoU, highest first; images without a box are left out."""
         return self.ranked()[::-1][:count]
 
     def middle(self, count: int) -> tuple[Outcome, ...]:
-        """The images around the median overlap, the least first."""
+        """The images around the median IoU, lowest first; images without a box are left out."""
         ranked = self.ranked()
         start = max(0, (len(ranked) - count) // 2)
         return ranked[start : start + count]
 
     def ranked(self) -> tuple[Outcome, ...]:
-        """The images that have a box by their overlap, the least first."""
-        pairs = [(one.iou, place) for place, one in enumerate(self.outcomes) if one.iou is not None]
-        return tuple(self.outcomes[place] for _, place in sorted(pairs))
+        """The images with a box, sorted by IoU, lowest first; ties keep their order."""
+        pairs = [(one.iou, index) for index, one in enumerate(self.outcomes) if one.iou is not None]
+        return tuple(self.outcomes[index] for _, index in sorted(pairs))
 
     def as_json(self) -> dict[str, object]:
-        """What ``evaluate --json`` prints: numbers, words and None, with no NaN among them."""
+        """The report as ``evaluate --json`` prints it; a number that is not finite is None."""
         return {
             "schema_version": SCHEMA_VERSION,
             **self.overall.as_json(),
             "per_class": {name: part.as_json() for name, part in self.per_class.items()},
-            "worst": [_row(outcome) for outcome in self.worst(_WORST_IN_JSON)],
+            "worst": [_outcome_as_json(outcome) for outcome in self.worst(_WORST_IN_JSON)],
             "is_collapsed": self.is_collapsed,
             **({"per_keypoint": self.per_keypoint()} if self.overall.keypoint_pck else {}),
         }
 
     def per_keypoint(self) -> dict[str, dict[str, float | None]]:
-        """PCK@0.2 and mean error, in torsos, of each keypoint; empty where none was labelled."""
+        """PCK@0.2 and mean error in torso lengths of each keypoint; empty if none is labelled."""
         names = self.keypoints.names if self.keypoints and self.overall.keypoint_pck else ()
         rows = zip(names, self.overall.keypoint_pck, self.overall.keypoint_error, strict=True)
         return {name: {"pck_0.2": pck, "mean_error": error} for name, pck, error in rows}
@@ -134,29 +145,32 @@ class Report:
 def evaluate(
     localizer: Predictor, data: Dataset, *, progress: Callable[[int, int], None] | None = None
 ) -> Report:
-    """Predict every image of a data set and hold the answers against its labels.
+    """Predict every image of a data set and compare the predictions with the ground truth.
 
     Args:
         localizer: The model.
-        data: Images with labels, mostly one split: ``data.part("test")``.
-        progress: Called after each image with those done and all there are.
+        data: Images with labels, usually one split: ``data.part("test")``.
+        progress: Called after each image with the number done and the total.
 
     Returns:
         The report.
 
     Raises:
-        DataError: If there is no image, if a label is none of the model's classes, or if an
-            image cannot be read; the message lists every one of them.
+        DataError: If there is no image, if the keypoints are not the model's, if a label is none
+            of the model's classes, or if an image cannot be read; the message lists all of them.
     """
     _check_labels(data, localizer.classes)
     _check_keypoints(data, localizer.keypoints)
+    compare_one = partial(compare, mean_box=localizer.mean_box, keypoints=localizer.keypoints)
     outcomes: list[Outcome] = []
     problems: list[str] = []
     for done, sample in enumerate(data, start=1):
         try:
-            outcomes.append(_outcome(localizer, sample))
+            prediction, size_wh = _predict(localizer.predict, sample)
         except ImageError as error:
-            problems += [_at_origin(sample, problem) for problem in error.problems]
+            problems += [_with_origin(sample, problem) for problem in error.problems]
+        else:
+            outcomes.append(compare_one(sample, prediction, size_wh=size_wh))
         if progress is not None:
             progress(done, len(data))
     if problems:
@@ -168,13 +182,13 @@ def summarize(
     outcomes: Sequence[Outcome], classes: tuple[str, ...], *, keypoints: KeypointSet | None = None
 ) -> Report:
     """Make the report of outcomes whose labels are all among ``classes``."""
-    number = {name: index for index, name in enumerate(classes)}
+    index_of = {name: index for index, name in enumerate(classes)}
     confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
     of_class: dict[str, list[Outcome]] = {name: [] for name in classes}
     for outcome in outcomes:
         if outcome.sample.label is not None:
             of_class[outcome.sample.label].append(outcome)
-            confusion[number[outcome.sample.label], number[outcome.prediction.label]] += 1
+            confusion[index_of[outcome.sample.label], index_of[outcome.prediction.label]] += 1
     return Report(
         overall=compute_metrics(outcomes),
         per_class={name: compute_metrics(part) for name, part in of_class.items() if part},
@@ -186,7 +200,7 @@ def summarize(
 
 
 def _check_labels(data: Dataset, classes: tuple[str, ...]) -> None:
-    """Refuse what cannot be evaluated, before any image is read.
+    """Check the labels before any image is read.
 
     Raises:
         DataError: If there is no image, or if a label is none of the model's classes.
@@ -194,29 +208,26 @@ def _check_labels(data: Dataset, classes: tuple[str, ...]) -> None:
     if not len(data):
         raise DataError(
             f"{data.name or 'data set'}: there is no image to evaluate. Choose a split that has "
-            f"images ({', '.join(SPLITS)}), or put some into this one."
+            f"images ({', '.join(SPLITS)}), or add some to this one."
         )
-    usable = {None, *classes}
-    unknown = [sample for sample in data if sample.label not in usable]
+    allowed = {None, *classes}
+    unknown = [sample for sample in data if sample.label not in allowed]
     if unknown:
         raise DataError(*(_unknown_label(sample, classes) for sample in unknown))
 
 
 def _check_keypoints(data: Dataset, keypoints: KeypointSet | None) -> None:
-    """Refuse keypoints of another order, which would be held against each other by mistake.
+    """Check that a keypoint has the same index in the model as in the data.
 
     Raises:
-        DataError: If both have keypoints, and not the same.
+        DataError: If both have keypoints and their names differ.
     """
-    if (
-        keypoints is not None
-        and data.keypoints is not None
-        and keypoints.names != data.keypoints.names
-    ):
-        raise DataError(
-            f"{data.name or 'data set'}: its keypoints are {', '.join(data.keypoints.names)}, and the "
-            f"model's are {', '.join(keypoints.names)}. Order and name them alike."
-        )
+    if keypoints is None or data.keypoints is None or keypoints.names == data.keypoints.names:
+        return
+    raise DataError(
+        f"{data.name or 'data set'}: its keypoints are {', '.join(data.keypoints.names)}, and "
+        f"the model's are {', '.join(keypoints.names)}. Use the same names in the same order."
+    )
 
 
 def _unknown_label(sample: Sample, classes: tuple[str, ...]) -> str:
@@ -227,44 +238,37 @@ def _unknown_label(sample: Sample, classes: tuple[str, ...]) -> str:
     )
 
 
-def _at_origin(sample: Sample, problem: str) -> str:
+def _with_origin(sample: Sample, problem: str) -> str:
     return f"{sample.origin}: {problem}" if sample.origin else problem
 
 
-def _outcome(localizer: Predictor, sample: Sample) -> Outcome:
+def _predict(
+    predict: Callable[[Path | ndarray], Prediction], sample: Sample
+) -> tuple[Prediction, tuple[int, int]]:
+    """The prediction for a sample, and the width and height of its upright image."""
     if isinstance(sample.image, Path):
-        size_wh = sample.size_wh or read_header(sample.image).size_wh
-        prediction = localizer.predict(sample.image)
-    else:
-        # Drawn once, so that what is measured is what was predicted.
-        pixels = np.asarray(sample.image)
-        size_wh = (int(pixels.shape[1]), int(pixels.shape[0]))
-        prediction = localizer.predict(pixels)
-    return compare(
-        sample,
-        prediction,
-        size_wh=size_wh,
-        mean_box=localizer.mean_box,
-        keypoints=localizer.keypoints,
-    )
+        return predict(sample.image), size_of(sample)
+    # Rendered only once: a second rendering might give another size.
+    pixels = np.asarray(sample.image)
+    return predict(pixels), (int(pixels.shape[1]), int(pixels.shape[0]))
 
 
-def _spread(outcomes: Sequence[Outcome], boxes: Sequence[Box | None]) -> float:
-    """Spread of one box an image, each in [0, 1] of its image; 0 where there is none."""
+def _normalized_spread(outcomes: Sequence[Outcome], boxes: Sequence[Box | None]) -> float:
+    """Spread of one box for each image, each in [0, 1] of its image; 0 without boxes."""
     if not boxes:
         return 0.0
     sizes = np.array([one.size_wh * 2 for one in outcomes], dtype=np.float64)
-    return spread(np.array(boxes, dtype=np.float64) / sizes)
+    return box_spread(np.array(boxes, dtype=np.float64) / sizes)
 
 
 def _gains_on_mean_box(overall: Metrics) -> bool:
     if overall.mean_iou is None or overall.mean_box_iou is None:
         return True
-    room = 1 - overall.mean_box_iou
-    return overall.mean_iou - overall.mean_box_iou >= _LEAST_GAIN * room
+    possible_gain = 1 - overall.mean_box_iou
+    return overall.mean_iou - overall.mean_box_iou >= _MIN_GAIN * possible_gain
 
 
-def _row(outcome: Outcome) -> dict[str, object]:
+def _outcome_as_json(outcome: Outcome) -> dict[str, object]:
     sample, prediction = outcome.sample, outcome.prediction
     return {
         "image": sample.name,

@@ -1,43 +1,123 @@
-"""Files written whole or not at all: beside their place, then renamed."""
+"""Files and folders that appear whole or not at all: written under another name, then renamed."""
 
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from onebox.errors import OneboxError
 
 
 def is_empty(path: Path) -> bool:
-    """Whether a file has no byte; what cannot be asked for its size is not called empty."""
+    """Whether a file has 0 bytes; False if its size cannot be read."""
     try:
         return path.stat().st_size == 0
-    except (OSError, ValueError):  # of a name that no file can have
+    except (OSError, ValueError):  # ValueError: a name that no file can have
         return False
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file beside its place, then rename; a device or a pipe is written to as it stands.
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file as a whole; a device or a pipe is written to directly.
 
     Raises:
         OneboxError: If it cannot be written.
     """
+    with _write_errors_named(path):
+        is_special = path.exists() and not path.is_file()
+        if is_special:
+            path.write_bytes(content)
+    if not is_special:
+        with replacing(path) as temporary:
+            temporary.write_bytes(content)
+
+
+@contextmanager
+def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``, and rename it to ``path`` if the body succeeds.
+
+    The body writes a file or a folder there. If it fails, what it wrote is removed and an earlier
+    file stays as it was. A symbolic link is followed, not replaced.
+
+    Args:
+        path: A file that may exist, or a folder that does not.
+        sync: Whether a file is flushed to the disk before it is renamed, so that it survives a
+            power failure. Pass False for a large file that can be made again.
+
+    Yields:
+        The path to write to.
+
+    Raises:
+        OneboxError: If the system refuses to write; the message names ``path`` and the reason.
+    """
+    with temporary_beside(path) as temporary:
+        yield temporary
+        if sync and temporary.is_file():
+            _flush_to_disk(temporary)
+        temporary.replace(path.resolve())
+
+
+@contextmanager
+def temporary_beside(path: Path) -> Iterator[Path]:
+    """Yield a free path in the folder of ``path``, and remove what is there at the end.
+
+    Yields:
+        The temporary path, ``.NAME.PID.part``. The body makes a file or a folder there.
+
+    Raises:
+        OneboxError: If the system refuses to write; the message names ``path`` and the reason.
+    """
+    with _write_errors_named(path), _temporary(path) as temporary:
+        yield temporary
+
+
+def check_writable(folder: Path) -> None:
+    """Make a folder and check that files can be written in it.
+
+    Raises:
+        OneboxError: If not; the message names the folder and the reason.
+    """
+    with _write_errors_named(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with _temporary(folder / "probe") as probe:
+            probe.write_bytes(b"onebox")
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
     target = path.resolve()
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    _remove(temporary)  # left by a killed process that had the same id
     try:
-        if target.exists() and not target.is_file():
-            target.write_bytes(content)
-        else:
-            _write_beside(target, content)
+        yield temporary
+    finally:
+        with suppress(OSError):  # an error of the body says more
+            _remove(temporary)
+
+
+@contextmanager
+def _write_errors_named(path: Path) -> Iterator[None]:
+    """Raise an `OSError` of the body as an error that names ``path``, the reason and the repair.
+
+    Raises:
+        OneboxError: If the body raises `OSError`.
+    """
+    try:
+        yield
     except OSError as error:
         raise OneboxError(
-            f"{path}: cannot be written ({error.strerror}). Make room, or choose another place."
+            f"{path}: cannot be written ({error.strerror or error}). Free space on the disk, "
+            "change the permissions, or choose another folder."
         ) from error
 
 
-def _write_beside(target: Path, content: bytes) -> None:
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        beside.write_bytes(content)
-        beside.replace(target)
-    except OSError:
-        if beside.is_file():
-            beside.unlink()
-        raise
+def _flush_to_disk(file: Path) -> None:
+    with file.open("rb+") as opened:  # Windows flushes only what is open for writing
+        os.fsync(opened.fileno())
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Letters for what is drawn on images, and text that fits the room there is."""
+"""The font for text on images, and text cut to a width."""
 
 from functools import cache
 
@@ -11,20 +11,20 @@ _ELLIPSIS = "..."
 
 @cache
 def font(size_px: int) -> Font:
-    """The letters that Pillow brings, of one size."""
+    """Pillow's own font in one size."""
     return ImageFont.load_default(size_px)
 
 
-def height(letters: Font) -> int:
-    """Pixels from the top of a line of text to the foot of its longest letter."""
-    return int(letters.getbbox("Ăgjpqy|")[3])
+def height(font: Font) -> int:
+    """Pixels from the top of a line of text to the bottom of its lowest letter."""
+    return int(font.getbbox("Ăgjpqy|")[3])
 
 
-def cut(text: str, letters: Font, width: int) -> str:
-    """As much of a text as a width has room for; empty where not even one letter fits."""
-    if letters.getlength(text) <= width:
+def cut(text: str, font: Font, width: int) -> str:
+    """The longest beginning of a text that fits a width in pixels; empty if no letter fits."""
+    if font.getlength(text) <= width:
         return text
-    for kept in range(len(text) - 1, 0, -1):
-        if letters.getlength(text[:kept] + _ELLIPSIS) <= width:
-            return text[:kept] + _ELLIPSIS
+    for length in range(len(text) - 1, 0, -1):
+        if font.getlength(text[:length] + _ELLIPSIS) <= width:
+            return text[:length] + _ELLIPSIS
     return ""

@@ -1,9 +1,9 @@
 """Any source of an image → upright RGB pixels.
 
-Every image comes through this door: a path, encoded bytes, a Pillow image or a NumPy array,
-of any mode, turned as its EXIF orientation asks, grey made RGB, transparency laid over white, the
-first frame of an animation. A JPEG shrinks while it decodes (DCT scaling) when the caller needs
-few pixels.
+Every image is loaded here: a path, encoded bytes, a Pillow image or a NumPy array, of any mode. The
+EXIF orientation is applied, grey becomes RGB, transparency is composited over white, and only the
+first frame of an animation is read. A JPEG is shrunk while it decodes (DCT scaling) if the caller
+needs few pixels.
 """
 
 import io
@@ -27,10 +27,10 @@ from onebox.files import is_empty
 from onebox.structures import Rendered
 
 MAX_PIXELS = 178_956_970
-"""The largest image that is decoded; a larger one is taken for a decompression bomb."""
+"""Pixels of the largest image that is decoded: twice Pillow's warning limit, as in Pillow."""
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-"""What is taken for an image when a folder is searched."""
+"""The suffixes of the image files that a search of a folder finds."""
 
 Source = str | os.PathLike[str] | bytes | Image.Image | Rendered | ndarray
 Pixels = UInt8[ndarray, "height width 3"]
@@ -38,17 +38,17 @@ Decoded = Image.Image | Pixels
 
 _REASONS: dict[type[Exception], str] = {
     FileNotFoundError: "there is no such file. Correct the path.",
-    NotADirectoryError: "there is no such file: it is looked for below a file. Correct the path.",
+    NotADirectoryError: "there is no such file: its folder is a file. Correct the path.",
     IsADirectoryError: "is a folder, not an image. Name the images in it.",
-    PermissionError: "may not be read. Change its permissions.",
-    MemoryError: "takes more memory to decode than there is. Shrink it or remove it.",
+    PermissionError: "cannot be read: permission denied. Change its permissions.",
+    MemoryError: "needs more memory to decode than there is. Shrink it or remove it.",
     Image.DecompressionBombError: (
-        f"has more than the {MAX_PIXELS} pixels that are decoded. Shrink it, or remove it if it "
-        "is not what it claims to be."
+        f"has more than the limit of {MAX_PIXELS} pixels. Shrink it, or remove it if it is not "
+        "what it claims to be."
     ),
 }
 
-_REFUSALS = (
+_DECODING_ERRORS = (
     *(OSError, SyntaxError, ValueError, EOFError, MemoryError),
     Image.DecompressionBombError,
 )
@@ -56,10 +56,12 @@ _REFUSALS = (
 _ENCODED = (str, os.PathLike, bytes, Image.Image)
 
 _ORIENTATION = 0x0112
-_WORTH_SHRINKING = 4  # times the pixels needed; a smaller array costs more to shrink than to keep
-_FILTERS = threading.Lock()
-_FIRST_ON_ITS_SIDE = 5
-_TURNS = {
+# An array this many times as large as needed is shrunk. A copy of a smaller one costs more than the
+# network's resizing saves; the number itself is not tuned.
+_MIN_ARRAY_FACTOR = 4
+_WARNING_FILTERS = threading.Lock()
+_FIRST_TRANSPOSED = 5  # of the EXIF orientations; from here on, rows are stored as columns
+_TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -74,13 +76,13 @@ _EIGHT_BIT, _SIXTEEN_BIT = 2**8 - 1, 2**16 - 1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedImage:
-    """Upright RGB pixels, and the size of the image that they show.
+    """Upright RGB pixels, and the size of the whole image.
 
     Attributes:
-        pixels: May be fewer than the image has, where it was shrunk while decoding.
+        pixels: The pixels; fewer than the image has if it was shrunk while decoding.
         size_wh: Width and height of the whole upright image.
-        scale_xy: Columns and rows of the whole image that one pixel here stands for; a last
-            pixel may stand for fewer, so sizes alone do not tell.
+        scale_xy: Columns and rows of the whole image that one pixel covers. The last column and row
+            may cover fewer, so the two sizes do not determine it.
     """
 
     pixels: Pixels
@@ -90,10 +92,10 @@ class LoadedImage:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What an image file says of itself before its pixels are decoded.
+    """The size and orientation of an image file, read without decoding its pixels.
 
     Attributes:
-        stored_wh: Width and height as stored.
+        stored_wh: Width and height as stored in the file.
         orientation: The EXIF orientation, 1 (upright) to 8.
     """
 
@@ -103,22 +105,22 @@ class Header:
     @property
     def size_wh(self) -> tuple[int, int]:
         """Width and height of the upright image."""
-        return self.stored_wh if self.is_upright else self.stored_wh[::-1]
+        return self.stored_wh[::-1] if self.is_transposed else self.stored_wh
 
     @property
-    def is_upright(self) -> bool:
-        """Whether rows are stored as rows: turning upright swaps no sides."""
-        return self.orientation < _FIRST_ON_ITS_SIDE
+    def is_transposed(self) -> bool:
+        """Whether the upright image has the stored width as its height."""
+        return self.orientation >= _FIRST_TRANSPOSED
 
 
 def read_header(path: str | os.PathLike[str]) -> Header:
     """Read an image's size and orientation without decoding it.
 
     Raises:
-        ImageError: If the file is missing, empty, no image or too large.
+        ImageError: If the file is missing, empty, not an image or too large.
     """
-    with _opened(path) as image:
-        return _header(image)
+    with _open_image(path) as image:
+        return _read_header(image)
 
 
 def load(source: Source, *, at_least: int | None = None) -> LoadedImage:
@@ -127,42 +129,42 @@ def load(source: Source, *, at_least: int | None = None) -> LoadedImage:
     Args:
         source: A path, encoded bytes, a Pillow image, or an array of uint8 with shape
             (height, width), (height, width, 3) or (height, width, 4).
-        at_least: Pixels that the caller needs on each side; a larger image may come back
-            shrunk to between one and two times this (an array only where it is several times as
-            large, since copying costs more than it saves). None for every pixel.
+        at_least: Width and height that the caller needs, in pixels. A larger image is shrunk to
+            between one and two times this (an array only if it is several times as large, since
+            a copy costs more than it saves). None for all pixels.
 
     Returns:
-        The pixels and the size of the whole upright image.
+        The pixels, the size of the whole upright image and the scale between them.
 
     Raises:
         ImageError: If the source cannot be read as an image; the message names it.
         TypeError: If the source is of another type, or an array that is not uint8.
         ValueError: If an array has another shape.
     """
-    # Arrays first: to ask whether something is path-like takes longer than all else they need.
+    # Arrays first: checking whether an object is path-like takes longer than the rest of the work.
     if isinstance(source, np.ndarray) or not isinstance(source, _ENCODED):
-        return _from_array(np.asarray(source), at_least)
-    with _opened(source) as image:
-        header = _header(image)
+        return _load_array(np.asarray(source), at_least)
+    with _open_image(source) as image:
+        header = _read_header(image)
         if isinstance(image, JpegImageFile) and image is not source:
-            stored, shrink = _from_jpeg(image, header, at_least)
+            stored, shrink = _decode_jpeg(image, header, at_least)
         else:
-            stored, shrink = _to_rgb(image), 1
-        # Turned before blocks are averaged: the block that is cut short stays the last.
-        upright = _turned(stored, 1 if _turns_itself(image) else header.orientation)
-        reduced, (across, down) = _reduced(upright, at_least)
+            stored, shrink = _convert_to_rgb(image), 1
+        # Before blocks are averaged, so that an incomplete block is the last, not the first.
+        upright = _apply_orientation(stored, 1 if _is_applied(image) else header.orientation)
+        reduced, (across, down) = _average_blocks(upright, at_least)
         pixels = np.asarray(reduced)
     return LoadedImage(pixels, header.size_wh, (shrink * across, shrink * down))
 
 
 def find_images(folder: Path) -> list[Path]:
-    """List the image files below a folder, sorted, by their suffix."""
+    """List the image files in a folder and below, by suffix, sorted by path."""
     return sorted(
         path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()
     )
 
 
-def _from_array(array: ndarray, at_least: int | None) -> LoadedImage:
+def _load_array(array: ndarray, at_least: int | None) -> LoadedImage:
     if array.dtype != np.uint8:
         raise TypeError(f"an image's array must be uint8, got {array.dtype}; scale it to 0..255.")
     if array.ndim == 2:  # noqa: PLR2004
@@ -173,35 +175,36 @@ def _from_array(array: ndarray, at_least: int | None) -> LoadedImage:
             f"(height, width, 4), got {array.shape}."
         )
     height, width = array.shape[:2]
-    is_large = at_least is not None and min(height, width) >= _WORTH_SHRINKING * at_least
+    is_large = at_least is not None and min(height, width) >= _MIN_ARRAY_FACTOR * at_least
     if array.shape[2] == _RGBA or is_large:
-        image, factors = _reduced(_to_rgb(Image.fromarray(array)), at_least)
+        image, factors = _average_blocks(_convert_to_rgb(Image.fromarray(array)), at_least)
         return LoadedImage(np.asarray(image), (width, height), factors)
     return LoadedImage(np.ascontiguousarray(array), (width, height))
 
 
 @contextmanager
-def _opened(source: str | os.PathLike[str] | bytes | Image.Image) -> Iterator[Image.Image]:
-    """Open an image; everything that Pillow says against it becomes one kind of error.
+def _open_image(source: str | os.PathLike[str] | bytes | Image.Image) -> Iterator[Image.Image]:
+    """Open an image, and raise any error of Pillow in the body as one that names the source.
 
     Raises:
-        ImageError: If Pillow has anything against the source.
+        ImageError: If Pillow cannot read the source.
     """
     try:
         if isinstance(source, Image.Image):
             yield source
             return
-        with _open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+        file = io.BytesIO(source) if isinstance(source, bytes) else source
+        with _open_without_warning(file) as image:
             _check_size(image)
             yield image
-    except _REFUSALS as error:
-        raise ImageError(f"{_name(source)}: {_reason(source, error)}") from error
+    except _DECODING_ERRORS as error:
+        raise ImageError(f"{_name(source)}: {_explain(source, error)}") from error
 
 
-def _open(source: str | os.PathLike[str] | io.BytesIO) -> Image.Image:
-    """Read a header; our own limit speaks of large images, as an error that names the file."""
-    # The filters of warnings belong to the process, and images are read in threads.
-    with _FILTERS, warnings.catch_warnings():
+def _open_without_warning(source: str | os.PathLike[str] | io.BytesIO) -> Image.Image:
+    """Open an image without Pillow's warning of a large one: `_check_size` has its own limit."""
+    # Warning filters belong to the whole process, and images are read in several threads.
+    with _WARNING_FILTERS, warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         return Image.open(source)
 
@@ -220,69 +223,69 @@ def _check_size(image: Image.Image) -> None:
         raise Image.DecompressionBombError(f"it has {width} x {height} pixels")
 
 
-def _reason(source: str | os.PathLike[str] | bytes | Image.Image, error: Exception) -> str:
+def _explain(source: str | os.PathLike[str] | bytes | Image.Image, error: Exception) -> str:
     for kind, sentence in _REASONS.items():
         if isinstance(error, kind):
             return sentence
     if source == b"" if isinstance(source, bytes | Image.Image) else is_empty(Path(source)):
         return "is empty (0 bytes). Replace or remove it."
     if isinstance(error, UnidentifiedImageError):
-        return "is not an image in a format that can be read. Save it as JPEG or PNG."
+        return "is not an image in a supported format. Save it as JPEG or PNG."
     return f"cannot be decoded ({error}). Replace or remove it."
 
 
-def _header(image: Image.Image) -> Header:
-    header = Header(image.size, _orientation(image))
-    return replace(header, stored_wh=header.size_wh) if _turns_itself(image) else header
+def _read_header(image: Image.Image) -> Header:
+    header = Header(image.size, _read_orientation(image))
+    return replace(header, stored_wh=header.size_wh) if _is_applied(image) else header
 
 
-def _turns_itself(image: Image.Image) -> bool:
-    """Whether Pillow gives the upright size from the start and turns the pixels in loading."""
+def _is_applied(image: Image.Image) -> bool:
+    """Whether Pillow applies the orientation: to the size at once, to the pixels on loading."""
     return image.format == "TIFF"
 
 
-def _orientation(image: Image.Image) -> int:
-    # Not the method of its own class: a PNG's would decode the pixels to look behind them.
+def _read_orientation(image: Image.Image) -> int:
+    # Not image.getexif(): that of a PNG decodes the pixels to find an EXIF chunk behind them.
     value = Image.Image.getexif(image).get(_ORIENTATION, 1)
     return value if isinstance(value, int) and 1 <= value <= 8 else 1  # noqa: PLR2004
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Pixels of any mode as RGB: 16 bits keep their share of white, transparency lies over white.
+def _convert_to_rgb(image: Image.Image) -> Image.Image:
+    """Convert any mode to RGB: 16 bits are scaled to 8, transparency is composited over white.
 
     Raises:
-        ValueError: If the values are neither 8 nor 16 bits.
+        ValueError: If the values need more than 16 bits.
     """
     if image.mode == "RGB" and not image.has_transparency_data:
         return image
     if image.mode == "F":
-        raise ValueError("its pixels are 32-bit fractions; save it with 8 or 16 bits")
+        raise ValueError("its pixels are 32-bit floats; save it with 8 or 16 bits")
     if image.mode.startswith("I"):
-        return _from_sixteen_bit(np.asarray(image)).convert("RGB")
+        return _convert_16_bit(np.asarray(image)).convert("RGB")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
     return image.convert("RGB")
 
 
-def _from_sixteen_bit(values: ndarray) -> Image.Image:
+def _convert_16_bit(values: ndarray) -> Image.Image:
     low, high = int(values.min()), int(values.max())
     if low < 0 or high > _SIXTEEN_BIT:
         raise ValueError(f"its pixels lie in {low}..{high}; save it with 8 or 16 bits")
     return Image.fromarray(np.rint(values * (_EIGHT_BIT / _SIXTEEN_BIT)).astype(np.uint8))
 
 
-def _from_jpeg(image: JpegImageFile, header: Header, at_least: int | None) -> tuple[Decoded, int]:
-    """Pixels as stored, in RGB, and by how much the decoder shrank them."""
+def _decode_jpeg(image: JpegImageFile, header: Header, at_least: int | None) -> tuple[Decoded, int]:
+    """Pixels as stored, in RGB, and the factor by which the decoder shrank them."""
     shrink = 1
     if at_least is not None:
         shrink = jpegs.shrink_for(header.stored_wh, at_least, header.orientation)
     decoded = jpegs.decode(image, shrink)
-    return _to_rgb(decoded) if isinstance(decoded, Image.Image) else decoded, shrink
+    return _convert_to_rgb(decoded) if isinstance(decoded, Image.Image) else decoded, shrink
 
 
-def _reduced(decoded: Decoded, at_least: int | None) -> tuple[Decoded, tuple[float, float]]:
-    """Average whole blocks of pixels while both sides stay at or above ``at_least``."""
+def _average_blocks(decoded: Decoded, at_least: int | None) -> tuple[Decoded, tuple[float, float]]:
+    """Average blocks of pixels, as large as width and height of ``at_least`` allow."""
     width, height = _size_wh(decoded)
     if at_least is None or max(width, height) < 2 * at_least:
         return decoded, (1.0, 1.0)
@@ -290,9 +293,9 @@ def _reduced(decoded: Decoded, at_least: int | None) -> tuple[Decoded, tuple[flo
     return _as_image(decoded).reduce(factors), (float(factors[0]), float(factors[1]))
 
 
-def _turned(decoded: Decoded, orientation: int) -> Decoded:
-    turn = _TURNS.get(orientation)
-    return decoded if turn is None else _as_image(decoded).transpose(turn)
+def _apply_orientation(decoded: Decoded, orientation: int) -> Decoded:
+    transpose = _TRANSPOSES.get(orientation)
+    return decoded if transpose is None else _as_image(decoded).transpose(transpose)
 
 
 def _size_wh(decoded: Decoded) -> tuple[int, int]:

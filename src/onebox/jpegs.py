@@ -1,10 +1,9 @@
 """JPEG → pixels as stored, shrunk by 2, 4 or 8 while they decode (DCT scaling).
 
-Two decoders stand behind one door. simplejpeg comes first: its array is handed on without a
-copy, and other threads run meanwhile. Pillow takes what is left: any JPEG where simplejpeg is
-not installed, CMYK, and whatever simplejpeg has something against, so that Pillow alone says
-what is wrong with a damaged file. Both are libjpeg-turbo with the same settings and give the
-same pixels.
+There are two decoders. simplejpeg is tried first: its array needs no copy, and it releases the GIL.
+Pillow decodes the rest: any JPEG if simplejpeg is not installed, CMYK, and files that simplejpeg
+refuses, so that all errors of damaged files are Pillow's. Both are libjpeg-turbo with the same
+settings and give the same pixels.
 """
 
 import functools
@@ -18,11 +17,11 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 _SHRINKS = (8, 4, 2)
-_BLOCK = 8
-_COLOURS = frozenset({"RGB", "L"})
-_NEITHER_SIDE = (False, False)
+_BLOCK = 8  # pixels, width and height of the DCT blocks
+_SIMPLEJPEG_MODES = frozenset({"RGB", "L"})
+_NEITHER = (False, False)
 
-# Orientation → whether turning upright reverses the order of the stored columns, of the rows.
+# EXIF orientation → whether applying it reverses the order of the stored columns, of the rows.
 _REVERSED = {
     2: (True, False),
     3: (True, True),
@@ -34,34 +33,34 @@ _REVERSED = {
 
 
 def shrink_for(size_wh: tuple[int, int], at_least: int, orientation: int) -> int:
-    """By how much the decoder may shrink an image: 1, 2, 4 or 8.
+    """Largest factor by which the decoder may shrink an image: 1, 2, 4 or 8.
 
     Args:
         size_wh: Width and height as stored, in pixels.
-        at_least: Pixels that both sides must keep.
-        orientation: The EXIF orientation, 1 to 8. On a side that it reverses the shrinking must
-            leave no rest: a last block that is cut short would come first, and shift the others.
+        at_least: Width and height that must remain, in pixels.
+        orientation: The EXIF orientation, 1 to 8. The factor must divide a width or height that it
+            reverses: an incomplete last block would become the first and shift the others.
     """
-    most = min(size_wh) // at_least
-    sides = zip(size_wh, _REVERSED.get(orientation, _NEITHER_SIDE), strict=True)
-    whole = math.gcd(*(side for side, is_reversed in sides if is_reversed))
-    return next((shrink for shrink in _SHRINKS if shrink <= most and whole % shrink == 0), 1)
+    largest = min(size_wh) // at_least
+    lengths = zip(size_wh, _REVERSED.get(orientation, _NEITHER), strict=True)
+    divisible = math.gcd(*(length for length, is_reversed in lengths if is_reversed))
+    return next((one for one in _SHRINKS if one <= largest and divisible % one == 0), 1)
 
 
 def decode(image: JpegImageFile, shrink: int) -> UInt8[ndarray, "height width 3"] | Image.Image:
-    """Decode a JPEG of which Pillow has read the header, and nothing yet decoded.
+    """Decode a JPEG that Pillow has opened but not decoded.
 
     Args:
-        image: As `PIL.Image.open` gives it. It is shrunk and decoded in place where Pillow
-            decodes.
-        shrink: 1, 2, 4 or 8; a last column or row may stand for fewer pixels than this.
+        image: The image as `PIL.Image.open` returns it. If Pillow decodes it, it is shrunk in
+            place.
+        shrink: 1, 2, 4 or 8; the last column and row may cover fewer pixels than this.
 
     Returns:
-        RGB where simplejpeg decoded it; else the image itself, of any mode, which Pillow
-        decodes when its pixels are first asked for.
+        RGB pixels if simplejpeg decoded it; otherwise the image itself, of any mode, which Pillow
+        decodes on first access to its pixels.
     """
     width, height = image.size
-    pixels = _by_simplejpeg(image, shrink)
+    pixels = _decode_by_simplejpeg(image, shrink)
     if pixels is not None:
         return pixels
     if shrink > 1:
@@ -69,16 +68,16 @@ def decode(image: JpegImageFile, shrink: int) -> UInt8[ndarray, "height width 3"
     return image
 
 
-def _by_simplejpeg(image: JpegImageFile, shrink: int) -> ndarray | None:
-    """RGB pixels, or None where simplejpeg is missing or has anything against the file."""
-    library = _simplejpeg()
-    # A scale is asked for by the size that it gives; below one block two scales may give the same.
-    if library is None or image.mode not in _COLOURS or max(image.size) < _BLOCK:
+def _decode_by_simplejpeg(image: JpegImageFile, shrink: int) -> ndarray | None:
+    """RGB pixels, or None if simplejpeg is missing or refuses the file."""
+    library = _import_simplejpeg()
+    # simplejpeg takes a size, not a factor, and below one block two factors give the same size.
+    if library is None or image.mode not in _SIMPLEJPEG_MODES or max(image.size) < _BLOCK:
         return None
-    width, height = (-(-side // shrink) for side in image.size)
-    data = _encoded(image)
+    width, height = (-(-length // shrink) for length in image.size)
+    data = _read_bytes(image)
     try:
-        if not _is_as_large(image, library.decode_jpeg_header(data)):
+        if not _has_same_size(image, library.decode_jpeg_header(data)):
             return None
         pixels = library.decode_jpeg(
             data, min_height=height, min_width=width, min_factor=float(shrink), strict=True
@@ -88,20 +87,20 @@ def _by_simplejpeg(image: JpegImageFile, shrink: int) -> ndarray | None:
     return pixels if pixels.shape == (height, width, 3) else None
 
 
-def _is_as_large(image: JpegImageFile, header: tuple[int, int, str, str]) -> bool:
-    """Whether both libraries read the same size: the limit on pixels was held to Pillow's."""
+def _has_same_size(image: JpegImageFile, header: tuple[int, int, str, str]) -> bool:
+    """Whether both libraries read the same size; only Pillow's was checked against the limit."""
     return header[1::-1] == image.size
 
 
-def _encoded(image: JpegImageFile) -> bytes:
+def _read_bytes(image: JpegImageFile) -> bytes:
     if image.fp is None:
-        raise ValueError("the file of the image is closed; open it again")
+        raise ValueError("the image's file is closed; open it again")
     image.fp.seek(0)
     return image.fp.read()
 
 
 @functools.cache
-def _simplejpeg() -> ModuleType | None:
+def _import_simplejpeg() -> ModuleType | None:
     try:
         return importlib.import_module("simplejpeg")
     except ImportError:

@@ -10,7 +10,7 @@ from onebox.classic.hog_localizer import HogLocalizer
 from onebox.errors import ModelError, SettingError
 from onebox.runtime import Localizer
 from onebox.sessions import CPU, Provider
-from onebox.threads import checked
+from onebox.threads import resolve_threads
 
 Model = Localizer | HogLocalizer
 """A network or HOG windows.
@@ -51,4 +51,4 @@ def load(
         return runtime.load(file, threads=threads, providers=chosen)
     if providers is not None:
         raise SettingError(f"{file}: HOG windows have no providers to choose from. Leave them out.")
-    return model_file.load(file).with_threads(checked(threads))
+    return model_file.load(file).with_threads(resolve_threads(threads))

@@ -1,9 +1,8 @@
-"""Counted facts first, metrics after: what one image shows, and what many add up to.
+"""Localization metrics: first a comparison for each image, then metrics over many.
 
-An `Outcome` says how one image went; `metrics` turns any set of outcomes into the field's
-metrics. An image without a box counts as an image and, where the model says how probable the
-subject is, in the metrics of presence. A figure that no image speaks for is None, never 0 and
-never NaN.
+`compare` makes the `Outcome` of one image; `compute_metrics` turns any number of outcomes into
+`Metrics`. An image without a box counts in ``images`` and, if the model predicts presence, in the
+presence metrics. A metric to which no image contributes is None, never 0 and never NaN.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,33 +18,34 @@ from onebox.boxes import paired_iou
 from onebox.structures import Box, KeypointSet, Prediction, Sample
 
 THRESHOLDS = (0.5, 0.75, 0.9)
-"""The overlaps at which `Metrics.iou_at` counts boxes."""
+"""The IoU thresholds of `Metrics.iou_at`."""
 
-NEAR = 0.2
-"""A keypoint is found where it lies within this share of the torso from the truth (PCK@0.2)."""
+PCK_THRESHOLD = 0.2
+"""Largest error, in torso lengths, of a keypoint that counts as found (PCK@0.2)."""
 
 Value = TypeVar("Value")
 
 _TORSO = ("left_hip", "right_shoulder")
 
-_LOCALIZED = 0.5
-_V2_THRESHOLDS = (0.3, 0.5, 0.7)
+_LOCALIZED_IOU = 0.5  # of GT-known localization and top-1 localization
+_V2_THRESHOLDS = (0.3, 0.5, 0.7)  # of MaxBoxAccV2
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One image: what is true, what was predicted, and how far they agree.
+    """One image: its ground truth, its prediction, and how well they agree.
 
     Attributes:
-        sample: The image with its true label and box.
-        prediction: The answer for it.
+        sample: The image with its true label, box and keypoints.
+        prediction: The model's prediction for it.
         size_wh: Width and height of the upright image.
-        iou: Overlap of the predicted box with the true one; None where there is no true box.
-        mean_box_iou: Overlap of the mean training box, stretched to this image, with the true
-            box; None where there is no true box or no mean box.
-        keypoint_errors: Distance of each keypoint from the truth, in lengths of the torso (of the true
-            box's longer side where the keypoints name no torso); None where the keypoint or the torso
-            is not labelled. None where keypoints were not predicted.
+        iou: IoU of predicted and true box; None without a true box.
+        mean_box_iou: IoU of the mean training box, stretched to this image, and the true box;
+            None without a true box or a mean box.
+        keypoint_errors: Distance of each keypoint from the truth, in torso lengths, or in lengths
+            of the true box's longer edge if the keypoints name no torso; None for a keypoint that
+            is not labelled or has no such length. None as a whole if the sample or the prediction
+            has no keypoints.
     """
 
     sample: Sample
@@ -57,41 +57,41 @@ class Outcome:
 
     @property
     def is_label_right(self) -> bool | None:
-        """Whether the predicted label is the true one; None where the image has no label."""
+        """Whether the predicted label is the true one; None if the image has no label."""
         return None if self.sample.label is None else self.prediction.label == self.sample.label
 
     @property
     def is_localized(self) -> bool:
-        """Whether the boxes overlap by at least one half, whatever the label."""
-        return self.iou is not None and self.iou >= _LOCALIZED
+        """Whether the IoU is at least 0.5, whatever the label."""
+        return self.iou is not None and self.iou >= _LOCALIZED_IOU
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """What a set of outcomes adds up to; shares and overlaps lie in [0, 1].
+    """The metrics of a set of images; fractions and IoUs lie in [0, 1].
 
     Attributes:
-        images: Images, with a box or without.
-        images_with_box: Images with a true box, of which every figure on boxes speaks.
-        mean_iou: Mean overlap of predicted and true box.
-        iou_at: For each of `THRESHOLDS`, the share of boxes with at least that overlap.
-        class_accuracy: Share of right labels among the images that have one.
-        top1_loc: Share of boxes with the label right and an overlap of at least 0.5.
-        gt_known_loc: Share of boxes with an overlap of at least 0.5, whatever the label.
-        max_box_acc_v2: Share of boxes with at least an overlap, averaged over 0.3, 0.5 and 0.7.
-            The source also takes the best threshold on a score map and the best of several
-            boxes; a predictor of one box has neither, so there is nothing left to choose.
-        mean_box_iou: What the mean training box, stretched to each image, scores as
-            ``mean_iou``: the floor for a model that looks at its images.
-        pck: Share of labelled keypoints within `NEAR` torsos of the truth; None without keypoints.
+        images: Number of images, with a box or without.
+        images_with_box: Number of images with a true box; all box metrics are over these.
+        mean_iou: Mean IoU of predicted and true box.
+        iou_at: Fraction of boxes that reach each of the IoU `THRESHOLDS`.
+        class_accuracy: Fraction of correct labels among the images with a label.
+        top1_loc: Fraction of boxes with a correct label and an IoU of at least 0.5.
+        gt_known_loc: Fraction of boxes with an IoU of at least 0.5, whatever the label.
+        max_box_acc_v2: Fraction of boxes that reach an IoU, averaged over 0.3, 0.5 and 0.7. The
+            source also picks the best threshold on a score map and the best of several boxes; a
+            model that predicts one box has neither, so nothing is picked here.
+        mean_box_iou: ``mean_iou`` of the mean training box, stretched to each image: the floor
+            for a model that uses its images.
+        pck: Fraction of labelled keypoints with an error of at most `PCK_THRESHOLD`; None without
+            keypoints.
         keypoint_pck: The same for each keypoint.
-        keypoint_error: Mean distance of each keypoint from the truth, in torsos.
-        presence_auroc: Area under the ROC curve of presence: see `auroc`.
-        false_box_rate: Share of the images without the subject of which the model says that it
-            is there.
-        missed_rate: Share of the images with the subject of which the model says that it is not.
+        keypoint_error: Mean error of each keypoint, in torso lengths.
+        presence_auroc: Area under the ROC curve of presence, see `auroc`.
+        false_box_rate: Fraction of the images without the subject in which the model finds one.
+        missed_rate: Fraction of the images with the subject in which the model finds none.
 
-    The last three are None from a model that says nothing of presence.
+    The last three are None for a model that does not predict presence.
 
     References:
         Choe et al., arXiv:2007.04178, section 4.1 (GT-known localization and MaxBoxAccV2);
@@ -122,7 +122,7 @@ class Metrics:
         return {
             "images": self.images,
             "mean_iou": self.mean_iou,
-            "iou_at": {f"{threshold:g}": share for threshold, share in self.iou_at.items()},
+            "iou_at": {f"{threshold:g}": value for threshold, value in self.iou_at.items()},
             "class_accuracy": self.class_accuracy,
             "top1_loc": self.top1_loc,
             "gt_known_loc": self.gt_known_loc,
@@ -141,78 +141,78 @@ def compare(
     mean_box: Box | None,
     keypoints: KeypointSet | None = None,
 ) -> Outcome:
-    """Hold a prediction against what is known of its image.
+    """Compare a prediction with the ground truth of its image.
 
     Args:
         sample: The image; its box in pixels of the upright image.
-        prediction: The answer; its box in the same pixels.
+        prediction: The model's prediction; its box in the same pixels.
         size_wh: Width and height of the upright image.
         mean_box: Mean training box as ``xyxy`` in [0, 1], or None if it is not known.
-        keypoints: What the keypoints of both are called, or None without keypoints.
+        keypoints: The keypoints that both have, or None without keypoints.
 
     Returns:
         The outcome of this image.
     """
     stretched = None if mean_box is None else stretch(mean_box, size_wh)
+    errors = None if keypoints is None else _keypoint_errors(sample, prediction, keypoints)
     return Outcome(
         sample=sample,
         prediction=prediction,
         size_wh=size_wh,
-        iou=_overlap(prediction.box, sample.box),
-        mean_box_iou=_overlap(stretched, sample.box),
-        keypoint_errors=None
-        if keypoints is None
-        else _keypoint_errors(sample, prediction, keypoints),
+        iou=_iou(prediction.box, sample.box),
+        mean_box_iou=_iou(stretched, sample.box),
+        keypoint_errors=errors,
     )
 
 
 def compute_metrics(outcomes: Iterable[Outcome]) -> Metrics:
-    """Add up outcomes.
+    """Compute the metrics of any number of outcomes.
 
     Args:
-        outcomes: Any number of them, none included.
+        outcomes: May be empty.
 
     Returns:
-        Their metrics; those without an image to speak for them are None.
+        The metrics; one to which no outcome contributes is None.
     """
-    everyone = tuple(outcomes)
-    located = [outcome for outcome in everyone if outcome.iou is not None]
-    ious = known(outcome.iou for outcome in located)
-    by_keypoint = _by_keypoint(known(outcome.keypoint_errors for outcome in everyone))
-    asked = [outcome for outcome in everyone if outcome.prediction.present is not None]
-    there = [outcome.prediction for outcome in asked if outcome.sample.has_subject]
-    absent = [outcome.prediction for outcome in asked if not outcome.sample.has_subject]
+    images = tuple(outcomes)
+    with_box = [outcome for outcome in images if outcome.iou is not None]
+    ious = known(outcome.iou for outcome in with_box)
+    errors = _errors_by_keypoint(known(outcome.keypoint_errors for outcome in images))
+    is_found = [[error <= PCK_THRESHOLD for error in column] for column in errors]
+    judged = [outcome for outcome in images if outcome.prediction.present is not None]
+    present = [outcome.prediction for outcome in judged if outcome.sample.has_subject]
+    absent = [outcome.prediction for outcome in judged if not outcome.sample.has_subject]
     return Metrics(
-        images=len(everyone),
-        images_with_box=len(located),
+        images=len(images),
+        images_with_box=len(with_box),
         mean_iou=_mean(ious),
-        iou_at={threshold: share_at(ious, threshold) for threshold in THRESHOLDS},
-        class_accuracy=_mean(known(outcome.is_label_right for outcome in everyone)),
-        top1_loc=_mean([bool(one.is_label_right) and one.is_localized for one in located]),
-        gt_known_loc=_mean([outcome.is_localized for outcome in located]),
-        max_box_acc_v2=_mean(known(share_at(ious, threshold) for threshold in _V2_THRESHOLDS)),
-        mean_box_iou=_mean(known(outcome.mean_box_iou for outcome in located)),
-        pck=_mean([error <= NEAR for errors in by_keypoint for error in errors]),
-        keypoint_pck=tuple(_mean([error <= NEAR for error in errors]) for errors in by_keypoint),
-        keypoint_error=tuple(_mean(errors) for errors in by_keypoint),
-        presence_auroc=auroc(_presences(there), _presences(absent)),
+        iou_at={threshold: fraction_at_least(ious, threshold) for threshold in THRESHOLDS},
+        class_accuracy=_mean(known(outcome.is_label_right for outcome in images)),
+        top1_loc=_mean([bool(one.is_label_right) and one.is_localized for one in with_box]),
+        gt_known_loc=_mean([outcome.is_localized for outcome in with_box]),
+        max_box_acc_v2=_mean(known(fraction_at_least(ious, least) for least in _V2_THRESHOLDS)),
+        mean_box_iou=_mean(known(outcome.mean_box_iou for outcome in with_box)),
+        pck=_mean([one for column in is_found for one in column]),
+        keypoint_pck=tuple(_mean(column) for column in is_found),
+        keypoint_error=tuple(_mean(column) for column in errors),
+        presence_auroc=auroc(_presences(present), _presences(absent)),
         false_box_rate=_mean([prediction.has_subject for prediction in absent]),
-        missed_rate=_mean([not prediction.has_subject for prediction in there]),
+        missed_rate=_mean([not prediction.has_subject for prediction in present]),
     )
 
 
 def auroc(positive: Sequence[float], negative: Sequence[float]) -> float | None:
-    """The chance that a positive scores above a negative, both drawn at random; a tie is half.
+    """Probability that a random positive scores above a random negative; a tie counts half.
 
     Args:
-        positive: Scores of the ones, in any order.
-        negative: Scores of the others.
+        positive: Scores of the positives, in any order.
+        negative: Scores of the negatives, in any order.
 
     Returns:
-        The area under the ROC curve, in [0, 1]; None where either has no score.
+        The area under the ROC curve, in [0, 1]; None if either is empty.
 
     References:
-        Hanley and McNeil, Radiology 143 (1982), the area as the statistic of Wilcoxon.
+        Hanley and McNeil, Radiology 143 (1982): the area is the Wilcoxon statistic.
     """
     if not positive or not negative:
         return None
@@ -226,31 +226,31 @@ def known(values: Iterable[Value | None]) -> list[Value]:
     return [value for value in values if value is not None]
 
 
-def share_at(ious: Sequence[float], threshold: float) -> float | None:
-    """Share of overlaps that reach a threshold; None where there are none."""
+def fraction_at_least(ious: Sequence[float], threshold: float) -> float | None:
+    """Fraction of IoUs that reach a threshold; None if there are none."""
     return _mean([iou >= threshold for iou in ious])
 
 
 def stretch(box: Box, size_wh: tuple[int, int]) -> Box:
-    """A box in [0, 1] as pixels of an image of ``(width, height)``."""
+    """Scale a box in [0, 1] to the pixels of an image of ``(width, height)``."""
     (x_min, y_min, x_max, y_max), (width, height) = box, size_wh
     return (x_min * width, y_min * height, x_max * width, y_max * height)
 
 
-def spread(boxes: Float[ndarray, "n 4"]) -> float:
-    """How much boxes differ: one less the mean overlap of each with their mean.
+def box_spread(boxes: Float[ndarray, "n 4"]) -> float:
+    """Measure how much boxes differ: 1 minus the mean IoU of each box with their mean box.
 
     Args:
-        boxes: At least one ``xyxy`` box, all in one frame, as in [0, 1] of their images.
+        boxes: At least one ``xyxy`` box, all in the same coordinates, such as [0, 1] of each image.
 
     Returns:
-        0 where all are the same box, towards 1 the more they differ.
+        0 if all boxes are equal; the more they differ, the closer to 1.
     """
     mean = np.broadcast_to(boxes.mean(axis=0), boxes.shape)
     return float(1 - paired_iou(boxes, mean).mean())
 
 
-def _overlap(predicted: Box | None, true: Box | None) -> float | None:
+def _iou(predicted: Box | None, true: Box | None) -> float | None:
     if predicted is None or true is None:
         return None
     return float(paired_iou(np.array([predicted], float), np.array([true], float))[0])
@@ -260,9 +260,9 @@ def _presences(predictions: Sequence[Prediction]) -> list[float]:
     return known(prediction.present for prediction in predictions)
 
 
-def _by_keypoint(rows: Sequence[Sequence[float | None]]) -> list[list[float]]:
-    """The known errors of each keypoint over images."""
-    return [known(column) for column in zip(*rows, strict=True)]
+def _errors_by_keypoint(errors: Sequence[Sequence[float | None]]) -> list[list[float]]:
+    """Errors of each keypoint over all images, from the errors of each image."""
+    return [known(column) for column in zip(*errors, strict=True)]
 
 
 def _keypoint_errors(
@@ -270,18 +270,18 @@ def _keypoint_errors(
 ) -> tuple[float | None, ...] | None:
     if prediction.keypoints is None or sample.keypoints is None:
         return None
-    unit = _torso(sample, keypoints)
-    found = np.array(prediction.keypoints)[:, :2]
+    unit = _torso_length(sample, keypoints)
+    predicted = np.array(prediction.keypoints)[:, :2]
     true = np.array(sample.keypoints, dtype=np.float64)
-    distances = np.hypot(*(found - true[:, :2]).T)
+    distances = np.hypot(*(predicted - true[:, :2]).T)
     return tuple(
         float(distance) / unit if unit and visibility > 0 else None
         for distance, visibility in zip(distances, true[:, 2], strict=True)
     )
 
 
-def _torso(sample: Sample, keypoints: KeypointSet) -> float | None:
-    """Length of the torso in pixels, or of the box's longer side where keypoints name no torso."""
+def _torso_length(sample: Sample, keypoints: KeypointSet) -> float | None:
+    """Length in pixels of the torso, or of the box's longer edge if the keypoints name no torso."""
     if sample.keypoints is None or not set(_TORSO) <= set(keypoints.names):
         box = sample.box
         return None if box is None else max(box[2] - box[0], box[3] - box[1])

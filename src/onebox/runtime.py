@@ -24,7 +24,7 @@ from onebox.refinement import FINER
 from onebox.sessions import CPU, Provider, Sessions
 from onebox.streaming import Answer
 from onebox.structures import Box, KeypointSet, Prediction
-from onebox.threads import checked
+from onebox.threads import resolve_threads
 
 
 class Localizer:
@@ -100,7 +100,7 @@ class Localizer:
         Raises:
             ValueError: If ``threads`` or ``batch`` is less than 1.
         """
-        workers = self._sessions.threads if threads is None else checked(threads)
+        workers = self._sessions.threads if threads is None else resolve_threads(threads)
         if batch < 1:
             raise ValueError(f"batch must be at least 1, got {batch}.")
         if batch > 1 and self._sessions.takes_batches:
@@ -151,7 +151,7 @@ def load(
         ValueError: If ``threads`` is less than 1.
     """
     file = Path(path)
-    sessions = Sessions(file, checked(threads), providers)
+    sessions = Sessions(file, resolve_threads(threads), providers)
     text = sessions.single.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     if text is None:
         raise ModelError(

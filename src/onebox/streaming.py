@@ -1,8 +1,7 @@
-"""Many images, one after another: work spread over threads, answers in the order of the sources.
+"""Predictions for a stream of images: work in several threads, answers in the order of the sources.
 
-Decoding an image and running a network both let other threads run meanwhile, so that threads of
-one process keep all cores busy. No more images are under way than a few for each thread, however
-many there are: the sources may be endless.
+Decoding an image and running a network both release the GIL, so threads of one process keep all
+cores busy. Only a few images for each thread are in progress at a time: the stream may be endless.
 """
 
 import threading
@@ -19,10 +18,10 @@ from onebox.errors import ImageError
 from onebox.images import Source
 from onebox.structures import Prediction
 
-AHEAD = 4
-"""Sources under way for each thread: enough that none waits while one image takes long."""
+PREFETCH_PER_THREAD = 4
+"""Items in progress for each thread, so that a slow one does not block the others; not tuned."""
 
-_PARTING_S = 0.1
+_JOIN_TIMEOUT_S = 0.1  # not tuned: long enough for a thread that is not blocked by its source
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -30,13 +29,13 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
-    """What came of one source of many: a prediction, or the reason why there is none.
+    """The result for one of many sources: a prediction, or the error of an unreadable image.
 
     Attributes:
-        index: The place of the source among all, from 0.
+        index: The index of the source, from 0.
         source: The source itself.
-        prediction: None where the image cannot be read.
-        error: Why it cannot be read; None where there is a prediction.
+        prediction: The prediction; None if the image cannot be read.
+        error: The reason why it cannot be read; None if there is a prediction.
     """
 
     index: int
@@ -45,10 +44,10 @@ class Answer:
     error: ImageError | None = None
 
     def unwrap(self) -> Prediction:
-        """The prediction.
+        """Return the prediction.
 
         Raises:
-            ImageError: If there is none.
+            ImageError: If the image could not be read.
         """
         if self.prediction is None:
             raise self.error or ImageError("there is no prediction.")
@@ -58,19 +57,19 @@ class Answer:
 def predict_each(
     predict: Callable[[Source], Prediction], sources: Iterable[Source], *, threads: int
 ) -> Generator[Answer, None, None]:
-    """Answer every source by a function that answers one.
+    """Predict a stream of sources, one image at a time in each thread.
 
     Args:
-        predict: Called in several threads at once.
-        sources: Drawn from as answers are taken, in a thread of their own.
+        predict: Predicts one image; called from several threads at once.
+        sources: Consumed as answers are taken, in a thread of their own.
         threads: At least 1.
 
     Yields:
         The answers, in the order of the sources. A source that cannot be read has one too; any
         other error ends the iteration.
     """
-    work = partial(_attempt, predict)
-    with closing(in_order(sources, work, threads=threads)) as results:
+    work = partial(_catch_image_error, predict)
+    with closing(map_in_order(sources, work, threads=threads)) as results:
         for index, (source, result) in enumerate(results):
             yield _answer(index, source, result)
 
@@ -83,136 +82,138 @@ def predict_batches(
     threads: int,
     batch: int,
 ) -> Generator[Answer, None, None]:
-    """Answer every source by a function that answers several images at once.
+    """Predict a stream of sources in batches.
 
     Args:
-        load: Reads an image; called in several threads at once.
-        predict: Answers images, in the caller's thread; the next are read meanwhile.
-        sources: Drawn from as answers are taken, in a thread of their own.
+        load: Reads one image; called from several threads at once.
+        predict: Predicts a batch, in the caller's thread, while the next images are read.
+        sources: Consumed as answers are taken, in a thread of their own.
         threads: At least 1.
-        batch: Sources in a row that are answered together.
+        batch: Number of consecutive sources in a batch; those that cannot be read are left out.
 
     Yields:
-        What `predict_each` does.
+        The answers, as `predict_each` does.
     """
-    ahead = max(batch, AHEAD * threads)
-    work = partial(_attempt, load)
-    with closing(in_order(sources, work, threads=threads, ahead=ahead)) as loaded:
-        places = count()
-        for group in _groups(loaded, batch):
-            read = [one for _, one in group if not isinstance(one, ImageError)]
-            predictions = iter(predict(read))
-            for source, one in group:
-                result = one if isinstance(one, ImageError) else next(predictions)
-                yield _answer(next(places), source, result)
+    prefetch = max(batch, PREFETCH_PER_THREAD * threads)
+    work = partial(_catch_image_error, load)
+    with closing(map_in_order(sources, work, threads=threads, prefetch=prefetch)) as loaded:
+        indices = count()
+        for group in _batches(loaded, batch):
+            readable = [item for _, item in group if not isinstance(item, ImageError)]
+            predictions = iter(predict(readable))
+            for source, item in group:
+                result = item if isinstance(item, ImageError) else next(predictions)
+                yield _answer(next(indices), source, result)
 
 
-def in_order(
+def map_in_order(
     items: Iterable[Item],
     work: Callable[[Item], Result],
     *,
     threads: int,
-    ahead: int | None = None,
+    prefetch: int | None = None,
 ) -> Generator[tuple[Item, Result], None, None]:
-    """Do something with each item in several threads, and give what comes of it in order.
+    """Apply a function to each item in several threads, and yield the results in order.
 
     Args:
-        items: Drawn from as results are taken, in a thread of their own; in the caller's where
-            ``threads`` is 1.
-        work: Called in threads of a pool; in the caller's where ``threads`` is 1.
+        items: Consumed as results are taken, in a thread of their own; if ``threads`` is 1, in the
+            caller's thread.
+        work: Called from a pool of threads; if ``threads`` is 1, in the caller's thread.
         threads: At least 1.
-        ahead: Items under way at most; `AHEAD` for each thread where absent.
+        prefetch: Maximum number of items in progress; `PREFETCH_PER_THREAD` for each thread if
+            None.
 
     Yields:
-        Each item and its result. An error of ``items`` or of ``work`` comes in its place, behind
-        all that was before it, and ends the iteration. Where the iteration ends, or is closed,
-        what has not begun is not begun, and what has is waited for.
+        Each item and its result. An error of ``items`` or ``work`` is raised after all earlier
+        results, and ends the iteration. When the iteration ends or is closed, no more work starts,
+        and work that has started is waited for.
     """
     if threads == 1:
         for item in items:
             yield item, work(item)
         return
-    most = AHEAD * threads if ahead is None else ahead
+    limit = PREFETCH_PER_THREAD * threads if prefetch is None else prefetch
     pool = ThreadPoolExecutor(threads, thread_name_prefix="onebox")
-    drawing = _Drawing(iter(items), lambda item: pool.submit(work, item), most)
-    drawing.start()
+    reader = _SourceReader(iter(items), lambda item: pool.submit(work, item), limit)
+    reader.start()
     try:
-        yield from drawing.results()
+        yield from reader.results()
     finally:
-        drawing.stop()
+        reader.stop()
         pool.shutdown(cancel_futures=True)
 
 
-class _Drawing(threading.Thread, Generic[Item, Result]):
-    """Draws items and starts their work while results are waited for: a source may be slow.
+class _SourceReader(threading.Thread, Generic[Item, Result]):
+    """Reads items and submits their work, while the caller waits for results.
 
-    A thread of its own, and none that is waited for: what it draws from may never give another.
+    It has a thread of its own, since a source may be slow. The thread is a daemon and is not waited
+    for, since the next item may never come.
     """
 
     def __init__(
-        self, items: Iterator[Item], begin: Callable[[Item], Future[Result]], most: int
+        self, items: Iterator[Item], submit: Callable[[Item], Future[Result]], limit: int
     ) -> None:
         super().__init__(name="onebox-sources", daemon=True)
-        self._items, self._begin = items, begin
-        self._room = threading.Semaphore(most)
-        self._begun: SimpleQueue[tuple[Item, Future[Result]] | BaseException | None] = SimpleQueue()
+        self._items, self._submit = items, submit
+        self._free = threading.Semaphore(limit)
+        self._queue: SimpleQueue[tuple[Item, Future[Result]] | BaseException | None] = SimpleQueue()
         self._is_stopped = False
-        self._changing = threading.Lock()
+        self._lock = threading.Lock()
 
     def run(self) -> None:
-        """Draw until there are no more items, an error comes, or nobody wants results."""
+        """Submit items until there are no more, an error is raised, or `stop` is called."""
         try:
-            while self._room.acquire() and not self._is_stopped:
+            while self._free.acquire() and not self._is_stopped:
                 item = next(self._items)
-                with self._changing:
+                with self._lock:
                     if self._is_stopped:
                         return
-                    self._begun.put((item, self._begin(item)))
+                    self._queue.put((item, self._submit(item)))
         except StopIteration:
-            self._begun.put(None)
-        except BaseException as error:  # noqa: BLE001 - raised again once its turn has come
-            self._begun.put(error)
+            self._queue.put(None)
+        except BaseException as error:  # noqa: BLE001 - raised again by results()
+            self._queue.put(error)
 
     def results(self) -> Iterator[tuple[Item, Result]]:
-        """Each item with its result, as soon as it is done and those before it are."""
-        while (one := self._begun.get()) is not None:
-            if isinstance(one, BaseException):
-                raise one
-            item, future = one
+        """Yield each item with its result, in order, as soon as it is done."""
+        while (entry := self._queue.get()) is not None:
+            if isinstance(entry, BaseException):
+                raise entry
+            item, future = entry
             result = future.result()
-            self._room.release()
+            self._free.release()
             yield item, result
 
     def stop(self) -> None:
-        """Begin nothing more; it is not waited for long, since a source may never give another."""
-        with self._changing:
+        """Submit nothing more; the thread is waited for only briefly, as its source may block."""
+        with self._lock:
             self._is_stopped = True
-        self._room.release()
-        self.join(_PARTING_S)
+        self._free.release()
+        self.join(_JOIN_TIMEOUT_S)
 
 
-def _groups(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
-    """Items by so many in a row; an error comes behind those that were before it.
+def _batches(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
+    """Split items into batches; an error is raised after the batch of the items before it.
 
     Raises:
-        Exception: What ``items`` raises.
+        Exception: Any error that ``items`` raises.
     """
-    is_more = True
-    while is_more:
-        group: list[Item] = []
+    is_full = True
+    while is_full:
+        batch: list[Item] = []
         problem = None
         try:
-            group.extend(islice(items, size))  # keeps those before an error
+            batch.extend(islice(items, size))  # keeps the items before an error
         except Exception as error:  # noqa: BLE001 - raised again below
             problem = error
-        if group:
-            yield group
+        if batch:
+            yield batch
         if problem is not None:
             raise problem
-        is_more = len(group) == size
+        is_full = len(batch) == size
 
 
-def _attempt(work: Callable[[Source], Result], source: Source) -> Result | ImageError:
+def _catch_image_error(work: Callable[[Source], Result], source: Source) -> Result | ImageError:
     try:
         return work(source)
     except ImageError as error:

@@ -1,13 +1,14 @@
-"""The records that flow through the house: samples in, predictions out.
+"""The records that flow through the package: samples in, predictions out.
 
-A `Sample` is an image with what is known of it, a `Dataset` is its samples with the names they
-use, a `Prediction` is the answer for one image. All are frozen; what they hold was checked by
-whoever made them.
+A `Sample` is an image with its ground truth, a `Dataset` is samples with the names they use, a
+`Prediction` is a model's answer for one image. All are frozen. A `Sample` checks its values when it
+is made; code that receives one does not check them again.
 """
 
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -15,18 +16,22 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from onebox.errors import DataError, format_box, suggest
+
 Box = tuple[float, float, float, float]
 Keypoints = tuple[tuple[float, float, int], ...]
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+VISIBILITIES = (0, 1, 2)
+"""Visibility of a keypoint, as in COCO: not labelled, hidden, visible."""
 
 PRESENT = 0.5
-"""From this probability on, an answer says that the subject is in the image."""
+"""Probability from which a prediction says that the subject is in the image; not tuned."""
 
 
 @runtime_checkable
 class Rendered(Protocol):
-    """An image that is drawn when it is asked for: whatever NumPy can make an array of."""
+    """An image that is drawn on demand: any object that NumPy can turn into an array."""
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> ndarray:  # noqa: ANN401, FBT001
         """Draw the image: uint8 of shape (height, width, 3)."""
@@ -35,17 +40,17 @@ class Rendered(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One image and what is known of it.
+    """One image and its ground truth.
 
     Attributes:
-        image: The image's file, or an image that is drawn when asked for.
-        label: What the subject is; None where the image has no subject.
-        box: ``xyxy`` in pixels of the upright image; None where there is no subject.
+        image: Path of the image file, or an image that is drawn on demand.
+        label: Class of the subject; None if the image has no subject.
+        box: ``xyxy`` in pixels of the upright image; None if the image has no subject.
         split: ``train``, ``val`` or ``test``.
-        keypoints: ``(x, y, visibility)`` for each keypoint of the data set, in pixels of the upright
-            image; visibility as in COCO: 0 not labelled, 1 hidden, 2 visible.
-        size_wh: Width and height of the upright image.
-        origin: Where the label stands, as ``labels.csv:2``; for messages, never compared.
+        keypoints: ``(x, y, visibility)`` for each keypoint of the data set, in pixels of the
+            upright image; visibility is 0 (not labelled), 1 (hidden) or 2 (visible), as in COCO.
+        size_wh: Width and height of the upright image; None to look it up (`size_of`).
+        origin: File and line of the label, as ``labels.csv:2``; for messages, never compared.
     """
 
     image: Path | Rendered
@@ -56,23 +61,39 @@ class Sample:
     size_wh: tuple[int, int] | None = None
     origin: str = field(default="", compare=False)
 
+    def __post_init__(self) -> None:
+        """Refuse values that no image can have.
+
+        Raises:
+            DataError: If the box has no positive width and height, a number is not finite, a
+                visibility is not 0, 1 or 2, the size is not positive, or the split is unknown.
+        """
+        problem = (
+            _split_problem(self.split)
+            or _size_problem(self.size_wh)
+            or (self.box is not None and box_problem(self.box))
+            or keypoint_problem(self.keypoints or ())
+        )
+        if problem:
+            raise DataError(f"{self.origin or self.name}: {problem}")
+
     @property
     def name(self) -> str:
-        """The image as messages and reports call it."""
+        """Name of the image in messages and reports."""
         return str(self.image)
 
     @property
     def has_subject(self) -> bool:
-        """Whether the image has a label or a box; one with neither shows no subject."""
+        """Whether the sample has a label or a box."""
         return self.label is not None or self.box is not None
 
 
 @dataclass(frozen=True, slots=True)
 class KeypointSet:
-    """The fixed set of keypoints of a data set.
+    """The keypoints that all samples of a data set share.
 
     Attributes:
-        names: One for each keypoint, in the order of every sample's keypoints.
+        names: Name of each keypoint, in the order of every sample's keypoints.
         skeleton: Pairs of keypoint indices (from 0) that a drawing connects.
         flip_pairs: Pairs of keypoint indices (from 0) that a mirrored image swaps.
     """
@@ -84,14 +105,14 @@ class KeypointSet:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Samples, and the names they use.
+    """Samples with the class names and keypoints that they use.
 
     Attributes:
-        samples: In the order of the label files.
-        classes: The names a label may have, in the order a model numbers them.
-        keypoints: The keypoints of the samples' keypoints, or None.
-        name: What the user asked to read, for messages and reports.
-        notes: What the reader met and put right, one sentence each.
+        samples: Samples in the order of the label files.
+        classes: Class names, in the order in which a model numbers them.
+        keypoints: Names, skeleton and flip pairs of the samples' keypoints; None without keypoints.
+        name: Path or name that the user asked to read, for messages and reports.
+        notes: What the reader corrected or left out, one sentence each.
     """
 
     samples: tuple[Sample, ...]
@@ -109,7 +130,7 @@ class Dataset:
         return iter(self.samples)
 
     def part(self, split: Split) -> "Dataset":
-        """The samples of one split, with the same names."""
+        """The samples of one split, with the same classes and keypoints."""
         chosen = tuple(sample for sample in self.samples if sample.split == split)
         return dataclasses.replace(self, samples=chosen)
 
@@ -121,18 +142,18 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The answer for one image.
+    """A model's answer for one image.
 
     Attributes:
         label: The most probable class.
-        score: How sure, in [0, 1]: the label's probability, times the overlap expected of the box,
-            times ``present``; a network without one of these estimates leaves its factor out.
+        score: Confidence in [0, 1]: the label's probability, times the expected IoU of the box,
+            times ``present``; a factor that the model does not estimate is left out.
         box: ``xyxy`` in pixels of the upright image.
-        probabilities: One for each class, in the model's order of classes.
+        probabilities: Probability of each class, in the model's order of classes.
         keypoints: ``(x, y, confidence)`` for each keypoint of the model, in pixels of the upright
             image; None from a model without keypoints.
         present: Probability that the subject is in the image; None from a model whose training
-            images all show it. Label, score and box are given all the same.
+            images all show it. Label, score and box are set even if it is low.
     """
 
     label: str
@@ -144,5 +165,41 @@ class Prediction:
 
     @property
     def has_subject(self) -> bool:
-        """Whether the answer is that the subject is there: always, from a model without say."""
+        """Whether ``present`` reaches `PRESENT`; True if the model does not estimate it."""
         return self.present is None or self.present >= PRESENT
+
+
+def box_problem(box: Box) -> str:
+    """Say why a box is not a valid ``xyxy`` box and how to repair it; empty if it is valid."""
+    if not all(map(isfinite, box)):
+        return f"box {format_box(box)} is not made of finite numbers. Correct or remove it."
+    x_min, y_min, x_max, y_max = box
+    if x_min < x_max and y_min < y_max:
+        return ""
+    return (
+        f"box {format_box(box)} is {x_max - x_min:.6g} x {y_max - y_min:.6g} pixels; width "
+        "and height must be positive. Swap its corners or remove it."
+    )
+
+
+def keypoint_problem(keypoints: Keypoints) -> str:
+    """Say which keypoint has a wrong position or visibility; empty if all are valid."""
+    for number, (x, y, visibility) in enumerate(keypoints, start=1):
+        if not (isfinite(x) and isfinite(y)):
+            return f"keypoint {number} is at {x}, {y}, which is not finite. Correct it."
+        if visibility not in VISIBILITIES:
+            return f"keypoint {number} has visibility {visibility}, not 0, 1 or 2. Correct it."
+    return ""
+
+
+def _split_problem(split: str) -> str:
+    if split in SPLITS:
+        return ""
+    return f"split {split!r} is not one of {', '.join(SPLITS)}.{suggest(split, SPLITS)} Correct it."
+
+
+def _size_problem(size_wh: tuple[int, int] | None) -> str:
+    if size_wh is None or min(size_wh) > 0:
+        return ""
+    width, height = size_wh
+    return f"size_wh is {width} x {height}; width and height must be positive. Correct it."

@@ -1,8 +1,8 @@
-"""How many cores this process may keep busy: what the system allows, not what the machine has.
+"""How many threads this process can run at once: what the system allows, not what the machine has.
 
-A container often sees every core of its host and may use a few of them: by affinity, or by a quota
-of processor time (Linux control groups). A program that starts a thread for each core it sees
-then waits for itself.
+A container often sees all cores of its host but may use only a few: limited by CPU affinity, or by
+a CPU quota (Linux control groups). With a thread for each visible core, the threads would then wait
+for each other.
 
 References:
     Linux kernel documentation, "Control Group v2" (``cpu.max``) and "CFS Bandwidth Control"
@@ -19,43 +19,43 @@ _GROUPS = Path("/sys/fs/cgroup")
 _CONTROLLER = "cpu"
 
 
-def allowed() -> int:
-    """Threads that can run at once in this process: by affinity and quota, at least 1."""
+def available_threads() -> int:
+    """Number of threads that affinity and quota let run at once, at least 1."""
     quota = cpu_quota()
-    cores = _cores()
+    cores = _count_cores()
     return cores if quota is None else max(1, min(cores, math.ceil(quota)))
 
 
-def checked(threads: int | None) -> int:
-    """The number of threads that a caller asks for; all that are `allowed` for None.
+def resolve_threads(threads: int | None) -> int:
+    """Return the number of threads that a caller asks for, or `available_threads` for None.
 
     Raises:
         ValueError: If it is less than 1.
     """
     if threads is not None and threads < 1:
         raise ValueError(f"threads must be at least 1, got {threads}.")
-    return allowed() if threads is None else threads
+    return available_threads() if threads is None else threads
 
 
 def cpu_quota(membership: Path = _MEMBERSHIP, groups: Path = _GROUPS) -> float | None:
-    """Cores' worth of time that the control groups of this process grant it.
+    """The CPU quota of this process's control groups, in cores.
 
     Args:
-        membership: The file that names the groups: lines of ``ID:controllers:/path``.
-        groups: Where the groups are mounted.
+        membership: The file that lists the groups, as lines of ``ID:controllers:/path``.
+        groups: The folder where the groups are mounted.
 
     Returns:
-        The least quota of its groups and of those above them, in cores; None without any.
+        The smallest quota of these groups and their ancestors; None if none has a quota.
     """
     try:
         lines = membership.read_text("utf-8").splitlines()
-    except OSError:  # another system than Linux
+    except OSError:  # not Linux
         return None
     return min(_quotas(lines, groups), default=None)
 
 
-def _cores() -> int:
-    # From Python 3.13 on; it knows PYTHON_CPU_COUNT too.
+def _count_cores() -> int:
+    # Since Python 3.13; it also respects PYTHON_CPU_COUNT.
     count: Callable[[], int | None] | None = getattr(os, "process_cpu_count", None)
     if count is not None:
         return count() or 1
@@ -68,15 +68,17 @@ def _quotas(lines: list[str], groups: Path) -> Iterator[float]:
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if not controllers:
-            yield from _along(groups, path, _second_version)
+            yield from _quotas_upwards(groups, path, _read_version_2)
         elif _CONTROLLER in controllers.split(","):
             for mount in {groups / controllers, groups / _CONTROLLER}:
-                yield from _along(mount, path, _first_version)
+                yield from _quotas_upwards(mount, path, _read_version_1)
 
 
-def _along(mount: Path, path: str, read: Callable[[Path], float | None]) -> Iterator[float]:
-    """The quotas of a group and of all above it."""
-    # A container may be told its path on the host, which it cannot see: the mount is its own then.
+def _quotas_upwards(
+    mount: Path, path: str, read: Callable[[Path], float | None]
+) -> Iterator[float]:
+    """The quotas of a group and its ancestors."""
+    # In a container the path may be the host's and not exist here; then the mount is its own group.
     group = mount / path.lstrip("/")
     for folder in (group, *group.parents):
         try:
@@ -89,12 +91,12 @@ def _along(mount: Path, path: str, read: Callable[[Path], float | None]) -> Iter
             return
 
 
-def _second_version(folder: Path) -> float | None:
+def _read_version_2(folder: Path) -> float | None:
     quota, period = (folder / "cpu.max").read_text("utf-8").split()
     return None if quota == "max" else int(quota) / int(period)
 
 
-def _first_version(folder: Path) -> float | None:
+def _read_version_1(folder: Path) -> float | None:
     quota = int((folder / "cpu.cfs_quota_us").read_text("utf-8"))
     period = int((folder / "cpu.cfs_period_us").read_text("utf-8"))
     return quota / period if quota > 0 else None

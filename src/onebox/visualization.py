@@ -1,9 +1,9 @@
-"""Boxes drawn on pixels.
+"""Boxes and keypoints drawn on pixels.
 
-One code for the eye holds in every image: the prediction is a solid orange line, the truth a
-dashed sky-blue one, both cased in black so that they show on any ground. The two colours are of
-the Okabe-Ito palette, which readers with any common colour vision can tell apart; the dashes say
-the same without colour. Lines lie centred on a box's edges and never outside the image.
+Every image uses the same code: the prediction is a solid orange line, the ground truth a dashed
+sky-blue one, both outlined in black so that they are visible on any background. The two colours
+are from the Okabe-Ito palette, which is safe for colour-blind readers; the dashes carry the same
+information without colour. Lines are centred on a box's edges and never leave the image.
 """
 
 import math
@@ -24,9 +24,9 @@ TRUE = (86, 180, 233)
 """RGB of a true box."""
 
 NO_SUBJECT = "no subject"
-"""What a drawing says where nothing is to be found."""
+"""The text drawn if the model finds no subject."""
 
-_CORNER = (0.0, 0.0, 0.0, 0.0)
+_TOP_LEFT = (0.0, 0.0, 0.0, 0.0)
 _BLACK = (0, 0, 0)
 
 Span = tuple[int, int, int, int]
@@ -36,9 +36,13 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """One box to draw, in pixels of the drawing, with the words on its plate if it has any.
+    """One box to draw and the text of its plate.
 
-    Where there are words alone, the box is the place beside which they stand.
+    Attributes:
+        box: ``xyxy`` in pixels of the drawing.
+        text: The text of the plate beside the box; empty for no plate.
+        is_truth: Whether it is ground truth, not a prediction.
+        has_line: Whether the box is drawn; if not, it only positions the plate.
     """
 
     box: Box
@@ -47,13 +51,13 @@ class _Mark:
     has_line: bool = True
 
     @property
-    def colour(self) -> tuple[int, int, int]:
+    def colour(self) -> Colour:
         return TRUE if self.is_truth else PREDICTED
 
 
 @dataclass(frozen=True, slots=True)
 class _Pen:
-    """Thickness of lines and height of letters, in pixels, for one size of image."""
+    """Line width and text height, in pixels, for one image size."""
 
     line: int
     text: int
@@ -67,20 +71,20 @@ def draw(
     keypoints: KeypointSet | None = None,
     scale_xy: tuple[float, float] = (1.0, 1.0),
 ) -> Image.Image:
-    """Draw a prediction and what is true onto a copy of an image.
+    """Draw a prediction and the ground truth on a copy of an image.
 
-    A plate beside the predicted box says its label and score. An answer that the subject is not
-    there has neither box nor keypoints, and "no subject" on a plate in the corner. The truth has a
-    plate where it says something else than the prediction. Text stays inside the image; where
-    the image has no room for a word, there is none.
+    A plate beside the predicted box shows its label and score. If the model finds no subject, a
+    plate in the corner says "no subject", and neither box nor keypoints are drawn. The true box has
+    a plate with its label if the prediction does not show the same. Text stays inside the image,
+    and is shortened or left out if the image is too small for it.
 
     Args:
         pixels: The upright image.
         prediction: Its box is drawn solid.
         truth: Its box, if it has one, is drawn dashed.
-        keypoints: How the keypoints of both are connected; None draws none.
-        scale_xy: Columns and rows of the whole image that one pixel here stands for, as
-            `LoadedImage` has it; boxes are in pixels of the whole image.
+        keypoints: The skeleton that connects the keypoints of both; None draws no keypoints.
+        scale_xy: Columns and rows of the whole image that one pixel of ``pixels`` covers, as in
+            `LoadedImage`; boxes are in pixels of the whole image.
 
     Returns:
         An RGB image of the same size.
@@ -93,31 +97,31 @@ def draw(
         if mark.has_line:
             _draw_box(canvas, mark, pen.line)
     if keypoints is not None:
-        for points, colour in _metrics(prediction, truth, scale_xy):
+        for points, colour in _skeletons(prediction, truth, scale_xy):
             _draw_skeleton(canvas, points, keypoints, colour, pen.line)
-    for mark in marks:  # after all lines, which would strike the words through
+    for mark in marks:  # after all lines, which would cross the text out
         _draw_plate(canvas, mark, pen)
     return image
 
 
-def fit(image: LoadedImage, side: int) -> LoadedImage:
-    """Scale an image, up or down, so that its longer side has ``side`` pixels.
+def resize_longer_side(image: LoadedImage, side: int) -> LoadedImage:
+    """Resize an image, up or down, so that the longer of width and height is ``side`` pixels.
 
     Returns:
-        The pixels, with the scale that takes boxes of the whole image to them.
+        The resized pixels, with the scale from the whole image to them.
     """
     longer = max(image.size_wh)
     width, height = (max(1, round(length * side / longer)) for length in image.size_wh)
     stored_height, stored_width = image.pixels.shape[:2]
-    # The last column and row may stand for fewer pixels than the others; that part is cut off.
-    shown = (
+    # The last column and row may cover fewer pixels than the others: their excess is cut off.
+    covered = (
         min(image.size_wh[0] / image.scale_xy[0], stored_width),
         min(image.size_wh[1] / image.scale_xy[1], stored_height),
     )
-    whole = Image.fromarray(image.pixels)
-    scaled = whole.resize((width, height), Image.Resampling.BICUBIC, box=(0, 0, *shown))
+    stored = Image.fromarray(image.pixels)
+    resized = stored.resize((width, height), Image.Resampling.BICUBIC, box=(0, 0, *covered))
     scale_xy = (image.size_wh[0] / width, image.size_wh[1] / height)
-    return LoadedImage(np.asarray(scaled), image.size_wh, scale_xy)
+    return LoadedImage(np.asarray(resized), image.size_wh, scale_xy)
 
 
 def _marks(
@@ -126,27 +130,27 @@ def _marks(
     found = prediction if prediction is not None and prediction.has_subject else None
     if found is not None:
         text = f"{found.label} {found.score:.2f}"
-        yield _Mark(_scaled(found.box, scale_xy), text, is_truth=False)
+        yield _Mark(_scale_box(found.box, scale_xy), text, is_truth=False)
     elif prediction is not None:
-        yield _Mark(_CORNER, NO_SUBJECT, is_truth=False, has_line=False)
+        yield _Mark(_TOP_LEFT, NO_SUBJECT, is_truth=False, has_line=False)
     if truth is not None and truth.box is not None:
-        is_told = found is not None and found.label == truth.label
-        text = "" if is_told or truth.label is None else truth.label
-        yield _Mark(_scaled(truth.box, scale_xy), text, is_truth=True)
+        is_predicted = found is not None and found.label == truth.label
+        text = "" if is_predicted or truth.label is None else truth.label
+        yield _Mark(_scale_box(truth.box, scale_xy), text, is_truth=True)
 
 
-def _metrics(
+def _skeletons(
     prediction: Prediction | None, truth: Sample | None, scale_xy: tuple[float, float]
 ) -> Iterator[tuple[list[Point | None], Colour]]:
-    """The keypoints of the truth, then of the prediction; None where one is not labelled."""
+    """True, then predicted keypoints, each with its colour; None for one that is not labelled."""
     if truth is not None and truth.keypoints is not None:
         known = [(x, y) if visibility else None for x, y, visibility in truth.keypoints]
-        yield [point and _scaled_point(point, scale_xy) for point in known], TRUE
+        yield [point and _scale_point(point, scale_xy) for point in known], TRUE
     if prediction is not None and prediction.has_subject and prediction.keypoints is not None:
-        yield [_scaled_point((x, y), scale_xy) for x, y, _ in prediction.keypoints], PREDICTED
+        yield [_scale_point((x, y), scale_xy) for x, y, _ in prediction.keypoints], PREDICTED
 
 
-def _scaled_point(point: Point, scale_xy: tuple[float, float]) -> Point:
+def _scale_point(point: Point, scale_xy: tuple[float, float]) -> Point:
     return point[0] / scale_xy[0], point[1] / scale_xy[1]
 
 
@@ -157,7 +161,7 @@ def _draw_skeleton(
     colour: Colour,
     width: int,
 ) -> None:
-    """Bones cased in black, then keypoints as discs."""
+    """Draw bones outlined in black, then keypoints as discs."""
     bones = [(points[first], points[second]) for first, second in keypoints.skeleton]
     for shade, thickness in ((_BLACK, width + 2), (colour, width)):
         for first, second in bones:
@@ -168,8 +172,8 @@ def _draw_skeleton(
             canvas.circle(point, width + 1, fill=colour, outline=_BLACK)
 
 
-def _scaled(box: Box, scale_xy: tuple[float, float]) -> Box:
-    """A box in pixels of the drawing, its corners in order."""
+def _scale_box(box: Box, scale_xy: tuple[float, float]) -> Box:
+    """Scale a box to pixels of the drawing, its corners in order."""
     left, right = sorted((box[0] / scale_xy[0], box[2] / scale_xy[0]))
     top, bottom = sorted((box[1] / scale_xy[1], box[3] / scale_xy[1]))
     return (left, top, right, bottom)
@@ -177,6 +181,7 @@ def _scaled(box: Box, scale_xy: tuple[float, float]) -> Box:
 
 def _pen(size_wh: tuple[int, int]) -> _Pen:
     mean_side = sum(size_wh) / 2
+    # Looks only, not tuned; text below 11 pixels is hard to read.
     return _Pen(line=1 + round(mean_side / 200), text=max(11, round(mean_side / 22)))
 
 
@@ -191,7 +196,7 @@ def _draw_box(canvas: ImageDraw.ImageDraw, mark: _Mark, width: int) -> None:
 
 
 def _spans(box: Box, width: int, size_wh: tuple[int, int]) -> Iterator[Span]:
-    """The four sides of a box as rectangles of whole pixels, both ends included."""
+    """The four edges of a box as rectangles of whole pixels, both ends included."""
     left, right = (_first_pixel(edge, width, size_wh[0]) for edge in box[::2])
     top, bottom = (_first_pixel(edge, width, size_wh[1]) for edge in box[1::2])
     more = width - 1
@@ -201,24 +206,24 @@ def _spans(box: Box, width: int, size_wh: tuple[int, int]) -> Iterator[Span]:
     yield (right, top, right + more, bottom + more)
 
 
-def _first_pixel(edge: float, width: int, side: int) -> int:
-    """Where a line centred on an edge begins; at the frame it is moved inside."""
-    return min(max(math.floor(edge - (width - 1) / 2), 0), max(side - width, 0))
+def _first_pixel(edge: float, width: int, image_side: int) -> int:
+    """First pixel of a line centred on an edge, moved inside the image if necessary."""
+    return min(max(math.floor(edge - (width - 1) / 2), 0), max(image_side - width, 0))
 
 
 def _dashes(span: Span, length: int) -> Iterator[Span]:
-    """Cut a side into dashes of about one length, with one at each end so that corners show."""
+    """Cut an edge into dashes of about equal length, one at each end so that corners are drawn."""
     left, top, right, bottom = span
-    is_level = right - left >= bottom - top
-    start, end = (left, right + 1) if is_level else (top, bottom + 1)
+    is_horizontal = right - left >= bottom - top
+    start, end = (left, right + 1) if is_horizontal else (top, bottom + 1)
     pieces = 1 + 2 * round((end - start) / (2 * length))
     cuts = [start + round(piece * (end - start) / pieces) for piece in range(pieces + 1)]
     for begin, stop in zip(cuts[::2], cuts[1::2], strict=True):
-        yield (begin, top, stop - 1, bottom) if is_level else (left, begin, right, stop - 1)
+        yield (begin, top, stop - 1, bottom) if is_horizontal else (left, begin, right, stop - 1)
 
 
 def _draw_plate(canvas: ImageDraw.ImageDraw, mark: _Mark, pen: _Pen) -> None:
-    """Write a mark's words beside its box: above for a prediction, below for the truth."""
+    """Write a mark's text beside its box: above a prediction, below the ground truth."""
     font, pad = fonts.font(pen.text), 1 + pen.text // 6
     frame_wh: tuple[int, int] = canvas.im.size
     height = fonts.height(font) + 2 * pad
@@ -233,7 +238,7 @@ def _draw_plate(canvas: ImageDraw.ImageDraw, mark: _Mark, pen: _Pen) -> None:
 
 
 def _plate_top(mark: _Mark, height: int, line: int, frame_height: int) -> int:
-    """Row where a plate begins: outside the box where the image has room, else inside it."""
+    """Top row of a plate: outside the box if the image has room there, else inside."""
     _, top, _, bottom = mark.box
     if mark.is_truth:
         outside = round(bottom + line / 2)

@@ -1,4 +1,4 @@
-"""`onebox predict` into files: as answers are made, going on, stopped, killed, contested."""
+"""`onebox predict` into files: every kind, continued, stopped, killed, and locked."""
 
 import contextlib
 import csv
@@ -16,7 +16,7 @@ from PIL import Image
 
 from onebox.cli import predict
 from onebox.model_card import ModelCard
-from onebox.prediction.writers import KINDS, Layout, Recorder
+from onebox.prediction.writers import KINDS, Journal, Layout, journal_path
 from onebox.runtime import load
 from onebox.streaming import Answer
 
@@ -56,7 +56,7 @@ ALL = [f"in/{number}.png" for number in range(6)]
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("threads", ["1", "3"])
-def test_each_kind_of_file_has_each_answer_in_order(kind, threads, run, bright_file, place):
+def test_each_kind_of_file_has_every_prediction_in_order(kind, threads, run, bright_file, place):
     if kind == "parquet":
         pytest.importorskip("pyarrow")
     words = ("predict", bright_file, "in", f"--{kind}", "p", "--threads", threads)
@@ -75,14 +75,14 @@ def test_each_kind_of_file_has_each_answer_in_order(kind, threads, run, bright_f
     assert sorted(path.name for path in place.iterdir()) == ["in", "p"]
 
 
-def test_lines_of_a_file_are_those_of_standard_output(run, bright_file, place):
+def test_the_lines_of_a_file_are_those_of_standard_output(run, bright_file, place):
     _, printed, _ = run("predict", bright_file, "in", "--json")
     run("predict", bright_file, "in", "--jsonl", "p.jsonl")
     assert Path("p.jsonl").read_text() == printed
 
 
 @pytest.mark.parametrize("pair", [("--jsonl", "--csv"), ("--parquet", "--coco")])
-def test_one_file_at_a_time(pair, run, bright_file, place):
+def test_two_files_exclude_each_other(pair, run, bright_file, place):
     first, second = pair
     code, _, err = run("predict", bright_file, "in", first, "a", second, "b")
     assert (code, sorted(path.name for path in place.iterdir())) == (2, ["in"])
@@ -93,13 +93,13 @@ def test_parquet_without_its_package_ends_before_the_work(run, bright_file, plac
     def missing(name):
         raise ImportError(f"No module named {name!r}")
 
-    monkeypatch.setattr("onebox.prediction.writers.parquet.importlib.import_module", missing)
+    monkeypatch.setattr("onebox.optional.importlib.import_module", missing)
     code, _, err = run("predict", bright_file, "in", "--parquet", "p.parquet")
     assert (code, "pip install 'onebox[parquet]'" in err) == (1, True)
     assert sorted(path.name for path in place.iterdir()) == ["in"]
 
 
-@pytest.mark.parametrize("name", ["p.csv", "p.csv.part"])
+@pytest.mark.parametrize("name", ["p.csv", "p.csv.part.jsonl"])
 def test_a_file_of_another_kind_is_not_written_over(name, run, bright_file, place):
     Path(name).write_text("mine")
     code, _, err = run("predict", bright_file, "in", "--csv", "p.csv")
@@ -107,11 +107,11 @@ def test_a_file_of_another_kind_is_not_written_over(name, run, bright_file, plac
     assert f"--csv {name}: exists already and is no earlier result" in err
 
 
-# --- going on
+# --- continuing
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_going_on_predicts_what_is_missing_and_tries_the_unreadable_again(
+def test_continuing_predicts_what_is_missing_and_retries_what_was_unreadable(
     kind, run, bright_file, place
 ):
     if kind == "parquet":
@@ -120,49 +120,49 @@ def test_going_on_predicts_what_is_missing_and_tries_the_unreadable_again(
     words = ("predict", bright_file, "in", "missing.png", f"--{kind}", "p")
     assert run(*words)[0] == 3
     save("in/2.png", 102)
-    save("in/0.png", 255)  # not looked at again
+    save("in/0.png", 255)  # not predicted again
     code, out, err = run(*words, "--continue")
     assert (code, out) == (3, "")
     assert "1 of 2 sources could not be read" in err
     assert "missing.png" in err
     model = load(bright_file).card
-    with Recorder(KINDS[kind], Path("p"), Layout(model.classes), goes_on=True) as recorder:
-        assert [recorder.holds(name) for name in ALL] == [True] * 6
-        assert recorder.kept == 6
-        assert '"score": 1.0' in recorder.part.read_text() or ",1.0," in recorder.part.read_text()
+    with Journal(KINDS[kind], Path("p"), Layout(model.classes), resume=True) as journal:
+        assert [journal.has(name) for name in ALL] == [True] * 6
+        assert journal.kept == 6
+    if kind != "parquet":
+        assert '"score": 0.0' in Path("p").read_text() or ",0.0," in Path("p").read_text()
 
 
-def test_going_on_from_nothing_is_beginning(run, bright_file, place):
+def test_continuing_a_missing_file_begins_it(run, bright_file, place):
     assert run("predict", bright_file, "in", "--csv", "p.csv", "--continue") == (0, "", "")
     assert names() == ALL
 
 
-def test_going_on_from_another_folder_knows_the_images_by_their_names_in_the_file(
-    run, bright_file, place
-):
+def test_continuing_a_file_in_another_folder_recognizes_its_images(run, bright_file, place):
     run("predict", bright_file, "in/0.png", "in/1.png", "--csv", "out/p.csv")
     run("predict", bright_file, "in", "--csv", "out/p.csv", "--continue")
     assert names("out/p.csv") == [f"../in/{number}.png" for number in range(6)]
 
 
-def test_going_on_needs_a_file(run, bright_file, place):
+def test_continuing_needs_a_file(run, bright_file, place):
     code, _, err = run("predict", bright_file, "in", "--continue")
     assert (code, "--continue goes on with a file" in err) == (2, True)
 
 
-def test_without_going_on_a_file_is_made_anew(run, bright_file, place):
+def test_a_file_that_is_not_continued_is_replaced(run, bright_file, place):
     run("predict", bright_file, "in", "--csv", "p.csv")
-    Path("p.csv.part").write_text(Path("p.csv").read_text()[:60])
+    with Journal(KINDS["csv"], Path("p.csv"), Layout(("disc",))):
+        pass  # as an interrupt leaves it
     run("predict", bright_file, "in/3.png", "--csv", "p.csv")
     assert names() == ["in/3.png"]
 
 
-def test_a_model_of_other_columns_does_not_go_on(run, bright_file, place, monkeypatch):
+def test_a_model_with_other_columns_cannot_continue_a_file(run, bright_file, place, monkeypatch):
     run("predict", bright_file, "in/0.png", "--csv", "p.csv")
     before = Path("p.csv").read_text()
 
     class Other:
-        facts = ModelCard(("disc",), 32, presence=True)
+        card = ModelCard(("disc",), 32, presence=True)
 
         def predict_many(self, sources, *, threads):
             yield from ()
@@ -177,7 +177,7 @@ def test_a_model_of_other_columns_does_not_go_on(run, bright_file, place, monkey
 
 
 class Interrupted:
-    """A model that is stopped by the keyboard after some images."""
+    """A model that Ctrl-C stops after some images."""
 
     def __init__(self, model, most):
         self.card = model.card
@@ -196,7 +196,7 @@ def stop_after(count, bright_file, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["csv", "coco"])
-def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(
+def test_an_interrupt_keeps_what_is_done_and_says_how_to_continue(
     kind, run, bright_file, place, monkeypatch
 ):
     words = ("predict", bright_file, "in", f"--{kind}", "p")
@@ -225,7 +225,7 @@ def test_an_interrupt_before_the_first_answer_leaves_an_earlier_file(
     assert names() == ALL
 
 
-def test_an_interrupt_of_what_is_printed_ends_with_130(run, bright_file, place, monkeypatch):
+def test_an_interrupt_while_printing_ends_with_130(run, bright_file, place, monkeypatch):
     stop_after(3, bright_file, monkeypatch)
     code, out, err = run("predict", bright_file, "in")
     assert (code, len(out.splitlines())) == (130, 3)
@@ -261,7 +261,7 @@ def wait_for_lines(file, most):
 @ON_POSIX
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
 def test_after_a_kill_each_image_is_in_the_file_once(kind, run, bright_file, place):
-    part = Path(f"p.{kind}.part")
+    part = journal_path(Path(f"p.{kind}"))
     words = (bright_file, "-", f"--{kind}", f"p.{kind}")
     with listening(*words) as process:
         process.stdin.write("".join(f"{name}\n" for name in ALL[:5]))
@@ -272,7 +272,7 @@ def test_after_a_kill_each_image_is_in_the_file_once(kind, run, bright_file, pla
         process.kill()
         process.wait()
     assert not Path(f"p.{kind}").exists()
-    part.write_bytes(part.read_bytes()[:-9])  # half a line, as a kill may leave it
+    part.write_bytes(part.read_bytes()[:-9])  # a torn line, as a kill may leave it
     assert run("predict", bright_file, "in", f"--{kind}", f"p.{kind}", "--continue")[0] == 0
     if kind == "csv":
         assert names() == ALL
@@ -283,11 +283,11 @@ def test_after_a_kill_each_image_is_in_the_file_once(kind, run, bright_file, pla
 
 
 @ON_POSIX
-def test_an_interrupt_while_a_list_is_awaited_ends_at_once(bright_file, place):
+def test_an_interrupt_while_waiting_for_a_list_ends_at_once(bright_file, place):
     with listening(bright_file, "-", "--csv", "p.csv", "--threads", "2") as process:
         process.stdin.write("".join(f"{name}\n" for name in ALL[:4]))
         process.stdin.flush()
-        wait_for_lines(Path("p.csv.part"), 3)
+        wait_for_lines(journal_path(Path("p.csv")), 3)
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE_S) == 130
         assert "Go on with the same words and --continue" in process.stderr.read()
@@ -298,7 +298,7 @@ def test_an_interrupt_while_a_list_is_awaited_ends_at_once(bright_file, place):
 # --- lists and frames
 
 
-def test_a_list_on_standard_input_has_one_name_a_line(run, bright_file, place, monkeypatch):
+def test_a_list_on_standard_input_has_one_name_per_line(run, bright_file, place, monkeypatch):
     listed = b"in/3.png\r\n\nin/1.png\n" + b"in/no.png"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(listed)))
     code, out, err = run("predict", bright_file, "-")
@@ -308,7 +308,7 @@ def test_a_list_on_standard_input_has_one_name_a_line(run, bright_file, place, m
 
 
 class Videos:
-    """Stands for the room of videos: each has frames 51 brighter than the last, 25 a second."""
+    """Stands in for the module of videos: frames 51 brighter than the last, 25 per second."""
 
     def is_video(self, path):
         return path.suffix == ".mp4"
@@ -341,7 +341,7 @@ def test_frames_have_their_number_and_time_in_every_file(run, bright_file, place
     assert [float(one["score"]) for one in frames] == pytest.approx([0, 0.2, 0.4])
 
 
-def test_drawn_frames_of_a_camera_are_named_by_it(run, bright_file, place, videos):
+def test_drawings_of_a_camera_are_named_after_it(run, bright_file, place, videos):
     run("predict", bright_file, "camera:0", "--draw", "drawn")
     assert sorted(path.name for path in Path("drawn").iterdir()) == [
         f"camera-0-00000{number}.png" for number in range(3)
@@ -367,7 +367,7 @@ def test_frames_that_a_file_has_are_skipped(run, bright_file, place, videos):
     ]
 
 
-def test_a_video_first_in_a_list_gives_columns_for_all_and_a_later_one_is_refused(
+def test_the_first_name_of_a_list_decides_whether_there_are_columns_for_frames(
     run, bright_file, place, videos, monkeypatch
 ):
     for order, code in (("clip.mp4\nin/1.png", 0), ("in/1.png\nclip.mp4", 2)):

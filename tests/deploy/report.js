@@ -1,7 +1,7 @@
-// Sends what the page answers, or what went wrong, to the server that the page came from.
+// Sends the page's answer, or its error, to the server that the page came from.
 const tell = (text) => fetch("/told", { method: "POST", body: text });
 const answer = document.querySelector("#answer");
 new MutationObserver(() => tell(answer.textContent)).observe(answer, { childList: true });
 addEventListener("unhandledrejection", (event) => tell(`failed: ${event.reason}`));
-// Captured on its way down: that a script cannot be loaded is told to the script alone.
+// In the capture phase: the load error of a script does not bubble up to the window.
 addEventListener("error", (event) => tell(`failed: ${event.message ?? "to load a script"}`), true);

@@ -1,11 +1,10 @@
-"""COCO: boxes, keypoints, and what is said of parts that do not fit together."""
+"""COCO: boxes, keypoints, and the problems of entries that do not fit together."""
 
 import json
 
 import pytest
 from PIL import Image
 
-from onebox.errors import DataError
 from onebox.formats import read
 from onebox.structures import KeypointSet
 
@@ -32,12 +31,6 @@ def save(path, names, annotations, categories=CATS, folder="images"):
     content = {"images": images, "annotations": annotations, "categories": categories}
     path.write_text(json.dumps(content))
     return path
-
-
-def problems_of(path, **settings):
-    with pytest.raises(DataError) as caught:
-        read(path, **settings)
-    return list(caught.value.problems)
 
 
 def test_boxes_are_xywh_and_classes_keep_their_order(tmp_path):
@@ -67,12 +60,12 @@ def test_images_are_found_in_every_usual_layout(tmp_path, file, images):
     assert read(path).samples[0].image == (path.parent / images / "a.png").resolve()
 
 
-def test_a_file_called_like_a_split_is_that_split(tmp_path):
+def test_a_file_named_after_a_split_is_that_split(tmp_path):
     path = save(tmp_path / "instances_val2017.json", ["a.png"], [note(1, 1)])
     assert read(path).samples[0].split == "val"
 
 
-def test_keypoints_count_from_zero_and_sides_tell_the_pairs(tmp_path):
+def test_keypoints_count_from_zero_and_left_and_right_make_flip_pairs(tmp_path):
     keypoints = [5, 6, 2, 0, 0, 0, 7.5, 8, 1]
     path = save(
         tmp_path / "l.json", ["a.png"], [note(1, 1, 1, keypoints=keypoints)], categories=[POSE]
@@ -90,7 +83,7 @@ def test_stated_flip_pairs_count_from_one(tmp_path):
     assert read(path).keypoints.flip_pairs == ((0, 2),)
 
 
-def test_without_a_bbox_the_box_is_the_hull_of_the_marked_keypoints(tmp_path):
+def test_without_a_bbox_the_box_is_the_hull_of_the_labelled_keypoints(tmp_path, problems_of):
     keypoints = [5, 6, 2, 0, 0, 0, 7.5, 3, 1]
     path = save(
         tmp_path / "l.json",
@@ -99,7 +92,7 @@ def test_without_a_bbox_the_box_is_the_hull_of_the_marked_keypoints(tmp_path):
         categories=[POSE],
     )
     assert problems_of(path) == [
-        "l.json: annotation 2: has neither a bbox nor a marked keypoint. Add one, or remove it."
+        "l.json: annotation 2: has neither a bbox nor a labelled keypoint. Add one, or remove it."
     ]
     path = save(
         tmp_path / "m.json",
@@ -110,14 +103,14 @@ def test_without_a_bbox_the_box_is_the_hull_of_the_marked_keypoints(tmp_path):
     assert read(path).samples[0].box == (5, 3, 7.5, 6)
 
 
-def test_keypoints_that_nobody_marked_are_none(tmp_path):
+def test_keypoints_that_are_all_unlabelled_are_none(tmp_path):
     path = save(
         tmp_path / "l.json", ["a.png"], [note(1, 1, 1, keypoints=[0] * 9)], categories=[POSE]
     )
     assert read(path).samples[0].keypoints is None
 
 
-def test_crowds_are_passed_over_and_told(tmp_path):
+def test_crowd_annotations_are_ignored_with_a_note(tmp_path):
     path = save(
         tmp_path / "l.json",
         ["a.png", "b.png"],
@@ -126,11 +119,11 @@ def test_crowds_are_passed_over_and_told(tmp_path):
     data = read(path)
     assert [s.image.name for s in data] == ["a.png"]
     assert data.notes == (
-        "l.json: 2 crowd annotations passed over; 1 image with nothing else left out.",
+        "l.json: 2 crowd annotations ignored; 1 image without other annotations left out.",
     )
 
 
-def test_every_bad_part_is_listed_at_once(tmp_path):
+def test_every_bad_part_is_listed_at_once(tmp_path, problems_of):
     path = save(
         tmp_path / "l.json",
         ["a.png"],
@@ -152,8 +145,8 @@ def test_every_bad_part_is_listed_at_once(tmp_path):
         "l.json: annotation 1: bbox has 3 values; it is [x, y, width, height]. Correct it.",
         "l.json: annotation 7: has keypoints, but category cat does not name them. Add the list "
         "'keypoints' to the category.",
-        "l.json: annotation 5: box 30, 2, 27, 6 is -3 x 4 pixels; both sides must be positive. "
-        "Swap its corners or remove the row.",
+        "l.json: annotation 5: box 30, 2, 27, 6 is -3 x 4 pixels; width and height must be "
+        "positive. Swap its corners or remove it.",
         "l.json: annotation 6: box nan, 2, nan, 6 is not made of finite numbers. Correct or remove "
         "it.",
     ]
@@ -166,7 +159,9 @@ def test_every_bad_part_is_listed_at_once(tmp_path):
         ([1, 2, 5, 0, 0, 0, 0, 0, 0], "visibility must be 0, 1 or 2, got 5"),
     ],
 )
-def test_keypoints_that_do_not_fit_are_told(tmp_path, keypoints, sentence):
+def test_keypoint_values_of_wrong_number_or_visibility_are_reported(
+    tmp_path, problems_of, keypoints, sentence
+):
     annotation = note(1, 1, 1, keypoints=keypoints)
     (problem,) = problems_of(save(tmp_path / "l.json", ["a.png"], [annotation], categories=[POSE]))
     assert sentence in problem
@@ -180,7 +175,9 @@ def test_keypoints_that_do_not_fit_are_told(tmp_path, keypoints, sentence):
         ([POSE, {"id": 2, "name": "ape", "keypoints": ["tail"]}], "different keypoints"),
     ],
 )
-def test_keypoints_that_cannot_be_are_told(tmp_path, categories, sentence):
+def test_categories_with_impossible_keypoints_are_reported(
+    tmp_path, problems_of, categories, sentence
+):
     (problem,) = problems_of(
         save(tmp_path / "l.json", ["a.png"], [note(1, 1, 1)], categories=categories)
     )
@@ -196,13 +193,13 @@ def test_keypoints_that_cannot_be_are_told(tmp_path, categories, sentence):
         ('{"images": [], "annotations": [], "categories": []}', "holds no labelled image"),
     ],
 )
-def test_a_file_that_is_not_coco_says_why(tmp_path, text, sentence):
+def test_a_file_that_is_not_coco_is_reported_with_the_reason(tmp_path, problems_of, text, sentence):
     (tmp_path / "l.json").write_text(text)
     (problem,) = problems_of(tmp_path / "l.json")
     assert sentence in problem
 
 
-def test_files_with_different_keypoints_are_no_one_data_set(tmp_path):
+def test_files_with_different_keypoints_are_not_one_data_set(tmp_path, problems_of):
     other = {"id": 1, "name": "person", "keypoints": ["tail"]}
     save(tmp_path / "train.json", ["a.png"], [note(1, 1, 1)], categories=[POSE])
     save(tmp_path / "test.json", ["b.png"], [note(1, 1, 1)], categories=[other])

@@ -1,10 +1,12 @@
-"""CSV label files: the layouts people have, and what is said of rows that cannot be used."""
+"""CSV label files: common layouts, and the problems of rows that cannot be used."""
 
 import pytest
 from PIL import Image
 
-from onebox.errors import DataError, SettingError
+from onebox.errors import SettingError
 from onebox.formats import read, write
+from onebox.formats.csv import write_boxes
+from onebox.formats.splitting import split_of_bytes
 from onebox.structures import Dataset, KeypointSet, Sample
 
 
@@ -16,20 +18,14 @@ def folder(tmp_path):
     return tmp_path
 
 
-def labels(folder, text, name="labels.csv"):
+def save(folder, text, name="labels.csv"):
     path = folder / name
     path.write_bytes(text.encode())
     return path
 
 
-def problems_of(path, **settings):
-    with pytest.raises(DataError) as caught:
-        read(path, **settings)
-    return list(caught.value.problems)
-
-
 def test_named_columns_give_samples_with_splits(folder):
-    path = labels(
+    path = save(
         folder,
         "image,label,x_min,y_min,x_max,y_max,split\n"
         "images/a.jpg,cat,1,2,11,22.5,train\n"
@@ -44,12 +40,12 @@ def test_named_columns_give_samples_with_splits(folder):
     assert data.samples[0].origin == "labels.csv:2"
 
 
-def test_aliases_order_case_mark_line_ends_blank_lines_and_semicolons_change_nothing(folder):
-    plain = read(
-        labels(folder, "image,label,x_min,y_min,x_max,y_max\nimages/a.jpg,cat,1,2,11,22\n")
-    )
+def test_aliases_order_case_byte_order_mark_line_ends_blank_lines_and_semicolons_change_nothing(
+    folder,
+):
+    plain = read(save(folder, "image,label,x_min,y_min,x_max,y_max\nimages/a.jpg,cat,1,2,11,22\n"))
     odd = read(
-        labels(
+        save(
             folder,
             "\ufeffClass;XMin;ymin;xmax;ymax;Filename\r\n\r\ncat;1;2;11;22;images/a.jpg\r\n",
             "odd.csv",
@@ -59,7 +55,7 @@ def test_aliases_order_case_mark_line_ends_blank_lines_and_semicolons_change_not
 
 
 def test_a_file_without_header_is_file_corners_label(folder):
-    data = read(labels(folder, "a.jpg,1,2,11,22,cat\nb.jpg,3,4,13,24,dog\n"))
+    data = read(save(folder, "a.jpg,1,2,11,22,cat\nb.jpg,3,4,13,24,dog\n"))
     assert [(s.image.name, s.label, s.box) for s in data] == [
         ("a.jpg", "cat", (1, 2, 11, 22)),
         ("b.jpg", "dog", (3, 4, 13, 24)),
@@ -67,16 +63,16 @@ def test_a_file_without_header_is_file_corners_label(folder):
 
 
 @pytest.mark.parametrize("cell", ["[1, 2, 11, 22]", "(1,2,11,22)", "[1 2 11 22]"])
-def test_a_box_written_as_a_list_finds_its_image_in_the_folder_beside(folder, cell):
-    data = read(labels(folder, f'image,bbox\na.jpg,"{cell}"\n'))
+def test_a_box_may_be_a_list_and_its_image_in_the_folder_images(folder, cell):
+    data = read(save(folder, f'image,bbox\na.jpg,"{cell}"\n'))
     assert [(s.image, s.label, s.box) for s in data] == [
         (folder / "images/a.jpg", "object", (1, 2, 11, 22))
     ]
 
 
-def test_a_list_may_have_a_label_and_is_never_evaluated(folder):
-    assert read(labels(folder, 'image,bbox,label\na.jpg,"[1, 2, 3, 4]",cat\n')).classes == ("cat",)
-    path = labels(folder, 'image,bbox\na.jpg,"[1, 2, 3, __import__(1)]"\n', "code.csv")
+def test_a_list_may_have_a_label_and_is_never_evaluated(folder, problems_of):
+    assert read(save(folder, 'image,bbox,label\na.jpg,"[1, 2, 3, 4]",cat\n')).classes == ("cat",)
+    path = save(folder, 'image,bbox\na.jpg,"[1, 2, 3, __import__(1)]"\n', "code.csv")
     assert problems_of(path) == [
         "code.csv:2: bbox is '__import__(1', which is not a number. Correct it."
     ]
@@ -84,7 +80,7 @@ def test_a_list_may_have_a_label_and_is_never_evaluated(folder):
 
 @pytest.mark.parametrize("row", ["images/a.jpg,,,,,", "images/a.jpg,cat,,,,"])
 def test_an_empty_box_is_an_image_without_the_subject(folder, row):
-    data = read(labels(folder, f"image,label,x_min,y_min,x_max,y_max\n{row}\n"))
+    data = read(save(folder, f"image,label,x_min,y_min,x_max,y_max\n{row}\n"))
     assert [(s.label, s.box) for s in data] == [(None, None)]
     assert ["read as without the subject" in note for note in data.notes] == ["cat" in row] * (
         "cat" in row
@@ -93,40 +89,42 @@ def test_an_empty_box_is_an_image_without_the_subject(folder, row):
 
 def test_images_are_found_beside_the_folder_of_labels(folder):
     (folder / "annotations").mkdir()
-    path = labels(folder / "annotations", "a.jpg,1,2,11,22,cat\n")
+    path = save(folder / "annotations", "a.jpg,1,2,11,22,cat\n")
     assert read(path).samples[0].image == folder / "images/a.jpg"
 
 
-def test_an_image_name_that_two_folders_hold_must_name_its_folder(folder):
+def test_an_image_name_that_two_folders_hold_must_name_its_folder(folder, problems_of):
     for name in ("red", "blue"):
         (folder / name).mkdir()
         Image.new("RGB", (9, 9)).save(folder / name / "twin.png")
-    assert problems_of(labels(folder, "twin.png,1,2,3,4,cat\n")) == [
+    assert problems_of(save(folder, "twin.png,1,2,3,4,cat\n")) == [
         "labels.csv:1: image twin.png is in several folders: blue, red. "
         "Write the folder before the name."
     ]
 
 
-def test_an_unknown_header_names_what_is_missing_and_the_likely_slip(folder):
-    path = labels(folder, "imag,label,x_min,y_min,x_max,y_max\nimages/a.jpg,cat,1,2,3,4\n")
+def test_an_unknown_header_is_reported_with_the_missing_column_and_the_likely_typo(
+    folder, problems_of
+):
+    path = save(folder, "imag,label,x_min,y_min,x_max,y_max\nimages/a.jpg,cat,1,2,3,4\n")
     assert problems_of(path) == [
         "labels.csv:1: has no column image; its first row is imag, label, x_min, y_min, x_max, "
         "y_max. 'imag': Did you mean image?"
     ]
 
 
-def test_a_slip_in_an_optional_column_is_not_passed_over(folder):
-    path = labels(folder, "image,label,x_min,y_min,x_max,y_max,spilt\na.jpg,cat,1,2,3,4,val\n")
+def test_a_typo_in_an_optional_column_is_reported(folder, problems_of):
+    path = save(folder, "image,label,x_min,y_min,x_max,y_max,spilt\na.jpg,cat,1,2,3,4,val\n")
     assert problems_of(path) == ["labels.csv:1: column 'spilt' is not known. Did you mean split?"]
 
 
-def test_columns_that_are_not_used_are_told(folder):
-    path = labels(folder, "image,label,x_min,y_min,x_max,y_max,mood\na.jpg,cat,1,2,3,4,calm\n")
+def test_unused_columns_are_noted(folder):
+    path = save(folder, "image,label,x_min,y_min,x_max,y_max,mood\na.jpg,cat,1,2,3,4,calm\n")
     assert read(path).notes == ("labels.csv: columns not used: mood.",)
 
 
-def test_every_bad_row_is_listed_at_once_with_its_line(folder):
-    path = labels(
+def test_every_bad_row_is_listed_at_once_with_its_line(folder, problems_of):
+    path = save(
         folder,
         "image,label,x_min,y_min,x_max,y_max,split\n"
         "images/a.jpg,cat,one,2,3,4,train\n"
@@ -142,7 +140,7 @@ def test_every_bad_row_is_listed_at_once_with_its_line(folder):
         "labels.csv:3: x_max is empty. Write all four numbers, or none for an image without the "
         "subject.",
         "labels.csv:4: names no image. Write its path, or remove the row.",
-        "labels.csv:5: has 2 cells where at least 7 are needed. Write the missing ones, empty if "
+        "labels.csv:5: has 2 cells; at least 7 are needed. Write the missing cells, empty if "
         "need be.",
         "labels.csv:6: split 'tset' is not one of train, val, test. Did you mean test?",
         "labels.csv:7: has a box but no label. Name the subject, or remove the box.",
@@ -160,7 +158,9 @@ def test_every_bad_row_is_listed_at_once_with_its_line(folder):
         (b"image,label,x_min,y_min,x_max,y_max\n", "holds no labelled image"),
     ],
 )
-def test_a_file_that_is_no_table_says_why(folder, content, sentence):
+def test_a_file_that_is_not_a_table_is_reported_with_the_reason(
+    folder, problems_of, content, sentence
+):
     path = folder / "labels.csv"
     path.write_bytes(content)
     (problem,) = problems_of(path)
@@ -177,7 +177,19 @@ def test_written_paths_are_relative_so_the_folder_can_move(folder, tmp_path_fact
     )
 
 
-def test_keypoints_are_not_lost_in_silence(folder):
+def test_boxes_written_as_lists_are_read_equal_and_split_by_the_images(folder):
+    image = folder / "images/a.jpg"
+    sample = Sample(image, "cat", (1.0, 2.0, 3.0, 4.5), "test")
+    write_boxes([sample], folder / "boxes.csv")
+    assert (folder / "boxes.csv").read_text() == (
+        'image,bbox,label\nimages/a.jpg,"[1, 2, 3, 4.5]",cat\n'
+    )
+    (back,) = read(folder / "boxes.csv")
+    assert (back.image, back.label, back.box) == (image, "cat", sample.box)
+    assert back.split == split_of_bytes(image.read_bytes())
+
+
+def test_formats_without_keypoints_refuse_to_write_them(folder):
     data = Dataset((), ("cat",), keypoints=KeypointSet(("nose",)))
     for name in ("csv", "voc"):
         with pytest.raises(

@@ -1,4 +1,4 @@
-"""Which label files a path means."""
+"""The label files that are found for a path."""
 
 import json
 import shutil
@@ -35,13 +35,6 @@ def box_of(path, **settings):
     return sample.label, sample.box
 
 
-def problem_of(path, **settings):
-    with pytest.raises(DataError) as caught:
-        read(path, **settings)
-    (problem,) = caught.value.problems
-    return problem
-
-
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_folder_with_one_label_file_is_that_file(folder, name):
     (folder / name).write_text(TEXTS[name])
@@ -49,12 +42,12 @@ def test_a_folder_with_one_label_file_is_that_file(folder, name):
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_a_file_without_a_telling_suffix_is_known_by_its_content(folder, name):
+def test_a_file_without_a_known_suffix_is_recognized_by_its_content(folder, name):
     (folder / "labels.txt").write_text("\ufeff" + TEXTS[name] if name != "a.xml" else VOC)
     assert box_of(folder / "labels.txt") == ("cat", (1, 2, 3, 4))
 
 
-def test_what_is_no_label_file_is_told(folder):
+def test_a_file_or_folder_without_labels_is_reported(folder, problem_of):
     (folder / "notes.txt").write_text("nothing, really")
     assert "notes.txt: is not a label file (csv, voc, coco, yolo)" in problem_of(
         folder / "notes.txt"
@@ -62,22 +55,22 @@ def test_what_is_no_label_file_is_told(folder):
     assert "holds no label files (csv, voc, coco, yolo)" in problem_of(folder)
 
 
-def test_other_tables_and_json_do_not_confuse(folder):
+def test_other_csv_and_json_files_are_ignored(folder):
     (folder / "labels.csv").write_text(ROW)
     (folder / "results.csv").write_text("epoch,loss\n1,2\n")
     (folder / "metrics.json").write_text('{"loss": 1}')
     assert box_of(folder) == ("cat", (1, 2, 3, 4))
 
 
-def test_the_only_file_of_a_folder_explains_itself(folder):
-    (folder / "labels.csv").write_text("image,label\na.png,cat\n")
+def test_the_only_file_of_a_folder_is_reported_with_its_own_problem(folder, problem_of):
+    (folder / "labels.csv").write_text("photo,label\na.png,cat\n")
     assert problem_of(folder).startswith("labels.csv:1: has no column image")
     (folder / "labels.csv").unlink()
     (folder / "labels.json").write_text('{"images": []}')
     assert "labels.json: is not COCO" in problem_of(folder)
 
 
-def test_several_formats_are_named_with_the_repair_and_a_named_one_is_read(folder):
+def test_several_formats_in_a_folder_are_reported_and_a_named_one_is_read(folder, problem_of):
     for name, text in TEXTS.items():
         (folder / name).write_text(text)
     problem = problem_of(folder)
@@ -87,14 +80,14 @@ def test_several_formats_are_named_with_the_repair_and_a_named_one_is_read(folde
         assert box_of(folder, format=name) == ("cat", (1, 2, 3, 4))
 
 
-def test_an_unknown_format_is_a_setting_with_a_suggestion(folder):
+def test_an_unknown_format_is_a_setting_error_with_a_suggestion(folder):
     with pytest.raises(SettingError, match=r"csv, voc, coco, yolo, got 'cocoa'.*mean coco\?"):
         read(folder, format="cocoa")
     with pytest.raises(SettingError, match=r"Did you mean yolo\?"):
         write(Dataset((), ()), folder / "out", "yollo")
 
 
-def test_a_missing_path_suggests_a_close_one(folder):
+def test_a_missing_path_is_reported_with_a_similar_one(folder, problem_of):
     (folder / "labels.csv").write_text(ROW)
     assert "Did you mean labels.csv?" in problem_of(folder / "lables.csv")
 
@@ -109,7 +102,7 @@ def test_a_missing_path_suggests_a_close_one(folder):
     ],
 )
 @pytest.mark.parametrize("suffix", ["csv", "json"])
-def test_files_or_folders_called_like_splits_are_one_data_set(folder, names, suffix):
+def test_files_or_folders_named_after_splits_are_one_data_set(folder, names, suffix):
     for letter, name in zip("abc", names, strict=True):
         path = folder / name.format(suffix)
         path.parent.mkdir(exist_ok=True)
@@ -123,7 +116,7 @@ def test_files_or_folders_called_like_splits_are_one_data_set(folder, names, suf
     ]
 
 
-def test_files_of_one_name_are_told_apart_by_their_folders_and_all_are_read(folder):
+def test_problems_of_split_folders_name_the_folder_and_all_folders_are_read(folder):
     for name, text in {"train": "a.png,9,2,7,6,cat\n", "test": "epoch,loss\n"}.items():
         (folder / name).mkdir()
         (folder / name / "labels.csv").write_text(text)
@@ -137,13 +130,13 @@ def test_files_of_one_name_are_told_apart_by_their_folders_and_all_are_read(fold
     assert places == {"train/labels.csv:1", "valid/labels.csv:1", "test/labels.csv:1"}
 
 
-def test_a_broken_file_of_one_split_is_not_passed_over(folder):
+def test_a_broken_file_of_one_split_is_reported(folder, problem_of):
     (folder / "train.csv").write_text(ROW)
-    (folder / "test.csv").write_text("image,x,y\n")
+    (folder / "test.csv").write_text("photo,x,y\n")
     assert problem_of(folder).startswith("test.csv:1: has no column image")
 
 
-def test_a_table_of_all_beside_those_of_the_splits_is_left_and_told(folder):
+def test_a_table_beside_those_of_the_splits_is_not_read_and_noted(folder):
     for name in ("train", "test", "all"):
         (folder / f"{name}.csv").write_text(ROW.replace("a.png", f"{name[0]}.png"))
     (folder / "t.png").write_bytes((folder / "b.png").read_bytes())
@@ -153,7 +146,7 @@ def test_a_table_of_all_beside_those_of_the_splits_is_left_and_told(folder):
     assert data.notes == ("all.csv not read beside train.csv, test.csv.",)
 
 
-def test_several_files_whose_names_tell_nothing_are_told(folder):
+def test_several_files_without_split_names_are_reported(folder, problem_of):
     for name in ("cats", "dogs"):
         (folder / f"{name}.csv").write_text(ROW)
     assert "holds several csv files: cats.csv, dogs.csv. Name one of them" in problem_of(folder)

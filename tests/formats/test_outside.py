@@ -1,4 +1,4 @@
-"""Outside truth: pycocotools and supervision read what is written here as it was meant."""
+"""Other readers: pycocotools and supervision read equal labels from the written files."""
 
 import contextlib
 import io
@@ -35,8 +35,8 @@ def data(tmp_path):
     return Dataset(tuple(made), CLASSES)
 
 
-def said(outside):
-    """Names of images → class and box, as supervision holds them."""
+def by_image_name(outside):
+    """Class and box of each image that supervision has read, by the image's file name."""
     return {
         path.rsplit("/", 1)[-1]: (outside.classes[found.class_id[0]], found.xyxy[0])
         for path, _, found in outside
@@ -44,7 +44,7 @@ def said(outside):
 
 
 def assert_agrees(data, outside, tolerance_px=0.0):
-    theirs = said(outside)
+    theirs = by_image_name(outside)
     assert len(theirs) == len(data)
     for sample in data:
         label, box = theirs[sample.image.name]
@@ -56,9 +56,9 @@ def test_pycocotools_reads_boxes_classes_and_keypoints(data, tmp_path):
     from pycocotools.coco import COCO
 
     keypoints = KeypointSet(("nose", "tail"), ((0, 1),))
-    marked = ((1.5, 2.0, 2), (0.0, 0.0, 0))
+    labelled = ((1.5, 2.0, 2), (0.0, 0.0, 0))
     posed = Dataset(
-        tuple(Sample(s.image, s.label, s.box, keypoints=marked, size_wh=(40, 30)) for s in data),
+        tuple(Sample(s.image, s.label, s.box, keypoints=labelled, size_wh=(40, 30)) for s in data),
         CLASSES,
         keypoints,
     )
@@ -97,7 +97,8 @@ def test_supervision_reads_what_is_written_as_voc(data, tmp_path, sv):
     )
     # supervision counts VOC's pixels from 1, both ends included: its first corner is one less
     theirs = {
-        name: (label, box + np.array([1, 1, 0, 0])) for name, (label, box) in said(outside).items()
+        name: (label, box + np.array([1, 1, 0, 0]))
+        for name, (label, box) in by_image_name(outside).items()
     }
     for sample in rounded:
         label, box = theirs[sample.image.name]
@@ -115,7 +116,7 @@ def test_supervision_reads_what_is_written_as_yolo(data, tmp_path, sv):
     assert_agrees(data, outside, tolerance_px=1e-4)
 
 
-def test_what_supervision_writes_is_read_alike(data, tmp_path, sv):
+def test_what_supervision_writes_is_read_equal(data, tmp_path, sv):
     from_here = sv.DetectionDataset(
         list(CLASSES),
         [str(sample.image) for sample in data],

@@ -1,4 +1,4 @@
-"""Real data sets, where the machine has them."""
+"""Real data sets, if the machine has them."""
 
 from pathlib import Path
 
@@ -20,13 +20,13 @@ def test_raccoons_agree_between_csv_and_voc():
 
 
 @needs
-def test_raccoons_that_are_several_are_counted():
+def test_images_of_several_raccoons_are_counted():
     with pytest.raises(DataError, match="16 images with several boxes"):
         read(SHARED / "raccoon" / "annotations")
 
 
 @needs
-def test_the_one_flat_box_of_caltech_is_found():
+def test_the_one_empty_box_of_caltech_is_found():
     with pytest.raises(DataError) as caught:
         read(SHARED / "caltech3" / "labels.csv")
     assert len(caught.value.problems) == 1

@@ -1,4 +1,4 @@
-"""Twins: what one half of a format writes, the other half reads."""
+"""Round trips: reading gives the samples that were written."""
 
 import itertools
 import os
@@ -23,23 +23,23 @@ numbered = itertools.count()
 def images(tmp_path_factory):
     folder = tmp_path_factory.mktemp("images")
     # one in a folder of its own, two of one name, one with a space
-    places = ["a.png", "x/1.png", "y/1.png", "y/with space.png"]
-    for shade, place in enumerate(places):
-        (folder / place).parent.mkdir(exist_ok=True)
-        Image.new("RGB", SIZE, (shade, 0, 0)).save(folder / place)
-    return [folder / place for place in places]
+    paths = [folder / name for name in ("a.png", "x/1.png", "y/1.png", "y/with space.png")]
+    for shade, path in enumerate(paths):
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", SIZE, (shade, 0, 0)).save(path)
+    return paths
 
 
-def side(length, places):
-    ends = st.lists(st.integers(0, length * 10**places), min_size=2, max_size=2)
-    scaled = ends.map(lambda two: [end / 10**places for end in sorted(two)])
+def interval(length, decimals):
+    ends = st.lists(st.integers(0, length * 10**decimals), min_size=2, max_size=2)
+    scaled = ends.map(lambda two: [end / 10**decimals for end in sorted(two)])
     return scaled.filter(lambda two: two[0] < two[1])
 
 
-def boxes(places):
-    pairs = st.tuples(side(SIZE[0], places), side(SIZE[1], places))
-    box = pairs.map(lambda sides: (sides[0][0], sides[1][0], sides[0][1], sides[1][1]))
-    # a box within one pixel of the corner reads as normalised
+def boxes(decimals):
+    pairs = st.tuples(interval(SIZE[0], decimals), interval(SIZE[1], decimals))
+    box = pairs.map(lambda xy: (xy[0][0], xy[1][0], xy[0][1], xy[1][1]))
+    # a box within one pixel of the corner reads as normalized
     return box.filter(lambda one: max(one) > 1)
 
 
@@ -49,18 +49,18 @@ def keypoints():
         st.integers(0, 480).map(lambda y: y / 10),
         st.sampled_from([0, 1, 2]),
     )
-    marked = st.tuples(*[keypoint] * len(KEYPOINTS.names)).filter(
-        lambda all_: any(j[2] for j in all_)
+    labelled = st.tuples(*[keypoint] * len(KEYPOINTS.names)).filter(
+        lambda points: any(point[2] for point in points)
     )
-    return st.none() | marked
+    return st.none() | labelled
 
 
 @st.composite
-def samples(draw, places, posed=False):
+def samples(draw, decimals, posed=False):
     label = draw(st.none() | st.sampled_from(CLASSES))
     return {
         "label": label,
-        "box": None if label is None else draw(boxes(places)),
+        "box": None if label is None else draw(boxes(decimals)),
         "split": draw(st.sampled_from(["train", "val", "test"])),
         "keypoints": draw(keypoints()) if posed and label is not None else None,
     }
@@ -89,14 +89,14 @@ relaxed = settings(
 
 
 @pytest.mark.parametrize(("name", "file"), [("csv", ".csv"), ("voc", ""), ("coco", ".json")])
-@given(drawn=st.lists(samples(places=3), min_size=1, max_size=COUNT))
+@given(drawn=st.lists(samples(decimals=3), min_size=1, max_size=COUNT))
 @relaxed
 def test_written_samples_are_read_equal(images, tmp_path, name, file, drawn):
     data = dataset(images, drawn)
     assert by_image(back_from(data, tmp_path, name, file)) == by_image(data)
 
 
-@given(drawn=st.lists(samples(places=16), min_size=1, max_size=COUNT))
+@given(drawn=st.lists(samples(decimals=16), min_size=1, max_size=COUNT))
 @relaxed
 def test_csv_keeps_every_digit(images, tmp_path, drawn):
     data = dataset(images, drawn)
@@ -104,7 +104,7 @@ def test_csv_keeps_every_digit(images, tmp_path, drawn):
 
 
 @pytest.mark.parametrize("file", ["", ".json"])
-@given(drawn=st.lists(samples(places=2, posed=True), min_size=1, max_size=COUNT))
+@given(drawn=st.lists(samples(decimals=2, posed=True), min_size=1, max_size=COUNT))
 @relaxed
 def test_coco_keeps_keypoints_and_splits_in_one_file_and_in_three(images, tmp_path, file, drawn):
     data = dataset(images, drawn, KEYPOINTS)
@@ -113,9 +113,9 @@ def test_coco_keeps_keypoints_and_splits_in_one_file_and_in_three(images, tmp_pa
     assert (back.keypoints, back.classes) == (KEYPOINTS, CLASSES)
 
 
-@given(drawn=st.lists(samples(places=3, posed=True), min_size=1, max_size=COUNT))
+@given(drawn=st.lists(samples(decimals=3, posed=True), min_size=1, max_size=COUNT))
 @relaxed
-def test_yolo_keeps_all_but_the_place_of_the_images(images, tmp_path, drawn):
+def test_yolo_keeps_all_but_the_paths_of_the_images(images, tmp_path, drawn):
     data = dataset(images, drawn, KEYPOINTS)
     back = back_from(data, tmp_path, "yolo")
     assert (back.keypoints, back.classes) == (KEYPOINTS, CLASSES)
@@ -130,7 +130,7 @@ def test_yolo_keeps_all_but_the_place_of_the_images(images, tmp_path, drawn):
     assert not there
 
 
-def test_sizes_are_looked_up_where_the_samples_do_not_know_them(images, tmp_path):
+def test_sizes_are_looked_up_if_the_samples_do_not_state_them(images, tmp_path):
     sample = Sample(images[0], "cat", (1.0, 2.0, 3.0, 4.0))
     for name, file in [("voc", ""), ("coco", ".json"), ("yolo", "")]:
         (back,) = back_from(Dataset((sample,), CLASSES), tmp_path, name, file)
@@ -138,7 +138,7 @@ def test_sizes_are_looked_up_where_the_samples_do_not_know_them(images, tmp_path
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_what_is_there_already_is_not_destroyed(images, tmp_path, name):
+def test_existing_files_are_not_overwritten(images, tmp_path, name):
     data = Dataset((Sample(images[0]),), CLASSES)
     kept = tmp_path / "out" / "kept.txt"
     kept.parent.mkdir()
@@ -167,7 +167,7 @@ def test_a_failed_write_leaves_nothing_behind(images, tmp_path, name, monkeypatc
     assert list(tmp_path.iterdir()) == []
 
 
-def test_generated_images_have_no_file_to_name(tmp_path):
+def test_generated_images_cannot_be_written_as_labels(tmp_path):
     import numpy as np
 
     data = Dataset((Sample(np.zeros((4, 4, 3), np.uint8)),), ("cat",))
@@ -175,7 +175,7 @@ def test_generated_images_have_no_file_to_name(tmp_path):
         write(data, tmp_path / "out.csv", "csv")
 
 
-def test_a_label_outside_the_classes_is_a_wrong_call(images, tmp_path):
+def test_a_label_outside_the_classes_is_a_value_error(images, tmp_path):
     data = Dataset((Sample(images[0], "cow", (1.0, 2.0, 3.0, 4.0)),), CLASSES)
     with pytest.raises(ValueError, match="'cow' is not among"):
         write(data, tmp_path / "out", "yolo")
@@ -189,14 +189,14 @@ def test_links_in_folders_lead_to_the_same_image(images, tmp_path):
     assert read(tmp_path / "link/labels.csv").samples == data.samples
 
 
-def test_relative_and_absolute_ways_of_asking_give_equal_samples(images, tmp_path, monkeypatch):
+def test_relative_and_absolute_paths_give_equal_samples(images, tmp_path, monkeypatch):
     data = Dataset((Sample(images[0], "cat", (1.0, 2.0, 3.0, 4.0), size_wh=SIZE),), ("cat",))
     write(data, tmp_path / "labels.csv", "csv")
     monkeypatch.chdir(tmp_path)
     assert read("labels.csv").samples == read(os.fspath(tmp_path)).samples == data.samples
 
 
-def test_a_label_file_that_may_not_be_read_is_told(tmp_path, monkeypatch):
+def test_a_label_file_without_read_permission_is_reported(tmp_path, monkeypatch):
     (tmp_path / "labels.csv").write_text("a.png,1,2,3,4,cat\n")
 
     def locked(*_, **__):

@@ -1,7 +1,8 @@
-"""Splits that nobody stated: the image's bytes decide."""
+"""Splits: stated, chosen by the image's bytes, or held out of the training images."""
 
 import itertools
 import shutil
+from pathlib import Path
 
 import numpy as np
 from hypothesis import given
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from onebox.formats import read
-from onebox.formats.splitting import split_of_bytes
+from onebox.formats.splitting import hold_out_validation, split_of_bytes
+from onebox.structures import Dataset, Sample
 
 
 def save(folder, count, seed=0):
@@ -25,7 +27,7 @@ def splits(folder, names):
     return {sample.image.stem: sample.split for sample in read(path)}
 
 
-def test_an_image_never_changes_sides_when_others_are_added_or_renamed(tmp_path):
+def test_an_image_keeps_its_split_when_others_are_added_or_renamed(tmp_path):
     save(tmp_path, 40)
     few, all_of_them = splits(tmp_path, range(10)), splits(tmp_path, range(40))
     assert all(all_of_them[name] == split for name, split in few.items())
@@ -45,15 +47,15 @@ def test_exact_copies_stay_together(tmp_path):
     assert all(found[str(number)] == found[f"copy{number}"] for number in range(20))
 
 
-def test_eighty_ten_ten_of_a_hundred():
+def test_eighty_percent_train_ten_val_ten_test():
     found = [split_of_bytes(str(number).encode()) for number in range(20_000)]
-    # the standard deviation of a share of 0.1 in 20,000 is 0.0021
+    # the standard deviation of a fraction of 0.1 in 20,000 is 0.0021
     assert abs(found.count("train") / 20_000 - 0.8) < 0.012
     assert abs(found.count("val") / 20_000 - 0.1) < 0.009
 
 
 def test_the_hash_is_the_one_that_earlier_data_sets_were_split_by():
-    # BLAKE2b of 8 bytes, as a share of 2**64: 0.254, 0.517, 0.893, 0.965
+    # BLAKE2b of 8 bytes, as a fraction of 2**64: 0.254, 0.517, 0.893, 0.965
     found = [split_of_bytes(data) for data in (b"a", b"b", b"", b"1")]
     assert found == ["train", "train", "val", "test"]
 
@@ -63,7 +65,7 @@ def test_all_bytes_have_a_split(data):
     assert split_of_bytes(data) in {"train", "val", "test"}
 
 
-def test_a_file_that_says_only_train_and_test_stays_so(tmp_path):
+def test_a_file_that_states_only_train_and_test_keeps_them(tmp_path):
     save(tmp_path, 2)
     path = tmp_path / "labels.csv"
     path.write_text(
@@ -71,3 +73,57 @@ def test_a_file_that_says_only_train_and_test_stays_so(tmp_path):
         "0.png,cat,1,2,3,4,train\n1.png,cat,1,2,3,4,test\n"
     )
     assert [sample.split for sample in read(path)] == ["train", "test"]
+
+
+def test_a_row_without_a_split_is_reported_if_others_have_one(labels, problems_of):
+    path = labels(
+        "a.png,cat,1,2,3,4,train",
+        "b.png,cat,1,2,3,4,",
+        header="image,label,x_min,y_min,x_max,y_max,split",
+    )
+    assert problems_of(path) == [
+        "labels.csv:3: has no split, but other images have one. Write train, val or test, or "
+        "leave it out everywhere."
+    ]
+
+
+# --- validation images held out of the training images ---
+
+
+def boxed(count, folder="a", split="train"):
+    box = (1.0, 2.0, 3.0, 4.0)
+    return [Sample(Path(folder) / f"{n}.jpg", "cat", box, split) for n in range(count)]
+
+
+def names_of(data, split):
+    return sorted(sample.image.name for sample in data.part(split))
+
+
+def test_a_tenth_of_the_training_images_with_a_box_is_held_out_and_nothing_else_changes():
+    without_box = [Sample(Path(f"empty{n}.jpg")) for n in range(50)]
+    tests = boxed(40, "tests", "test")
+    data = Dataset((*boxed(30), *without_box, *tests), ("cat",))
+    held_out = hold_out_validation(data)
+    assert [len(held_out.part(split)) for split in ("train", "val", "test")] == [77, 3, 40]
+    assert all(sample.box is not None for sample in held_out.part("val"))
+    assert [sample.image for sample in held_out] == [sample.image for sample in data]
+    assert held_out.part("test").samples == tuple(tests)
+
+
+def test_at_least_one_image_is_held_out():
+    assert len(hold_out_validation(Dataset(tuple(boxed(2)), ("cat",))).part("val")) == 1
+
+
+def test_the_held_out_images_do_not_depend_on_the_folder_or_the_order():
+    here = hold_out_validation(Dataset(tuple(boxed(40, "here")), ("cat",)))
+    there = hold_out_validation(Dataset(tuple(reversed(boxed(40, "there"))), ("cat",)))
+    assert names_of(here, "val") == names_of(there, "val")
+
+
+def test_the_held_out_images_are_those_of_earlier_versions():
+    assert names_of(hold_out_validation(Dataset(tuple(boxed(40)), ("cat",))), "val") == [
+        "11.jpg",
+        "14.jpg",
+        "19.jpg",
+        "36.jpg",
+    ]

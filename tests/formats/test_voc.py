@@ -1,9 +1,8 @@
-"""Pascal VOC: XML files, where their images are, and lists of splits."""
+"""Pascal VOC: XML files, the paths of their images, and lists of splits."""
 
 import pytest
 from PIL import Image
 
-from onebox.errors import DataError
 from onebox.formats import read, write
 from onebox.structures import Dataset, Sample
 
@@ -27,12 +26,6 @@ def write_image(path, shade=0):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (40, 30), (shade, 0, 0)).save(path)
     return path
-
-
-def problems_of(path, **settings):
-    with pytest.raises(DataError) as caught:
-        read(path, **settings)
-    return list(caught.value.problems)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +53,7 @@ def test_xml_without_an_object_is_an_image_without_the_subject(tmp_path):
     assert (sample.label, sample.box) == (None, None)
 
 
-def test_objects_are_told_apart_by_number(tmp_path):
+def test_problems_of_objects_name_the_number(tmp_path, problems_of):
     write_image(tmp_path / "a.jpg")
     bad = "<object><name>cat</name><bndbox><xmin>x</xmin></bndbox></object>"
     save(tmp_path, "a", one("cat", 1, 2, 3, 4), bad, "<object><name>cat</name></object>")
@@ -78,7 +71,7 @@ def test_the_path_of_the_machine_that_drew_the_box_comes_last(tmp_path):
     assert read(tmp_path / "set").samples[0].image == here
 
 
-def test_an_image_that_is_nowhere_is_told_with_a_close_one(tmp_path):
+def test_a_missing_image_is_reported_with_a_similar_one(tmp_path, problems_of):
     write_image(tmp_path / "bat.jpg")
     save(tmp_path, "a", one("cat", 1, 2, 3, 4), filename="cat.jpg")
     assert problems_of(tmp_path) == [
@@ -87,7 +80,7 @@ def test_an_image_that_is_nowhere_is_told_with_a_close_one(tmp_path):
     ]
 
 
-def test_without_a_filename_the_image_is_called_like_its_xml(tmp_path):
+def test_without_a_filename_the_image_has_the_name_of_its_xml(tmp_path):
     image = write_image(tmp_path / "images/a.png")
     (tmp_path / "a.xml").write_text(f"<annotation>{one('cat', 1, 2, 3, 4)}</annotation>")
     assert read(tmp_path).samples[0].image == image
@@ -98,20 +91,20 @@ def test_without_a_filename_the_image_is_called_like_its_xml(tmp_path):
     [
         ("<annotation>", "a.xml: is not XML (no element found"),
         ("", "a.xml: is not XML (no element found"),
-        ("<html></html>", "a.xml: begins with <html> where VOC has <annotation>"),
+        ("<html></html>", "a.xml: begins with <html>, not with <annotation> as VOC does"),
         (
             '<!DOCTYPE a [<!ENTITY b "c">]><annotation><filename>&b;</filename></annotation>',
             "a.xml: declares a document type (DTD), which is not read",
         ),
     ],
 )
-def test_what_is_not_plain_voc_is_refused(tmp_path, text, sentence):
+def test_what_is_not_plain_voc_is_refused(tmp_path, problems_of, text, sentence):
     (tmp_path / "a.xml").write_text(text)
     (problem,) = problems_of(tmp_path)
     assert sentence in problem
 
 
-def test_lists_name_the_splits_and_what_none_names_is_left_out(tmp_path):
+def test_lists_name_the_splits_and_images_in_no_list_are_left_out(tmp_path):
     for name in ("a", "b 1", "c"):
         write_image(tmp_path / f"JPEGImages/{name}.jpg", ord(name[0]))
         save(tmp_path / "Annotations", name, one("cat", 1, 2, 3, 4))

@@ -1,9 +1,8 @@
-"""YOLO: shares of the image, keypoints, and the places where images and labels lie."""
+"""YOLO: normalized boxes, keypoints, and the paths of images and labels."""
 
 import pytest
 from PIL import Image
 
-from onebox.errors import DataError
 from onebox.formats import read, write
 from onebox.structures import Dataset, KeypointSet, Sample
 
@@ -25,13 +24,7 @@ def config(folder, *lines):
     return path
 
 
-def problems_of(path, **settings):
-    with pytest.raises(DataError) as caught:
-        read(path, **settings)
-    return list(caught.value.problems)
-
-
-def test_shares_become_pixels_and_missing_or_empty_labels_no_subject(tmp_path):
+def test_normalized_boxes_become_pixels_and_empty_or_missing_labels_no_subject(tmp_path):
     write_image(tmp_path, "images/train/a", "1 0.5 0.5 0.25 0.5\n\n")
     write_image(tmp_path, "images/train/b", "")
     write_image(tmp_path, "images/val/c")
@@ -46,7 +39,7 @@ def test_shares_become_pixels_and_missing_or_empty_labels_no_subject(tmp_path):
     assert data.samples[0].origin == "labels/train/a.txt:1"
 
 
-def test_shares_are_of_the_upright_image(tmp_path):
+def test_boxes_are_normalized_by_the_upright_size(tmp_path):
     image = write_image(tmp_path, "images/a", "0 0.5 0.25 0.5 0.1\n")
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -112,20 +105,23 @@ def test_keypoints_have_two_or_three_values_each(tmp_path):
         ("7 0.5 0.5 0.5 0.5", "class 7 is not one of 0 (cat), 1 (dog)."),
         ("0.5 0.5 0.5 0.5 0.5", "class 0.5 is not a whole number from 0."),
         ("cat 0.5 0.5 0.5 0.5", "'cat' is not a number."),
-        ("0 20 10 10 10", "box 20 10 10 10 is in pixels where shares (0 to 1) are meant."),
-        ("0 0.5 0.5 -0.5 0.5", "is -20 x 10 pixels; both sides must be positive."),
+        (
+            "0 20 10 10 10",
+            "box 20 10 10 10 is in pixels, but normalized values (0 to 1) are expected.",
+        ),
+        ("0 0.5 0.5 -0.5 0.5", "is -20 x 10 pixels; width and height must be positive."),
         ("0 nan 0.5 0.5 0.5", "is not made of finite numbers."),
         ("0 1 0.5 0.5 0.5", "passes the frame of 40 x 20 pixels by 10."),
     ],
 )
-def test_a_bad_row_is_told_with_file_and_line(tmp_path, row, sentence):
+def test_a_bad_row_is_reported_with_file_and_line(tmp_path, problems_of, row, sentence):
     write_image(tmp_path, "images/a", f"\n{row}\n")
     (problem,) = problems_of(config(tmp_path, "train: images"))
     assert problem.startswith("labels/a.txt:2: ")
     assert sentence in problem
 
 
-def test_a_label_without_its_image_is_told(tmp_path):
+def test_a_label_without_its_image_is_reported(tmp_path, problems_of):
     write_image(tmp_path, "images/train/a", "0 0.5 0.5 0.5 0.5\n")
     (tmp_path / "labels/train/b.txt").write_text("0 0.5 0.5 0.5 0.5\n")
     (tmp_path / "labels/train/classes.txt").write_text("cat\n")
@@ -144,7 +140,7 @@ def test_training_images_named_again_as_val_stay_training_images(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "sentence"),
     [
-        (("train: nowhere",), "data.yaml: nowhere is not there; tried"),
+        (("train: nowhere",), "data.yaml: nowhere does not exist; tried"),
         ((), "data.yaml: names no images. Add train:"),
         (("train: images", "kpt_shape: [2, 4]"), "kpt_shape ends in 4; it must be 2 or 3."),
         (
@@ -153,16 +149,18 @@ def test_training_images_named_again_as_val_stay_training_images(tmp_path):
         ),
         (("train: images", "kpt_shape: [3, 3]", "kpt_names: [a]"), "3 keypoints, kpt_names 1"),
         (("train: {",), "data.yaml: is not YAML"),
-        (("train: 5.5",), "data.yaml: 5.5 is not there"),
+        (("train: 5.5",), "data.yaml: 5.5 does not exist"),
     ],
 )
-def test_a_data_yaml_that_cannot_be_used_says_why(tmp_path, lines, sentence):
+def test_a_data_yaml_that_cannot_be_used_is_reported_with_the_reason(
+    tmp_path, problems_of, lines, sentence
+):
     write_image(tmp_path, "images/a", "0 0.5 0.5 0.5 0.5\n")
     (problem,) = problems_of(config(tmp_path, *lines))
     assert sentence in problem
 
 
-def test_images_come_along_and_names_stay_apart(tmp_path):
+def test_images_are_copied_and_equal_names_get_numbers(tmp_path):
     red, blue = write_image(tmp_path, "red/1"), write_image(tmp_path, "blue/1")
     data = Dataset(
         (
@@ -182,7 +180,7 @@ def test_images_come_along_and_names_stay_apart(tmp_path):
     assert back.samples[1].image.read_bytes() == blue.read_bytes()
 
 
-def test_images_without_one_label_file_are_refused_with_the_place_that_was_tried(tmp_path):
+def test_images_without_any_label_file_are_refused_with_the_expected_path(tmp_path, problems_of):
     write_image(tmp_path, "images/a")
     write_image(tmp_path, "images/b")
     (problem,) = problems_of(config(tmp_path, "train: images"))

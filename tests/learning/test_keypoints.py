@@ -1,4 +1,4 @@
-"""Keypoints in heads, losses, decoded images, the network and its file: values and slopes."""
+"""Keypoints in heads, losses, decoded images, the network and its file."""
 
 import dataclasses
 import io
@@ -15,10 +15,17 @@ from torch.testing import assert_close
 from onebox.learning.data.dataloader import Batch, RowsInOrder, batches
 from onebox.learning.data.decoded_cache import decode
 from onebox.learning.exporting.onnx_export import Deployed, export
-from onebox.learning.losses.primitives import NUMBER_LOSSES, distribution
-from onebox.learning.networks.head_outputs import Bins, BoxOutput, KeypointOutput
+from onebox.learning.losses.objective import compute_loss, keypoint_similarity, total
+from onebox.learning.losses.primitives import COORDINATE_LOSSES, distribution
+from onebox.learning.networks.head_outputs import (
+    Bins,
+    BoxOutput,
+    KeypointOutput,
+    Outputs,
+    Shared,
+)
 from onebox.learning.networks.keypoint_heads import DirectKeypoints, HeatmapKeypoints, hull
-from onebox.learning.networks.network import Network, Outputs, nearness, total_loss
+from onebox.learning.networks.network import Network
 from onebox.learning.networks.vectorizers import Features, Sizes
 from onebox.model_card import ModelCard
 from onebox.outputs import INPUT, KEYPOINTS_OUTPUT, OUTPUTS
@@ -58,7 +65,7 @@ def heated_by_channels(keypoints):
     return head
 
 
-def test_a_keypoint_lies_at_the_middle_of_the_cell_that_shines_for_it():
+def test_a_keypoint_lies_at_the_centre_of_the_cell_that_is_hot_for_it():
     cells = torch.zeros(1, 2, 6, 8)
     cells[0, 0, 1, 2] = cells[0, 1, 4, 6] = 99
     found = heated_by_channels(2)(Features(torch.zeros(1, 5), cells))
@@ -68,26 +75,26 @@ def test_a_keypoint_lies_at_the_middle_of_the_cell_that_shines_for_it():
     assert found.confidence.shape == (1, 2)
 
 
-def test_heat_everywhere_alike_puts_a_keypoint_in_the_middle_of_the_image():
+def test_uniform_heat_puts_a_keypoint_in_the_centre_of_the_image():
     found = heated_by_channels(3)(Features(torch.zeros(2, 5), torch.zeros(2, 3, 6, 8)))
     assert_close(found.points, torch.full((2, 3, 2), 0.5))
 
 
-def test_both_axes_of_a_keypoint_are_margins_of_one_distribution_over_the_cells():
+def test_both_axes_of_a_keypoint_are_marginals_of_one_distribution_over_the_cells():
     heat = torch.randn(2, 3, 6, 8, generator=torch.Generator().manual_seed(0))
     along_x, along_y = heated_by_channels(3)(Features(torch.zeros(2, 5), heat)).bins
-    share = heat.flatten(2).softmax(dim=2).unflatten(2, (6, 8))
-    assert_close(along_x.logits.exp(), share.sum(dim=2))
-    assert_close(along_y.logits.exp(), share.sum(dim=3))
-    assert_close(along_x.places, (torch.arange(8) + 0.5) / 8)
-    assert_close(along_y.places, (torch.arange(6) + 0.5) / 6)
+    probability = heat.flatten(2).softmax(dim=2).unflatten(2, (6, 8))
+    assert_close(along_x.logits.exp(), probability.sum(dim=2))
+    assert_close(along_y.logits.exp(), probability.sum(dim=3))
+    assert_close(along_x.centres.values, (torch.arange(8) + 0.5) / 8)
+    assert_close(along_y.centres.values, (torch.arange(6) + 0.5) / 6)
 
 
-def test_a_keypoint_that_may_be_left_or_right_lies_no_further_from_the_likelier_than_their_mean():
+def test_a_keypoint_of_two_peaks_lies_no_further_from_the_likelier_one_than_their_mean():
     cells = torch.full((1, 1, 4, 10), -99.0)
     cells[0, 0, 2, 1], cells[0, 0, 2, 8] = math.log(0.6), math.log(0.4)
     [[[x, y]]] = heated_by_channels(1)(Features(torch.zeros(1, 5), cells)).points.tolist()
-    # the middles of the second and the ninth of ten columns
+    # the centres of the second and the ninth of ten columns
     assert 0.15 <= x <= 0.6 * 0.15 + 0.4 * 0.85 + 1e-6
     assert y == pytest.approx(2.5 / 4)
 
@@ -102,7 +109,7 @@ def test_direct_keypoints_are_activated_and_their_confidence_is_not():
     assert_close(found.confidence, torch.tensor([[7.0, -7.0]]))
 
 
-def test_the_hull_reaches_from_the_least_to_the_largest_coordinates():
+def test_the_hull_reaches_from_the_smallest_to_the_largest_coordinates():
     points = torch.tensor([[[0.4, 0.9], [0.1, 0.5], [0.3, 0.2]]])
     box = hull(KeypointOutput(points, torch.zeros(1, 3))).boxes
     assert_close(box, torch.tensor([[0.1, 0.2, 0.4, 0.9]]))
@@ -122,42 +129,44 @@ ONLY_L1 = {"l1": 1.0, "confidence": 0.0}
 
 def loss_of(points, visible=VISIBLE, *, weights, confidence=None, bins=None, has_box=(True, True)):
     """The keypoints' part of the loss of two images of three keypoints."""
-    said = torch.zeros(2, 3) if confidence is None else confidence
-    outputs = Outputs(BoxOutput(BOXES), torch.zeros(2, 1), None, KeypointOutput(points, said, bins))
+    logits = torch.zeros(2, 3) if confidence is None else confidence
+    keypoints = KeypointOutput(points, logits, bins)
+    outputs = Outputs(BoxOutput(BOXES), torch.zeros(2, 1), None, keypoints)
     truth = torch.cat([TRUE_POINTS, visible[..., None]], dim=2)
     batch = Batch(
         torch.zeros(2), BOXES, torch.tensor(has_box), torch.tensor([0, 0]), truth, torch.arange(2)
     )
-    return total_loss(outputs, batch, LossSettings(box={}, keypoints=weights), "xyxy")
+    settings = LossSettings(box={}, keypoints=weights)
+    return total(compute_loss(outputs, batch, settings, "xyxy"))
 
 
-def test_labelled_keypoints_count_alike_and_the_others_not_at_all():
+def test_labelled_keypoints_count_alike_and_unlabelled_ones_not_at_all():
     # |dx| and |dy| average to 0.05 and 0.1 in the first image and to 0 in the second.
     assert_close(loss_of(POINTS, weights={"l1": 2.0}), torch.tensor(2 * (0.05 + 0.1 + 0) / 3))
 
 
 @pytest.mark.parametrize("name", ["mse", "l1", "smooth_l1"])
-def test_a_loss_of_the_keypoints_places_is_the_one_of_its_name(name):
-    values = NUMBER_LOSSES[name](POINTS, TRUE_POINTS).mean(dim=2)
+def test_a_loss_of_coordinates_is_the_one_of_its_name(name):
+    values = COORDINATE_LOSSES[name](POINTS, TRUE_POINTS).mean(dim=2)
     expected = (values[0, 0] + values[0, 1] + values[1, 0]) / 3
     assert_close(loss_of(POINTS, weights={name: 1.0}), expected)
 
 
 @pytest.mark.parametrize("weights", [{"l1": 1.0}, {"distribution": 1.0}, {"confidence": 1.0}])
-def test_unlabelled_keypoints_have_no_slope_and_hidden_ones_have(weights):
+def test_unlabelled_keypoints_get_no_gradient_and_hidden_ones_do(weights):
     points = POINTS.clone().requires_grad_()
     confidence = torch.zeros(2, 3, requires_grad=True)
     logits = [torch.zeros(2, 3, 5, requires_grad=True) for _ in range(2)]
-    bins = tuple(Bins(each, torch.linspace(0, 1, 5)) for each in logits)
+    bins = tuple(Bins(each, Shared(torch.linspace(0, 1, 5))) for each in logits)
     loss_of(points, weights=weights, confidence=confidence, bins=bins).backward()
     read = {"l1": points, "distribution": logits[0], "confidence": confidence}
     [name] = weights
-    slopes = read[name].grad.reshape(2, 3, -1).abs().sum(dim=2)
-    assert slopes[VISIBLE == 0].max() == 0
-    assert slopes[VISIBLE == 1].min() > 0
+    gradients = read[name].grad.reshape(2, 3, -1).abs().sum(dim=2)
+    assert gradients[VISIBLE == 0].max() == 0
+    assert gradients[VISIBLE == 1].min() > 0
 
 
-def test_where_no_keypoint_is_labelled_there_is_no_loss_and_no_slope():
+def test_without_labelled_keypoints_loss_and_gradient_are_zero():
     points = POINTS.clone().requires_grad_()
     weights = {"l1": 1.0, "confidence": 1.0}
     loss = loss_of(points, torch.zeros(2, 3), weights=weights)
@@ -168,16 +177,15 @@ def test_where_no_keypoint_is_labelled_there_is_no_loss_and_no_slope():
 
 def test_an_image_without_a_box_teaches_no_keypoint():
     loss = loss_of(POINTS, weights=ONLY_L1, has_box=(False, True))
-    # the second image's one labelled keypoint is found
+    # the only labelled keypoint of the second image is exact
     assert loss == 0
     assert_close(loss_of(POINTS, weights=ONLY_L1, has_box=(True, False)), torch.tensor(0.15 / 2))
 
 
 def test_the_distribution_loss_of_keypoints_is_the_mean_of_both_axes():
     generator = torch.Generator().manual_seed(0)
-    bins = tuple(
-        Bins(torch.randn(2, 3, 5, generator=generator), torch.linspace(0, 1, 5)) for _ in range(2)
-    )
+    centres = Shared(torch.linspace(0, 1, 5))
+    bins = tuple(Bins(torch.randn(2, 3, 5, generator=generator), centres) for _ in range(2))
     found = loss_of(POINTS, weights={"distribution": 0.5}, bins=bins)
     x, y = (distribution(one, TRUE_POINTS[..., axis]) for axis, one in enumerate(bins))
     labelled = ((x + y) / 2)[VISIBLE > 0]
@@ -185,24 +193,24 @@ def test_the_distribution_loss_of_keypoints_is_the_mean_of_both_axes():
     assert_close(found, 0.5 * labelled.mean())
 
 
-def test_a_keypoint_a_tenth_of_the_box_away_is_near_by_e_to_the_minus_half():
-    # The first box is 0.5 x 0.4 large: a square of its area has sides of √0.2.
+def test_a_keypoint_a_tenth_of_the_box_away_has_a_similarity_of_e_to_the_minus_half():
+    # The first box is 0.5 x 0.4 large: the square root of its area is √0.2.
     tenth = 0.1 * math.sqrt(0.2)
     truth = torch.zeros(1, 3, 2)
     found = torch.tensor([[[0.0, 0.0], [tenth, 0.0], [0.6 * tenth, 0.8 * tenth]]])
     by_hand = torch.tensor([[1.0, math.exp(-0.5), math.exp(-0.5)]])
-    assert_close(nearness(found, truth, BOXES[:1]), by_hand)
+    assert_close(keypoint_similarity(found, truth, BOXES[:1]), by_hand)
     # A box four times as large forgives twice the distance.
-    assert_close(nearness(2 * found, truth, 2 * BOXES[:1]), by_hand)
+    assert_close(keypoint_similarity(2 * found, truth, 2 * BOXES[:1]), by_hand)
 
 
-def test_confidence_learns_the_nearness_and_does_not_move_the_keypoints():
+def test_confidence_learns_the_similarity_and_does_not_move_the_keypoints():
     points = POINTS.clone().requires_grad_()
     confidence = torch.tensor([[1.0, -1.0, 0.0], [3.0, 0.0, 0.0]])
     loss = loss_of(points, weights={"confidence": 2.0}, confidence=confidence)
-    near = nearness(POINTS, TRUE_POINTS, BOXES)
-    said = confidence.sigmoid()
-    entropy = -(near * said.log() + (1 - near) * (1 - said).log())
+    near = keypoint_similarity(POINTS, TRUE_POINTS, BOXES)
+    probability = confidence.sigmoid()
+    entropy = -(near * probability.log() + (1 - near) * (1 - probability).log())
     assert_close(loss, 2 * entropy[VISIBLE > 0].mean())
     assert not loss.requires_grad
 
@@ -224,7 +232,7 @@ def faces(tmp_path):
     return Dataset(samples, ("cat",), keypoints=EYES)
 
 
-def test_keypoints_are_decoded_as_shares_of_the_sides_with_their_visibility(faces):
+def test_keypoints_are_decoded_in_normalized_coordinates_with_their_visibility(faces):
     decoded = decode(faces, 32)
     expected = [
         [[0.1, 0.25, 2], [0.5, 0.5, 1], [0, 0, 0]],
@@ -237,7 +245,7 @@ def test_keypoints_are_decoded_as_shares_of_the_sides_with_their_visibility(face
 
 def test_batches_carry_the_keypoints_of_the_decoded_rows_to_the_byte(faces):
     decoded = decode(faces, 32)
-    for _ in range(2):  # the second time from the cache
+    for _ in range(2):  # the second pass reads the cache
         found = [batch.keypoints for batch in batches(decoded, RowsInOrder(3, 2))]
         assert torch.cat(found).numpy().tobytes() == decoded.keypoints.tobytes()
         again = decode(faces, 32)
@@ -283,10 +291,11 @@ def test_every_vectorizer_feeds_keypoints_beside_a_box_or_alone(vectorizer, box_
     assert is_hull == (box_head == "hull")
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("vectorizer", ["gap", "flatten", "pyramid"])
-def test_four_faces_can_be_learned_by_heart(vectorizer):
+def test_a_network_overfits_four_faces(vectorizer):
     network, recipe = made(vectorizer)
-    settings = recipe.loss.model_copy(update={"label": 0.0, "iou": 0.0})
+    settings = recipe.changed({"loss.label": 0.0, "loss.iou": 0.0}).loss
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(4, 3, SIDE, SIDE, generator=generator)
     points = 0.2 + 0.6 * torch.rand(4, 3, 2, generator=generator)
@@ -304,11 +313,11 @@ def test_four_faces_can_be_learned_by_heart(vectorizer):
     for _ in range(200):
         outputs = network(images)
         optimizer.zero_grad()
-        total_loss(outputs, batch, settings, "xyxy").backward()
+        total(compute_loss(outputs, batch, settings, "xyxy")).backward()
         optimizer.step()
         if (outputs.keypoints.points - points).abs().max() < 0.05:
             return
-    raise AssertionError("200 steps did not do")
+    raise AssertionError("200 steps were not enough")
 
 
 def test_a_hull_without_keypoints_is_refused():
@@ -322,9 +331,7 @@ def exported(tmp_path_factory):
     """A network with keypoints, and its file."""
     network, _ = made()
     with torch.no_grad():
-        network.keypoint_head.heat.weight.mul_(
-            200
-        )  # keypoints at many places, not all in the middle
+        network.keypoint_head.heat.weight.mul_(200)  # spreads keypoints over the image
     file = tmp_path_factory.mktemp("keypoints") / "model.onnx"
     random = np.random.default_rng(0)
     images = [
@@ -351,7 +358,7 @@ def test_the_files_keypoints_are_those_of_the_network(exported):
     assert found[-1].shape == (3, 3, 3)
     for ours, theirs in zip(eager, found, strict=True):
         np.testing.assert_allclose(theirs, ours, rtol=1e-3, atol=1e-2)
-    assert found[-1][..., :2].std() > 1  # they do not all lie at one place
+    assert found[-1][..., :2].std() > 1  # they do not all lie at one point
 
 
 def test_keypoints_come_in_pixels_with_the_logistic_of_their_logit(exported):

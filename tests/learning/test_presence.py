@@ -1,4 +1,4 @@
-"""Images without the subject: what they teach, what the file says, and how a run knows."""
+"""Presence: images without the subject in the loss, in a run and in the model file."""
 
 import dataclasses
 import json
@@ -20,11 +20,12 @@ from onebox.learning.data.dataloader import Batch
 from onebox.learning.data.decoded_cache import NO_LABEL
 from onebox.learning.exporting.onnx_export import PARITY_PX, Deployed, parity, write_card
 from onebox.learning.fitting.checkpoint_io import load_checkpoint
+from onebox.learning.losses.objective import compute_loss, total
 from onebox.learning.network_runs import run as run_module
 from onebox.learning.network_runs.initial_weights import find_start
 from onebox.learning.network_runs.resolve import learns_presence
 from onebox.learning.networks.heads import PresenceHead
-from onebox.learning.networks.network import Network, total_loss
+from onebox.learning.networks.network import Network
 from onebox.learning.networks.vectorizers import Features, Sizes
 from onebox.model_card import ModelCard
 from onebox.outputs import INPUT, OUTPUTS, PRESENCE_OUTPUT, outputs_of
@@ -41,14 +42,13 @@ SIZE = 64
 
 @pytest.fixture(scope="module")
 def data():
-    """White discs on black, of which two fifths are left out."""
+    """White discs on black; two fifths of the images have none."""
     return synthetic.dataset("synth:blobs", size=SIZE, counts=COUNTS, absent=0.4)
 
 
 @pytest.fixture(scope="module")
 def recipe(tiny_recipe):
-    train = tiny_recipe.train.model_copy(update={"epochs": 6})
-    return tiny_recipe.model_copy(update={"train": train})
+    return tiny_recipe.changed({"train.epochs": 6})
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +70,7 @@ def made(recipe, *, presence=True, seed=0, keypoints=0):
 
 
 def with_weight(recipe, weight):
-    loss = recipe.loss.model_copy(update={"presence": weight})
-    return recipe.model_copy(update={"loss": loss})
+    return recipe.changed({"loss.presence": weight})
 
 
 # --- the head ----------------------------------------------------------------------------------
@@ -89,7 +88,7 @@ def test_the_presence_head_reads_the_vector_and_the_mean_of_the_map():
     )
 
 
-def test_presence_leaves_the_start_of_all_other_parts_as_it_is(recipe):
+def test_a_presence_head_changes_no_other_initial_weights(recipe):
     without, with_it = made(recipe, presence=False).state_dict(), made(recipe).state_dict()
     assert with_it.keys() - without.keys() == {
         "presence_head.logit.weight",
@@ -102,7 +101,7 @@ def test_presence_leaves_the_start_of_all_other_parts_as_it_is(recipe):
 
 
 def batch_of(has_box, labels, keypoints=0):
-    """Boxes of a quarter of the image; zeros where there is none."""
+    """Boxes of a quarter of the image; zeros for an image without a box."""
     has_box = torch.tensor(has_box)
     boxes = torch.tensor([0.25, 0.25, 0.75, 0.75]) * has_box[:, None]
     marked = torch.tensor([0.5, 0.5, 2.0]).expand(len(boxes), keypoints, 3) * has_box[:, None, None]
@@ -113,18 +112,17 @@ def batch_of(has_box, labels, keypoints=0):
 def test_presence_is_the_mean_cross_entropy_over_all_images_times_its_weight(recipe):
     logit = torch.tensor([2.0, -1.0, 0.0, 3.0])
     outputs = made(recipe).eval()(torch.zeros(4, 3, SIZE, SIZE))._replace(presence_logit=logit)
-    # a box alone and a label alone are of a subject; the second and the last have neither
+    # a box or a label means a subject; the second and the last image have neither
     batch = batch_of([True, False, False, False], [NO_LABEL, NO_LABEL, 0, NO_LABEL])
-    settings = LossSettings(box={"l1": 1.0}, label=0.0, overlap=0.0)
-    without = total_loss(outputs, batch, settings.model_copy(update={"presence": 0.0}), "xyxy")
-    total = total_loss(outputs, batch, settings.model_copy(update={"presence": 0.7}), "xyxy")
+    settings = LossSettings(presence=0.7)
+    presence = compute_loss(outputs, batch, settings, "xyxy")["presence"]
     entropies = [
         math.log(1 + math.exp(-2)),
         math.log(1 + math.exp(-1)),
         math.log(2),
         math.log(1 + math.exp(3)),
     ]
-    assert (total - without).item() == pytest.approx(0.7 * sum(entropies) / 4, rel=1e-5)
+    assert presence.item() == pytest.approx(0.7 * sum(entropies) / 4, rel=1e-5)
 
 
 def posing(vectorizer="pyramid", box_head="marginal"):
@@ -136,7 +134,7 @@ def posing(vectorizer="pyramid", box_head="marginal"):
     return check_recipe({"model": model, "loss": loss}, place="posing")
 
 
-def slopes(network, part):
+def gradients(network, part):
     grads = [parameter.grad for parameter in getattr(network, part).parameters()]
     return torch.cat([torch.zeros(1) if grad is None else grad.flatten() for grad in grads])
 
@@ -147,14 +145,14 @@ def test_images_without_the_subject_teach_presence_and_nothing_else(pair):
     network = made(recipe, keypoints=2).eval()
     images = torch.rand(3, 3, SIZE, SIZE)
     batch = batch_of([False] * 3, [NO_LABEL] * 3, keypoints=2)
-    total_loss(network(images), batch, recipe.loss, "xyxy").backward()
+    total(compute_loss(network(images), batch, recipe.loss, "xyxy")).backward()
     for part in ("box_head", "keypoint_head", "iou_head", "class_head"):
-        assert not slopes(network, part).any(), part
-    assert slopes(network, "presence_head").any()
-    assert slopes(network, "backbone").any()
+        assert not gradients(network, part).any(), part
+    assert gradients(network, "presence_head").any()
+    assert gradients(network, "backbone").any()
 
 
-def test_a_batchs_boxes_and_keypoints_learn_the_same_with_images_without_the_subject_and_without():
+def test_images_without_the_subject_change_no_gradient_of_boxes_and_keypoints():
     recipe = posing()
     images = torch.rand(3, 3, SIZE, SIZE)
     batches = [
@@ -164,11 +162,11 @@ def test_a_batchs_boxes_and_keypoints_learn_the_same_with_images_without_the_sub
     found = []
     for shown, batch in batches:
         network = made(recipe, keypoints=2).eval()
-        total_loss(network(shown), batch, recipe.loss, "xyxy").backward()
+        total(compute_loss(network(shown), batch, recipe.loss, "xyxy")).backward()
         found.append(network)
     for part in ("box_head", "keypoint_head", "iou_head"):
-        assert slopes(found[0], part).any()
-        assert_close(slopes(found[0], part), slopes(found[1], part))
+        assert gradients(found[0], part).any()
+        assert_close(gradients(found[0], part), gradients(found[1], part))
 
 
 # --- where it is learned -----------------------------------------------------------------------
@@ -201,7 +199,8 @@ def test_validation_images_may_lack_the_subject():
     assert heard == []
 
 
-def test_what_an_earlier_run_knew_of_presence_is_taken_over(recipe, trained):
+@pytest.mark.train
+def test_the_presence_head_of_an_earlier_run_is_taken_over(recipe, trained):
     start = find_start(recipe, trained.folder / "weights.safetensors")
     kept = load_file(trained.folder / "weights.safetensors")["presence_head.logit.weight"]
     assert torch.equal(start.network(1, 0, presence=True).presence_head.logit.weight, kept)
@@ -211,7 +210,8 @@ def test_what_an_earlier_run_knew_of_presence_is_taken_over(recipe, trained):
 # --- a run -------------------------------------------------------------------------------------
 
 
-def test_a_run_learns_to_tell_empty_images_and_says_so(trained, data):
+@pytest.mark.train
+def test_a_run_learns_to_tell_empty_images_and_reports_it(trained, data):
     metrics = trained.metrics["test"]
     absent = sum(not sample.has_subject for sample in data.part("test"))
     assert 5 < absent < 25
@@ -223,7 +223,8 @@ def test_a_run_learns_to_tell_empty_images_and_says_so(trained, data):
     assert written["val"]["presence_auroc"] == trained.metrics["val"]["presence_auroc"]
 
 
-def test_the_file_says_that_it_knows_of_presence_and_answers_with_it(trained, data):
+@pytest.mark.train
+def test_the_file_declares_presence_and_predicts_it(trained, data):
     localizer = load(trained.model)
     assert localizer.card.presence
     assert [part.name for part in localizer.card.parts][-1] == "presence_head"
@@ -233,6 +234,7 @@ def test_the_file_says_that_it_knows_of_presence_and_answers_with_it(trained, da
         assert prediction.score <= prediction.present
 
 
+@pytest.mark.train
 def test_a_run_without_empty_images_has_no_presence(model_file, trained_run):
     localizer = load(model_file)
     assert not localizer.card.presence
@@ -243,18 +245,18 @@ def test_a_run_without_empty_images_has_no_presence(model_file, trained_run):
 
 
 class Stop(Silent):
-    """Stops a run while it is told of the second epoch."""
+    """Stops a run at the end of the second epoch."""
 
     def epoch(self, metrics):
         if metrics.epoch == 2:
             raise KeyboardInterrupt
 
 
+@pytest.mark.train
 def test_a_resumed_run_learns_presence_as_an_unbroken_one(data, recipe, tmp_path, monkeypatch):
     monkeypatch.setattr(run_module, "finish", lambda plan, *_: onebox.Run(plan.folder, {}, 0))
     few = dataclasses.replace(data, samples=(*data.part("train").samples[:16], *data.part("val")))
-    train = recipe.train.model_copy(update={"epochs": 3})
-    recipe = recipe.model_copy(update={"train": train})
+    recipe = recipe.changed({"train.epochs": 3})
     onebox.train(few, recipe, out=tmp_path / "whole")
     onebox.train(few, recipe, out=tmp_path / "broken", listeners=[Stop()])
     onebox.train(few, resume=tmp_path / "broken")
@@ -270,6 +272,7 @@ def test_a_resumed_run_learns_presence_as_an_unbroken_one(data, recipe, tmp_path
 # --- the file ----------------------------------------------------------------------------------
 
 
+@pytest.mark.train
 def test_presence_is_the_last_output_and_the_logistic_of_its_logit(network):
     image = torch.zeros(2, SIZE, SIZE, 3, dtype=torch.uint8)
     network.presence_head.forward = lambda features: torch.tensor([0.0, math.log(3)])
@@ -279,7 +282,7 @@ def test_presence_is_the_last_output_and_the_logistic_of_its_logit(network):
     with torch.no_grad():
         _, _, score, presence = deployed(image)
     assert presence.tolist() == pytest.approx([0.5, 0.75])
-    # one class has the probability 1, and 4 of 5 is the overlap expected
+    # the only class has probability 1, and the expected IoU is 4/5
     assert score.tolist() == pytest.approx([0.8 * 0.5, 0.8 * 0.75])
 
 
@@ -295,7 +298,8 @@ def test_keypoints_come_before_presence():
     assert shapes["presence"] == (3,)
 
 
-def test_the_gate_sees_a_presence_that_differs(network, trained, data, tmp_path):
+@pytest.mark.train
+def test_the_parity_gate_detects_a_presence_that_differs(network, trained, data, tmp_path):
     images = [np.asarray(sample.image) for sample in data.part("test").samples[:4]]
     deployed = Deployed(network, SIZE)
     assert parity(deployed, trained.model, images) < 0.01
@@ -309,6 +313,7 @@ def test_the_gate_sees_a_presence_that_differs(network, trained, data, tmp_path)
     assert parity(deployed, tmp_path / "model.onnx", images) > PARITY_PX
 
 
+@pytest.mark.train
 def test_a_presence_that_differs_by_a_hundredth_is_0_64_px_of_64(network, monkeypatch):
     class Session:
         def run(self, names, inputs):
@@ -325,14 +330,15 @@ def test_a_presence_that_differs_by_a_hundredth_is_0_64_px_of_64(network, monkey
     assert math.isnan(parity(deployed, Path("model.onnx"), images))
 
 
-def test_facts_of_an_earlier_onebox_have_no_presence():
+def test_a_card_of_an_earlier_onebox_has_no_presence():
     facts = json.loads(ModelCard(("cat",), 64, presence=True).as_json())
     assert ModelCard.from_json(json.dumps(facts)).presence is True
     del facts["presence"]
     assert ModelCard.from_json(json.dumps(facts)) == ModelCard(("cat",), 64)
 
 
-def test_a_file_is_asked_for_presence_only_where_its_facts_say_so(trained, model_file, tmp_path):
+@pytest.mark.train
+def test_a_file_must_output_presence_only_if_its_card_says_so(trained, model_file, tmp_path):
     for name, source in (("with", trained.model), ("without", model_file)):
         (tmp_path / f"{name}.onnx").write_bytes(source.read_bytes())
     write_card(tmp_path / "with.onnx", ModelCard(("disc",), SIZE))

@@ -1,4 +1,4 @@
-"""What the words of a command line mean: which images, in which order, and when they are read."""
+"""Sources: which images they name, in which order, and when they are read."""
 
 import os
 from itertools import count, islice
@@ -10,7 +10,7 @@ import pytest
 
 from onebox.errors import DataError, ImageError, OneboxError, SettingError
 from onebox.prediction import sources
-from onebox.prediction.sources import Item, Problem, find
+from onebox.prediction.sources import SourceItem, Sources, UnreadableSource
 
 
 @pytest.fixture
@@ -27,11 +27,13 @@ def touch(*names):
 
 
 def names(words, listed=()):
-    return [one.name if isinstance(one, Item) else one.sentence for one in find(words, listed)]
+    return [
+        one.name if isinstance(one, SourceItem) else one.message for one in Sources(words, listed)
+    ]
 
 
 class Videos:
-    """Stands for the room of videos: each has three frames, 25 a second."""
+    """Stands in for the module of videos: each has three frames, 25 per second."""
 
     def __init__(self):
         self.opened = []
@@ -57,7 +59,7 @@ def videos(monkeypatch):
 
 @pytest.fixture
 def network(monkeypatch):
-    """What can be had by URL; counts what was asked for."""
+    """Stands in for the module of downloads; keeps the addresses that were asked for."""
     asked = []
 
     def fetch(url):
@@ -75,13 +77,13 @@ def network(monkeypatch):
 # --- images
 
 
-def test_an_image_is_its_own_source(place):
-    [item] = find(["a.png"])
+def test_a_file_is_one_image_under_its_name(place):
+    [item] = Sources(["a.png"])
     assert (item.name, item.source, item.path) == ("a.png", Path("a.png"), Path("a.png"))
     assert (item.frame, item.time_s) == (None, None)
 
 
-def test_a_folder_is_walked_to_the_bottom_in_the_order_of_names(place):
+def test_a_folder_is_searched_recursively_in_the_order_of_names(place):
     touch("in/b.PNG", "in/deep/c.jpg", "in/notes.txt", "in/a.webp", "in/z/y/x.tif", "in/deep.png")
     assert names(["in"]) == [
         "in/a.webp",
@@ -93,7 +95,7 @@ def test_a_folder_is_walked_to_the_bottom_in_the_order_of_names(place):
     assert names(["in"]) == [str(path) for path in sorted(map(Path, names(["in"])))]
 
 
-def test_a_link_to_a_folder_is_not_followed_and_one_to_an_image_is(place):
+def test_links_to_images_are_followed_and_links_to_folders_are_not(place):
     touch("in/a.png", "other/b.png")
     Path("in/round").symlink_to(place / "in")
     Path("in/link.png").symlink_to(place / "other/b.png")
@@ -105,23 +107,23 @@ def test_a_folder_is_read_no_further_than_needed(place, monkeypatch):
     scanned = []
     scan = os.scandir
     monkeypatch.setattr(os, "scandir", lambda path: scanned.append(str(path)) or scan(path))
-    assert next(find(["in"])).name == "in/a/1.png"
+    assert next(Sources(["in"])).name == "in/a/1.png"
     assert scanned == ["in", "in/a"]
 
 
-def test_each_image_comes_once_whatever_names_it(place):
+def test_each_image_comes_once_however_often_it_is_named(place):
     touch("in/a.png", "in/b.png")
     words = ["in/b.png", "in", "./in/a.png", "in/*.png", "-"]
     assert names(words, ["in/a.png", "c.png", "c.png"]) == ["in/b.png", "in/a.png", "c.png"]
 
 
-def test_a_pattern_is_none_where_its_name_exists(place):
+def test_a_name_that_exists_is_not_a_glob(place):
     touch("a[1].png", "a1.png")
     assert names(["a[1].png"]) == ["a[1].png"]
     assert names(["a[0-9].png"]) == ["a1.png"]
 
 
-def test_a_folder_that_may_not_be_listed_stops_no_other(place, monkeypatch):
+def test_a_folder_that_cannot_be_listed_does_not_stop_the_others(place, monkeypatch):
     touch("in/a.png", "in/closed/b.png", "in/z.png")
     scan = os.scandir
 
@@ -138,38 +140,39 @@ def test_a_folder_that_may_not_be_listed_stops_no_other(place, monkeypatch):
     ]
 
 
-def test_a_name_that_cannot_be_asked_for_is_taken_for_an_image(place):
+def test_a_name_that_is_too_long_is_taken_for_an_image(place):
     name = f"{'a' * 300}.png"
     assert names([name, "-"], [name[1:]]) == [name, name[1:]]
-    [problem] = find([f"{'a' * 300}[1].png"])
-    assert "holds no image" in problem.sentence
+    [problem] = Sources([f"{'a' * 300}[1].png"])
+    assert "holds no image" in problem.message
 
 
-def test_names_parted_by_nul_are_told_once(place):
-    [problem] = find(["-"], ["in/a.png\0in/b.png\0"])
-    assert problem.sentence.startswith("in/a.png, in/b.png, : names are parted by NUL characters.")
-    assert "without -print0" in problem.sentence
+def test_names_separated_by_nul_are_reported_once(place):
+    [problem] = Sources(["-"], ["in/a.png\0in/b.png\0"])
+    assert problem.message.startswith(
+        "in/a.png, in/b.png, : names are separated by NUL characters."
+    )
+    assert "without -print0" in problem.message
 
 
-def test_what_holds_no_image_is_a_problem_in_its_place(place):
+def test_a_source_without_images_is_reported_in_its_turn(place):
     touch("a.png", "empty/notes.txt")
-    first, second, third = find(["empty", "a.png", "*.jpg"])
-    assert isinstance(first, Problem)
-    assert first.sentence.startswith("empty: holds no image (files that end in .bmp, ")
+    first, second, third = Sources(["empty", "a.png", "*.jpg"])
+    assert isinstance(first, UnreadableSource)
+    assert first.message.startswith("empty: holds no image (files that end in .bmp, ")
     assert second.name == "a.png"
-    assert third.sentence.startswith("*.jpg: holds no image")
+    assert third.message.startswith("*.jpg: holds no image")
 
 
-def test_an_empty_word_is_refused():
-    sources.check(["a.png"])
+def test_an_empty_source_is_refused():
     with pytest.raises(SettingError, match="SOURCE is empty"):
-        sources.check(["a.png", ""])
+        Sources(["a.png", ""])
 
 
 # --- lists
 
 
-def test_a_list_names_anything_but_patterns(place, videos, network):
+def test_a_list_names_anything_except_globs(place, videos, network):
     touch("in/a.png", "b[1].png", "b1.png")
     listed = ["in", "b[1].png", "*.png", "clip.mp4", "https://example.org/c.jpg"]
     assert names(["-"], listed) == [
@@ -179,7 +182,7 @@ def test_a_list_names_anything_but_patterns(place, videos, network):
     ]
 
 
-def test_a_list_without_end_is_read_no_further_than_needed(place):
+def test_an_endless_list_is_read_no_further_than_needed(place):
     asked = []
 
     def listed():
@@ -187,7 +190,7 @@ def test_a_list_without_end_is_read_no_further_than_needed(place):
             asked.append(number)
             yield f"{number}.png"
 
-    assert [one.name for one in islice(find(["-"], listed()), 3)] == ["0.png", "1.png", "2.png"]
+    assert [one.name for one in islice(Sources(["-"], listed()), 3)] == ["0.png", "1.png", "2.png"]
     assert asked == [0, 1, 2]
 
 
@@ -195,7 +198,7 @@ def test_a_list_without_end_is_read_no_further_than_needed(place):
 
 
 def test_frames_have_the_name_of_their_video_with_number_and_time(place, videos):
-    first, _, last = find(["clip.mp4"])
+    first, _, last = Sources(["clip.mp4"])
     assert (first.name, first.frame, first.time_s) == ("clip.mp4", 0, 0)
     assert (last.name, last.frame, last.time_s) == ("clip.mp4", 2, 0.08)  # 2 / 25
     assert last.path == Path("clip.mp4")
@@ -203,11 +206,33 @@ def test_frames_have_the_name_of_their_video_with_number_and_time(place, videos)
 
 
 def test_a_video_is_opened_once_and_only_when_it_is_its_turn(place, videos):
-    found = find(["one.mp4", "two.mp4", "./one.mp4"])
+    found = Sources(["one.mp4", "two.mp4", "./one.mp4"])
     next(found)
     assert videos.opened == [Path("one.mp4")]
     assert len(list(found)) == 5
     assert videos.opened == [Path("one.mp4"), Path("two.mp4")]
+
+
+def test_a_glob_is_expanded_once_whatever_is_asked(place, monkeypatch):
+    touch("a1.png", "a2.png")
+    expanded, expand = [], sources.glob.glob
+
+    def counted(pattern, **options):
+        expanded.append(pattern)
+        return expand(pattern, **options)
+
+    monkeypatch.setattr(sources.glob, "glob", counted)
+    found = Sources(["a*.png"])
+    assert (found.has_frames(), found.count(), len(list(found))) == (False, 2, 2)
+    assert expanded == ["a*.png"]
+
+
+def test_the_first_image_of_a_list_decides_on_frames_and_still_comes_first(place, videos):
+    for listed, has_frames in ((["clip.mp4", "a.png"], True), (["a.png", "clip.mp4"], False)):
+        found = Sources(["-"], listed)
+        assert found.has_frames() is has_frames
+        assert next(found).name == listed[0]
+        assert len(list(found)) == 3  # 4 in all
 
 
 def test_a_folder_s_videos_are_left_out(place, videos):
@@ -216,7 +241,7 @@ def test_a_folder_s_videos_are_left_out(place, videos):
     assert names(["in/*"]) == ["in/a.png", *["in/clip.mp4"] * 3]
 
 
-def test_a_damaged_video_gives_the_frames_before_the_damage_and_stops_no_other(place, videos):
+def test_a_damaged_video_gives_its_first_frames_and_does_not_stop_the_others(place, videos):
     assert names(["damaged.mp4", "a.png"]) == [
         *("damaged.mp4", "damaged.mp4"),
         "damaged.mp4: breaks off. Replace it.",
@@ -224,33 +249,35 @@ def test_a_damaged_video_gives_the_frames_before_the_damage_and_stops_no_other(p
     ]
 
 
-def test_a_camera_has_a_number_and_no_end(place, videos):
-    frames = list(islice(find(["camera:1"]), 50))
+def test_a_camera_has_a_number_and_is_endless(place, videos):
+    frames = list(islice(Sources(["camera:1"]), 50))
     assert videos.opened == [1]
     assert {frame.name for frame in frames} == {"camera:1"}
     assert (frames[-1].frame, frames[-1].path) == (49, None)
 
 
-def test_a_number_alone_or_a_file_called_so_is_no_camera(place, videos):
+def test_a_number_or_an_existing_file_is_not_a_camera(place, videos):
     touch("camera:0")
     assert names(["0", "camera:0", "camera:x"]) == ["0", "camera:0", "camera:x"]
     assert videos.opened == []
 
 
-def test_a_package_that_is_missing_is_no_unreadable_source(place, videos, monkeypatch):
+def test_a_missing_package_is_an_error_and_no_unreadable_source(place, videos, monkeypatch):
     def frames(source):
         raise OneboxError("pip install 'onebox[video]'")
 
     monkeypatch.setattr(videos, "frames", frames)
     with pytest.raises(OneboxError, match="pip install"):
-        list(find(["clip.mp4"]))
+        list(Sources(["clip.mp4"]))
 
 
 # --- URLs
 
 
 def test_a_url_is_fetched_when_it_is_its_turn(place, network):
-    found = find(["a.png", "https://example.org/b.jpg?size=[1]", "https://example.org/missing.jpg"])
+    found = Sources(
+        ["a.png", "https://example.org/b.jpg?size=[1]", "https://example.org/missing.jpg"]
+    )
     next(found)
     assert network.asked == []
     item = next(found)
@@ -259,45 +286,45 @@ def test_a_url_is_fetched_when_it_is_its_turn(place, network):
         b"content",
         None,
     )
-    assert next(found).sentence.startswith("https://example.org/missing.jpg: the server answered")
+    assert next(found).message.startswith("https://example.org/missing.jpg: the server answered")
 
 
-def test_what_is_no_url_asks_no_network(place, network):
+def test_files_and_folders_need_no_network(place, network):
     touch("in/a.png")
     assert names(["in", "b.png"]) == ["in/a.png", "b.png"]
     assert network.asked == []
 
 
-# --- what can be told beforehand
+# --- before anything is read
 
 
 def test_images_are_counted_without_being_opened(place, videos, network):
     touch("in/a.png", "in/deep/b.png", "c.png")
-    assert sources.count(["in", "*.png", "missing.png", "https://example.org/d.jpg"]) == 5
-    assert sources.count(["in", "-"]) is None
-    assert sources.count(["in", "clip.mp4"]) is None
-    assert sources.count(["camera:0"]) is None
+    assert Sources(["in", "*.png", "missing.png", "https://example.org/d.jpg"]).count() == 5
+    assert Sources(["in", "-"]).count() is None
+    assert Sources(["in", "clip.mp4"]).count() is None
+    assert Sources(["camera:0"]).count() is None
     assert network.asked == videos.opened == []
 
 
-def test_words_that_name_frames_are_told_beforehand(place, videos):
+def test_sources_with_frames_are_known_beforehand(place, videos):
     touch("in/clip.mp4")
-    assert sources.has_frames(["a.png", "clip.mp4"])
-    assert sources.has_frames(["in/*"])
-    assert sources.has_frames(["camera:0"])
-    assert not sources.has_frames(["a.png", "in", "-"])
+    assert Sources(["a.png", "clip.mp4"]).has_frames()
+    assert Sources(["in/*"]).has_frames()
+    assert Sources(["camera:0"]).has_frames()
+    assert not Sources(["a.png", "in", "-"]).has_frames()
 
 
-def test_what_goes_wrong_with_data_is_a_problem_and_wrong_calls_are_not(place, videos, monkeypatch):
+def test_errors_of_data_are_reported_and_wrong_calls_are_raised(place, videos, monkeypatch):
     def wrong(error):
         def frames(source):
             raise error
             yield
 
         monkeypatch.setattr(videos, "frames", frames)
-        return list(find(["clip.mp4"]))
+        return list(Sources(["clip.mp4"]))
 
     [problem] = wrong(DataError("clip.mp4: has no images."))
-    assert problem.sentence == "clip.mp4: has no images."
+    assert problem.message == "clip.mp4: has no images."
     with pytest.raises(TypeError):
         wrong(TypeError("wrong call"))

@@ -1,4 +1,4 @@
-"""Videos and cameras: which frames come, when, how they are turned, and where they end."""
+"""Videos and cameras: which frames come, when, how they are rotated, and where they end."""
 
 import gc
 import inspect
@@ -88,16 +88,16 @@ def until_error(source):
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.MOV", "b/a.webm", "a.b.mkv", "a.avi", "clip.MTS"])
-def test_a_video_is_known_by_its_suffix(name):
+def test_a_video_is_recognized_by_its_suffix(name):
     assert is_video(Path(name))
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.gif", "mp4", ".mp4", "a.mp4.txt", "a.wav", "a"])
-def test_other_files_are_no_videos(name):
+def test_other_files_are_not_videos(name):
     assert not is_video(Path(name))
 
 
-def test_nothing_is_taken_for_an_image_and_for_a_video():
+def test_no_suffix_means_both_an_image_and_a_video():
     assert not videos.SUFFIXES & images.SUFFIXES
 
 
@@ -133,8 +133,8 @@ KINDS = [
 
 
 @pytest.mark.parametrize(("name", "codec"), KINDS)
-def test_frames_come_as_they_are_shown_whatever_they_are_stored_in(tmp_path, name, codec):
-    # x264 stores frames out of order, since some point ahead; some files begin later than 0 s.
+def test_frames_come_in_presentation_order_whatever_the_format(tmp_path, name, codec):
+    # x264 stores frames out of order (B-frames); some files begin later than 0 s.
     kind = "yuvj420p" if codec == "mjpeg" else "yuv420p"
     images = [grey(20 + 15 * number) for number in range(14)]
     path = write_video(tmp_path / name, images, codec=codec, pixel_format=kind)
@@ -153,7 +153,7 @@ def test_times_of_a_variable_rate_are_those_of_the_frames(tmp_path):
     assert [frame.time_s for frame in frames(path)] == [0.0, 0.04, 0.2, 1.0, 1.01]
 
 
-def test_dropped_frames_leave_a_gap_in_the_times_and_none_in_the_numbers(tmp_path):
+def test_dropped_frames_leave_a_gap_in_the_times_but_not_in_the_numbers(tmp_path):
     # AVI has an empty packet for each frame of the gap.
     path = write_video(
         tmp_path / "a.avi", [grey(level) for level in (40, 90, 140)], pts=[0, 40, 400]
@@ -170,7 +170,7 @@ def test_packets_without_times_are_timed_by_the_rate(tmp_path):
 
 
 @pytest.mark.parametrize("threads", [0, 1, 2])
-def test_the_threads_of_the_decoder_change_no_frame(tmp_path, threads):
+def test_the_number_of_decoder_threads_changes_no_frame(tmp_path, threads):
     path = write_video(tmp_path / "a.mp4", [noise(seed) for seed in range(8)], codec="libx264")
     expected = list(frames(path))
     given = list(frames(path, threads=threads))
@@ -184,8 +184,8 @@ def test_the_threads_of_the_decoder_change_no_frame(tmp_path, threads):
 
 @pytest.mark.parametrize("color_range", [LIMITED, FULL])
 @pytest.mark.parametrize("colorspace", [BT601, BT709])
-def test_colours_are_those_that_went_in(tmp_path, colorspace, color_range):
-    # Read by the matrix of the other standard, the green comes out 16 levels off.
+def test_colours_survive_encoding_and_decoding(tmp_path, colorspace, color_range):
+    # Decoded with the matrix of the other standard, green is 16 levels off.
     path = write_video(
         *(tmp_path / "a.mp4", [quarters()] * 2),
         codec="libx264",
@@ -198,18 +198,18 @@ def test_colours_are_those_that_went_in(tmp_path, colorspace, color_range):
         np.testing.assert_allclose(pixels[row, column], quarters()[row, column], atol=5)
 
 
-def test_transparency_shows_white(tmp_path):
+def test_transparent_pixels_are_composited_on_white(tmp_path):
     half = np.full((16, 16, 4), (255, 0, 0, 128), dtype=np.uint8)
     path = write_video(tmp_path / "a.mov", [half], codec="qtrle", pixel_format="argb")
     # 0 x 128 / 255 + 255 x 127 / 255 = 127
     assert next(frames(path)).pixels[8, 8].tolist() == [255, 127, 127]
 
 
-# --- turning -------------------------------------------------------------------------------
+# --- rotation ------------------------------------------------------------------------------
 
 
-def test_a_telephone_held_upright_gives_upright_frames(tmp_path):
-    # Stored 64 x 48 and turned clockwise when shown: the stored left side is the upper one.
+def test_a_phone_held_upright_gives_upright_frames(tmp_path):
+    # Stored 64 x 48 and rotated clockwise for display: the stored left edge becomes the top.
     path = write_video(tmp_path / "a.mp4", [quarters()], coding={"qscale": "2"}, turn=(-90,))
     pixels = next(frames(path)).pixels
     assert pixels.shape == (64, 48, 3)
@@ -222,7 +222,7 @@ def test_a_telephone_held_upright_gives_upright_frames(tmp_path):
 @pytest.mark.parametrize("degrees", [0, 90, 180, -90])
 @pytest.mark.parametrize("is_mirrored", [False, True])
 @pytest.mark.parametrize("is_upside_down", [False, True])
-def test_frames_are_turned_and_mirrored(tmp_path, degrees, is_mirrored, is_upside_down):
+def test_frames_are_rotated_and_mirrored(tmp_path, degrees, is_mirrored, is_upside_down):
     plain = write_video(tmp_path / "plain.mp4", [quarters()])
     turn = (degrees, is_mirrored, is_upside_down)
     turned = write_video(tmp_path / "turned.mp4", [quarters()], turn=turn)
@@ -233,13 +233,13 @@ def test_frames_are_turned_and_mirrored(tmp_path, degrees, is_mirrored, is_upsid
 
 
 @pytest.mark.parametrize("degrees", [-80, -100])
-def test_another_angle_is_taken_for_the_nearest_quarter_turn(tmp_path, degrees):
+def test_any_other_angle_is_rounded_to_a_quarter_turn(tmp_path, degrees):
     upright = write_video(tmp_path / "upright.mp4", [quarters()], turn=(-90,))
     slanted = write_video(tmp_path / "slanted.mp4", [quarters()], turn=(degrees,))
     np.testing.assert_array_equal(next(frames(slanted)).pixels, next(frames(upright)).pixels)
 
 
-def test_frames_that_are_photographs_turn_by_their_exif(tmp_path):
+def test_frames_that_are_jpegs_are_rotated_by_their_exif(tmp_path):
     jpeg, exif = io.BytesIO(), Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise
     Image.fromarray(quarters()).save(jpeg, "JPEG", quality=95, exif=exif)
@@ -257,10 +257,10 @@ def test_frames_that_are_photographs_turn_by_their_exif(tmp_path):
         np.testing.assert_allclose(pixels[row, column], expected[row, column].astype(int), atol=4)
 
 
-# --- little at a time ----------------------------------------------------------------------
+# --- memory and files ----------------------------------------------------------------------
 
 
-def test_no_frame_is_kept_once_the_next_is_asked_for(tmp_path):
+def test_no_frame_is_kept_in_memory_once_the_next_is_asked_for(tmp_path):
     path = write_video(tmp_path / "a.mp4", [noise(seed) for seed in range(10)], codec="libx264")
     pixels = []
     for frame in frames(path):
@@ -275,7 +275,7 @@ def test_the_file_is_closed_with_the_iterator(tmp_path, monkeypatch):
     path = write_video(tmp_path / "a.mp4", [grey(90)] * 5)
     opened = []
     monkeypatch.setattr(
-        videos, "_opened", lambda path: opened.append(av.open(str(path))) or opened[0]
+        videos, "_open", lambda path: opened.append(av.open(str(path))) or opened[0]
     )
     given = frames(path)
     assert opened == []  # nothing is opened before a frame is asked for
@@ -286,7 +286,7 @@ def test_the_file_is_closed_with_the_iterator(tmp_path, monkeypatch):
         next(opened[0].demux())
 
 
-def test_a_name_that_looks_like_an_address_is_a_file(tmp_path, monkeypatch):
+def test_a_file_name_that_looks_like_an_address_is_a_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_video(Path("a.mp4"), [grey(90)] * 3).rename("concat:http:a.mp4")
     assert len(list(frames(Path("concat:http:a.mp4")))) == 3
@@ -295,13 +295,13 @@ def test_a_name_that_looks_like_an_address_is_a_file(tmp_path, monkeypatch):
 # --- damage --------------------------------------------------------------------------------
 
 
-def cut(path, share):
+def cut(path, fraction):
     whole = path.read_bytes()
-    path.write_bytes(whole[: int(len(whole) * share)])
+    path.write_bytes(whole[: int(len(whole) * fraction)])
     return path
 
 
-EARLY_INDEX = {"movflags": "+faststart"}  # what says where frames lie comes first
+EARLY_INDEX = {"movflags": "+faststart"}  # the index of the frames comes first
 
 
 @pytest.mark.parametrize(
@@ -328,15 +328,13 @@ def test_frames_before_the_cut_are_given_and_then_an_error(tmp_path, name, codec
     shown = {frame.time_s: frame.pixels for frame in whole}
     for frame in given:
         np.testing.assert_array_equal(frame.pixels, shown[frame.time_s])
-    assert message.startswith(f"{path}: is damaged behind its first {len(given)} frames (")
+    assert message.startswith(f"{path}: is damaged after its first {len(given)} frames (")
     assert "ffmpeg -i FILE saved.mp4" in message
 
 
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("codec", ["mpeg4", "libx264", "mjpeg"])
-def test_of_a_file_that_lacks_its_last_bytes_the_last_frame_alone_is_not_given(
-    tmp_path, codec, threads
-):
+def test_a_file_without_its_last_bytes_loses_only_its_last_frame(tmp_path, codec, threads):
     kind = "yuvj420p" if codec == "mjpeg" else "yuv420p"
     path = write_video(
         *(tmp_path / "a.mp4", [noise(seed) for seed in range(12)]),
@@ -346,19 +344,19 @@ def test_of_a_file_that_lacks_its_last_bytes_the_last_frame_alone_is_not_given(
     )
     path.write_bytes(path.read_bytes()[:-8])
     given = []
-    with pytest.raises(ImageError, match="behind its first 11 frames"):
+    with pytest.raises(ImageError, match="after its first 11 frames"):
         given.extend(frames(path, threads=threads))
     assert [frame.number for frame in given] == list(range(11))
 
 
-def test_a_file_that_ends_before_its_stated_length_says_both(tmp_path):
+def test_the_error_has_both_the_stated_length_and_the_actual_one(tmp_path):
     path = write_video(tmp_path / "a.mkv", [noise(seed) for seed in range(40)], rate=4)
     given, message = until_error(cut(path, 0.5))
     # A frame stays for 0.25 s, of 10 s
     assert f"(it ends after {len(given) / 4:.1f} s and states 10.0 s)" in message
 
 
-def test_sound_that_goes_on_after_the_last_frame_is_no_damage(tmp_path):
+def test_sound_after_the_last_frame_is_not_damage(tmp_path):
     path = tmp_path / "a.mkv"
     with av.open(str(path), "w") as container:
         video, sound = (
@@ -443,7 +441,7 @@ def test_a_bad_file_is_named_with_its_rule_and_repair(tmp_path, what):
     assert message.startswith(f"{path}: {BAD[what]}")
 
 
-def test_a_video_below_a_file_is_not_there(tmp_path):
+def test_a_video_below_a_file_is_missing(tmp_path):
     (tmp_path / "a.mp4").touch()
     given, message = until_error(tmp_path / "a.mp4/b.mp4")
     assert given == []
@@ -466,7 +464,7 @@ def test_without_pyav_the_error_says_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(OneboxError, match=r"need PyAV.*pip install 'onebox\[video\]'") as caught:
         next(frames(tmp_path / "a.mp4"))
-    assert not isinstance(caught.value, ImageError)  # no fault of this file
+    assert not isinstance(caught.value, ImageError)  # the file is not at fault
 
 
 # --- cameras -------------------------------------------------------------------------------
@@ -487,19 +485,19 @@ def test_a_camera_gives_frames_as_a_video_does(pattern):
     assert isinstance(given[0], Frame)
 
 
-def test_a_camera_is_read_as_far_as_it_is_asked(pattern):
+def test_a_camera_is_read_only_as_far_as_asked(pattern):
     assert [frame.number for frame in islice(frames(10**6), 3)] == [0, 1, 2]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems ask for leave to look")
-def test_a_camera_that_is_not_there_is_named():
+def test_a_missing_camera_is_named():
     given, message = until_error(987)
     assert given == []
     assert message.startswith("camera:987: cannot be opened (No such file")
     assert "Connect a camera" in message
 
 
-def test_a_camera_that_is_unplugged_says_after_how_many_frames(pattern, monkeypatch):
+def test_the_error_of_an_unplugged_camera_has_the_number_of_frames(pattern, monkeypatch):
     def unplugged(container):
         yield from islice(container.demux(), 4)
         raise av.OSError(19, "No such device")
@@ -513,7 +511,7 @@ def test_a_camera_that_is_unplugged_says_after_how_many_frames(pattern, monkeypa
     assert len(given) == 4
 
 
-def test_a_platform_without_cameras_says_what_to_do(monkeypatch):
+def test_a_platform_without_cameras_gives_the_repair(monkeypatch):
     monkeypatch.setattr(sys, "platform", "plan9")
     with pytest.raises(OneboxError, match="camera:0: this PyAV reads no cameras on plan9"):
         next(frames(0))
@@ -524,7 +522,7 @@ def test_a_negative_number_is_a_wrong_call():
         next(frames(-1))
 
 
-def test_directshow_numbers_its_cameras_past_the_microphones(monkeypatch):
+def test_directshow_numbers_cameras_without_microphones(monkeypatch):
     devices = [
         av.device.DeviceInfo("mic", "Microphone", False, ["audio"]),
         av.device.DeviceInfo("front", "Front", False, ["video"]),

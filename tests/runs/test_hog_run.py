@@ -21,6 +21,8 @@ pytest.importorskip("sklearn")
 
 from onebox.classic import model_file
 
+pytestmark = pytest.mark.train
+
 
 class Diary(Silent):
     """Keeps what it hears, and can stop the run at an image of a stage."""
@@ -143,7 +145,7 @@ def test_the_seed_of_the_recipe_reaches_the_windows(few, recipe, tmp_path):
     weights = []
     for name, seed in (("first", 1), ("again", 1), ("other", 2)):
         run = onebox.train(data, recipe.with_seed(seed), out=tmp_path / name)
-        weights.append(onebox.load(run.model).machines.banks[0].weights)
+        weights.append(onebox.load(run.model).model.banks[0].weights)
     assert np.array_equal(weights[0], weights[1])
     assert not np.array_equal(weights[0], weights[2])
 
@@ -153,7 +155,7 @@ def test_without_validation_images_a_tenth_of_the_training_ones_serve(few, recip
     data = shortened(few, train=10)
     run = onebox.train(data, recipe, out=tmp_path / "run", listeners=[diary])
     assert run.metrics["val"]["images"] == 1
-    assert "names no validation images" in diary.notes[0]
+    assert "has no validation images" in diary.notes[0]
 
 
 def test_keypoints_are_passed_over_as_by_every_recipe_of_boxes(few, recipe, tmp_path):
@@ -206,7 +208,7 @@ def test_a_class_that_the_recipe_does_not_declare_is_refused(few, recipe, tmp_pa
     ("change", "said"),
     [
         (lambda data: shortened(data, train=1, test=3), "has one image with a box"),
-        (lambda data: shortened(data, test=4), "no image is for training"),
+        (lambda data: shortened(data, test=4), "no image has the split 'train'"),
         (
             lambda data: dataclasses.replace(data, classes=("disc", "owl")),
             "has no training image of owl with a box",
@@ -241,7 +243,7 @@ def test_a_disk_too_full_is_found_before_training(few, recipe, tmp_path, monkeyp
 
 
 def test_ctrl_c_while_learning_leaves_nothing(few, recipe, tmp_path):
-    with pytest.raises(OneboxError, match=r"training was stopped; .* nothing to keep") as caught:
+    with pytest.raises(OneboxError, match=r"training was stopped; .* nothing to export") as caught:
         onebox.train(few, recipe, out=tmp_path / "run", listeners=[Diary(stop_in="Training")])
     assert caught.value.exit_code == 1
     assert listed(tmp_path / "run") == []

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from onebox.errors import DataError, SettingError
 from onebox.recipes.loading import read_recipe
-from onebox.runs.preflight import check_classes, check_data, choose_folder, mean_box
+from onebox.runs.preflight import check_classes, check_data, choose_folder
 from onebox.structures import Dataset, Sample
 
 BOX = (10.0, 20.0, 30.0, 60.0)
@@ -31,15 +30,15 @@ def ignore(sentence):
 # --- data sets that cannot be trained on -------------------------------------------------------
 
 HOPELESS = [
-    (dataset(samples("val", 3), samples("test", 3)), "labels.csv: no image is for training"),
-    (dataset(), "labels.csv: no image is for training"),
-    (dataset(samples("train", 1)), "has one image with a box to train on; it takes at least 2"),
+    (dataset(samples("val", 3), samples("test", 3)), "labels.csv: no image has the split 'train'"),
+    (dataset(), "labels.csv: no image has the split 'train'"),
+    (dataset(samples("train", 1)), "has one image with a box; training needs at least 2"),
     (
         dataset(samples("train", 1), samples("train", 9, box=None), samples("val", 9, box=None)),
-        "has one image with a box to train on; it takes at least 2",
+        "has one image with a box; training needs at least 2",
     ),
     (dataset(samples("train", 3, box=None), samples("val", 3)), "no training image has a box"),
-    (dataset(name=""), "the data set: no image is for training"),
+    (dataset(name=""), "the data set: no image has the split 'train'"),
 ]
 
 
@@ -66,7 +65,7 @@ def test_without_validation_images_a_tenth_of_the_training_ones_serve_and_it_is_
     data = check_data(dataset(samples("train", 35), samples("test", 5)), heard.append)
     assert [len(data.part(split)) for split in ("train", "val", "test")] == [32, 3, 5]
     assert heard == [
-        "labels.csv names no validation images with a box; a tenth of the training images serve."
+        "labels.csv has no validation images with a box; a tenth of the training images become some."
     ]
 
 
@@ -99,20 +98,6 @@ def test_images_without_a_box_are_not_taken_for_validation():
     background = tuple(Sample(Path(f"none-{number}.jpg")) for number in range(50))
     data = check_data(dataset(samples("train", 10), background), ignore)
     assert [one.box for one in data.part("val")] == [BOX]
-
-
-# --- mean box ----------------------------------------------------------------------------------
-
-
-def test_the_mean_box_is_the_mean_of_shares_of_each_image():
-    small = Sample(Path("a.jpg"), "cat", (0.0, 0.0, 10.0, 10.0), size_wh=(20, 40))
-    large = Sample(Path("b.jpg"), "cat", (50.0, 100.0, 100.0, 400.0), size_wh=(100, 400))
-    # In shares: one from 0, 0 to a half, a quarter; the other from there to 1, 1.
-    np.testing.assert_allclose(mean_box(dataset((small, large))), (0.25, 0.125, 0.75, 0.625))
-
-
-def test_without_boxes_there_is_no_mean_box():
-    assert mean_box(dataset(samples("train", 3, box=None))) is None
 
 
 # --- classes

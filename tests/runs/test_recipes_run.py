@@ -31,6 +31,8 @@ FEWER = {
     "resnet50-gap-mse": ["model.neck=16", "model.size=96"],  # 3 x 3 cells for the neck
 }
 
+pytestmark = pytest.mark.train
+
 
 def trains_a_network(name):
     return getattr(read_recipe(name), "hog", None) is None

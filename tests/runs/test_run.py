@@ -19,6 +19,8 @@ from onebox.learning.network_runs import run as run_module
 from onebox.progress import Silent
 from onebox.recipes.loading import read_recipe
 
+pytestmark = pytest.mark.train
+
 
 class Diary(Silent):
     """Keeps what it hears, and can stop the run while it is told of an epoch."""
@@ -341,7 +343,9 @@ def test_a_folder_that_holds_no_run_is_not_resumed(few_discs, tmp_path, kind):
     folder = tmp_path / "run"
     if kind == "empty":
         folder.mkdir()
-    with pytest.raises(SettingError, match=r"holds no checkpoints/last\.safetensors to resume from"):
+    with pytest.raises(
+        SettingError, match=r"holds no checkpoints/last\.safetensors to resume from"
+    ):
         onebox.train(few_discs, resume=folder)
 
 

@@ -1,5 +1,5 @@
-"""Before neural networks: Haar cascades that label images, HOG and SVM that localize.
+"""Before neural networks: Haar cascades that label images, HOG windows and SVMs that localize.
 
-Both find a subject by trying a window at many places and scales of an image. `haar` is trained
-already and makes labels; `training` makes a `localizer` that answers like any other model.
+Both try a window at many positions and scales of an image. `haar` uses cascades that are already
+trained, and writes labels; `hog_training` trains a `hog_localizer`, which predicts like any model.
 """

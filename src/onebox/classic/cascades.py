@@ -1,7 +1,7 @@
 """Haar cascades: those that come with OpenCV by name, any other by its file.
 
-A cascade is a chain of ever stricter tests on sums of rectangles, tried at every place and scale
-of a grey image; what passes them all is a find.
+A cascade is a chain of ever stricter tests on sums of pixels in rectangles. It is applied at every
+position and scale of a grey image; a window that passes all tests is a detection.
 
 References:
     Viola and Jones, "Rapid object detection using a boosted cascade of simple features", CVPR 2001.
@@ -15,26 +15,28 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from onebox.boxes import box_areas, clip_boxes, to_xyxy
-from onebox.classic.packages import imported
+from onebox.classic.packages import require_classic
 from onebox.errors import SettingError, shorten, suggest
 from onebox.images import LoadedImage
 
 SCALE_STEP = 1.1
-"""From one tried size of the window to the next."""
+"""Ratio of one window size to the next: OpenCV's default, not tuned."""
 
-LEAST_NEIGHBOURS = 5
-"""Windows that must agree on a find; with fewer, more is found and more of it is none."""
+MIN_NEIGHBOURS = 5
+"""Windows that must agree on a detection. Fewer give more detections, and more false ones;
+OpenCV's default is 3. Not tuned."""
 
-LEAST_SHARE = 1 / 12
-"""The smallest find, as a share of the image's shorter side."""
+MIN_FRACTION = 1 / 12
+"""Smallest detection, as a fraction of the image's width or height, whichever is shorter: a main
+subject is larger. Not tuned."""
 
 Boxes = Float[ndarray, "n 4"]
 Detector = Callable[[LoadedImage], Boxes]
-"""An image → ``xyxy`` boxes in pixels of the whole image, the largest first."""
+"""An image → ``xyxy`` boxes in pixels of the whole image, the largest box first."""
 
 _PREFIX = "haarcascade_"
 _SUFFIX = ".xml"
-# The first of these words that occurs in a cascade's name says what it finds.
+# The first of these words in a cascade's name tells what the cascade detects.
 _SUBJECTS = {
     "catface": "cat face",
     "face": "face",
@@ -57,7 +59,7 @@ def cascade_names() -> list[str]:
 
 
 def subject_of(cascade: str | Path) -> str:
-    """Say what a cascade finds, by its name; a name that says nothing is the label itself.
+    """The label of what a cascade detects, by its name; an unknown name is the label itself.
 
     Examples:
         >>> subject_of("haarcascade_frontalface_default"), subject_of("raccoons.xml")
@@ -74,38 +76,37 @@ def open_cascade(cascade: str | Path) -> Detector:
         cascade: A name of `cascade_names`, with or without its ``haarcascade_``, or a file.
 
     Raises:
-        SettingError: If there is none of that name, or the file is no cascade.
+        SettingError: If no cascade has that name, or the file is not a cascade.
         OneboxError: If OpenCV is not installed.
     """
     path = _cascade_file(cascade)
-    opencv = imported("cv2")
+    opencv = require_classic("cv2")
     try:
         classifier = opencv.CascadeClassifier(str(path))
-    # The constructor leaves OpenCV's own error behind it, which Python reports as a SystemError.
+    # OpenCV's constructor returns with an error set, which Python reports as a SystemError.
     except (SystemError, opencv.error) as error:
-        raise SettingError(_no_cascade(path)) from error
+        raise SettingError(_not_a_cascade(path)) from error
     if classifier.empty():
-        raise SettingError(_no_cascade(path))
+        raise SettingError(_not_a_cascade(path))
 
     def detect(image: LoadedImage) -> Boxes:
         grey = opencv.cvtColor(image.pixels, opencv.COLOR_RGB2GRAY)
-        least = max(1, round(LEAST_SHARE * min(grey.shape)))
-        finds = classifier.detectMultiScale(
-            grey, scaleFactor=SCALE_STEP, minNeighbors=LEAST_NEIGHBOURS, minSize=(least, least)
+        least = max(1, round(MIN_FRACTION * min(grey.shape)))
+        xywh = classifier.detectMultiScale(
+            grey, scaleFactor=SCALE_STEP, minNeighbors=MIN_NEIGHBOURS, minSize=(least, least)
         )
-        return _ranked(_on_whole_image(np.array(finds, dtype=np.float64), image))
+        return _largest_first(_on_whole_image(np.array(xywh, dtype=np.float64), image))
 
     return detect
 
 
-def _on_whole_image(finds: ndarray, image: LoadedImage) -> Boxes:
-    xyxy = to_xyxy(finds.reshape(-1, 4), "xywh") * np.array(image.scale_xy * 2)
-    width, height = image.size_wh
-    return clip_boxes(xyxy, (float(width), float(height)))
+def _on_whole_image(xywh: ndarray, image: LoadedImage) -> Boxes:
+    xyxy = to_xyxy(xywh.reshape(-1, 4), "xywh") * np.array(image.scale_xy * 2)
+    return clip_boxes(xyxy, image.size_wh)
 
 
-def _ranked(boxes: Boxes) -> Boxes:
-    # OpenCV searches in threads; of equal boxes the left, then the upper comes first.
+def _largest_first(boxes: Boxes) -> Boxes:
+    # OpenCV's threads return boxes in any order; equal areas are sorted by left, then top edge.
     return boxes[np.lexsort((boxes[:, 1], boxes[:, 0], -box_areas(boxes)))]
 
 
@@ -113,7 +114,7 @@ def _cascade_file(cascade: str | Path) -> Path:
     """Find a cascade's file.
 
     Raises:
-        SettingError: If there is none of that name.
+        SettingError: If there is no such file or name.
     """
     path = Path(cascade)
     if path.is_file():
@@ -135,10 +136,10 @@ def _cascade_file(cascade: str | Path) -> Path:
 
 
 def _bundled() -> Path:
-    return Path(imported("cv2.data").haarcascades)
+    return Path(require_classic("cv2.data").haarcascades)
 
 
-def _no_cascade(path: Path) -> str:
+def _not_a_cascade(path: Path) -> str:
     return (
         f"cascade {path}: is not a cascade that OpenCV can open. Name an XML file that OpenCV's "
         "trainer wrote, or a cascade that comes with OpenCV."

@@ -1,8 +1,7 @@
-"""Training images → pyramids with their truth, and the windows that a bank learns from."""
+"""Training images → pyramids with their true boxes, and the windows that SVMs learn from."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
@@ -12,12 +11,12 @@ from onebox import images
 from onebox.boxes import paired_iou
 from onebox.classic.pyramid import Pyramid, build_pyramid
 from onebox.classic.settings import HogSettings
-from onebox.classic.windows import Grid, Shape, describe_windows, make_grid
+from onebox.classic.windows import Grid, WindowShape, describe_windows, make_grid
 from onebox.errors import DataError, ImageError
 from onebox.structures import Sample
 
-NOTHING = -1
-"""The number of the class of an image without a subject, and of a window of background."""
+BACKGROUND = -1
+"""The class index of a background window, and of an image without a subject."""
 
 Progress = Callable[[int, int], None]
 
@@ -27,29 +26,29 @@ class Example:
     """A training image.
 
     Attributes:
-        pyramid: What windows see of it.
-        label: The number of its class, or `NOTHING`.
-        truth: The true box in shares of the pyramid's extent; None where there is none.
+        pyramid: The described image.
+        class_index: Index of its class, or `BACKGROUND`.
+        truth: The true box as fractions of the pyramid's extent; None without a subject.
     """
 
     pyramid: Pyramid
-    label: int
+    class_index: int
     truth: Float[ndarray, " 4"] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tried:
+class TrainingWindows:
     """All windows of one shape over a training image.
 
     Attributes:
         example: The image.
         grid: The windows.
-        overlaps: Of each with the true box; 0 where there is none.
+        ious: IoU of each window with the true box; 0 without one.
     """
 
     example: Example
     grid: Grid
-    overlaps: Float[ndarray, " n"]
+    ious: Float[ndarray, " n"]
 
     def describe(
         self, chosen: Int[ndarray, " m"], settings: HogSettings
@@ -59,109 +58,97 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """How images become examples.
+class ExampleReader:
+    """Reads images as examples.
 
     Attributes:
-        settings: Of the localizer.
-        sides: The longer side of each level, in pixels.
-        least_cells: Rows and columns that each level has at least.
-        classes: Names, in the order of their numbers.
+        settings: Settings of the localizer.
+        level_lengths: Width or height of each level, whichever is longer, in pixels.
+        min_cells: Minimum rows and columns of each level.
+        classes: Class names, in the order of their indices.
     """
 
     settings: HogSettings
-    sides: tuple[int, ...]
-    least_cells: tuple[int, int]
+    level_lengths: tuple[int, ...]
+    min_cells: tuple[int, int]
     classes: tuple[str, ...]
 
-    def example(self, sample: Sample) -> Example:
+    def read(self, sample: Sample) -> Example:
         """Read one image.
 
         Raises:
-            ImageError: If it cannot be read.
+            ImageError: If the image cannot be read.
         """
-        image = images.load(sample.image, at_least=self.sides[0])
-        pyramid = build_pyramid(image, self.sides, self.settings, least_cells=self.least_cells)
+        image = images.load(sample.image, at_least=self.level_lengths[0])
+        pyramid = build_pyramid(image, self.level_lengths, self.settings, min_cells=self.min_cells)
         if sample.label is None or sample.box is None:
-            return Example(pyramid, NOTHING, None)
+            return Example(pyramid, BACKGROUND, None)
         truth = np.array(sample.box, dtype=np.float64) / np.array(pyramid.extent_wh * 2)
         return Example(pyramid, self.classes.index(sample.label), truth)
 
 
 def read_examples(
-    samples: Sequence[Sample], reading: Reading, progress: Progress
+    samples: Sequence[Sample], reader: ExampleReader, progress: Progress
 ) -> tuple[Example, ...]:
-    """Read all images, and call ``progress`` after each with those done and all there are.
+    """Read all images; after each, call ``progress`` with the number done and the total.
 
     Raises:
-        DataError: If some cannot be read; the message lists every one of them.
+        DataError: If some images cannot be read; the message lists all of them.
     """
     examples: list[Example] = []
     problems: list[str] = []
     for done, sample in enumerate(samples, start=1):
         try:
-            examples.append(reading.example(sample))
+            examples.append(reader.read(sample))
         except ImageError as error:
-            place = f"{sample.origin}: " if sample.origin else ""
-            problems += [f"{place}{problem}" for problem in error.problems]
+            origin = f"{sample.origin}: " if sample.origin else ""
+            problems += [f"{origin}{problem}" for problem in error.problems]
         progress(done, len(samples))
     if problems:
         raise DataError(*problems)
     return tuple(examples)
 
 
-def size_of(sample: Sample) -> tuple[int, int]:
-    """Width and height of a sample's upright image.
-
-    Raises:
-        ImageError: If it cannot be read.
-    """
-    if sample.size_wh is not None:
-        return sample.size_wh
-    if isinstance(sample.image, Path):
-        return images.read_header(sample.image).size_wh
-    height, width = np.asarray(sample.image).shape[:2]
-    return int(width), int(height)
-
-
-def try_windows(example: Example, shape: Shape, settings: HogSettings) -> Tried:
+def lay_windows(example: Example, shape: WindowShape, settings: HogSettings) -> TrainingWindows:
     """Lay windows of one shape over a training image."""
     grid = make_grid(example.pyramid, shape, settings)
     if example.truth is None:
-        return Tried(example, grid, np.zeros(len(grid.boxes)))
-    # What a window shows beyond the frame is nobody's: its box is what is inside.
+        return TrainingWindows(example, grid, np.zeros(len(grid.boxes)))
+    # No true box reaches beyond the frame, so only the part of a window inside it is compared.
     inside = np.clip(grid.boxes, 0, 1)
-    return Tried(example, grid, paired_iou(inside, np.broadcast_to(example.truth, inside.shape)))
+    ious = paired_iou(inside, np.broadcast_to(example.truth, inside.shape))
+    return TrainingWindows(example, grid, ious)
 
 
-def positives(tried: Tried, settings: HogSettings) -> Int[ndarray, " m"]:
-    """The windows that show the subject: the best few, or the one best where none is good."""
-    best = np.argsort(-tried.overlaps, kind="stable")[: settings.positives]
-    good = best[tried.overlaps[best] >= settings.positive_overlap]
-    fair = best[:1][tried.overlaps[best[:1]] >= settings.negative_overlap]
+def positives(windows: TrainingWindows, settings: HogSettings) -> Int[ndarray, " m"]:
+    """The windows that show the subject: the best few, or the best one if none is good."""
+    best = np.argsort(-windows.ious, kind="stable")[: settings.positives]
+    good = best[windows.ious[best] >= settings.positive_iou]
+    fair = best[:1][windows.ious[best[:1]] >= settings.negative_iou]
     return good if len(good) else fair
 
 
 def negatives(
-    tried: Tried, settings: HogSettings, generator: np.random.Generator
+    windows: TrainingWindows, settings: HogSettings, generator: np.random.Generator
 ) -> Int[ndarray, " m"]:
-    """Some windows of background."""
-    background = np.flatnonzero(tried.overlaps < settings.negative_overlap)
+    """Random background windows."""
+    background = np.flatnonzero(windows.ious < settings.negative_iou)
     return generator.permutation(background)[: settings.negatives]
 
 
 def hard_negatives(
-    tried: Tried, margins: Float[ndarray, " n"], settings: HogSettings
+    windows: TrainingWindows, decision_values: Float[ndarray, " n"], settings: HogSettings
 ) -> Int[ndarray, " m"]:
-    """The windows of background that a machine most takes for the subject, inside its margin."""
-    held = np.where(tried.overlaps < settings.negative_overlap, margins, -np.inf)
-    hardest = np.argsort(-held, kind="stable")[: settings.hard_negatives]
-    return hardest[held[hardest] > -1]
+    """The background windows with the largest decision values above -1, the SVM's margin."""
+    is_background = windows.ious < settings.negative_iou
+    hardness = np.where(is_background, decision_values, -np.inf)
+    hardest = np.argsort(-hardness, kind="stable")[: settings.hard_negatives]
+    return hardest[hardness[hardest] > -1]
 
 
-def near_windows(
-    tried: Tried, settings: HogSettings, generator: np.random.Generator
+def regression_windows(
+    windows: TrainingWindows, settings: HogSettings, generator: np.random.Generator
 ) -> Int[ndarray, " m"]:
-    """Some windows near the subject, from which the true box is learned."""
-    near = np.flatnonzero(tried.overlaps >= settings.refine_overlap)
-    return generator.permutation(near)[: settings.refined]
+    """Random windows near the subject, for the box regression."""
+    near = np.flatnonzero(windows.ious >= settings.regression_iou)
+    return generator.permutation(near)[: settings.regression_windows]

@@ -1,69 +1,71 @@
-"""Machines over a pyramid → candidate boxes → one box.
+"""Linear SVMs over a pyramid → candidate boxes → one box.
 
-A `Bank` holds the linear machines of all classes whose windows have one shape, and the step from a
-window to the box that it means. The candidates of all banks vote for one box.
+A `FilterBank` holds the linear SVMs of all classes whose windows have one shape, and their box
+regression. The candidates of all filter banks vote for one box.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float, Float32
 from numpy import ndarray
 
-from onebox.boxes import paired_iou
+from onebox.boxes import box_sizes, paired_iou
 from onebox.classic.pyramid import Pyramid
 from onebox.classic.settings import HogSettings
 from onebox.classic.windows import (
-    Grid,
-    Shape,
+    WindowShape,
     describe_windows,
     feature_count,
     make_grid,
     score_windows,
 )
 
-_CANDIDATES = 100  # of each bank
-_LONGEST_STEP = 0.4  # of a window's side: its edges cannot pass each other
-_AGREEING = 0.5
+_CANDIDATES = 100  # of each filter bank; bounds the time per image, not tuned
+_MAX_OFFSET = 0.4  # of a window's width or height: two edges that move so far cannot cross
+_AGREEING_IOU = 0.5  # the usual threshold for "the same object"; not tuned
+
+ARRAYS = ("weights", "bias", "regression_weights", "regression_bias")
+"""The learned arrays of a `FilterBank`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Bank:
-    """What was learned for windows of one shape.
+class FilterBank:
+    """Linear SVMs and box regression for windows of one shape.
 
     Attributes:
-        shape: Of the windows, in cells.
-        members: The classes, by their number; one machine each.
-        weights: Of each machine.
-        bias: Of each machine.
-        refine: Features → what to add to the window's edges, as shares of its sides.
-        refine_bias: The same for no features.
+        shape: Shape of the windows, in cells.
+        class_indices: Classes that have windows of this shape, one SVM each.
+        weights: Weights of each SVM.
+        bias: Bias of each SVM.
+        regression_weights: Features → offsets of a window's edges, as fractions of its width and
+            height.
+        regression_bias: Bias of each offset.
     """
 
-    shape: Shape
-    members: tuple[int, ...]
-    weights: Float32[ndarray, "features machines"]
-    bias: Float32[ndarray, " machines"]
-    refine: Float32[ndarray, "features 4"]
-    refine_bias: Float32[ndarray, " 4"]
+    shape: WindowShape
+    class_indices: tuple[int, ...]
+    weights: Float32[ndarray, "features svms"]
+    bias: Float32[ndarray, " svms"]
+    regression_weights: Float32[ndarray, "features 4"]
+    regression_bias: Float32[ndarray, " 4"]
 
     def check(self, settings: HogSettings) -> None:
-        """See that the arrays fit the shape and each other.
+        """Check that the arrays fit the shape and each other.
 
         Raises:
-            ValueError: If they do not, or hold what is no finite number.
+            ValueError: If an array has the wrong shape, or a number is not finite.
         """
-        features, machines = feature_count(self.shape, settings), len(self.members)
+        features, svms = feature_count(self.shape, settings), len(self.class_indices)
         shapes = [array.shape for array in self.arrays().values()]
-        if shapes != [(features, machines), (machines,), (features, 4), (4,)]:
-            raise ValueError(f"it holds machines of the wrong shapes {shapes}")
+        if shapes != [(features, svms), (svms,), (features, 4), (4,)]:
+            raise ValueError(f"its SVMs have the wrong shapes {shapes}")
         if not all(np.isfinite(array).all() for array in self.arrays().values()):
-            raise ValueError("it holds weights that are no finite numbers")
+            raise ValueError("it holds weights that are not finite")
 
     def arrays(self) -> dict[str, ndarray]:
-        """The learned numbers, by name."""
-        names = ("weights", "bias", "refine", "refine_bias")
-        return {name: getattr(self, name) for name in names}
+        """The learned arrays, by name."""
+        return {name: getattr(self, name) for name in ARRAYS}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,75 +73,74 @@ class Candidates:
     """The best windows of an image.
 
     Attributes:
-        margins: The largest margin of any machine, for each window.
-        boxes: Refined ``xyxy`` boxes in shares of the image's sides, inside the frame.
-        best: The largest margin of any window, for each machine.
+        decision_values: Largest decision value of any SVM, for each window.
+        boxes: Regressed ``xyxy`` boxes as fractions of image width and height, inside the frame.
+        svm_maxima: Largest decision value of any window, for each SVM.
     """
 
-    margins: Float[ndarray, " n"]
+    decision_values: Float[ndarray, " n"]
     boxes: Float[ndarray, "n 4"]
-    best: Float[ndarray, " machines"]
+    svm_maxima: Float[ndarray, " svms"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Vote:
-    """What candidates agree on.
+    """The box that candidates agree on.
 
     Attributes:
-        box: ``xyxy`` in shares of the image's sides.
-        agreement: Mean overlap of the candidates with it, each by its say.
+        box: ``xyxy`` as fractions of image width and height.
+        agreement: Mean IoU of the candidates with the box, by their vote weights.
     """
 
     box: Float[ndarray, " 4"]
     agreement: float
 
 
-def find_candidates(pyramid: Pyramid, bank: Bank, settings: HogSettings) -> Candidates:
-    """Score every window of a bank's shape, and refine the best of them."""
+def find_candidates(pyramid: Pyramid, bank: FilterBank, settings: HogSettings) -> Candidates:
+    """Score every window of a filter bank, and regress a box from each of the best."""
     grid = make_grid(pyramid, bank.shape, settings)
-    scores = score_windows(pyramid, grid, bank.weights, settings) + bank.bias
-    margins = scores.max(axis=1)
-    chosen = np.argsort(-margins, kind="stable")[:_CANDIDATES]
-    boxes = _refined(pyramid, grid, chosen, bank, settings)
-    return Candidates(margins[chosen], boxes, scores.max(axis=0))
+    by_svm = score_windows(pyramid, grid, bank.weights, settings) + bank.bias
+    decision_values = by_svm.max(axis=1)
+    chosen = np.argsort(-decision_values, kind="stable")[:_CANDIDATES]
+    features = describe_windows(pyramid, grid, chosen, settings)
+    offsets = features @ bank.regression_weights + bank.regression_bias
+    windows = grid.boxes[chosen]
+    boxes = windows + np.clip(offsets, -_MAX_OFFSET, _MAX_OFFSET) * _edge_units(windows)
+    return Candidates(decision_values[chosen], np.clip(boxes, 0, 1), by_svm.max(axis=0))
 
 
-def vote(margins: Float[ndarray, " n"], boxes: Float[ndarray, "n 4"], sharpness: float) -> Vote:
+def vote(
+    decision_values: Float[ndarray, " n"], boxes: Float[ndarray, "n 4"], sharpness: float
+) -> Vote:
     """The box that candidates agree on.
 
-    Each candidate has a say in proportion to ``exp(sharpness * margin)``. The one that overlaps all
-    others most, weighted so, is the centre: were the says probabilities, none would have a larger
-    expected overlap. The answer is the weighted mean of those that overlap the centre by at least
-    half.
+    A candidate's vote weight is proportional to ``exp(sharpness * decision_value)``. The candidate
+    with the largest weighted mean IoU with all others is the centre: if the weights were
+    probabilities, no other candidate would have a larger expected IoU. The result is the weighted
+    mean of the candidates whose IoU with the centre is at least a half.
 
     References:
         Gidaris and Komodakis, arXiv:1505.01749, section 5 (box voting).
     """
-    say = np.exp(sharpness * (margins - margins.max()))
-    say /= say.sum()
-    overlaps = np.stack([_overlaps(box, boxes) for box in boxes])
-    near = overlaps[(overlaps @ say).argmax()] >= _AGREEING
-    box = say[near] @ boxes[near] / say[near].sum()
-    return Vote(box, float(say @ _overlaps(box, boxes)))
+    weights = np.exp(sharpness * (decision_values - decision_values.max()))
+    weights /= weights.sum()
+    ious = np.stack([_ious(box, boxes) for box in boxes])
+    near = ious[(ious @ weights).argmax()] >= _AGREEING_IOU
+    box = weights[near] @ boxes[near] / weights[near].sum()
+    return Vote(box, float(weights @ _ious(box, boxes)))
 
 
-def steps_to(truth: Float[ndarray, " 4"], windows: Float[ndarray, "n 4"]) -> Float[ndarray, "n 4"]:
-    """What to add to each window's edges to reach a box, as shares of the window's sides."""
-    return (truth - windows) / _sides(windows)
+def regression_targets(
+    truth: Float[ndarray, " 4"], windows: Float[ndarray, "n 4"]
+) -> Float[ndarray, "n 4"]:
+    """Offsets from each window's edges to a box, as fractions of the window's width and height."""
+    return (truth - windows) / _edge_units(windows)
 
 
-def _refined(
-    pyramid: Pyramid, grid: Grid, chosen: Int[ndarray, " m"], bank: Bank, settings: HogSettings
-) -> Float[ndarray, "m 4"]:
-    features = describe_windows(pyramid, grid, chosen, settings)
-    steps = np.clip(features @ bank.refine + bank.refine_bias, -_LONGEST_STEP, _LONGEST_STEP)
-    windows = grid.boxes[chosen]
-    return np.clip(windows + steps * _sides(windows), 0, 1)
+def _edge_units(boxes: Float[ndarray, "n 4"]) -> Float[ndarray, "n 4"]:
+    """The unit of each edge's offset: width, height, width, height."""
+    return np.tile(box_sizes(boxes), 2)
 
 
-def _sides(boxes: Float[ndarray, "n 4"]) -> Float[ndarray, "n 4"]:
-    return np.tile(boxes[:, 2:] - boxes[:, :2], 2)
-
-
-def _overlaps(box: Float[ndarray, " 4"], boxes: Float[ndarray, "n 4"]) -> Float[ndarray, " n"]:
+def _ious(box: Float[ndarray, " 4"], boxes: Float[ndarray, "n 4"]) -> Float[ndarray, " n"]:
     return paired_iou(boxes, np.broadcast_to(box, boxes.shape))

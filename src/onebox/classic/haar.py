@@ -1,8 +1,8 @@
-"""A folder of images → boxes of one subject an image, found by a Haar cascade.
+"""A folder of images → one box per image, from a Haar cascade.
 
-This is how a set of selfies becomes training data without a person drawing boxes. A cascade misses
-subjects and finds some where there are none, so what it found is worth a look before training on
-it; an image without a find is listed, and never taken for one without the subject.
+A set of selfies becomes training data without anyone drawing boxes. A cascade misses subjects and
+detects some that are not there, so check its boxes before training on them. An image without a
+detection is listed, and is never labelled as an image without the subject.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,28 +11,30 @@ from pathlib import Path
 
 from onebox import images
 from onebox.classic.cascades import Boxes, Detector, open_cascade, subject_of
-from onebox.errors import DataError, ImageError, SettingError, suggest
-from onebox.formats.rows import counted
+from onebox.errors import DataError, ImageError, SettingError, format_count, suggest
 from onebox.structures import Dataset, Sample
 
 FACES = "haarcascade_frontalface_default"
-"""The cascade that is used where none is named."""
+"""The default cascade."""
 
 POLICIES = ("error", "largest", "skip")
-"""What may become of an image with several finds."""
+"""What to do with an image with several detections."""
 
-_AT_LEAST = 600  # finds of `LEAST_SHARE` are then twice as large as the cascades' own windows
+# Minimum size of a decoded image, in pixels: a detection of `MIN_FRACTION` is then 50 pixels, twice
+# the cascades' own windows. Not tuned.
+_AT_LEAST = 600
 
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """What a cascade found in a folder.
+    """What a cascade detected in a folder.
 
     Attributes:
-        samples: The images with a find, each with one box, all in ``train``.
-        label: What was looked for: the label of every sample.
-        without: The images without a find.
-        several: The images with more than one find: they kept the largest, or are left out.
+        samples: The images with a detection, each with one box, all in ``train``.
+        label: The label of every sample.
+        without: The images without a detection.
+        several: The images with several detections: either the largest was kept, or the image was
+            skipped.
         unreadable: One sentence for each image that could not be read.
     """
 
@@ -49,7 +51,7 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Searched:
-    """An image, and what was found in it, the largest first."""
+    """An image and the boxes that were detected in it, the largest first."""
 
     path: Path
     size_wh: tuple[int, int]
@@ -63,23 +65,23 @@ def annotate(
     on_multiple: str = "error",
     progress: Callable[[int, int], None] | None = None,
 ) -> Annotation:
-    """Look for one subject in each image of a folder.
+    """Detect one subject in each image of a folder.
 
     Args:
-        folder: Searched with the folders in it.
-        cascade: A name that OpenCV's cascades have, with or without its ``haarcascade_``, or a
-            cascade's file.
-        on_multiple: What to do with an image of several finds: ``error``, keep the ``largest``,
-            or ``skip`` the image.
-        progress: Called after each image with those done and all there are.
+        folder: A folder; its subfolders are searched too.
+        cascade: The name of one of OpenCV's cascades, with or without its ``haarcascade_``, or a
+            cascade file.
+        on_multiple: What to do with an image with several detections: raise an ``error``, keep the
+            ``largest``, or ``skip`` the image.
+        progress: Called after each image with the number done and the total.
 
     Returns:
-        The boxes, and the images that gave none.
+        The samples, and the images without a box.
 
     Raises:
-        SettingError: If the cascade or the policy is none.
-        DataError: If the folder holds no image, if no image is left with a box, or if
-            ``on_multiple`` is ``error`` and there are images of several finds.
+        SettingError: If the cascade or the policy does not exist.
+        DataError: If the folder has no image, if no image is left with a box, or if
+            ``on_multiple`` is ``error`` and an image has several detections.
     """
     if on_multiple not in POLICIES:
         raise SettingError(
@@ -87,19 +89,20 @@ def annotate(
             f"{suggest(on_multiple, POLICIES)}"
         )
     detector, label = open_cascade(cascade), subject_of(cascade)
-    images, unreadable = _search(_find_images(folder), detector, progress)
-    several = [one for one in images if len(one.boxes) > 1]
+    searched, unreadable = _search(_find_images(folder), detector, progress)
+    several = [each for each in searched if len(each.boxes) > 1]
     if several and on_multiple == "error":
         raise DataError(*unreadable, _too_many(several, label))
-    most = 1 if on_multiple == "skip" else max((len(one.boxes) for one in images), default=0)
-    samples = [_sample(one, label) for one in images if 1 <= len(one.boxes) <= most]
+    boxed = [each for each in searched if len(each.boxes)]
+    kept = [each for each in boxed if len(each.boxes) == 1] if on_multiple == "skip" else boxed
+    samples = [_sample(each, label) for each in kept]
     if not samples:
-        raise DataError(*unreadable, _nothing(folder, label, images, len(several)))
+        raise DataError(*unreadable, _nothing(folder, label, len(searched), len(several)))
     return Annotation(
         tuple(samples),
         label,
-        without=tuple(one.path for one in images if not len(one.boxes)),
-        several=tuple(one.path for one in several),
+        without=tuple(each.path for each in searched if not len(each.boxes)),
+        several=tuple(each.path for each in several),
         unreadable=unreadable,
     )
 
@@ -108,7 +111,7 @@ def _find_images(folder: Path) -> list[Path]:
     """List a folder's images.
 
     Raises:
-        DataError: If it is no folder, or has none.
+        DataError: If it is not a folder, or has no image.
     """
     if not folder.is_dir():
         what = "is not a folder" if folder.exists() else "there is no such folder"
@@ -123,7 +126,7 @@ def _find_images(folder: Path) -> list[Path]:
 def _search(
     paths: Sequence[Path], detector: Detector, progress: Callable[[int, int], None] | None
 ) -> tuple[list[_Searched], tuple[str, ...]]:
-    """What is found in each image, and a sentence for each that cannot be read."""
+    """Detect in each image; add a sentence for each image that cannot be read."""
     searched: list[_Searched] = []
     unreadable: list[str] = []
     for done, path in enumerate(paths, start=1):
@@ -145,25 +148,25 @@ def _sample(searched: _Searched, label: str) -> Sample:
 
 
 def _too_many(several: Sequence[_Searched], label: str) -> str:
-    count = counted(len(several), "image", "images")
+    count = format_count(len(several), "image", "images")
     first = several[0]
     return (
-        f"{count} with several finds of {label!r}, for example {first.path} with "
+        f"{count} with several detections of {label!r}, for example {first.path} with "
         f"{len(first.boxes)}; an image has one subject. Keep the largest with "
         "on_multiple='largest' (--on-multiple largest), or leave such images out with "
         "on_multiple='skip' (--on-multiple skip)."
     )
 
 
-def _nothing(folder: Path, label: str, images: Sequence[_Searched], several: int) -> str:
-    count = counted(len(images), "image", "images")
+def _nothing(folder: Path, label: str, searched: int, several: int) -> str:
+    count = format_count(searched, "image", "images")
     if several:
         return (
-            f"{folder}: every image with a find of {label!r} has several ({several} of "
+            f"{folder}: every image with a detection of {label!r} has several ({several} of "
             f"{count}), and all were skipped. Keep the largest with "
             "on_multiple='largest' (--on-multiple largest)."
         )
     return (
-        f"{folder}: found no {label!r} in {count}. Name the folder of images that "
-        "show one, or another cascade."
+        f"{folder}: found no {label!r} in {count}. Name a folder of images that show one, or "
+        "another cascade."
     )

@@ -1,39 +1,38 @@
 """A data set → a HOG localizer.
 
-Each class has a linear support vector machine that tells its windows from background and from the
-windows of the other classes. Classes whose windows have one shape share the windows, and share the
-regression from a window to the true box.
+Each class has a linear SVM that separates its windows from background and from the windows of the
+other classes. Classes with the same window shape share their windows and their box regression.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy import ndarray
 
-from onebox.boxes import paired_iou
+from onebox.boxes import box_sizes, paired_iou
 from onebox.classic.examples import (
     Example,
+    ExampleReader,
     Progress,
-    Reading,
+    lay_windows,
     positives,
     read_examples,
-    size_of,
-    try_windows,
 )
-from onebox.classic.filter_bank import Bank
-from onebox.classic.hog_localizer import HogLocalizer, Machines
-from onebox.classic.packages import imported
-from onebox.classic.pyramid import level_sides
-from onebox.classic.score_calibration import Calibration, calibrate
+from onebox.classic.filter_bank import FilterBank
+from onebox.classic.hog_localizer import HogLocalizer, HogModel
+from onebox.classic.packages import require_classic
+from onebox.classic.pyramid import level_lengths
+from onebox.classic.score_calibration import Calibration, fit_calibration
 from onebox.classic.settings import HogSettings
-from onebox.classic.svms import fit_bank
-from onebox.classic.windows import Shape, window_shape
+from onebox.classic.svms import fit_filter_bank
+from onebox.classic.windows import WindowShape, window_shape
 from onebox.errors import DataError
+from onebox.image_sizes import size_of
+from onebox.mean_box import mean_box
 from onebox.model_card import ModelCard
-from onebox.structures import Box, Dataset, Sample
+from onebox.structures import Dataset, Sample
 
-_LEAST_HELD_OUT = 10
+_MIN_HELD_OUT = 10  # images to calibrate on; a logistic curve of fewer is mostly noise. Not tuned.
 
 
 def train(
@@ -42,51 +41,50 @@ def train(
     """Train a localizer on the ``train`` split, and calibrate its scores on ``val``.
 
     Args:
-        data: Keypoints are passed over. Where ``val`` has fewer than ten images with a box, scores
-            are calibrated on the training images, and promise too much.
-        settings: All there are.
-        progress: Called after each image that was read, with those done and all there are.
+        data: The data set; its keypoints are ignored. If ``val`` has fewer than ten images with a
+            box, scores are calibrated on the training images, and are too high.
+        settings: All settings.
+        progress: Called after each image is read, with the number done and the total.
 
     Returns:
         The localizer; the same for the same data, settings and machine.
 
     Raises:
-        DataError: If a class has no training image with a box, or none that a window can show,
-            if there is no background, or if images cannot be read.
+        DataError: If a class has no training image with a box, or none that a window fits, if
+            there is no background, or if images cannot be read.
         OneboxError: If scikit-image or scikit-learn is not installed.
     """
     check(data)
     generator = np.random.default_rng(settings.seed)
-    samples = _drawn(data.part("train").samples, data, settings, generator)
-    held_out = _drawn(_located(data.part("val").samples), data, settings, generator)
-    if len(held_out) < _LEAST_HELD_OUT:
+    samples = _draw(data.part("train").samples, data, settings, generator)
+    held_out = _draw(_located(data.part("val").samples), data, settings, generator)
+    if len(held_out) < _MIN_HELD_OUT:
         held_out = []
-    shapes, reading = _plan(samples, data.classes, settings)
-    examples = read_examples([*samples, *held_out], reading, progress or _in_silence)
-    learned, unseen = examples[: len(samples)], examples[len(samples) :]
-    banks = tuple(_bank(learned, shape, shapes[shape], reading, generator) for shape in shapes)
-    machines = Machines(settings, reading.sides, banks)
-    shown = unseen or tuple(example for example in learned if example.truth is not None)
-    machines = replace(machines, calibration=_calibration(machines, shown))
-    facts = ModelCard(
+    shapes, reader = _plan_windows(samples, data.classes, settings)
+    examples = read_examples([*samples, *held_out], reader, progress or _no_progress)
+    seen, unseen = examples[: len(samples)], examples[len(samples) :]
+    banks = tuple(_fit_bank(seen, shape, shapes[shape], reader, generator) for shape in shapes)
+    model = HogModel(settings, reader.level_lengths, banks)
+    shown = unseen or tuple(example for example in seen if example.truth is not None)
+    card = ModelCard(
         data.classes,
-        reading.sides[0],
-        _mean_box(_located(data.part("train").samples)),
+        reader.level_lengths[0],
+        mean_box(data.part("train")),
         recipe=settings.model_dump(),
         provenance={"learned_from": len(samples), "calibrated_on": "val" if unseen else "train"},
     )
-    return HogLocalizer(machines, facts)
+    return HogLocalizer(replace(model, calibration=_calibrate(model, shown)), card)
 
 
 def check(data: Dataset) -> None:
-    """Refuse what cannot be learned, before any image is read.
+    """Refuse what cannot be trained on, before any image is read.
 
     Raises:
         DataError: If a class has no training image with a box.
         OneboxError: If scikit-image or scikit-learn is not installed.
     """
     for package in ("skimage", "sklearn"):
-        imported(package)
+        require_classic(package)
     name = data.name or "data set"
     shown = {sample.label for sample in _located(data.part("train").samples)}
     missing = [label for label in data.classes if label not in shown]
@@ -101,80 +99,72 @@ def _located(samples: Sequence[Sample]) -> list[Sample]:
     return [sample for sample in samples if sample.box is not None and sample.label is not None]
 
 
-def _drawn(
+def _draw(
     samples: Sequence[Sample], data: Dataset, settings: HogSettings, generator: np.random.Generator
 ) -> list[Sample]:
-    """As many samples as are used, at least one of each class, in their own order."""
-    order = generator.permutation(len(samples))
-    firsts = {samples[place].label: place for place in reversed(order.tolist())}
-    kept = [firsts[label] for label in data.classes if label in firsts]
-    rest = [place for place in order.tolist() if place not in set(kept)]
-    return [samples[place] for place in sorted([*kept, *rest][: max(len(kept), settings.images)])]
+    """Random samples up to the maximum, at least one of each class, in their original order."""
+    order = generator.permutation(len(samples)).tolist()
+    firsts = {samples[index].label: index for index in reversed(order)}
+    required = [firsts[label] for label in data.classes if label in firsts]
+    preferred = list(dict.fromkeys([*required, *order]))
+    chosen = preferred[: max(len(required), settings.images)]
+    return [samples[index] for index in sorted(chosen)]
 
 
-def _plan(
+def _plan_windows(
     samples: Sequence[Sample], classes: tuple[str, ...], settings: HogSettings
-) -> tuple[dict[Shape, tuple[int, ...]], Reading]:
-    """The windows of each class and the levels of the pyramid, by the training boxes."""
+) -> tuple[dict[WindowShape, tuple[int, ...]], ExampleReader]:
+    """Choose window shapes, each with its classes, and pyramid levels, from the training boxes."""
     located = _located(samples)
-    sizes = np.array([size_of(sample) for sample in located], dtype=np.float64)
-    boxes = np.array([sample.box for sample in located], dtype=np.float64)
-    widths, heights = (boxes[:, 2:] - boxes[:, :2]).T
+    image_sizes = np.array([size_of(sample) for sample in located], dtype=np.float64)
+    widths, heights = box_sizes(np.array([sample.box for sample in located], dtype=np.float64)).T
     labels = np.array([classes.index(str(sample.label)) for sample in located])
-    shapes: dict[Shape, tuple[int, ...]] = {}
-    for number in range(len(classes)):
-        aspect = float(np.median((widths / heights)[labels == number]))
+    shapes: dict[WindowShape, tuple[int, ...]] = {}
+    for class_index in range(len(classes)):
+        aspect = float(np.median((widths / heights)[labels == class_index]))
         shape = window_shape(aspect, settings)
-        shapes[shape] = (*shapes.get(shape, ()), number)
-    sides = level_sides(np.sqrt(widths * heights) / sizes.max(axis=1), settings)
+        shapes[shape] = (*shapes.get(shape, ()), class_index)
+    lengths = level_lengths(np.sqrt(widths * heights) / image_sizes.max(axis=1), settings)
     rows, columns = zip(*shapes, strict=True)
-    return shapes, Reading(settings, sides, (max(rows), max(columns)), classes)
+    return shapes, ExampleReader(settings, lengths, (max(rows), max(columns)), classes)
 
 
-def _bank(
+def _fit_bank(
     examples: Sequence[Example],
-    shape: Shape,
-    members: tuple[int, ...],
-    reading: Reading,
+    shape: WindowShape,
+    class_indices: tuple[int, ...],
+    reader: ExampleReader,
     generator: np.random.Generator,
-) -> Bank:
-    """Learn one shape.
+) -> FilterBank:
+    """Fit the filter bank of one window shape.
 
     Raises:
         DataError: If no window shows a class, or none shows background.
     """
-    tried = [try_windows(example, shape, reading.settings) for example in examples]
-    shown = {one.example.label for one in tried if len(positives(one, reading.settings))}
-    for number in members:
-        if number not in shown:
+    windows = [lay_windows(example, shape, reader.settings) for example in examples]
+    shown = {each.example.class_index for each in windows if len(positives(each, reader.settings))}
+    for class_index in class_indices:
+        if class_index not in shown:
             raise DataError(
-                f"class {reading.classes[number]!r}: no window comes near any of its boxes; they "
-                "are too small or too narrow for HOG windows. Crop the images closer around "
+                f"class {reader.classes[class_index]!r}: no window comes near any of its boxes; "
+                "they are too small or too narrow for HOG windows. Crop the images closer around "
                 "their subjects, or use another recipe."
             )
-    return fit_bank(tried, shape, members, reading.settings, generator)
+    return fit_filter_bank(windows, shape, class_indices, reader.settings, generator)
 
 
-def _calibration(machines: Machines, examples: Sequence[Example]) -> Calibration:
-    answers = [machines.answer(example.pyramid) for example in examples]
-    boxes = np.stack([agreed.box for _, agreed in answers])
-    truths = np.stack([example.truth for example in examples if example.truth is not None])
-    return calibrate(
-        np.array([agreed.agreement for _, agreed in answers]),
-        paired_iou(boxes, truths),
-        np.stack([best for best, _ in answers]),
-        np.array([example.label for example in examples]),
+def _calibrate(model: HogModel, examples: Sequence[Example]) -> Calibration:
+    decision_values, votes = zip(
+        *(model.localize(example.pyramid) for example in examples), strict=True
+    )
+    truths = [example.truth for example in examples if example.truth is not None]
+    return fit_calibration(
+        np.array([each.agreement for each in votes]),
+        paired_iou(np.stack([each.box for each in votes]), np.stack(truths)),
+        np.stack(decision_values),
+        np.array([example.class_index for example in examples]),
     )
 
 
-def _mean_box(samples: Sequence[Sample]) -> Box:
-    """The mean box, in shares of the images' sides."""
-    shares: list[ndarray] = [
-        np.array(sample.box) / np.array(size_of(sample) * 2, dtype=np.float64) for sample in samples
-    ]
-    x_min, y_min, x_max, y_max = np.mean(shares, axis=0).tolist()
-    return x_min, y_min, x_max, y_max
-
-
-def _in_silence(done: int, total: int) -> None:
-    """Say nothing of progress."""
+def _no_progress(done: int, total: int) -> None:
+    """Report nothing."""

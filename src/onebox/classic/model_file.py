@@ -1,9 +1,10 @@
-"""A HOG localizer as one ``.npz`` file: arrays, and a text in JSON that says what they are.
+"""A HOG localizer as one ``.npz`` file: arrays, and JSON text that describes them.
 
-Nothing in the file is pickled, and nothing pickled is read: a file can hold numbers, and no code.
+The file contains nothing pickled, and pickled content is refused: it can hold numbers but no code.
 """
 
 import dataclasses
+import io
 import json
 import os
 import zipfile
@@ -15,11 +16,12 @@ import numpy as np
 from numpy import ndarray
 from pydantic import Field, TypeAdapter
 
-from onebox.classic.filter_bank import Bank
-from onebox.classic.hog_localizer import HogLocalizer, Machines
+from onebox.classic.filter_bank import ARRAYS, FilterBank
+from onebox.classic.hog_localizer import HogLocalizer, HogModel
 from onebox.classic.score_calibration import Calibration
 from onebox.classic.settings import HogSettings, Natural
-from onebox.errors import ModelError, OneboxError
+from onebox.errors import ModelError
+from onebox.files import write_atomically
 from onebox.model_card import ModelCard
 
 SCHEMA_VERSION = 1
@@ -27,40 +29,31 @@ KIND = "hog-svm"
 KEY = "onebox"
 """The array that holds the text; a file without it is no onebox model."""
 
-_ARRAYS = ("weights", "bias", "refine", "refine_bias")
-_SIDES = TypeAdapter(Annotated[tuple[Natural, ...], Field(min_length=1)])
+_LENGTHS = TypeAdapter(Annotated[tuple[Natural, ...], Field(min_length=1)])
 _CALIBRATION = TypeAdapter(Calibration)
 
 
 def save(localizer: HogLocalizer, path: str | os.PathLike[str]) -> None:
-    """Write a localizer beside its place, then rename; a file that is there is replaced.
+    """Write a localizer whole or not at all; an existing file is replaced.
 
     Raises:
-        OneboxError: If it cannot be written.
+        OneboxError: If the file cannot be written.
     """
-    file = Path(path)
-    banks = localizer.machines.banks
     arrays = {
         f"{name}_{number}": array
-        for number, bank in enumerate(banks)
+        for number, bank in enumerate(localizer.model.banks)
         for name, array in bank.arrays().items()
     }
-    beside = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        with beside.open("wb") as unfinished:
-            np.savez(unfinished, allow_pickle=False, **{KEY: np.array(_text(localizer))}, **arrays)
-        beside.replace(file)
-    except OSError as error:
-        raise OneboxError(f"{file}: cannot be written ({error.strerror or error}).") from error
-    finally:
-        beside.unlink(missing_ok=True)
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **{KEY: np.array(_text(localizer))}, **arrays)
+    write_atomically(Path(path), content.getvalue())
 
 
 def load(path: str | os.PathLike[str]) -> HogLocalizer:
     """Read a localizer that `save` wrote.
 
     Raises:
-        ModelError: If the file is missing, holds something else, or does not hold together.
+        ModelError: If the file is missing, is something else, or its parts do not fit together.
     """
     file = Path(path)
     if not file.is_file():
@@ -72,21 +65,23 @@ def load(path: str | os.PathLike[str]) -> HogLocalizer:
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         what = f"lacks {error}" if isinstance(error, KeyError) else str(error)
         raise ModelError(
-            f"{file}: is no localizer that this onebox can read ({what}). Train it anew."
+            f"{file}: is not a localizer that this onebox can read ({what}). Train it anew."
         ) from error
 
 
 def _text(localizer: HogLocalizer) -> str:
-    machines = localizer.machines
+    model = localizer.model
     return json.dumps(
         {
             "schema_version": SCHEMA_VERSION,
             "kind": KIND,
-            "facts": json.loads(localizer.card.as_json()),
-            "settings": machines.settings.model_dump(),
-            "sides": machines.sides,
-            "banks": [{"shape": bank.shape, "members": bank.members} for bank in machines.banks],
-            "calibration": dataclasses.asdict(machines.calibration),
+            "card": json.loads(localizer.card.as_json()),
+            "settings": model.settings.model_dump(),
+            "level_lengths": model.level_lengths,
+            "banks": [
+                {"shape": bank.shape, "class_indices": bank.class_indices} for bank in model.banks
+            ],
+            "calibration": dataclasses.asdict(model.calibration),
         }
     )
 
@@ -95,14 +90,14 @@ def _read_arrays(file: Path) -> Mapping[str, ndarray]:
     """Read a file's arrays.
 
     Raises:
-        ModelError: If it is no archive of arrays, lacks the text, or holds something pickled.
+        ModelError: If it is not an archive of arrays, lacks the text, or holds something pickled.
     """
     if not zipfile.is_zipfile(file):
         raise ModelError(f"{file}: is no .npz file. Name one that onebox wrote.")
     try:
         with np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except Exception as error:  # what a damaged archive raises in its readers has no other parent
+    except Exception as error:  # the readers of a damaged archive raise errors of many kinds
         raise ModelError(
             f"{file}: cannot be read ({error}). Name a file that onebox wrote."
         ) from error
@@ -114,34 +109,33 @@ def _read_arrays(file: Path) -> Mapping[str, ndarray]:
 
 
 def _localizer(arrays: Mapping[str, ndarray], name: str) -> HogLocalizer:
-    """Put a localizer together.
+    """Build a localizer from its arrays.
 
     Raises:
         ValueError: If the text is of another kind or schema, or does not fit the arrays.
     """
-    said: dict[str, Any] = json.loads(str(arrays[KEY]))
-    if said.get("kind") != KIND:
-        raise ValueError(f"its kind is {said.get('kind')!r}, not {KIND!r}")
-    if said["schema_version"] != SCHEMA_VERSION:
-        version = said["schema_version"]
+    text: dict[str, Any] = json.loads(str(arrays[KEY]))
+    if text.get("kind") != KIND:
+        raise ValueError(f"its kind is {text.get('kind')!r}, not {KIND!r}")
+    if text["schema_version"] != SCHEMA_VERSION:
+        version = text["schema_version"]
         raise ValueError(f"its schema is {version}, and this onebox reads {SCHEMA_VERSION}")
-    settings = HogSettings.model_validate(said["settings"])
-    facts = ModelCard.from_json(json.dumps(said["facts"]))
-    banks = tuple(_bank(arrays, number, each) for number, each in enumerate(said["banks"]))
+    settings = HogSettings.model_validate(text["settings"])
+    card = ModelCard.from_json(json.dumps(text["card"]))
+    banks = tuple(_bank(arrays, number, each) for number, each in enumerate(text["banks"]))
     for bank in banks:
         bank.check(settings)
-    members = sorted(member for bank in banks for member in bank.members)
-    if members != list(range(len(facts.classes))):
-        raise ValueError(f"it has machines for the classes {members} of {len(facts.classes)}")
-    sides = _SIDES.validate_python(said["sides"])
-    if facts.size != sides[0]:
-        raise ValueError(f"its size is {facts.size!r}, and its finest level has {sides[0]}")
-    calibration = _CALIBRATION.validate_python(said["calibration"])
-    machines = Machines(settings, sides, banks, calibration)
-    return HogLocalizer(machines, facts, name)
+    class_indices = sorted(index for bank in banks for index in bank.class_indices)
+    if class_indices != list(range(len(card.classes))):
+        raise ValueError(f"it has SVMs for the classes {class_indices} of {len(card.classes)}")
+    lengths = _LENGTHS.validate_python(text["level_lengths"])
+    if card.size != lengths[0]:
+        raise ValueError(f"its size is {card.size!r}, and its finest level has {lengths[0]}")
+    calibration = _CALIBRATION.validate_python(text["calibration"])
+    return HogLocalizer(HogModel(settings, lengths, banks, calibration), card, name)
 
 
-def _bank(arrays: Mapping[str, ndarray], number: int, said: Mapping[str, Any]) -> Bank:
-    learned = {name: arrays[f"{name}_{number}"] for name in _ARRAYS}
-    rows, columns = said["shape"]
-    return Bank((rows, columns), tuple(said["members"]), **learned)
+def _bank(arrays: Mapping[str, ndarray], number: int, text: Mapping[str, Any]) -> FilterBank:
+    learned = {name: arrays[f"{name}_{number}"] for name in ARRAYS}
+    rows, columns = text["shape"]
+    return FilterBank((rows, columns), tuple(text["class_indices"]), **learned)

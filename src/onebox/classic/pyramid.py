@@ -1,8 +1,8 @@
 """An image → histograms of oriented gradients (HOG) at several sizes.
 
-A level is the grey image at one size, in a black margin that a window may reach into, as
-normalised blocks of cells. The ends of the pyramid follow from the training boxes: at the finest
-level the smallest of them is as large as a window, at the coarsest the largest.
+A level is the grey image at one size, with black padding that windows may reach into, described as
+normalized blocks of cells. The training boxes set the first and last level: at the finest level the
+smallest box is as large as a window, at the coarsest level the largest box is.
 
 References:
     Dalal and Triggs, "Histograms of oriented gradients for human detection", CVPR 2005.
@@ -17,15 +17,18 @@ from jaxtyping import Float, Float32, UInt8
 from numpy import ndarray
 from PIL import Image
 
-from onebox.classic.packages import imported
+from onebox.classic.packages import require_classic
 from onebox.classic.settings import HogSettings
 from onebox.images import LoadedImage
 
-LONGEST = 640
-"""The longer side of the finest level, at most: what is smaller than a window there is missed."""
+MAX_LEVEL = 640
+"""Maximum width and height of the finest level, in pixels; a subject smaller than a window there is
+missed. Bounds the time per image; not tuned."""
 
-_ENDS = (2, 98)  # percentiles of the training boxes' sizes that the pyramid reaches
-_ADDED_LENGTH = 1e-5  # scikit-image adds this to a block's length before it divides by it
+# Percentiles of the training boxes' sizes that the pyramid covers, so that one odd box adds no
+# levels; not tuned.
+_COVERED = (2, 98)
+_EPSILON = 1e-5  # scikit-image adds this to a block's norm before it divides by it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,8 +36,8 @@ class Level:
     """An image at one size.
 
     Attributes:
-        blocks: Normalised histograms; block ``(0, 0)`` begins at the margin's upper left corner.
-        size_wh: Width and height of the image at this level, without the margin, in pixels.
+        blocks: Normalized histograms; block ``(0, 0)`` begins at the padding's top-left corner.
+        size_wh: Width and height of the image at this level, without padding, in pixels.
     """
 
     blocks: Float32[ndarray, "rows columns channels"]
@@ -46,10 +49,10 @@ class Pyramid:
     """An image at several sizes.
 
     Attributes:
-        levels: The finest first.
+        levels: The finest level first.
         size_wh: Width and height of the whole upright image, in pixels.
-        extent_wh: Pixels of the whole image that a level's width and height stand for: its size,
-            up to the last pixel of an image that was shrunk while it was decoded.
+        extent_wh: Pixels of the whole image that a level covers. It can exceed ``size_wh`` by the
+            rounding of an image that was shrunk while it was decoded.
     """
 
     levels: tuple[Level, ...]
@@ -57,75 +60,75 @@ class Pyramid:
     extent_wh: tuple[float, float]
 
 
-def level_sides(shares: Float[ndarray, " n"], settings: HogSettings) -> tuple[int, ...]:
-    """Choose the longer sides of a pyramid's levels.
+def level_lengths(box_lengths: Float[ndarray, " n"], settings: HogSettings) -> tuple[int, ...]:
+    """Choose the size of each pyramid level.
 
     Args:
-        shares: For each training box the square root of its area, as a share of its image's
-            longer side.
-        settings: The window and the levels an octave.
+        box_lengths: For each training box, the square root of its area, as a fraction of the
+            longer dimension of its image.
+        settings: Window and levels per octave.
 
     Returns:
-        Pixels, the largest first.
+        Width or height of each level, whichever is longer, in pixels; the largest first.
     """
     window = settings.window * settings.cell
-    finest, coarsest = np.minimum(window / np.percentile(shares, _ENDS), LONGEST).tolist()
+    ends = np.minimum(window / np.percentile(box_lengths, _COVERED), MAX_LEVEL)
+    finest, coarsest = ends.tolist()
     steps = math.ceil(math.log2(finest / coarsest) * settings.scales - 1e-6)
     return tuple(round(coarsest * 2 ** (step / settings.scales)) for step in range(steps, -1, -1))
 
 
 def build_pyramid(
     image: LoadedImage,
-    sides: Sequence[int],
+    lengths: Sequence[int],
     settings: HogSettings,
     *,
-    least_cells: tuple[int, int],
+    min_cells: tuple[int, int],
 ) -> Pyramid:
     """Describe an image at each size.
 
     Args:
-        image: Of any size; it is stretched where it is smaller than a level.
-        sides: The longer side of each level, in pixels.
-        settings: Cells, blocks, margin.
-        least_cells: Rows and columns that each level has at least, margin and all.
+        image: An image of any size; it is enlarged for levels that are larger.
+        lengths: Width or height of each level, whichever is longer, in pixels.
+        settings: Cells, blocks, padding.
+        min_cells: Minimum rows and columns of each level, with padding.
 
     Returns:
-        The levels, in the order of ``sides``.
+        The levels, in the order of ``lengths``.
     """
     grey = Image.fromarray(image.pixels).convert("L")
-    levels = tuple(_level(grey, side, settings, least_cells) for side in sides)
-    width, height = grey.width * image.scale_xy[0], grey.height * image.scale_xy[1]
-    return Pyramid(levels, image.size_wh, (width, height))
+    levels = tuple(_level(grey, length, settings, min_cells) for length in lengths)
+    extent_wh = (grey.width * image.scale_xy[0], grey.height * image.scale_xy[1])
+    return Pyramid(levels, image.size_wh, extent_wh)
 
 
 def _level(
-    grey: Image.Image, side: int, settings: HogSettings, least_cells: tuple[int, int]
+    grey: Image.Image, length: int, settings: HogSettings, min_cells: tuple[int, int]
 ) -> Level:
-    scale = side / max(grey.size)
-    width, height = (max(1, round(length * scale)) for length in grey.size)
-    pixels = np.asarray(grey.resize((width, height), Image.Resampling.BILINEAR))
-    around = [
-        _padding(length, least, settings)
-        for length, least in zip(pixels.shape, least_cells, strict=True)
+    scale = length / max(grey.size)
+    width, height = (max(1, round(pixels * scale)) for pixels in grey.size)
+    resized = np.asarray(grey.resize((width, height), Image.Resampling.BILINEAR))
+    pad_widths = [
+        _pad_width(pixels, least, settings)
+        for pixels, least in zip(resized.shape, min_cells, strict=True)
     ]
-    blocks = _describe(np.pad(pixels, around), settings)
-    return Level(blocks, (width, height))
+    return Level(_describe(np.pad(resized, pad_widths), settings), (width, height))
 
 
-def _padding(length: int, least_cells: int, settings: HogSettings) -> tuple[int, int]:
-    """Pixels before and behind that give a margin, whole cells, and enough of them."""
-    cells = max(least_cells, 2 * settings.margin + math.ceil(length / settings.cell))
-    before = settings.margin * settings.cell
-    return before, cells * settings.cell - length - before
+def _pad_width(pixels: int, min_cells: int, settings: HogSettings) -> tuple[int, int]:
+    """Pixels to add before and after, for the padding, whole cells, and the minimum of cells."""
+    cells = max(min_cells, 2 * settings.padding + math.ceil(pixels / settings.cell))
+    before = settings.padding * settings.cell
+    return before, cells * settings.cell - pixels - before
 
 
 def _describe(
     pixels: UInt8[ndarray, "height width"], settings: HogSettings
 ) -> Float32[ndarray, "rows columns channels"]:
-    # In this unit `contrast` is the added length: blocks of weaker gradients stay short, so that
-    # the noise of a plain wall does not look like a texture.
-    scaled = pixels * (_ADDED_LENGTH / settings.contrast)
-    blocks = imported("skimage.feature").hog(
+    # Scaled so, scikit-image's epsilon equals `contrast`: blocks of weaker gradients stay short,
+    # and the noise of a plain wall does not look like a texture.
+    scaled = pixels * (_EPSILON / settings.contrast)
+    blocks = require_classic("skimage.feature").hog(
         scaled,
         orientations=settings.orientations,
         pixels_per_cell=(settings.cell, settings.cell),

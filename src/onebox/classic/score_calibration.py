@@ -1,10 +1,10 @@
-"""What machines say of an image → how sure, in [0, 1].
+"""Calibrates scores: Platt scaling for the box, temperature scaling for the classes.
 
 References:
-    Platt, "Probabilistic outputs for support vector machines", 1999 (a logistic curve).
-    Papke and Wooldridge, "Econometric methods for fractional response variables", 1996 (the same
-    curve for a share in place of a yes or no; a few dozen overlaps say more than as many hits).
-    Guo et al., arXiv:1706.04599, section 4.2 (one temperature for the classes).
+    Platt, "Probabilistic outputs for support vector machines", 1999 (logistic regression).
+    Papke and Wooldridge, "Econometric methods for fractional response variables", 1996 (logistic
+    regression on fractions; a few dozen IoUs carry more information than as many hits and misses).
+    Guo et al., arXiv:1706.04599, section 4.2 (one temperature for all classes).
 """
 
 from dataclasses import dataclass
@@ -13,84 +13,96 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from onebox.classic.packages import imported
+from onebox.classic.packages import require_classic
 
-_TEMPERATURES = np.geomspace(0.1, 30, 60)
-_HARDLY_PENALISED = 1e4
+# Wide enough that no data set here reached an end, fine enough (10 %) not to matter; not tuned.
+_INVERSE_TEMPERATURES = np.geomspace(0.1, 30, 60)
+_LOGISTIC_C = 1e4  # so weak a penalty that it only keeps separable data finite; not tuned
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Two curves, each fitted on images with a known answer.
+    """Maps agreement to expected IoU, and decision values to class probabilities.
 
     Attributes:
-        slope: Of the log-odds of the box's overlap, over the agreement of the candidates.
-        intercept: Of the same.
-        temperature: What margins are multiplied with before their softmax over the classes.
+        slope: Slope of the expected IoU's log-odds over the candidates' agreement.
+        intercept: Intercept of the same line.
+        inverse_temperature: Factor on the decision values before their softmax over the classes.
     """
 
     slope: float = 1.0
     intercept: float = 0.0
-    temperature: float = 1.0
+    inverse_temperature: float = 1.0
 
-    def overlap(self, agreement: float) -> float:
-        """The overlap with the truth that is expected of a box."""
+    def expected_iou(self, agreement: float) -> float:
+        """The expected IoU of a box with the true box."""
         return float(np.exp(-np.logaddexp(0, -(self.slope * agreement + self.intercept))))
 
-    def probabilities(self, best: Float[ndarray, " classes"]) -> Float[ndarray, " classes"]:
-        """How probable each class is, by its largest margin in the image."""
-        return np.exp(_log_softmax(best[None].astype(np.float64), self.temperature))[0]
+    def probabilities(
+        self, decision_values: Float[ndarray, " classes"]
+    ) -> Float[ndarray, " classes"]:
+        """Class probabilities, from the largest decision value of each class in the image."""
+        values = decision_values[None].astype(np.float64)
+        return np.exp(_log_softmax(values, self.inverse_temperature))[0]
 
 
-def calibrate(
+def fit_calibration(
     agreements: Float[ndarray, " n"],
-    overlaps: Float[ndarray, " n"],
-    best: Float[ndarray, "n classes"],
-    labels: Int[ndarray, " n"],
+    ious: Float[ndarray, " n"],
+    decision_values: Float[ndarray, "n classes"],
+    class_indices: Int[ndarray, " n"],
 ) -> Calibration:
-    """Fit both curves.
+    """Fit both mappings on images with known boxes and classes.
 
     Args:
-        agreements: Of each image's candidates with its box.
-        overlaps: Of each image's box with the true one.
-        best: The largest margin of each class, for each image.
-        labels: The true class of each image.
+        agreements: Agreement of each image's candidates with its box.
+        ious: IoU of each image's box with the true box.
+        decision_values: Largest decision value of each class in each image.
+        class_indices: True class of each image.
 
     Returns:
-        The curves; where more agreement does not mean more overlap, the overlap expected is the
-        same for every image.
+        The calibration. If IoU does not grow with agreement, its slope is 0: the expected IoU is
+        the same for every image.
     """
-    # Two images are imagined: without agreement nothing is found, with full agreement all is.
-    # They tilt the curve where a few images do not say which way it goes.
+    # Two pseudo-observations, no IoU at no agreement and full IoU at full agreement, regularize
+    # the slope where a few images do not settle its sign.
     ends = np.array([0.0, 1.0])
-    slope, intercept = _logistic(np.append(agreements, ends), np.append(overlaps, ends))
+    slope, intercept = _fit_logistic(np.append(agreements, ends), np.append(ious, ends))
     if slope <= 0:
-        slope, intercept = 0.0, _logistic(np.zeros_like(agreements), overlaps)[1]
-    return Calibration(slope, intercept, _temperature(best.astype(np.float64), labels))
+        slope, intercept = 0.0, _fit_logistic(np.zeros_like(agreements), ious)[1]
+    inverse_temperature = _fit_temperature(decision_values.astype(np.float64), class_indices)
+    return Calibration(slope, intercept, inverse_temperature)
 
 
-def _logistic(values: Float[ndarray, " n"], shares: Float[ndarray, " n"]) -> tuple[float, float]:
-    # Each image counts as a hit with its share, and as a miss with what is left of it.
-    curve = imported("sklearn.linear_model").LogisticRegression(C=_HARDLY_PENALISED)
-    curve.fit(
+def _fit_logistic(
+    values: Float[ndarray, " n"], targets: Float[ndarray, " n"]
+) -> tuple[float, float]:
+    # A fractional target counts as a hit of that weight and a miss of the remaining weight.
+    logistic = require_classic("sklearn.linear_model").LogisticRegression(C=_LOGISTIC_C)
+    logistic.fit(
         np.tile(values, 2)[:, None],
         np.repeat([1, 0], len(values)),
-        sample_weight=np.concatenate([shares, 1 - shares]),
+        sample_weight=np.concatenate([targets, 1 - targets]),
     )
-    return float(curve.coef_[0, 0]), float(curve.intercept_[0])
+    return float(logistic.coef_[0, 0]), float(logistic.intercept_[0])
 
 
-def _temperature(best: Float[ndarray, "n classes"], labels: Int[ndarray, " n"]) -> float:
-    """The temperature that makes the true classes most likely; 1 where there is one class."""
-    if best.shape[1] == 1:
+def _fit_temperature(
+    decision_values: Float[ndarray, "n classes"], class_indices: Int[ndarray, " n"]
+) -> float:
+    """The inverse temperature of the largest likelihood; 1 for a single class."""
+    if decision_values.shape[1] == 1:
         return 1.0
-    rows = np.arange(len(labels))
-    likelihoods = [_log_softmax(best, each)[rows, labels].mean() for each in _TEMPERATURES]
-    return float(_TEMPERATURES[int(np.argmax(likelihoods))])
+    rows = np.arange(len(class_indices))
+    likelihoods = [
+        _log_softmax(decision_values, each)[rows, class_indices].mean()
+        for each in _INVERSE_TEMPERATURES
+    ]
+    return float(_INVERSE_TEMPERATURES[int(np.argmax(likelihoods))])
 
 
 def _log_softmax(
-    margins: Float[ndarray, "n classes"], temperature: float
+    values: Float[ndarray, "n classes"], inverse_temperature: float
 ) -> Float[ndarray, "n classes"]:
-    scaled = temperature * (margins - margins.max(axis=1, keepdims=True))
+    scaled = inverse_temperature * (values - values.max(axis=1, keepdims=True))
     return scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))

@@ -6,40 +6,44 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Count = Annotated[int, Field(ge=0)]
 Natural = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]
 
 
 class HogSettings(BaseModel):
-    """How windows are described, tried, learned and brought to one box.
+    """How windows are described, sampled, learned from, and combined into one box.
+
+    The defaults of ``cell``, ``block`` and ``orientations`` are Dalal and Triggs'. No trial of the
+    other defaults is on record; docs/recipes.md gives the accuracy of all of them together.
 
     Attributes:
-        cell: Side of a cell, in pixels of a level of the pyramid.
-        block: Side of a block of cells that are normalised together, in cells.
-        orientations: Bins of the gradient's direction in a cell.
-        contrast: Gradients much weaker than this, in grey levels a pixel, count little.
-        window: Side of a square window, in cells. A class whose boxes are wide or tall has a
-            window of about this area with the median aspect of its boxes.
-        margin: Cells around the image into which a window may reach.
-        scales: Levels of the pyramid an octave. Its ends follow from the sizes of the boxes.
-        stride: Cells from a window to the next.
-        place: Weight of the window's place in the image among its features; 0 for none.
-        svm_c: The support vector machines' ``C``: the price of a window on the wrong side. The
-            windows of a class and all others weigh the same together.
-        positive_overlap: Least overlap with the true box of a window that is learned as one.
-        positives: Such windows an image, at most.
-        negative_overlap: Overlap from which on a window is no background.
-        negatives: Windows of background an image, drawn at random.
-        hard_negatives: Windows of background an image that a first machine took for the subject,
-            at most; the second learns from them too.
-        refine_overlap: Least overlap of a window from which the true box is learned.
-        refined: Such windows an image, at most, drawn at random.
-        refine_penalty: Ridge penalty of the step from a window to the true box.
-        sharpness: How fast a window's say in the answer falls with its margin.
-        images: Training images that are used, at most, drawn at random: their windows are all
+        cell: Edge of a cell, in pixels of a pyramid level.
+        block: Edge of a block of cells that are normalized together, in cells.
+        orientations: Bins of a cell's histogram of gradient directions.
+        contrast: Gradients much weaker than this, in grey levels per pixel, count little.
+        window: Edge of a square window, in cells. A class of wide or tall boxes gets a window of
+            about this area, with the median aspect ratio of its boxes.
+        padding: Cells around the image that windows may reach into.
+        scales: Pyramid levels per octave. The sizes of the boxes set the first and last level.
+        stride: Cells from one window to the next.
+        position_prior: Weight of the features that describe a window's position and size; 0 turns
+            them off.
+        svm_c: ``C`` of the linear SVMs, the penalty for a window on the wrong side. The windows of
+            a class weigh as much in total as all other windows.
+        positive_iou: Minimum IoU of a positive window with the true box.
+        positives: Maximum number of positive windows per image.
+        negative_iou: IoU with the true box below which a window is background.
+        negatives: Number of background windows per image, drawn at random.
+        hard_negatives: Maximum number of background windows per image that the first SVMs took
+            for the subject; the second SVMs learn from them too.
+        regression_iou: Minimum IoU of a window that the box regression learns from.
+        regression_windows: Maximum number of such windows per image, drawn at random.
+        regression_penalty: Ridge penalty of the box regression.
+        sharpness: How fast a window's vote weight grows with its decision value.
+        images: Maximum number of training images, drawn at random. The windows of all of them are
             in memory.
-        seed: Everything random follows from it.
+        seed: Seed of everything random.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -49,24 +53,24 @@ class HogSettings(BaseModel):
     orientations: Annotated[int, Field(ge=2, le=36)] = 9
     contrast: Positive = 10.0
     window: Annotated[int, Field(ge=4, le=32)] = 7
-    margin: Annotated[int, Field(ge=0, le=8)] = 2
+    padding: Annotated[int, Field(ge=0, le=8)] = 2
     scales: Annotated[int, Field(ge=1, le=16)] = 2
     stride: Natural = 1
-    place: Weight = 1.0
+    position_prior: Weight = 1.0
     svm_c: Positive = 0.003
-    positive_overlap: Share = 0.55
+    positive_iou: Fraction = 0.55
     positives: Natural = 6
-    negative_overlap: Share = 0.3
+    negative_iou: Fraction = 0.3
     negatives: Natural = 20
     hard_negatives: Count = 10
-    refine_overlap: Share = 0.5
-    refined: Natural = 30
-    refine_penalty: Positive = 30.0
+    regression_iou: Fraction = 0.5
+    regression_windows: Natural = 30
+    regression_penalty: Positive = 30.0
     sharpness: Positive = 5.0
     images: Natural = 500
     seed: Count = 0
 
     @property
     def channels(self) -> int:
-        """Numbers that describe a block."""
+        """Features per block."""
         return self.block**2 * self.orientations

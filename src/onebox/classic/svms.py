@@ -1,9 +1,9 @@
-"""Windows of one shape → a `Bank`: linear machines, hard negatives mined once, and the step.
+"""Windows of one shape → a `FilterBank`: linear SVMs with hard negatives, and box regression.
 
 References:
     Dalal and Triggs, "Histograms of oriented gradients for human detection", CVPR 2005 (windows,
-    linear machines, one round of hard negatives).
-    Girshick et al., arXiv:1311.2524, appendix C (the step from a window to a box).
+    linear SVMs, one round of hard negatives).
+    Girshick et al., arXiv:1311.2524, appendix C (box regression from a window).
 """
 
 from collections.abc import Sequence
@@ -13,120 +13,127 @@ from jaxtyping import Float, Float32, Int
 from numpy import ndarray
 
 from onebox.classic.examples import (
-    NOTHING,
-    Tried,
+    BACKGROUND,
+    TrainingWindows,
     hard_negatives,
-    near_windows,
     negatives,
     positives,
+    regression_windows,
 )
-from onebox.classic.filter_bank import Bank, steps_to
-from onebox.classic.packages import imported
+from onebox.classic.filter_bank import FilterBank, regression_targets
+from onebox.classic.packages import require_classic
 from onebox.classic.settings import HogSettings
-from onebox.classic.windows import Shape, feature_count, score_windows
+from onebox.classic.windows import WindowShape, feature_count, score_windows
 from onebox.errors import DataError
 
-_BIAS_SCALE = 10.0  # the bias is penalised like a weight; this much less
+# LinearSVC penalizes the bias like a weight; this scale makes that penalty small. Not tuned.
+_BIAS_SCALE = 10.0
 
 Features = Float32[ndarray, "windows features"]
-Labels = Int[ndarray, " windows"]
+ClassIndices = Int[ndarray, " windows"]
 
 
-def fit_bank(
-    tried: Sequence[Tried],
-    shape: Shape,
-    members: tuple[int, ...],
+def fit_filter_bank(
+    windows: Sequence[TrainingWindows],
+    shape: WindowShape,
+    class_indices: tuple[int, ...],
     settings: HogSettings,
     generator: np.random.Generator,
-) -> Bank:
-    """Learn the machines of all classes whose windows have one shape.
+) -> FilterBank:
+    """Fit the SVMs and the box regression of all classes whose windows have one shape.
 
     Args:
-        tried: The windows of this shape over each training image, of every class.
-        shape: Of the windows.
-        members: The classes that get a machine, by their number.
-        settings: What is drawn and how it is penalised.
+        windows: The windows of this shape over each training image, of every class.
+        shape: Shape of the windows.
+        class_indices: The classes that get an SVM.
+        settings: Numbers of windows, IoU thresholds and penalties.
         generator: Draws windows.
 
     Raises:
-        DataError: If every window shows a subject, so that there is no background to learn.
+        DataError: If no window is background.
     """
-    features, labels = _first_windows(tried, settings, generator)
-    if NOTHING not in labels:
+    features, labels = _initial_windows(windows, settings, generator)
+    if BACKGROUND not in labels:
         raise DataError(
             "the subjects fill their images so far that no window is left as background. Add "
             "images that show more around the subject, or images without it."
         )
-    weights, bias = _fit_machines(features, labels, members, settings)
-    mined = _mine(tried, weights, bias, settings)
+    weights, bias = _fit_svms(features, labels, class_indices, settings)
+    mined = _mine_hard_negatives(windows, weights, bias, settings)
     if len(mined):
         features = np.concatenate([features, mined])
-        labels = np.concatenate([labels, np.full(len(mined), NOTHING)])
-        weights, bias = _fit_machines(features, labels, members, settings)
-    own = [one for one in tried if one.example.label in members]
-    refine, refine_bias = _fit_step(own, feature_count(shape, settings), settings, generator)
-    return Bank(shape, members, weights, bias, refine, refine_bias)
+        labels = np.concatenate([labels, np.full(len(mined), BACKGROUND)])
+        weights, bias = _fit_svms(features, labels, class_indices, settings)
+    own = [each for each in windows if each.example.class_index in class_indices]
+    count = feature_count(shape, settings)
+    return FilterBank(
+        shape, class_indices, weights, bias, *_fit_box_regression(own, count, settings, generator)
+    )
 
 
-def _first_windows(
-    tried: Sequence[Tried], settings: HogSettings, generator: np.random.Generator
-) -> tuple[Features, Labels]:
-    """Windows of subjects, and windows of background drawn at random."""
+def _initial_windows(
+    windows: Sequence[TrainingWindows], settings: HogSettings, generator: np.random.Generator
+) -> tuple[Features, ClassIndices]:
+    """The positive windows, and random background windows."""
     parts: list[Features] = []
     counts: list[tuple[int, int]] = []
-    for one in tried:
-        shown = one.describe(positives(one, settings), settings)
-        around = one.describe(negatives(one, settings, generator), settings)
-        parts += [shown, around]
-        counts += [(one.example.label, len(shown)), (NOTHING, len(around))]
+    for each in windows:
+        subject = each.describe(positives(each, settings), settings)
+        background = each.describe(negatives(each, settings, generator), settings)
+        parts += [subject, background]
+        counts += [(each.example.class_index, len(subject)), (BACKGROUND, len(background))]
     labels, lengths = np.array(counts).T
     return np.concatenate(parts), np.repeat(labels, lengths)
 
 
-def _fit_machines(
-    features: Features, labels: Labels, members: tuple[int, ...], settings: HogSettings
-) -> tuple[Float32[ndarray, "features machines"], Float32[ndarray, " machines"]]:
-    """One linear support vector machine a class, against background and all other classes."""
+def _fit_svms(
+    features: Features, labels: ClassIndices, class_indices: tuple[int, ...], settings: HogSettings
+) -> tuple[Float32[ndarray, "features svms"], Float32[ndarray, " svms"]]:
+    """Fit one linear SVM per class, against background and all other classes."""
     wide = features.astype(np.float64)
-    machine = imported("sklearn.svm").LinearSVC
-    settled = {"C": settings.svm_c, "dual": False, "intercept_scaling": _BIAS_SCALE}
-    # Balanced, or a class of a few images would be one that is hardly ever answered.
-    machines = [
-        machine(class_weight="balanced", **settled).fit(wide, labels == member)
-        for member in members
-    ]
-    weights = np.stack([each.coef_[0] for each in machines], axis=1)
-    bias = np.array([each.intercept_[0] for each in machines])
-    return weights.astype(np.float32), bias.astype(np.float32)
+    # Without balanced weights, a class with a few images would hardly ever be predicted.
+    svm = require_classic("sklearn.svm").LinearSVC(
+        C=settings.svm_c, dual=False, intercept_scaling=_BIAS_SCALE, class_weight="balanced"
+    )
+    weights, bias = [], []
+    for class_index in class_indices:
+        svm.fit(wide, labels == class_index)
+        weights.append(svm.coef_[0])
+        bias.append(svm.intercept_[0])
+    return np.stack(weights, axis=1).astype(np.float32), np.array(bias).astype(np.float32)
 
 
-def _mine(
-    tried: Sequence[Tried],
-    weights: Float32[ndarray, "features machines"],
-    bias: Float32[ndarray, " machines"],
+def _mine_hard_negatives(
+    windows: Sequence[TrainingWindows],
+    weights: Float32[ndarray, "features svms"],
+    bias: Float32[ndarray, " svms"],
     settings: HogSettings,
 ) -> Features:
-    """Windows of background that the first machines take for a subject."""
-    found = []
-    for one in tried:
-        scores = score_windows(one.example.pyramid, one.grid, weights, settings) + bias
-        found.append(one.describe(hard_negatives(one, scores.max(axis=1), settings), settings))
-    return np.concatenate(found)
+    """Background windows that the first SVMs take for a subject."""
+    parts = []
+    for each in windows:
+        by_svm = score_windows(each.example.pyramid, each.grid, weights, settings) + bias
+        chosen = hard_negatives(each, by_svm.max(axis=1), settings)
+        parts.append(each.describe(chosen, settings))
+    return np.concatenate(parts)
 
 
-def _fit_step(
-    tried: Sequence[Tried], count: int, settings: HogSettings, generator: np.random.Generator
+def _fit_box_regression(
+    windows: Sequence[TrainingWindows],
+    count: int,
+    settings: HogSettings,
+    generator: np.random.Generator,
 ) -> tuple[Float32[ndarray, "features 4"], Float32[ndarray, " 4"]]:
-    """Ridge regression from the features of a window to the step from it to the true box."""
+    """Fit a ridge regression from a window's features to the offsets of the true box."""
     features: list[Features] = []
     targets: list[Float[ndarray, "windows 4"]] = []
-    for one in tried:
-        truth, chosen = one.example.truth, near_windows(one, settings, generator)
+    for each in windows:
+        truth, chosen = each.example.truth, regression_windows(each, settings, generator)
         if truth is not None and len(chosen):
-            features.append(one.describe(chosen, settings))
-            targets.append(steps_to(truth, one.grid.boxes[chosen]))
+            features.append(each.describe(chosen, settings))
+            targets.append(regression_targets(truth, each.grid.boxes[chosen]))
     if not features:
         return np.zeros((count, 4), np.float32), np.zeros(4, np.float32)
-    ridge = imported("sklearn.linear_model").Ridge(alpha=settings.refine_penalty)
+    ridge = require_classic("sklearn.linear_model").Ridge(alpha=settings.regression_penalty)
     ridge.fit(np.concatenate(features).astype(np.float64), np.concatenate(targets))
     return ridge.coef_.T.astype(np.float32), ridge.intercept_.astype(np.float32)

@@ -1,6 +1,5 @@
 """``onebox annotate haar``."""
 
-import csv
 import json
 from collections.abc import Sized
 from pathlib import Path
@@ -11,12 +10,9 @@ import typer
 from onebox.classic.haar import FACES, POLICIES, Annotation, annotate
 from onebox.cli.console import complain, counting, note
 from onebox.cli.options import AsJson, OnMultiple, check_choice
-from onebox.errors import DataError
-from onebox.formats.rows import counted
-from onebox.formats.writing import image_of, number_text, path_text, replacing
-from onebox.structures import Sample
-
-_HEADER = ("image", "bbox", "label")
+from onebox.errors import DataError, format_count
+from onebox.formats.csv import write_boxes
+from onebox.formats.writing import creating
 
 app = typer.Typer(
     help="Label images without a person.", no_args_is_help=True, rich_markup_mode=None
@@ -44,10 +40,10 @@ def haar(
     cannot be read is named, and the others are written all the same; the exit code is then 3.
     """
     check_choice("--on-multiple", on_multiple, POLICIES)
-    with replacing(out) as unfinished:
+    with creating(out) as unfinished:
         with counting("Searching") as progress:
             found = annotate(folder, cascade=cascade, on_multiple=on_multiple, progress=progress)
-        _write(found, unfinished, out.parent)
+        write_boxes(found.samples, unfinished)
     _tell(found, on_multiple)
     _print_written(out, found, as_json=as_json)
     if found.unreadable:
@@ -55,19 +51,6 @@ def haar(
             f"{_images(found.unreadable)} could not be read and are named above; those with a "
             f"{found.label} are in {out}."
         )
-
-
-def _write(found: Annotation, file: Path, folder: Path) -> None:
-    """Write one row an image, the box as a list."""
-    with file.open("w", encoding="utf-8", newline="") as text:
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(_HEADER)
-        table.writerows(_cells(sample, folder) for sample in found.samples)
-
-
-def _cells(sample: Sample, folder: Path) -> tuple[str, str, str]:
-    box = ", ".join(number_text(edge) for edge in sample.box or ())
-    return path_text(image_of(sample), folder), f"[{box}]", sample.label or ""
 
 
 def _tell(found: Annotation, on_multiple: str) -> None:
@@ -81,7 +64,7 @@ def _tell(found: Annotation, on_multiple: str) -> None:
 
 
 def _images(them: Sized) -> str:
-    return counted(len(them), "image", "images")
+    return format_count(len(them), "image", "images")
 
 
 def _print_written(out: Path, found: Annotation, *, as_json: bool) -> None:

@@ -19,7 +19,7 @@ from onebox.cli.options import (
     check_choice,
     read_labels,
 )
-from onebox.formats.rows import counted
+from onebox.errors import format_count
 
 _KINDS = ("blobs", "cutouts", "cutouts-black")
 _LARGEST_SIDE = 8192
@@ -86,4 +86,4 @@ def _print_written(path: Path, count: int, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"labels": str(path), "images": count}))
     else:
-        typer.echo(f"{path}: {counted(count, 'image', 'images')}")
+        typer.echo(f"{path}: {format_count(count, 'image', 'images')}")

@@ -24,7 +24,7 @@ from onebox.cli.options import (
 from onebox.cli.output_checks import prepare_file
 from onebox.diagram import draw_network, shapes_text
 from onebox.errors import ModelError
-from onebox.files import write_whole
+from onebox.files import write_atomically
 from onebox.model_card import ModelCard, Part
 from onebox.structures import SPLITS, Dataset
 
@@ -61,7 +61,7 @@ def evaluate(
     if report is not None:
         prepare_file("--report", report, _HTML)
     how = Reading(format_name, on_multiple, on_bad)
-    everything = read_labels(data, how, meant=localizer.classes)
+    everything = read_labels(data, how, known_labels=localizer.classes)
     for sentence in everything.notes:
         note(sentence)
     samples = _part(everything, split)
@@ -112,7 +112,7 @@ def _draw(model: Path, facts: ModelCard, path: Path) -> None:
             "model of a network."
         )
     prepare_file("--diagram", path, _SVG)
-    write_whole(path, draw_network(facts).encode())
+    write_atomically(path, draw_network(facts).encode())
 
 
 def _part_rows(parts: Sequence[Part]) -> list[tuple[str, ...]]:

@@ -65,7 +65,7 @@ def export(
 def _read(data: str | None, how: Reading, model: Path) -> Dataset | None:
     if data is None:
         return None
-    samples = read_labels(data, how, meant=loading.load(model).classes)
+    samples = read_labels(data, how, known_labels=loading.load(model).classes)
     for sentence in samples.notes:
         note(sentence)
     return samples

@@ -76,7 +76,7 @@ class Reading:
 
 
 def read_labels(
-    data: str, how: Reading, *, classes: Sequence[str] = (), meant: Sequence[str] = ()
+    data: str, how: Reading, *, classes: Sequence[str] = (), known_labels: Sequence[str] = ()
 ) -> Dataset:
     """Read the data set that a command line names.
 
@@ -94,5 +94,5 @@ def read_labels(
         on_multiple=how.on_multiple,
         on_bad=how.on_bad,
         classes=classes,
-        meant=meant,
+        known_labels=known_labels,
     )

@@ -2,46 +2,46 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, islice
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from onebox import loading
-from onebox.cli.console import counting, is_watched, note
+from onebox.cli.console import complain, counting, is_watched, note
 from onebox.cli.evaluate import ModelFile
 from onebox.cli.options import AsJson, Threads
 from onebox.cli.output_checks import prepare_folder, prepare_results
 from onebox.errors import DataError, SettingError
-from onebox.prediction import sources
-from onebox.prediction.job import Answering, Printed, Recorded, Tally
-from onebox.prediction.sources import Found, Item
-from onebox.prediction.writers import KINDS, Layout, Recorder, names_in
-from onebox.threads import checked
+from onebox.prediction.job import Job, Sink, Tally
+from onebox.prediction.sinks import DrawingSink, JournalSink
+from onebox.prediction.sources import SourceItem, Sources
+from onebox.prediction.writers import KINDS, Journal, Layout, Row, as_json_line, names_in
+from onebox.structures import Prediction
+from onebox.threads import resolve_threads
 
 _INTERRUPTED = 130
 
-Words = Annotated[
+SourceNames = Annotated[
     list[str],
     typer.Argument(
         metavar="SOURCE",
-        help="Images, folders of them, globs, videos, camera:0, URLs, or - for a list of names "
-        "on standard input.",
+        help="Images, folders, globs, videos, camera:0, URLs, or - for a list of names on "
+        "standard input.",
     ),
 ]
 
 
 def predict(
     model: ModelFile,
-    words: Words,
+    source_names: SourceNames,
     as_json: AsJson = False,
     jsonl: Annotated[Path | None, typer.Option(help="Write a file of JSON lines.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write a CSV file.")] = None,
     coco: Annotated[Path | None, typer.Option(help="Write a COCO results file.")] = None,
     parquet: Annotated[Path | None, typer.Option(help="Write a Parquet file.")] = None,
-    goes_on: Annotated[
+    resume: Annotated[
         bool, typer.Option("--continue", help="Skip the images that the file has already.")
     ] = False,
     draw: Annotated[
@@ -52,118 +52,148 @@ def predict(
 ) -> None:
     """Find the subject of images.
 
-    Prints one line an image: a JSON object with --json, else name, label, score and box, or
-    "absent" and no box where the model says that the subject is not there. An image that cannot
-    be read is named, and the others are answered all the same; the exit code is then 3.
+    Prints one line per image: a JSON object with --json, otherwise name, label, score and box, or
+    "absent" and no box if the model says that there is no subject. Images that cannot be read are
+    named on standard error, the others are predicted, and the exit code is then 3.
     """
     files = {"jsonl": jsonl, "csv": csv, "coco": coco, "parquet": parquet}
-    target = _target(files, as_json=as_json, goes_on=goes_on)
-    # One thread an image: many images keep all of them busy.
+    target = _target(files, as_json=as_json, resume=resume)
+    # One thread per image: many images keep all of them busy.
     localizer = loading.load(model, threads=1)
-    sources.check(words)
+    sources = Sources(source_names, _listed())
     if draw is not None:
         prepare_folder("--draw", draw)
     if target is not None:
         prepare_results(*target)
-    found, has_frames = _looked_into(words)
-    facts = localizer.card
-    layout = Layout(facts.classes, facts.keypoints, facts.presence, has_frames)
-    answering = Answering(localizer, threads=checked(threads), draw=draw)
+    card, has_frames = localizer.card, target is not None and sources.has_frames()
+    layout = Layout(card.classes, card.keypoints, card.presence, has_frames)
+    job = Job(localizer, resolve_threads(threads), complain)
+
+    def drawing(sink: Sink) -> Sink:
+        return sink if draw is None else DrawingSink(draw, card.keypoints, sink)
+
     if target is None:
-        is_stopped = _run(answering, found, Printed(layout, as_json=as_json), words)
+        has_bar = is_watched() and not sys.stdout.isatty()
+        is_stopped = _run(job, sources, drawing(Printer(layout, as_json=as_json)), has_bar=has_bar)
     else:
-        is_stopped = _record(answering, found, target, layout, words, goes_on=goes_on)
+        is_stopped = _record(job, sources, target, layout, drawing, resume=resume)
     if is_stopped:
         raise typer.Exit(_INTERRUPTED)
-    if unread := answering.tally.unread:
-        count = answering.tally.looked_at
-        raise DataError(f"{unread} of {count} sources could not be read; they are named above.")
+    if unreadable := job.tally.unreadable:
+        raise DataError(
+            f"{unreadable} of {job.tally.done} sources could not be read; they are named above."
+        )
+
+
+class Printer:
+    """A sink that prints one line per image on standard output."""
+
+    def __init__(self, layout: Layout, *, as_json: bool) -> None:
+        self._layout = layout
+        self._as_json = as_json
+
+    def has(self, item: SourceItem) -> bool:  # noqa: ARG002
+        """False: every image is printed."""
+        return False
+
+    def write(self, item: SourceItem, prediction: Prediction) -> None:
+        """Print a prediction."""
+        if self._as_json:
+            row = Row(item.name, prediction, item.frame, item.time_s)
+            typer.echo(as_json_line(row, self._layout))
+        else:
+            typer.echo(_format_line(item, prediction))
+
+    def write_unreadable(self, item: SourceItem) -> None:
+        """Print nothing: the image is named on standard error."""
+
+
+def _format_line(item: SourceItem, prediction: Prediction) -> str:
+    """Name, label, score and box, separated by tabs."""
+    label, box = "absent", "-"
+    if prediction.has_subject:
+        label, box = prediction.label, " ".join(f"{edge:.1f}" for edge in prediction.box)
+    return f"{_format_name(item)}\t{label}\t{prediction.score:.3f}\t{box}"
+
+
+def _format_name(item: SourceItem) -> str:
+    if item.frame is None:
+        return item.name
+    time = "" if item.time_s is None else f" at {item.time_s:.3f} s"
+    return f"{item.name} frame {item.frame}{time}"
 
 
 def _target(
-    files: Mapping[str, Path | None], *, as_json: bool, goes_on: bool
+    files: Mapping[str, Path | None], *, as_json: bool, resume: bool
 ) -> tuple[str, Path] | None:
-    """The kind and the place of the file to write; None for standard output.
+    """The kind and path of the file to write; None for standard output.
 
     Raises:
-        SettingError: If there are several, or none to go on with.
+        SettingError: If several outputs are named, or there is no file to continue.
     """
     named = [(kind, file) for kind, file in files.items() if file is not None]
     if as_json + len(named) > 1:
         options = ", ".join(f"--{kind}" for kind in files)
         raise SettingError(f"--json, {options} exclude each other; choose one.")
-    if goes_on and not named:
+    if resume and not named:
         raise SettingError(
             "--continue goes on with a file; name it with --jsonl, --csv, --coco or --parquet."
         )
     return named[0] if named else None
 
 
-def _looked_into(words: list[str]) -> tuple[Iterator[Found], bool]:
-    """The images of all sources, and whether some are frames.
-
-    What a list names cannot be told before it is read; there, the first image stands for all.
-    """
-    found = sources.find(words, _listed())
-    first = list(islice(found, 1))
-    is_frame = any(isinstance(one, Item) and one.frame is not None for one in first)
-    return chain(first, found), is_frame or sources.has_frames(words)
-
-
 def _listed() -> Iterator[str]:
-    """The names on standard input, one a line."""
+    """The names on standard input, one per line."""
     for line in _standard_input():
         if name := os.fsdecode(line.rstrip(b"\r\n")):
             yield name
 
 
 def _standard_input() -> Iterable[bytes]:
-    """The lines of standard input, by a file of our own where it is one.
+    """The lines of standard input, read through a file object of its own.
 
-    A thread that waits for the next line holds its file's lock, and Python's own standard input
-    must be free when the program ends.
+    A thread that waits for the next line holds the lock of its file object, and Python needs the
+    lock of ``sys.stdin`` to exit.
     """
     stream = typer.get_binary_stream("stdin")
     try:
         return os.fdopen(os.dup(stream.fileno()), "rb")
-    except OSError:  # it stands for none of the system's files
+    except OSError:  # not a file of the operating system
         return stream
 
 
 def _record(
-    answering: Answering,
-    found: Iterator[Found],
+    job: Job,
+    sources: Sources,
     target: tuple[str, Path],
     layout: Layout,
-    words: list[str],
+    drawing: Callable[[Sink], Sink],
     *,
-    goes_on: bool,
+    resume: bool,
 ) -> bool:
-    """Answer into a file; whether the user stopped it."""
+    """Predict into a file; return whether the user stopped it."""
     kind, file = target
-    with Recorder(KINDS[kind], file, layout, goes_on=goes_on) as recorder:
-        is_stopped = _run(answering, found, Recorded(recorder, names_in(file)), words)
-        if recorder.kept or not is_stopped:
-            recorder.finish()
-        if is_stopped and recorder.kept:
-            note(f"{file} has {recorder.kept} answers. Go on with the same words and --continue.")
+    with Journal(KINDS[kind], file, layout, resume=resume) as journal:
+        sink = drawing(JournalSink(journal, names_in(file)))
+        is_stopped = _run(job, sources, sink, has_bar=is_watched())
+        if journal.kept or not is_stopped:
+            journal.finish()
+        if is_stopped and journal.kept:
+            note(f"{file} has {journal.kept} answers. Go on with the same words and --continue.")
     return is_stopped
 
 
-def _run(
-    answering: Answering, found: Iterator[Found], sink: Printed | Recorded, words: list[str]
-) -> bool:
-    """Answer all sources, under a bar where somebody watches; whether the user stopped it."""
-    is_shown = is_watched() and (isinstance(sink, Recorded) or not sys.stdout.isatty())
-    total = sources.count(words) if is_shown else None
-    with counting("Predicting", unit="images", is_shown=is_shown) as progress:
+def _run(job: Job, sources: Sources, sink: Sink, *, has_bar: bool) -> bool:
+    """Predict all images; return whether the user stopped it."""
+    total = sources.count() if has_bar else None
+    with counting("Predicting", unit="images", is_shown=has_bar) as show:
 
-        def show(tally: Tally) -> None:
-            progress(tally.looked_at, None if total is None else total - tally.skipped)
+        def progress(tally: Tally) -> None:
+            show(tally.done, None if total is None else total - tally.skipped)
 
         try:
-            answering.run(found, sink, show)
+            job.run(sources, sink, progress)
         except KeyboardInterrupt:
-            note(f"stopped after {answering.tally.looked_at} sources.")
+            note(f"stopped after {job.tally.done} sources.")
             return True
     return False

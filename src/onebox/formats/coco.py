@@ -1,9 +1,8 @@
 """COCO: one JSON file with images, annotations and categories, boxes and keypoints.
 
-Boxes are ``xywh`` pixels; skeletons count keypoints from 1. Two keys of our own keep what COCO has no
-place for: ``split`` of an image, and ``flip_pairs`` of a category (counted from 1, like the
-skeleton; where it is missing the names of the keypoints tell). An image without an annotation is an
-image without the subject.
+Boxes are ``xywh`` pixels; skeletons count keypoints from 1. Two keys are our own: ``split`` of an
+image, and ``flip_pairs`` of a category (counted from 1, like the skeleton; if it is missing, the
+names of the keypoints tell the pairs). An image without an annotation has no subject.
 
 References:
     https://cocodataset.org/#format-data
@@ -17,14 +16,14 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from onebox.errors import DataError
+from onebox.errors import DataError, format_count
 from onebox.formats.coco_records import CocoAnnotation, CocoCategory, CocoFile, CocoImage, load
-from onebox.formats.image_headers import upright_size
 from onebox.formats.image_lookup import ImageFinder
 from onebox.formats.keypoints import make_keypoints
-from onebox.formats.rows import Labels, Problems, Row, counted
-from onebox.formats.splitting import named_split
-from onebox.formats.writing import image_of, path_text, replacing
+from onebox.formats.rows import ParsedLabels, Problems, Row
+from onebox.formats.splitting import parse_split
+from onebox.formats.writing import creating, format_path, image_file
+from onebox.image_sizes import size_of
 from onebox.structures import SPLITS, Box, Dataset, Keypoints, KeypointSet, Sample
 
 
@@ -34,14 +33,14 @@ def is_labels(path: Path) -> bool:
     return b'"images"' in content and b'"annotations"' in content
 
 
-def parse(path: Path) -> Labels:
+def parse(path: Path) -> ParsedLabels:
     """Read a COCO file.
 
     Args:
         path: The JSON file.
 
     Returns:
-        What it says, with a sentence for each image or annotation that cannot be used.
+        The rows, with a problem for each image or annotation that cannot be used.
 
     Raises:
         DataError: If it is not COCO.
@@ -53,11 +52,11 @@ def parse(path: Path) -> Labels:
     for image in file.images:
         with problems.at(f"{path.name}: image {image.id}"):
             rows.extend(_rows(image, file, finder, problems))
-    return Labels(
+    return ParsedLabels(
         tuple(rows),
         classes=tuple(dict.fromkeys(category.name for category in file.categories.values())),
         keypoints=file.keypoints,
-        notes=_crowds(file),
+        notes=_crowd_note(file),
         problems=tuple(problems.sentences),
     )
 
@@ -65,18 +64,18 @@ def parse(path: Path) -> Labels:
 def write(dataset: Dataset, path: Path) -> None:
     """Write a data set as COCO, with the sizes of the upright images.
 
-    Images stay where they are and are named relative to the JSON file's folder.
+    Images are not copied; their paths are relative to the JSON file's folder.
 
     Args:
-        dataset: With or without keypoints.
-        path: A file ending in ``.json``, which then holds all splits (and names each image's);
-            else a folder to make, with ``train.json``, ``val.json`` and ``test.json`` in it.
+        dataset: A data set with or without keypoints.
+        path: A file that ends in ``.json``, which then holds all splits and states the split of
+            each image; else a folder to make, with ``train.json``, ``val.json`` and ``test.json``.
     """
     if path.suffix.lower() == ".json":
-        with replacing(path) as unfinished:
+        with creating(path) as unfinished:
             _write_file(dataset, unfinished, path.parent)
         return
-    with replacing(path) as unfinished:
+    with creating(path) as unfinished:
         unfinished.mkdir()
         for part in (dataset.part(split) for split in SPLITS):
             if part.samples:
@@ -102,12 +101,10 @@ def _write_file(dataset: Dataset, file: Path, folder: Path) -> None:
 
 
 def _image_entry(number: int, sample: Sample, folder: Path) -> dict[str, Any]:
-    image = image_of(sample)
-    width, height = sample.size_wh or upright_size(image)
-    name = path_text(image, folder)
+    width, height = size_of(sample)
     return {
         "id": number,
-        "file_name": name,
+        "file_name": format_path(image_file(sample), folder),
         "width": width,
         "height": height,
         "split": sample.split,
@@ -121,13 +118,15 @@ def _annotation_entry(number: int, sample: Sample, category_id: int) -> dict[str
         "id": number,
         "image_id": number,
         "category_id": category_id,
-        "bbox": [_plain(value) for value in (x_min, y_min, width, height)],
+        "bbox": [_shortest(value) for value in (x_min, y_min, width, height)],
         "area": width * height,
         "iscrowd": 0,
     }
     if sample.keypoints is not None:
-        entry["keypoints"] = [_plain(value) for keypoint in sample.keypoints for value in keypoint]
-        entry["num_keypoints"] = sum(seen > 0 for *_, seen in sample.keypoints)
+        entry["keypoints"] = [
+            _shortest(value) for keypoint in sample.keypoints for value in keypoint
+        ]
+        entry["num_keypoints"] = sum(visibility > 0 for *_, visibility in sample.keypoints)
     return entry
 
 
@@ -141,7 +140,7 @@ def _keypoint_entries(keypoints: KeypointSet | None) -> dict[str, Any]:
     }
 
 
-def _plain(value: float | int) -> float | int:
+def _shortest(value: float | int) -> float | int:
     return int(value) if float(value).is_integer() else float(value)
 
 
@@ -150,7 +149,7 @@ def _rows(image: CocoImage, file: CocoFile, finder: ImageFinder, problems: Probl
     row = Row(
         f"{file.name}: image {image.id}",
         finder.find(image.file_name),
-        split=named_split(image.split),
+        split=parse_split(image.split),
         stated_wh=(image.width, image.height) if image.width and image.height else None,
     )
     if not annotations:
@@ -192,15 +191,15 @@ def _box(bbox: Sequence[float]) -> Box:
 
 
 def _hull(keypoints: Keypoints | None) -> Box:
-    marked = [(x, y) for x, y, seen in keypoints or () if seen]
-    if not marked:
-        raise DataError("has neither a bbox nor a marked keypoint. Add one, or remove it.")
-    xs, ys = zip(*marked, strict=True)
+    labelled = [(x, y) for x, y, visibility in keypoints or () if visibility]
+    if not labelled:
+        raise DataError("has neither a bbox nor a labelled keypoint. Add one, or remove it.")
+    xs, ys = zip(*labelled, strict=True)
     return min(xs), min(ys), max(xs), max(ys)
 
 
 def _sum(start: float, length: float) -> float:
-    """Add as a person does: 54.66 + 69.06 is 123.72, which binary fractions miss by a little."""
+    """Add in decimals: 54.66 + 69.06 is 123.72, and 123.72000000000001 in binary floats."""
     if not (isfinite(start) and isfinite(length)):
         return start + length
     return float(Decimal(repr(start)) + Decimal(repr(length)))
@@ -210,13 +209,13 @@ def _difference(end: float, start: float) -> float:
     return float(Decimal(repr(float(end))) - Decimal(repr(float(start))))
 
 
-def _crowds(file: CocoFile) -> tuple[str, ...]:
+def _crowd_note(file: CocoFile) -> tuple[str, ...]:
     crowds = [[one.iscrowd for one in found] for found in file.annotations.values()]
     count = sum(bool(is_crowd) for flags in crowds for is_crowd in flags)
-    alone = sum(bool(flags) and all(flags) for flags in crowds)
+    left_out = sum(bool(flags) and all(flags) for flags in crowds)
     if not count:
         return ()
     return (
-        f"{file.name}: {counted(count, 'crowd annotation', 'crowd annotations')} passed over; "
-        f"{counted(alone, 'image', 'images')} with nothing else left out.",
+        f"{file.name}: {format_count(count, 'crowd annotation', 'crowd annotations')} ignored; "
+        f"{format_count(left_out, 'image', 'images')} without other annotations left out.",
     )

@@ -1,4 +1,4 @@
-"""The parts of a COCO file, checked one by one, so that every bad part is named."""
+"""Reads a COCO file and checks each of its parts, so that every bad part is named."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ Id = int | str
 
 
 class CocoImage(BaseModel):
-    """An entry of ``images``; ``split`` is a key of our own."""
+    """An entry of ``images``; ``split`` is our own key."""
 
     id: Id
     file_name: str
@@ -27,7 +27,7 @@ class CocoImage(BaseModel):
 
 
 class CocoCategory(BaseModel):
-    """An entry of ``categories``; keypoints in its pairs count from 1."""
+    """An entry of ``categories``; its pairs count keypoints from 1."""
 
     id: Id
     name: str
@@ -47,19 +47,19 @@ class CocoAnnotation(BaseModel):
     iscrowd: int = 0
 
 
-Item = TypeVar("Item", bound=BaseModel)
+Entry = TypeVar("Entry", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
 class CocoFile:
-    """A COCO file whose parts have the right types.
+    """A COCO file whose entries have the right types.
 
     Attributes:
-        name: The file's, for messages.
-        images: In the order of the file.
-        categories: By their id, in the order of the file.
-        annotations: By the id of their image.
-        keypoints: Those that the categories name, or None.
+        name: Name of the file, for messages.
+        images: Images in the order of the file.
+        categories: Categories by id, in the order of the file.
+        annotations: Annotations of each image, by the image's id.
+        keypoints: Keypoints that the categories name; None if they name none.
     """
 
     name: str
@@ -70,19 +70,19 @@ class CocoFile:
 
 
 def load(path: Path, problems: Problems) -> CocoFile:
-    """Read a COCO file and check the types of its parts and what they refer to.
+    """Read a COCO file and check the types of its entries and the ids they refer to.
 
     Args:
         path: The JSON file.
-        problems: Takes a sentence for each part that cannot be used.
+        problems: Collects a problem for each entry that cannot be used.
 
     Raises:
         DataError: If it is not COCO at all.
     """
-    return _checked(path.name, _loaded(path), problems)
+    return _check(path.name, _load_json(path), problems)
 
 
-def _loaded(path: Path) -> dict[str, list[Any]]:
+def _load_json(path: Path) -> dict[str, list[Any]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except json.JSONDecodeError as error:
@@ -100,16 +100,16 @@ def _loaded(path: Path) -> dict[str, list[Any]]:
     return {key: lists[key] for key in keys}
 
 
-def _checked(name: str, content: dict[str, list[Any]], problems: Problems) -> CocoFile:
-    def items(key: str, kind: type[Item]) -> list[Item]:
-        found = []
+def _check(name: str, content: dict[str, list[Any]], problems: Problems) -> CocoFile:
+    def entries(key: str, kind: type[Entry]) -> list[Entry]:
+        valid = []
         for number, raw in enumerate(content[key]):
             with problems.at(f"{name}: {key}[{number}]"):
-                found.append(_validated(kind, raw))
-        return found
+                valid.append(_validate(kind, raw))
+        return valid
 
-    images = items("images", CocoImage)
-    listed = items("categories", CocoCategory)
+    images = entries("images", CocoImage)
+    listed = entries("categories", CocoCategory)
     categories = {category.id: category for category in listed}
     annotations: dict[Id, list[CocoAnnotation]] = {image.id: [] for image in images}
     for kind, count, ids in (
@@ -117,8 +117,10 @@ def _checked(name: str, content: dict[str, list[Any]], problems: Problems) -> Co
         ("categories", len(listed), len(categories)),
     ):
         if ids < count:
-            problems.sentences.append(f"{name}: several {kind} have the same id. Number them anew.")
-    for annotation in items("annotations", CocoAnnotation):
+            problems.sentences.append(
+                f"{name}: several {kind} have the same id. Give each its own id."
+            )
+    for annotation in entries("annotations", CocoAnnotation):
         with problems.at(f"{name}: annotation {annotation.id}"):
             _check_references(annotation, annotations, categories)
             annotations[annotation.image_id].append(annotation)
@@ -128,17 +130,15 @@ def _checked(name: str, content: dict[str, list[Any]], problems: Problems) -> Co
     return CocoFile(name, tuple(images), categories, annotations, keypoints)
 
 
-def _validated(kind: type[Item], raw: object) -> Item:
+def _validate(kind: type[Entry], raw: object) -> Entry:
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
         raise DataError(*[_sentence(one["loc"], one["msg"]) for one in error.errors()]) from error
 
 
-def _sentence(place: Sequence[Id], message: str) -> str:
-    return (
-        f"{'.'.join(map(str, place)) or 'entry'}: {message[:1].lower()}{message[1:]}. Correct it."
-    )
+def _sentence(keys: Sequence[Id], message: str) -> str:
+    return f"{'.'.join(map(str, keys)) or 'entry'}: {message[:1].lower()}{message[1:]}. Correct it."
 
 
 def _check_references(
@@ -159,21 +159,22 @@ def _check_references(
 
 
 def _keypoints(categories: Sequence[CocoCategory]) -> KeypointSet | None:
-    named = [category for category in categories if category.keypoints]
-    made = [
+    with_keypoints = [category for category in categories if category.keypoints]
+    sets = [
         make_keypoint_set(
-            one.keypoints,
-            _from_zero(one.skeleton),
-            None if one.flip_pairs is None else _from_zero(one.flip_pairs),
+            category.keypoints,
+            _from_zero(category.skeleton),
+            None if category.flip_pairs is None else _from_zero(category.flip_pairs),
         )
-        for one in named
+        for category in with_keypoints
     ]
-    if any(keypoints != made[0] for keypoints in made[1:]):
+    if any(keypoints != sets[0] for keypoints in sets[1:]):
+        names = ", ".join(category.name for category in with_keypoints)
         raise DataError(
-            f"categories {', '.join(one.name for one in named)} have different keypoints; a data "
-            "set has one set of keypoints. Split the file by category."
+            f"categories {names} have different keypoints; a data set has one set of keypoints. "
+            "Split the file by category."
         )
-    return made[0] if made else None
+    return sets[0] if sets else None
 
 
 def _from_zero(pairs: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:

@@ -6,31 +6,33 @@
     cat.jpg,10,20,110,220,cat                       no header: file, corners, label
     image,bbox[,label][,split]                      the box as a list: "[10, 20, 110, 220]"
 
-Boxes are ``xyxy`` pixels. A row whose box is empty is an image without the subject.
+Boxes are ``xyxy`` pixels. A row with an empty box is an image without the subject.
 """
 
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from onebox.errors import DataError, shorten, suggest
+from onebox.errors import DataError, format_count, shorten, suggest
 from onebox.formats.image_lookup import ImageFinder
-from onebox.formats.rows import Labels, Problems, Row, counted
-from onebox.formats.splitting import named_split
-from onebox.formats.writing import image_of, number_text, path_text, replacing
+from onebox.formats.rows import ParsedLabels, Problems, Row
+from onebox.formats.splitting import parse_split
+from onebox.formats.writing import creating, format_number, format_path, image_file
 from onebox.images import SUFFIXES
 from onebox.structures import Box, Dataset, Sample
 
 Columns = Mapping[str, int]
 Cells = list[str]
+NumberedCells = tuple[int, Cells]
 
 CORNERS = ("x_min", "y_min", "x_max", "y_max")
 HEADER = ("image", "label", *CORNERS, "split")
+LIST_HEADER = ("image", "bbox", "label")
 
 NAMELESS = "object"
-"""The label of every subject where a file has no column for labels."""
+"""Label of every subject in a file without a column for labels."""
 
 _ALIASES: dict[str, tuple[str, ...]] = {
     "image": ("filename", "file", "path", "file_name", "image_path", "image_name", "img"),
@@ -45,12 +47,12 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "height": (),
 }
 _COLUMN_OF = {alias: name for name, aliases in _ALIASES.items() for alias in (name, *aliases)}
-_HEADERLESS: Columns = {"image": 0, **{name: at for at, name in enumerate(CORNERS, 1)}, "label": 5}
+_HEADERLESS: Columns = {name: index for index, name in enumerate(("image", *CORNERS, "label"))}
 _DELIMITERS = (",", ";", "\t")
 
 
 def is_labels(path: Path) -> bool:
-    """Whether a file's first row is that of a CSV label file."""
+    """Whether the first row of a file is that of a CSV label file."""
     try:
         table = _read_table(path)
         _columns_of(path.name, table)
@@ -59,18 +61,18 @@ def is_labels(path: Path) -> bool:
     return True
 
 
-def parse(path: Path) -> Labels:
+def parse(path: Path) -> ParsedLabels:
     """Read a CSV label file.
 
     Args:
-        path: The file; UTF-8, with or without a byte order mark, delimited by comma, semicolon or
-            tab.
+        path: Path of the file: UTF-8, with or without a byte order mark, delimited by comma,
+            semicolon or tab.
 
     Returns:
-        What it says, with a sentence for each row that cannot be used.
+        The rows, with a problem for each row that cannot be used.
 
     Raises:
-        DataError: If it is no CSV label file; the message says what is missing.
+        DataError: If it is not a CSV label file; the message says what is missing.
     """
     table = _read_table(path)
     columns, has_header = _columns_of(path.name, table)
@@ -81,44 +83,65 @@ def parse(path: Path) -> Labels:
         origin = f"{path.name}:{line}"
         with problems.at(origin):
             rows.append(_row(origin, cells, columns, finder))
-    notes = _unused(path.name, table[0][1]) if has_header else ()
+    notes = _unused_columns_note(path.name, table[0][1]) if has_header else ()
     if "label" in columns:
-        notes += _boxless(path.name, rows)
-    return Labels(tuple(rows), notes=notes, problems=tuple(problems.sentences))
+        notes += _boxless_note(path.name, rows)
+    return ParsedLabels(tuple(rows), notes=notes, problems=tuple(problems.sentences))
 
 
 def write(dataset: Dataset, path: Path) -> None:
     """Write a data set as one CSV file with named columns.
 
-    Images are named relative to the file's folder. Keypoints have no column here, and neither has
-    the order of the classes: on reading they are sorted.
+    Paths of images are relative to the file's folder. The format does not hold the order of the
+    classes: reading sorts them.
 
     Args:
-        dataset: Without keypoints.
+        dataset: A data set without keypoints.
         path: The file to make.
     """
-    with replacing(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as file:
+    with creating(path) as unfinished:
+        _write_table(unfinished, HEADER, (_cells(sample, path.parent) for sample in dataset))
+
+
+def write_boxes(samples: Iterable[Sample], path: Path) -> None:
+    """Write samples that all have a box as ``image,bbox,label``, without their splits.
+
+    Reading the file therefore chooses a split for each image. Paths of images are relative to the
+    file's folder.
+    """
+    _write_table(path, LIST_HEADER, (_list_cells(sample, path.parent) for sample in samples))
+
+
+def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(HEADER)
-        table.writerows(_cells(sample, path.parent) for sample in dataset)
+        table.writerow(header)
+        table.writerows(rows)
 
 
 def _cells(sample: Sample, folder: Path) -> Sequence[str]:
-    box = ["", "", "", ""] if sample.box is None else [number_text(value) for value in sample.box]
+    box = ["", "", "", ""] if sample.box is None else map(format_number, sample.box)
     label = "" if sample.box is None else sample.label or ""
-    return [path_text(image_of(sample), folder), label, *box, sample.split]
+    return [format_path(image_file(sample), folder), label, *box, sample.split]
 
 
-def _read_table(path: Path) -> list[tuple[int, Cells]]:
-    """Return the rows that are not blank, each with its line.
+def _list_cells(sample: Sample, folder: Path) -> Sequence[str]:
+    box = ", ".join(map(format_number, sample.box or ()))
+    return [format_path(image_file(sample), folder), f"[{box}]", sample.label or ""]
+
+
+def _read_table(path: Path) -> list[NumberedCells]:
+    """Return the rows that are not blank, each with its line number.
 
     Raises:
-        DataError: If the file is not text in rows.
+        DataError: If the file is not CSV.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path.name}: is not UTF-8 text ({error.reason}). Save it so.") from error
+        raise DataError(
+            f"{path.name}: is not UTF-8 text ({error.reason}). Save it as UTF-8."
+        ) from error
     rows = csv.reader(io.StringIO(text), delimiter=_delimiter(text), strict=True)
     try:
         table = [(rows.line_num, [cell.strip() for cell in cells]) for cells in rows]
@@ -134,22 +157,20 @@ def _read_table(path: Path) -> list[tuple[int, Cells]]:
 
 def _delimiter(text: str) -> str:
     first = next((line for line in text.splitlines() if line.strip()), "")
-    return max(_DELIMITERS, key=lambda mark: len(next(csv.reader([first], delimiter=mark), [])))
+    return max(_DELIMITERS, key=lambda one: len(next(csv.reader([first], delimiter=one), [])))
 
 
-def _columns_of(name: str, table: list[tuple[int, Cells]]) -> tuple[Columns, bool]:
+def _columns_of(name: str, table: list[NumberedCells]) -> tuple[Columns, bool]:
     line, first = table[0]
     if _is_headerless(first):
         return _HEADERLESS, False
     columns: dict[str, int] = {}
-    for at, word in enumerate(map(_folded, first)):
+    for index, word in enumerate(map(_normalize, first)):
         if word in _COLUMN_OF:
-            columns.setdefault(_COLUMN_OF[word], at)
-    missing = [column for column in _needed(columns) if column not in columns]
-    if missing:
-        raise DataError(f"{name}:{line}: {_missing_text(missing, first)}")
-    if slip := _slip(first, columns):
-        raise DataError(f"{name}:{line}: {slip}")
+            columns.setdefault(_COLUMN_OF[word], index)
+    missing = [column for column in _required(columns) if column not in columns]
+    if problem := _missing_problem(missing, first) or _typo_problem(first, columns):
+        raise DataError(f"{name}:{line}: {problem}")
     return columns, True
 
 
@@ -167,68 +188,73 @@ def _is_number(word: str) -> bool:
     return True
 
 
-def _folded(word: str) -> str:
+def _normalize(word: str) -> str:
     return re.sub(r"[\s\-]+", "_", word.casefold())
 
 
-def _needed(columns: Columns) -> tuple[str, ...]:
+def _required(columns: Columns) -> tuple[str, ...]:
     return ("image", "bbox") if "bbox" in columns else HEADER[:-1]
 
 
-def _missing_text(missing: Sequence[str], first: Cells) -> str:
-    found = f"has no column {', '.join(missing)}; its first row is {shorten(first)}."
-    slips = [
-        f"{column!r}:{hint}"
-        for column in first
-        if _folded(column) not in _COLUMN_OF and (hint := suggest(column, missing))
+def _unknown(first: Cells) -> list[str]:
+    return [column for column in first if _normalize(column) not in _COLUMN_OF]
+
+
+def _missing_problem(missing: Sequence[str], first: Cells) -> str:
+    if not missing:
+        return ""
+    problem = f"has no column {', '.join(missing)}; its first row is {shorten(first)}."
+    suggestions = [
+        f"{column!r}:{suggestion}"
+        for column in _unknown(first)
+        if (suggestion := suggest(column, missing))
     ]
-    layouts = f" The columns are {','.join(HEADER)} (split may be left out), or image,bbox."
-    return found + (" " + " ".join(slips) if slips else layouts)
+    layouts = f"The columns are {','.join(HEADER)} (split may be left out), or image,bbox."
+    return " ".join([problem, *(suggestions or [layouts])])
 
 
-def _slip(first: Cells, columns: Columns) -> str:
-    """Say which unknown column looks like one that would otherwise be passed over in silence."""
+def _typo_problem(first: Cells, columns: Columns) -> str:
+    """Say which unknown column resembles an optional one; empty if none does."""
     optional = [name for name in ("split", "label") if name not in columns]
-    for column in first:
-        hint = suggest(column, optional)
-        if _folded(column) not in _COLUMN_OF and hint:
-            return f"column {column!r} is not known.{hint}"
+    for column in _unknown(first):
+        if suggestion := suggest(column, optional):
+            return f"column {column!r} is not known.{suggestion}"
     return ""
 
 
-def _unused(name: str, first: Cells) -> tuple[str, ...]:
-    unused = [column for column in first if _folded(column) not in _COLUMN_OF]
+def _unused_columns_note(name: str, first: Cells) -> tuple[str, ...]:
+    unused = _unknown(first)
     return (f"{name}: columns not used: {shorten(unused)}.",) if unused else ()
 
 
-def _boxless(name: str, rows: Sequence[Row]) -> tuple[str, ...]:
+def _boxless_note(name: str, rows: Sequence[Row]) -> tuple[str, ...]:
     count = sum(row.box is None and row.label is not None for row in rows)
-    told = counted(count, "row has a label and no box", "rows have a label and no box")
-    return (f"{name}: {told}: read as without the subject.",) if count else ()
+    rows_text = format_count(count, "row has a label and no box", "rows have a label and no box")
+    return (f"{name}: {rows_text}: read as without the subject.",) if count else ()
 
 
 def _row(origin: str, cells: Cells, columns: Columns, finder: ImageFinder) -> Row:
     if len(cells) <= max(columns.values()):
         raise DataError(
-            f"has {len(cells)} cells where at least {max(columns.values()) + 1} are needed. Write "
-            "the missing ones, empty if need be."
+            f"has {len(cells)} cells; at least {max(columns.values()) + 1} are needed. Write the "
+            "missing cells, empty if need be."
         )
-    said = {name: cells[at] for name, at in columns.items()}
-    if not said["image"]:
+    by_column = {name: cells[index] for name, index in columns.items()}
+    if not by_column["image"]:
         raise DataError("names no image. Write its path, or remove the row.")
-    box = _listed_box(said["bbox"]) if "bbox" in said else _corners(said)
+    box = _parse_list(by_column["bbox"]) if "bbox" in by_column else _parse_corners(by_column)
     return Row(
         origin,
-        finder.find(said["image"]),
-        label=said.get("label", NAMELESS) or None,
+        finder.find(by_column["image"]),
+        label=by_column.get("label", NAMELESS) or None,
         box=box,
-        split=named_split(said.get("split", "")),
-        stated_wh=_stated_size(said),
+        split=parse_split(by_column.get("split", "")),
+        stated_wh=_stated_size(by_column),
     )
 
 
-def _corners(said: Mapping[str, str]) -> Box | None:
-    words = {name: said[name] for name in CORNERS}
+def _parse_corners(by_column: Mapping[str, str]) -> Box | None:
+    words = {name: by_column[name] for name in CORNERS}
     empty = [name for name, word in words.items() if not word]
     if len(empty) == len(CORNERS):
         return None
@@ -237,10 +263,10 @@ def _corners(said: Mapping[str, str]) -> Box | None:
             f"{', '.join(empty)} is empty. Write all four numbers, or none for an image without "
             "the subject."
         )
-    return _box([_number(name, word) for name, word in words.items()])
+    return _as_box([_parse_number(name, word) for name, word in words.items()])
 
 
-def _listed_box(cell: str) -> Box | None:
+def _parse_list(cell: str) -> Box | None:
     if not cell.strip("[]() "):
         return None
     words = [word for word in re.split(r"[,;\s]+", cell.strip("[]() ")) if word]
@@ -249,25 +275,27 @@ def _listed_box(cell: str) -> Box | None:
             f'bbox {cell!r} has {len(words)} values; it is written "[x_min, y_min, x_max, '
             'y_max]", in quotes.'
         )
-    return _box([_number("bbox", word) for word in words])
+    return _as_box([_parse_number("bbox", word) for word in words])
 
 
-def _box(values: Sequence[float]) -> Box:
+def _as_box(values: Sequence[float]) -> Box:
     x_min, y_min, x_max, y_max = values
     return x_min, y_min, x_max, y_max
 
 
-def _number(name: str, word: str) -> float:
+def _parse_number(name: str, word: str) -> float:
     if not _is_number(word):
         raise DataError(f"{name} is {word!r}, which is not a number. Correct it.")
     return float(word)
 
 
-def _stated_size(said: Mapping[str, str]) -> tuple[int, int] | None:
-    words = [said.get(side, "") for side in ("width", "height")]
+def _stated_size(by_column: Mapping[str, str]) -> tuple[int, int] | None:
+    words = [by_column.get(name, "") for name in ("width", "height")]
     if not all(words):
         return None
     for word in words:
         if not word.isdecimal():
-            raise DataError(f"width or height is {word!r}, which is no size. Correct it.")
+            raise DataError(
+                f"width or height is {word!r}, which is not a whole number. Correct it."
+            )
     return int(words[0]), int(words[1])

@@ -1,8 +1,8 @@
-"""A path → the label files that lie there, each with its format and split.
+"""Finds the label files of a path, each with its format and split.
 
-Files are told apart by suffix and content. A folder is searched for every format; files of one
-format called ``train``, ``val`` and ``test`` (also ``valid``, ``instances_val2017`` ...) are one
-data set with those splits, and so are folders of those names.
+The suffix of a file, or else its content, tells its format. A folder is searched for every format;
+files of one format named ``train``, ``val`` and ``test`` (also ``valid``, ``instances_val2017``)
+are one data set with those splits, and so are folders of those names.
 """
 
 import codecs
@@ -16,40 +16,40 @@ from onebox.formats.image_lookup import LABEL_FOLDERS
 from onebox.formats.splitting import SPLIT_NAMES, split_of_stem
 from onebox.structures import SPLITS, Split
 
-_SNIFFED = 4096
+_SNIFFED_BYTES = 4096  # one block of most disks; not tuned
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class LabelSource:
     """A label file, or a folder that is read as one.
 
     Attributes:
-        path: The file or folder.
-        format: A key of ``FORMATS``.
-        split: Where its name tells.
-        place: What stands before the file's name in messages, as ``train/``.
-        note: What the user is told about the choice.
+        path: Path of the file or folder.
+        format: Format of the labels, a key of ``FORMATS``.
+        split: Split that the name tells; None if it tells none.
+        prefix: Text before the file's name in messages, as ``train/``.
+        note: Sentence that tells the user which files are not read; may be empty.
     """
 
     path: Path
     format: str
     split: Split | None = None
-    place: str = ""
+    prefix: str = ""
     note: str = ""
 
 
-def find_sources(path: Path, wanted: str | None = None) -> tuple[Source, ...]:
-    """Find what is to be read.
+def find_sources(path: Path, wanted: str | None = None) -> tuple[LabelSource, ...]:
+    """Find the label files to read.
 
     Args:
-        path: What the user named.
-        wanted: The format, where the user named that too.
+        path: The file or folder that the user named.
+        wanted: The format that the user named; None to find it.
 
     Returns:
         One source, or one for each split.
 
     Raises:
-        DataError: If there is nothing, or more than one thing that could be meant.
+        DataError: If there are no label files, or it is not clear which to read.
     """
     if path.is_file():
         return (_named(path, wanted or _format_of(path)),)
@@ -61,7 +61,7 @@ def find_sources(path: Path, wanted: str | None = None) -> tuple[Source, ...]:
     if found:
         return found
     if wanted in _READ_AS_FOLDERS:
-        return (Source(path, wanted),)
+        return (LabelSource(path, wanted),)
     raise DataError(
         f"{path}: holds no label files ({wanted or ', '.join(_FINDERS)}). Name the file that holds "
         "the labels."
@@ -69,14 +69,14 @@ def find_sources(path: Path, wanted: str | None = None) -> tuple[Source, ...]:
 
 
 def _names_beside(path: Path) -> list[str]:
-    return [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+    return [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
 
 
 def _format_of(file: Path) -> str:
     if file.suffix.lower() in _SUFFIXES:
         return _SUFFIXES[file.suffix.lower()]
     with file.open("rb") as content:
-        start = content.read(_SNIFFED).removeprefix(codecs.BOM_UTF8).lstrip()
+        start = content.read(_SNIFFED_BYTES).removeprefix(codecs.BOM_UTF8).lstrip()
     for mark, name in _STARTS.items():
         if start.startswith(mark):
             return name
@@ -87,85 +87,91 @@ def _format_of(file: Path) -> str:
     )
 
 
-def _named(file: Path, name: str) -> Source:
-    return Source(file, name, None if name in _READ_AS_FOLDERS else split_of_stem(file.stem))
+def _named(file: Path, name: str) -> LabelSource:
+    return LabelSource(file, name, None if name in _READ_AS_FOLDERS else split_of_stem(file.stem))
 
 
-def _in_folder(folder: Path, wanted: str | None, *, by_suffix: bool = False) -> tuple[Source, ...]:
+def _in_folder(
+    folder: Path, wanted: str | None, *, by_suffix: bool = False
+) -> tuple[LabelSource, ...]:
     names = _FINDERS if wanted is None else [wanted]
-    hits = {name: found for name in names if (found := _FINDERS[name](folder, by_suffix))}
-    if len(hits) > 1:
-        shown = [f"{name} ({shorten([one.name for one in hits[name]], 3)})" for name in hits]
+    found = {name: files for name in names if (files := _FINDERS[name](folder, by_suffix))}
+    if len(found) > 1:
+        listed = [f"{name} ({_names_of(files, 3)})" for name, files in found.items()]
         raise DataError(
-            f"{folder}: holds labels in several formats: {', '.join(shown)}. Name one of the "
-            f"files, or the format: format={next(iter(hits))!r}."
+            f"{folder}: holds labels in several formats: {', '.join(listed)}. Name one of the "
+            f"files, or the format: format={next(iter(found))!r}."
         )
-    return next((_told_apart(folder, name, found) for name, found in hits.items()), ())
+    return next((_assign_splits(folder, name, files) for name, files in found.items()), ())
 
 
-def _told_apart(folder: Path, name: str, files: Sequence[Path]) -> tuple[Source, ...]:
-    """Give the files of one format their splits.
+def _assign_splits(folder: Path, name: str, files: Sequence[Path]) -> tuple[LabelSource, ...]:
+    """Give each file of one format its split; of files with equal splits, take the plain names.
 
     Raises:
-        DataError: If their names do not tell them apart.
+        DataError: If the names do not tell the splits.
     """
-    plainly = [file for file in files if _is_split_name(file.stem)]
-    for chosen in (files, plainly):
+    plain = [file for file in files if _is_split_name(file.stem)]
+    for chosen in (files, plain):
         sources = [_named(file, name) for file in chosen]
         splits = {source.split for source in sources}
         if len(chosen) == 1 or (chosen and None not in splits and len(splits) == len(chosen)):
-            return _noted(_in_order(sources), [file for file in files if file not in chosen])
+            unread = [file for file in files if file not in chosen]
+            return _with_note(_in_order(sources), unread)
     raise DataError(
-        f"{folder}: holds several {name} files: {shorten([file.name for file in files])}. Name one "
-        "of them, or call them train, val and test."
+        f"{folder}: holds several {name} files: {_names_of(files)}. Name one of them, or call "
+        "them train, val and test."
     )
 
 
-def _noted(sources: tuple[Source, ...], others: Sequence[Path]) -> tuple[Source, ...]:
-    if not others:
+def _names_of(files: Sequence[Path], most: int = 8) -> str:
+    return shorten([file.name for file in files], most)
+
+
+def _with_note(sources: tuple[LabelSource, ...], unread: Sequence[Path]) -> tuple[LabelSource, ...]:
+    if not unread:
         return sources
-    names = shorten([file.name for file in others])
-    note = f"{names} not read beside {shorten([one.path.name for one in sources])}."
+    note = f"{_names_of(unread)} not read beside {_names_of([source.path for source in sources])}."
     return (replace(sources[0], note=note), *sources[1:])
 
 
-def _in_order(sources: Sequence[Source]) -> tuple[Source, ...]:
-    return tuple(sorted(sources, key=lambda one: SPLITS.index(one.split or "train")))
+def _in_order(sources: Sequence[LabelSource]) -> tuple[LabelSource, ...]:
+    return tuple(sorted(sources, key=lambda source: SPLITS.index(source.split or "train")))
 
 
-def _in_split_folders(folder: Path, wanted: str | None) -> tuple[Source, ...]:
-    found: list[Source] = []
+def _in_split_folders(folder: Path, wanted: str | None) -> tuple[LabelSource, ...]:
+    found: list[LabelSource] = []
     for inner in sorted(folder.glob("*/")):
         split = SPLIT_NAMES.get(inner.name.casefold())
         if split is None:
             continue
         sources = _in_folder(inner, wanted) or _in_folder(inner, wanted, by_suffix=True)
-        found.extend(replace(source, split=split, place=f"{inner.name}/") for source in sources)
+        found.extend(replace(source, split=split, prefix=f"{inner.name}/") for source in sources)
     if len({source.format for source in found}) > 1:
         raise DataError(f"{folder}: its folders hold different formats. Name the format.")
     return _in_order(found)
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:
-    """The files of a folder, or of the folder for labels in it."""
+    """The files of a folder, or else of a folder for labels in it."""
     inner = [one for one in sorted(folder.glob("*/")) if one.name.casefold() in LABEL_FOLDERS]
-    listed = (sorted(place.glob(pattern)) for place in (folder, *inner))
+    listed = (sorted(one.glob(pattern)) for one in (folder, *inner))
     return next((files for files in listed if files), [])
 
 
-def _csv_in(folder: Path, by_suffix: bool) -> list[Path]:  # noqa: FBT001  (finders are alike)
+def _csv_in(folder: Path, by_suffix: bool) -> list[Path]:  # noqa: FBT001  (all finders have one signature)
     files = _files(folder, "*.csv")
-    return files if by_suffix else _that_are(csv.is_labels, files)
+    return files if by_suffix else _recognized(csv.is_labels, files)
 
 
 def _coco_in(folder: Path, by_suffix: bool) -> list[Path]:  # noqa: FBT001
     files = _files(folder, "*.json")
-    return files if by_suffix else _that_are(coco.is_labels, files)
+    return files if by_suffix else _recognized(coco.is_labels, files)
 
 
-def _that_are(is_labels: Callable[[Path], bool], files: Sequence[Path]) -> list[Path]:
+def _recognized(is_labels: Callable[[Path], bool], files: Sequence[Path]) -> list[Path]:
     known = {file for file in files if is_labels(file)}
-    # Beside a good train.csv, a test.csv that is not understood must be told, not passed over.
+    # A test.csv that is not understood must be reported, not ignored, if there is a good train.csv.
     return [file for file in files if file in known or (known and _is_split_name(file.stem))]
 
 

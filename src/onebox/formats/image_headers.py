@@ -1,4 +1,4 @@
-"""Paths of images → what their headers say, many at a time."""
+"""Reads the headers of many images at a time."""
 
 import warnings
 from collections.abc import Iterable
@@ -8,22 +8,23 @@ from pathlib import Path
 
 from PIL import Image
 
-from onebox.errors import DataError, ImageError, suggest
+from onebox.errors import ImageError, suggest
 from onebox.images import Header, read_header
-from onebox.structures import Box
 
 THREADS = 16
-_MOST_SUGGESTIONS = 20
+"""Files read at a time: more than there are cores, since reading waits for the disk. Not tuned."""
+
+_MAX_SUGGESTIONS = 20  # each compares a name with a whole folder; not tuned
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What was seen of one image.
+class HeaderResult:
+    """The header of one image, or the reason why it cannot be read.
 
     Attributes:
-        file: The path with all links followed: equal for two names of one image.
-        header: None where the image cannot be read.
-        problem: Then the sentence that says why.
+        file: Path with all links followed: equal for two names of one image.
+        header: Size and orientation; None if the image cannot be read.
+        problem: Sentence that says why the image cannot be read; empty if it can.
     """
 
     file: Path
@@ -31,61 +32,39 @@ class Look:
     problem: str = ""
 
 
-def look_at(paths: Iterable[Path]) -> dict[Path, Look]:
-    """Read the headers of images, each once, without decoding them."""
+def read_headers(paths: Iterable[Path]) -> dict[Path, HeaderResult]:
+    """Read the header of each image once, without decoding the image."""
     distinct = list(dict.fromkeys(paths))
-    # Filters of warnings are shared by all threads; set here, they are put back once, by one.
+    # All threads share the warning filters, so this thread alone sets and restores them.
     with warnings.catch_warnings(), ThreadPoolExecutor(THREADS) as pool:
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        looks = dict(zip(distinct, pool.map(_look, distinct), strict=True))
-    missing = [path for path in distinct if not looks[path].file.exists()]
-    return looks | _missing(missing)
+        results = dict(zip(distinct, pool.map(_read, distinct), strict=True))
+    missing = [path for path in distinct if not results[path].file.exists()]
+    return results | _with_suggestions(missing)
 
 
-def box_text(box: Box) -> str:
-    """A box as a user writes it, for messages and repairs.
-
-    Examples:
-        >>> box_text((0.0, 2.5, 10.0, 20.0))
-        '0, 2.5, 10, 20'
-    """
-    return ", ".join(f"{value:.10g}" for value in box)
-
-
-def _look(path: Path) -> Look:
+def _read(path: Path) -> HeaderResult:
     file = path.resolve()
     try:
-        return Look(file, header=read_header(path))
+        return HeaderResult(file, header=read_header(path))
     except ImageError as error:
-        return Look(file, problem=str(error))
+        return HeaderResult(file, problem=str(error))
 
 
-def _missing(paths: list[Path]) -> dict[Path, Look]:
-    """Name a close file for each missing image; a long list is not worth the search."""
+def _with_suggestions(missing: list[Path]) -> dict[Path, HeaderResult]:
+    """Suggest a file of a similar name for each of the first missing images."""
     names: dict[Path, list[str]] = {}
-    looks = {}
-    for number, path in enumerate(paths):
-        near = ""
-        if number < _MOST_SUGGESTIONS:
+    results = {}
+    for number, path in enumerate(missing):
+        suggestion = ""
+        if number < _MAX_SUGGESTIONS:
             if path.parent not in names:
                 names[path.parent] = _names_in(path.parent)
-            near = suggest(path.name, names[path.parent])
-        problem = f"image {path} does not exist.{near} Correct the path or remove the label."
-        looks[path] = Look(path, problem=problem)
-    return looks
+            suggestion = suggest(path.name, names[path.parent])
+        problem = f"image {path} does not exist.{suggestion} Correct the path or remove the label."
+        results[path] = HeaderResult(path, problem=problem)
+    return results
 
 
 def _names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-
-
-def upright_size(path: Path) -> tuple[int, int]:
-    """Width and height of the upright image.
-
-    Raises:
-        DataError: If the image cannot be read.
-    """
-    look = look_at([path])[path]
-    if look.header is None:
-        raise DataError(look.problem)
-    return look.header.size_wh

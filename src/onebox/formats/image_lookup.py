@@ -1,8 +1,8 @@
-"""The image that a label file names → its path.
+"""Finds the image file that a label file names.
 
-A name resolves against the label file's folder. Where nothing lies there, the places are tried
-where the field's tools put images: a folder of images beside the label file or beside its
-folder, and below it one called like the file (``annotations/instances_train.json``, ``train/``).
+A name is resolved against the label file's folder. If there is no such file, the folders are
+searched in which other tools put images: a folder of images beside the label file or beside its
+folder, and sub-folders named like the label file (``train/`` for ``instances_train.json``).
 """
 
 import re
@@ -21,42 +21,42 @@ class ImageFinder:
         """List the folders to search.
 
         Args:
-            folder: Where names resolve against.
+            folder: Folder that names are resolved against.
             hint: The label file's stem; folders of that name are searched too.
         """
         self._folder = folder
-        self._roots = [place for place in _places(folder, _spellings(hint)) if place.is_dir()]
+        self._roots = [root for root in _roots(folder, _spellings(hint)) if root.is_dir()]
         self._below = sorted(folder.glob("*/"))
         self._resolved: dict[Path, Path] = {}
 
     def find(self, name: str) -> Path:
-        """Return the image's path, absolute, with links in its folders followed.
+        """Return the image's absolute path, with links in its folders followed.
 
-        An image that is nowhere gets the path where it should lie, for the message.
+        If there is no such image, this is the path where it is expected, for the message.
 
         Raises:
             DataError: If several sub-folders hold an image of that name.
         """
         found = self.search(name)
-        return self.settle(self._folder / _with_slashes(name) if found is None else found)
+        return self.resolve(self._folder / _with_slashes(name) if found is None else found)
 
     def search(self, name: str) -> Path | None:
-        """Return where a file of that name lies, or None.
+        """Return the path of an image of that name, or None.
 
         Raises:
-            DataError: If several sub-folders hold an image of that name, or it can be no path.
+            DataError: If several sub-folders hold such an image, or the name cannot be a path.
         """
         if "\0" in name:
-            raise DataError(f"{name!r} is no path. Correct it.")
+            raise DataError(f"{name!r} is not a path. Correct it.")
         for spelled in dict.fromkeys([name, _with_slashes(name)]):
             for candidate in (root / spelled for root in self._roots):
                 if candidate.is_file():
                     return candidate
         return self._search_below(_with_slashes(name))
 
-    def settle(self, path: Path) -> Path:
-        """Make a path absolute; the file's own name is kept, even where it is a link."""
-        # One image must have one path, or an image listed twice goes unnoticed.
+    def resolve(self, path: Path) -> Path:
+        """Make a path absolute and follow links in its folders, but not a link to the file."""
+        # An image must have one path only, or an image listed twice goes unnoticed.
         if path.parent not in self._resolved:
             self._resolved[path.parent] = path.parent.resolve()
         return self._resolved[path.parent] / path.name
@@ -76,24 +76,24 @@ def _with_slashes(name: str) -> str:
 
 
 def _spellings(stem: str) -> list[str]:
-    """Names that a folder may share with a label file: its stem, last word, that without digits."""
+    """Folder names that fit a label file: its stem, its last word, that word without digits."""
     last = re.split(r"[_\-. ]", stem)[-1]
     return [word for word in dict.fromkeys([stem, last, last.rstrip("0123456789")]) if word]
 
 
-def _places(folder: Path, hints: list[str]) -> list[Path]:
-    above = folder.resolve().parent
-    places = [*_around(folder, hints)]
+def _roots(folder: Path, hints: list[str]) -> list[Path]:
+    parent = folder.resolve().parent
+    roots = _image_folders(folder, hints)
     if not _holds_labels(folder.resolve()):
-        return [*places, *_around(above, hints)[1:]]
-    places += _around(above, hints)
-    return [*places, *_around(above.parent, hints)] if _holds_labels(above) else places
+        return [*roots, *_image_folders(parent, hints)[1:]]
+    roots += _image_folders(parent, hints)
+    return [*roots, *_image_folders(parent.parent, hints)] if _holds_labels(parent) else roots
 
 
 def _holds_labels(folder: Path) -> bool:
     return folder.name.casefold() in LABEL_FOLDERS
 
 
-def _around(base: Path, hints: list[str]) -> list[Path]:
-    shelves = [base, *(base / name for name in IMAGE_FOLDERS)]
-    return [*shelves, *(shelf / hint for shelf in shelves for hint in hints)]
+def _image_folders(base: Path, hints: list[str]) -> list[Path]:
+    folders = [base, *(base / name for name in IMAGE_FOLDERS)]
+    return [*folders, *(folder / hint for folder in folders for hint in hints)]

@@ -1,7 +1,7 @@
-"""One subject an image: several rows of an image become one row, or a sentence to repair.
+"""Chooses one subject for an image that has several rows.
 
-Several different boxes are a matter of policy, which the user names. A row that repeats or
-contradicts another one is a mistake under every policy.
+The user names a policy for images with several different boxes. A row that repeats or contradicts
+another one is a mistake under every policy.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,41 +10,48 @@ from dataclasses import dataclass
 import numpy as np
 
 from onebox.boxes import box_areas
-from onebox.errors import SettingError, suggest
-from onebox.formats.rows import Row, counted
+from onebox.errors import SettingError, format_count, suggest
+from onebox.formats.rows import Row
 
-Rows = tuple[Row, ...]
+ImageRows = tuple[Row, ...]
+"""The rows of one image."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What becomes of an image with several boxes.
+    """What to do with an image that has several boxes.
 
     Attributes:
-        choose: Its rows → the one to keep, or None to leave the image out.
-        sentence: How the user is told; ``{count}`` images, of which ``{example}`` is one.
-        is_allowed: Whether such images may be read at all.
+        choose: Returns the row to keep, or None to leave the image out.
+        sentence: Tells the user; ``{count}`` is the images, ``{example}`` one of them.
+        is_allowed: Whether such images may be read; if not, the sentence is a problem.
     """
 
-    choose: Callable[[Rows], Row | None]
+    choose: Callable[[ImageRows], Row | None]
     sentence: str
     is_allowed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """The rows that stay, one an image, and what is to be said of the others."""
+class Selection:
+    """One row for each image that is kept.
 
-    rows: Rows
+    Attributes:
+        rows: The rows that are kept.
+        notes: What was left out, one sentence each.
+        problems: What the user has to repair, one sentence each.
+    """
+
+    rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
 
-def policy_of(on_multiple: str) -> Policy:
-    """Look a policy up by its name.
+def find_policy(on_multiple: str) -> Policy:
+    """Return the policy of that name.
 
     Raises:
-        SettingError: If there is none of that name.
+        SettingError: If there is no policy of that name.
     """
     if on_multiple not in POLICIES:
         raise SettingError(
@@ -54,33 +61,30 @@ def policy_of(on_multiple: str) -> Policy:
     return POLICIES[on_multiple]
 
 
-def one_subject(images: Sequence[Rows], policy: Policy) -> Chosen:
+def select_subjects(images: Sequence[ImageRows], policy: Policy) -> Selection:
     """Choose one row for each image.
 
     Args:
-        images: For each image its rows, with boxes in pixels.
-        policy: For images with several boxes.
-
-    Returns:
-        One row for each image that is kept.
+        images: The rows of each image, with boxes in pixels.
+        policy: The policy for images with several boxes.
     """
     problems = [problem for rows in images for problem in _contradictions(rows)]
     crowded = [rows for rows in images if len(_distinct(rows)) > 1]
     kept = [rows[0] if len(rows) == 1 else policy.choose(rows) for rows in images]
-    told = (_told(policy, crowded),) if crowded else ()
-    return Chosen(
+    sentences = (_sentence(policy, crowded),) if crowded else ()
+    return Selection(
         tuple(row for row in kept if row is not None),
-        notes=told if policy.is_allowed else (),
-        problems=(*problems, *(() if policy.is_allowed else told)),
+        notes=sentences if policy.is_allowed else (),
+        problems=(*problems, *(() if policy.is_allowed else sentences)),
     )
 
 
-def _largest(rows: Rows) -> Row:
+def _largest(rows: ImageRows) -> Row:
     boxes = [row.box or (0.0, 0.0, 0.0, 0.0) for row in rows]
     return rows[int(np.argmax(box_areas(np.array(boxes, dtype=np.float64))))]
 
 
-def _none(rows: Rows) -> None:  # noqa: ARG001  (every policy is asked alike)
+def _skip(rows: ImageRows) -> None:  # noqa: ARG001  (all policies have one signature)
     return None
 
 
@@ -93,44 +97,44 @@ POLICIES: dict[str, Policy] = {
         is_allowed=False,
     ),
     "largest": Policy(_largest, "{count} with several boxes kept the largest one ({example})."),
-    "skip": Policy(_none, "{count} with several boxes left out ({example})."),
+    "skip": Policy(_skip, "{count} with several boxes left out ({example})."),
 }
 
 
-def _told(policy: Policy, crowded: list[Rows]) -> str:
-    count = counted(len(crowded), "image", "images")
+def _sentence(policy: Policy, crowded: list[ImageRows]) -> str:
+    count = format_count(len(crowded), "image", "images")
     first = crowded[0]
     example = f"{first[0].image.name} with {len(_distinct(first))} at {first[0].origin}"
     return policy.sentence.format(count=count, example=example)
 
 
-def _distinct(rows: Rows) -> set[tuple[object, ...]]:
-    return {_said(row) for row in rows if row.box is not None}
+def _distinct(rows: ImageRows) -> set[tuple[object, ...]]:
+    return {_content(row) for row in rows if row.box is not None}
 
 
-def _said(row: Row) -> tuple[object, ...]:
+def _content(row: Row) -> tuple[object, ...]:
     return row.label, row.box, row.keypoints
 
 
-def _contradictions(rows: Rows) -> list[str]:
+def _contradictions(rows: ImageRows) -> list[str]:
     problems = []
     for number, row in enumerate(rows):
         for earlier in rows[:number]:
-            if problem := _against(row, earlier):
+            if problem := _contradiction(row, earlier):
                 problems.append(f"{row.origin}: {problem}")
                 break
     return problems
 
 
-def _against(row: Row, earlier: Row) -> str:
-    """Say why both rows cannot be right, or nothing."""
-    name, place = row.image.name, earlier.origin
+def _contradiction(row: Row, earlier: Row) -> str:
+    """Say why both rows cannot be right; empty if they can."""
+    name, origin = row.image.name, earlier.origin
     if row.split != earlier.split:
         splits = f"in {row.split or 'no split'} here and in {earlier.split or 'no split'}"
-        return f"image {name} is {splits} at {place}. Keep it in one of them."
-    if _said(row) == _said(earlier):
-        return f"image {name} is listed twice, first at {place}. Remove one of them."
+        return f"image {name} is {splits} at {origin}. Keep it in one of them."
+    if _content(row) == _content(earlier):
+        return f"image {name} is listed twice, first at {origin}. Remove one of them."
     if (row.box is None) != (earlier.box is None):
         here, there = ("no box", "one") if row.box is None else ("a box", "none")
-        return f"image {name} has {here} here and {there} at {place}. Remove one of them."
+        return f"image {name} has {here} here and {there} at {origin}. Remove one of them."
     return ""

@@ -1,8 +1,8 @@
 """What label files say, row by row, before any image is opened.
 
-Every format is parsed into these records; what follows (finding one subject, turning images
-upright, splitting, naming classes) is then the same for all of them. Sentences about what is wrong
-are collected, not raised one by one, so that a user reads the whole list at once.
+Every format is parsed into these records; the later steps (choosing one subject, turning images
+upright, splitting, checking class names) are then the same for all formats. Problems are collected,
+not raised one by one, so that a user reads the whole list at once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from typing import Literal
 from onebox.errors import DataError
 from onebox.structures import Box, Keypoints, KeypointSet, Split
 
-Unit = Literal["pixel", "share"]
+Unit = Literal["pixel", "normalized"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +23,14 @@ class Row:
     """One subject of one image, or one image without a subject.
 
     Attributes:
-        origin: The place in the label file, as ``labels.csv:2``.
-        image: The image's file, which may not exist.
-        label: What the subject is; None where the file does not say.
-        box: ``xyxy`` in ``unit``; None where there is no subject.
+        origin: File and line of the label, as ``labels.csv:2``.
+        image: Path of the image file, which may not exist.
+        label: Class of the subject; None if the file does not say.
+        box: ``xyxy`` in ``unit``; None if there is no subject.
         keypoints: ``(x, y, visibility)`` for each keypoint, in ``unit``.
-        unit: ``pixel``, or ``share`` of the upright image's width and height.
-        split: Where the file says so.
-        stated_wh: Width and height of the image, where the file says so.
+        unit: ``pixel``, or ``normalized`` by the upright image's width and height.
+        split: Split that the file states; None if it states none.
+        stated_wh: Width and height of the image that the file states; None if it states none.
     """
 
     origin: str
@@ -44,15 +44,15 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Labels:
-    """All that one label file, or one folder of them, says.
+class ParsedLabels:
+    """The content of one label file, or of one folder of them.
 
     Attributes:
-        rows: In the order of the file.
-        classes: The names that the format declares, in its order; None where it declares none.
-        keypoints: The keypoints of the rows' keypoints.
-        notes: What was put right or left out, one sentence each.
-        problems: What is to be repaired, one sentence each.
+        rows: Rows in the order of the file.
+        classes: Class names that the file declares, in its order; None if it declares none.
+        keypoints: Names, skeleton and flip pairs of the rows' keypoints; None without keypoints.
+        notes: What was corrected or left out, one sentence each.
+        problems: What the user has to repair, one sentence each.
     """
 
     rows: tuple[Row, ...]
@@ -64,23 +64,23 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class Problems:
-    """A list of sentences that grows while rows are read."""
+    """A list of problems that grows while rows are read."""
 
     sentences: list[str] = field(default_factory=list)
 
     @contextmanager
     def at(self, origin: str) -> Iterator[None]:
-        """Keep what the body raises against a row, with its place, and go on after it."""
+        """Record a `DataError` of the body with its origin, and continue after the body."""
         try:
             yield
         except DataError as error:
             self.sentences.extend(f"{origin}: {problem}" for problem in error.problems)
 
 
-def merged(parts: Sequence[Labels]) -> Labels:
-    """Join what several label files of one data set say.
+def merge_labels(parts: Sequence[ParsedLabels]) -> ParsedLabels:
+    """Join the content of several label files of one data set.
 
-    Classes keep the order in which the files declare them; one set of keypoints must hold for all.
+    Classes keep the order in which the files declare them. All files must name the same keypoints.
     """
     declared = [part.classes for part in parts if part.classes is not None]
     classes = tuple(dict.fromkeys(chain.from_iterable(declared)))
@@ -91,20 +91,10 @@ def merged(parts: Sequence[Labels]) -> Labels:
             "the label files name different keypoints; a data set has one set. Give every file the "
             "same keypoints, skeleton and flip pairs."
         )
-    return Labels(
+    return ParsedLabels(
         rows=tuple(chain.from_iterable(part.rows for part in parts)),
         classes=classes if declared else None,
         keypoints=keypoints[0] if keypoints else None,
         notes=tuple(chain.from_iterable(part.notes for part in parts)),
         problems=tuple(problems),
     )
-
-
-def counted(count: int, one: str, many: str) -> str:
-    """Write a number with its noun.
-
-    Examples:
-        >>> counted(1, "box", "boxes"), counted(2, "box", "boxes")
-        ('1 box', '2 boxes')
-    """
-    return f"{count} {one if count == 1 else many}"

@@ -1,9 +1,8 @@
 """Pascal VOC: one XML file an image, and lists of names for the splits.
 
-Boxes are ``xyxy`` pixels and are taken as they stand: the first VOC counted pixels from 1, but the
-tools that write the format today count from 0. XML without an object is an image without the
-subject. Lists in ``ImageSets/Main`` say which split an image is in; what none of them names is
-left out, as VOC itself does.
+Boxes are ``xyxy`` pixels and are not shifted: the first VOC counted pixels from 1, but the tools
+that write the format today count from 0. XML without an object is an image without the subject.
+Lists in ``ImageSets/Main`` name the images of each split; as in VOC, other images are left out.
 
 References:
     Everingham et al., "The PASCAL Visual Object Classes Challenge", IJCV 2010.
@@ -15,18 +14,24 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, ElementTree, ParseError, SubElement, TreeBuilder, indent
 from xml.parsers import expat
 
-from onebox.errors import DataError
-from onebox.formats.image_headers import upright_size
+from onebox.errors import DataError, format_count
 from onebox.formats.image_lookup import LABEL_FOLDERS, ImageFinder
-from onebox.formats.rows import Labels, Problems, Row, counted
-from onebox.formats.writing import image_of, number_text, path_text, replacing, unique_stems
+from onebox.formats.rows import ParsedLabels, Problems, Row
+from onebox.formats.writing import (
+    creating,
+    format_number,
+    format_path,
+    image_file,
+    unique_stems,
+)
+from onebox.image_sizes import size_of
 from onebox.images import SUFFIXES
 from onebox.structures import SPLITS, Box, Dataset, Sample, Split
 
-_SIDES = ("xmin", "ymin", "xmax", "ymax")
+_EDGES = ("xmin", "ymin", "xmax", "ymax")
 _MAIN = Path("ImageSets", "Main")
 
-# split → the lists that name its images; the first that exists counts
+# Lists that name the images of each split; the first that exists is read.
 _LISTS: dict[Split, tuple[str, ...]] = {
     "train": ("train", "trainval"),
     "val": ("val", "valid"),
@@ -35,20 +40,20 @@ _LISTS: dict[Split, tuple[str, ...]] = {
 
 
 def folders_of_xml(folder: Path) -> list[Path]:
-    """Return the folder that holds a data set's XML files: itself, or one called annotations."""
-    named = [place for place in sorted(folder.glob("*/")) if place.name.casefold() in LABEL_FOLDERS]
-    deeper = [place / "xmls" for place in named]
-    return [place for place in [folder, *named, *deeper] if any(place.glob("*.xml"))][:1]
+    """Return the first folder with XML files: the folder itself, or one for labels in it."""
+    inner = [one for one in sorted(folder.glob("*/")) if one.name.casefold() in LABEL_FOLDERS]
+    deeper = [one / "xmls" for one in inner]
+    return [one for one in [folder, *inner, *deeper] if any(one.glob("*.xml"))][:1]
 
 
-def parse(path: Path) -> Labels:
+def parse(path: Path) -> ParsedLabels:
     """Read one XML file, a folder of them, or a folder with ``Annotations`` in it.
 
     Args:
         path: The file or folder.
 
     Returns:
-        What it says, with a sentence for each object that cannot be used.
+        The rows, with a problem for each object that cannot be used.
 
     Raises:
         DataError: If there is no XML file.
@@ -65,23 +70,23 @@ def parse(path: Path) -> Labels:
             rows.extend(_rows(file, finder, problems))
     notes: tuple[str, ...] = ()
     if path.is_dir():
-        rows, notes = _in_splits(rows, _splits_of(folder, {file.stem for file in files}))
-    return Labels(tuple(rows), notes=notes, problems=tuple(problems.sentences))
+        rows, notes = _assign_splits(rows, _splits_of(folder, {file.stem for file in files}))
+    return ParsedLabels(tuple(rows), notes=notes, problems=tuple(problems.sentences))
 
 
 def write(dataset: Dataset, path: Path) -> None:
     """Write a data set as a folder: ``Annotations/*.xml`` and ``ImageSets/Main/*.txt``.
 
-    Images stay where they are: ``path`` in each XML leads there, relative to the XML. Each XML
-    is called like its image, with a number where two images share a name. Keypoints have no place
-    here, and neither has the order of the classes: on reading they are sorted.
+    Images are not copied: ``path`` in each XML is relative to the XML file. Each XML is named like
+    its image, with a number if two images share a name. The format does not hold the order of the
+    classes: reading sorts them.
 
     Args:
-        dataset: Without keypoints.
+        dataset: A data set without keypoints.
         path: The folder to make.
     """
-    stems = unique_stems([image_of(sample) for sample in dataset])
-    with replacing(path) as unfinished:
+    stems = unique_stems([image_file(sample) for sample in dataset])
+    with creating(path) as unfinished:
         annotations, lists = unfinished / "Annotations", unfinished / _MAIN
         annotations.mkdir(parents=True)
         lists.mkdir(parents=True)
@@ -96,17 +101,17 @@ def write(dataset: Dataset, path: Path) -> None:
 
 
 def _annotation(sample: Sample, folder: Path) -> Element:
-    image = image_of(sample)
-    width, height = sample.size_wh or upright_size(image)
+    image = image_file(sample)
+    width, height = size_of(sample)
     root = Element("annotation")
     _fill(root, {"folder": image.parent.name, "filename": image.name})
-    _fill(root, {"path": path_text(image, folder)})
+    _fill(root, {"path": format_path(image, folder)})
     _fill(SubElement(root, "size"), {"width": str(width), "height": str(height), "depth": "3"})
     if sample.box is not None:
         thing = SubElement(root, "object")
         _fill(thing, {"name": sample.label or "", "difficult": "0", "truncated": "0"})
-        sides = dict(zip(_SIDES, map(number_text, sample.box), strict=True))
-        _fill(SubElement(thing, "bndbox"), sides)
+        edges = dict(zip(_EDGES, map(format_number, sample.box), strict=True))
+        _fill(SubElement(thing, "bndbox"), edges)
     return root
 
 
@@ -116,7 +121,7 @@ def _fill(element: Element, texts: Mapping[str, str]) -> None:
 
 
 def _tree_of(file: Path) -> Element:
-    """Parse XML without expanding anything: a file that declares entities is refused.
+    """Parse XML without expanding entities: a file that declares any is refused.
 
     Raises:
         DataError: If it is not XML, not VOC, or declares a document type.
@@ -132,9 +137,9 @@ def _tree_of(file: Path) -> Element:
             parser.ParseFile(content)
         root = builder.close()
     except (expat.ExpatError, ParseError, ValueError) as error:
-        raise DataError(f"is not XML ({error}). Write it anew.") from error
+        raise DataError(f"is not XML ({error}). Correct or remove it.") from error
     if root.tag != "annotation":
-        raise DataError(f"begins with <{root.tag}> where VOC has <annotation>. Leave it out.")
+        raise DataError(f"begins with <{root.tag}>, not with <annotation> as VOC does. Remove it.")
     return root
 
 
@@ -163,15 +168,15 @@ def _text(element: Element, tag: str) -> str:
 
 def _image(root: Element, file: Path, finder: ImageFinder) -> Path:
     path, name = _text(root, "path"), _text(root, "filename")
-    # A relative path was written for this very place; an absolute one tells where the image lay
-    # on the machine of whoever drew the box, so it comes last.
-    near = file.parent / path
-    if path and not Path(path).is_absolute() and near.is_file():
-        return finder.settle(near)
+    # A relative path was written for this folder. An absolute one belongs to the machine on which
+    # the box was drawn, so it comes last.
+    relative = file.parent / path
+    if path and not Path(path).is_absolute() and relative.is_file():
+        return finder.resolve(relative)
     found = finder.search(name) if name else _same_stem(file, finder)
     if found is None and Path(path).is_absolute() and Path(path).is_file():
         found = Path(path)
-    return finder.find(name or file.stem) if found is None else finder.settle(found)
+    return finder.find(name or file.stem) if found is None else finder.resolve(found)
 
 
 def _same_stem(file: Path, finder: ImageFinder) -> Path | None:
@@ -180,28 +185,28 @@ def _same_stem(file: Path, finder: ImageFinder) -> Path | None:
 
 
 def _stated_size(root: Element) -> tuple[int, int] | None:
-    texts = [_text(root, f"size/{side}") for side in ("width", "height")]
+    texts = [_text(root, f"size/{name}") for name in ("width", "height")]
     if not all(text.isdecimal() and int(text) > 0 for text in texts):
-        return None  # some tools write 0 x 0 where they do not know
+        return None  # some tools write 0 x 0 for an unknown size
     return int(texts[0]), int(texts[1])
 
 
 def _box(thing: Element) -> Box:
-    x_min, y_min, x_max, y_max = (_number(thing, side) for side in _SIDES)
+    x_min, y_min, x_max, y_max = (_number(thing, edge) for edge in _EDGES)
     return x_min, y_min, x_max, y_max
 
 
-def _number(thing: Element, side: str) -> float:
-    text = _text(thing, f"bndbox/{side}")
+def _number(thing: Element, edge: str) -> float:
+    text = _text(thing, f"bndbox/{edge}")
     try:
         return float(text)
     except ValueError:
-        said = f"is {text!r}, which is not a number" if text else "is missing"
-        raise DataError(f"{side} {said}. Correct it, or remove the object.") from None
+        problem = f"is {text!r}, which is not a number" if text else "is missing"
+        raise DataError(f"{edge} {problem}. Correct it, or remove the object.") from None
 
 
 def _splits_of(folder: Path, stems: Set[str]) -> dict[str, list[Split]]:
-    """Return the splits of each name that the lists beside the XML files, or above them, have."""
+    """Return the splits of each name in the lists beside the XML files or in the folder above."""
     splits: dict[str, list[Split]] = {}
     for split, lines in _lists_of(folder).items():
         for line in lines:
@@ -211,28 +216,28 @@ def _splits_of(folder: Path, stems: Set[str]) -> dict[str, list[Split]]:
 
 
 def _lists_of(folder: Path) -> dict[Split, list[str]]:
-    homes = [folder / _MAIN, folder.resolve().parent / _MAIN]
+    folders = [folder / _MAIN, folder.resolve().parent / _MAIN]
     found: dict[Split, list[str]] = {}
     for split, names in _LISTS.items():
-        files = [home / f"{name}.txt" for home in homes for name in names]
+        files = [one / f"{name}.txt" for one in folders for name in names]
         for file in [file for file in files if file.is_file()][:1]:
             found[split] = file.read_text(encoding="utf-8").splitlines()
     return found
 
 
 def _listed_stem(line: str, stems: Set[str]) -> str:
-    """Return the name in a line of a list; lists of one class have a flag (-1, 0, 1) behind it."""
+    """Return the name in a line of a list; lists of one class write a flag (-1, 0, 1) after it."""
     return line if line in stems or not line else line.split(maxsplit=1)[0]
 
 
-def _in_splits(
+def _assign_splits(
     rows: list[Row], splits: Mapping[str, list[Split]]
 ) -> tuple[list[Row], tuple[str, ...]]:
     if not splits:
         return rows, ()
     listed = [replace(row, split=split) for row in rows for split in splits.get(_stem_of(row), ())]
     left_out = len({row.image for row in rows if _stem_of(row) not in splits})
-    images = counted(left_out, "image", "images")
+    images = format_count(left_out, "image", "images")
     note = f"{images} left out, named by no list in {_MAIN.as_posix()}."
     return listed, (note,) if left_out else ()
 

@@ -1,63 +1,53 @@
-"""What all writers share: files that appear whole or not at all, and exact numbers."""
+"""Shared by all writers: files written whole or not at all, exact numbers, relative paths."""
 
 import os
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
-from onebox.errors import OneboxError, SettingError
+from onebox import files
+from onebox.errors import SettingError
 from onebox.structures import Sample
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a path beside ``path`` to write to; it takes its name when the body has succeeded.
+def creating(path: Path) -> Iterator[Path]:
+    """Yield a path beside ``path`` to write to, and rename it to ``path`` after the body.
 
-    The body may make a file or a folder there. What it made is removed if it fails.
+    The body may make a file or a folder. If the body fails, the file or folder is removed.
 
     Args:
-        path: Where the result appears: nothing yet, an empty file or an empty folder.
+        path: Final path; it must not exist, or be an empty file or an empty folder.
 
     Yields:
-        Where to write.
+        Path to write to.
 
     Raises:
-        SettingError: If something is there already.
+        SettingError: If ``path`` exists and is not empty.
         OneboxError: If the disk refuses; the message says why.
     """
     _check_free(path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-    try:
+    with files.replacing(path) as unfinished:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield unfinished
         if unfinished.is_dir() and path.is_dir():
-            path.rmdir()  # it is empty, and not every system lets a folder take its place
-        unfinished.replace(path)
-    except OSError as error:
-        raise OneboxError(
-            f"{path}: cannot be written ({error.strerror or error}). Make room, or choose another "
-            "place."
-        ) from error
-    finally:
-        with suppress(OSError):  # what could not be made need not be removed
-            _remove(unfinished)
+            path.rmdir()  # empty; not every system lets a folder replace another
 
 
-def number_text(value: float | int) -> str:
-    """Write a number so that reading gives the same one, whole numbers without a point.
+def format_number(value: float | int) -> str:
+    """Write a number that reads back equal; whole numbers have no decimal point.
 
     Examples:
-        >>> number_text(12.0), number_text(0.1)
+        >>> format_number(12.0), format_number(0.1)
         ('12', '0.1')
     """
     return str(int(value)) if float(value).is_integer() else repr(float(value))
 
 
-def path_text(image: Path, folder: Path) -> str:
-    """Name an image relative to a folder; absolute where no relative path leads there."""
-    # Links are followed first: `..` after a link does not lead back to where the link stands.
+def format_path(image: Path, folder: Path) -> str:
+    """Write an image's path relative to a folder; absolute if they are on different drives."""
+    # Links are followed first: `..` after a link does not lead to the folder that holds the link.
     target = image.parent.resolve() / image.name
     try:
         return Path(os.path.relpath(target, folder.resolve())).as_posix()
@@ -65,11 +55,11 @@ def path_text(image: Path, folder: Path) -> str:
         return target.as_posix()
 
 
-def image_of(sample: Sample) -> Path:
-    """Return the sample's image file.
+def image_file(sample: Sample) -> Path:
+    """Return the path of a sample's image file.
 
     Raises:
-        SettingError: If the image is drawn when asked for, and so has no file to name.
+        SettingError: If the image is generated and has no file.
     """
     if isinstance(sample.image, Path):
         return sample.image
@@ -88,21 +78,14 @@ def _check_free(path: Path) -> None:
         raise SettingError(f"{path}: exists already. Remove it, or choose another place.")
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-
-
 def unique_stems(paths: Sequence[Path]) -> list[str]:
-    """Return the paths' stems, with a number behind those that were taken.
+    """Return the stem of each path, numbered from the second path of the same stem.
 
     Examples:
         >>> unique_stems([Path("a/1.jpg"), Path("b/1.png"), Path("2.jpg")])
         ['1', '1_2', '2']
     """
-    # Compared without case: on some disks `A.xml` and `a.xml` are one file.
+    # Compared without case: some disks take `A.xml` and `a.xml` for one file.
     taken: set[str] = set()
     stems = []
     for path in paths:

@@ -1,4 +1,4 @@
-"""What a YOLO data set is made of: ``data.yaml``, or folders that speak for themselves."""
+"""Reads the configuration of a YOLO data set from ``data.yaml``, or from its folders."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from onebox.errors import DataError
-from onebox.formats.keypoints import VISIBILITIES, make_keypoint_set
+from onebox.formats.keypoints import VALUES_PER_KEYPOINT, make_keypoint_set
 from onebox.formats.splitting import SPLIT_NAMES
 from onebox.structures import SPLITS, KeypointSet, Split
 
@@ -16,17 +16,17 @@ Parts = tuple[tuple[Split | None, Path], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
-    """Where the images of a YOLO data set are, and what its numbers mean.
+class YoloConfig:
+    """Paths of the images of a YOLO data set, its class names and its keypoints.
 
     Attributes:
-        name: The file's or folder's, for messages.
-        root: The folder that messages name places relative to.
-        parts: For each split its folders or lists of images.
-        names: Class names by number; empty where there are none.
-        keypoints: None for a data set of boxes.
+        name: Name of the file or folder, for messages.
+        root: Folder to which paths in messages are relative.
+        parts: Splits with their folders or lists of images; a split may have several.
+        names: Class names by number; empty if the data set names none.
+        keypoints: Names, skeleton and flip pairs; None without keypoints.
         kpt_dims: Values for each keypoint: 2 (x, y) or 3 (and visibility).
-        notes: What the reader is told.
+        notes: Sentences for the user about what is missing or not used.
     """
 
     name: str
@@ -38,8 +38,8 @@ class Config:
     notes: tuple[str, ...] = ()
 
     @property
-    def values_per_row(self) -> int:
-        """How many values of a row belong to keypoints."""
+    def keypoint_values(self) -> int:
+        """Number of values of a row that belong to keypoints."""
         return len(self.keypoints.names) * self.kpt_dims if self.keypoints else 0
 
 
@@ -57,21 +57,21 @@ class _Yaml(BaseModel):
     skeleton: list[list[int]] = []
 
 
-def read_yaml(path: Path) -> Config:
+def read_yaml(path: Path) -> YoloConfig:
     """Read ``data.yaml``.
 
-    Keys of our own, which other tools pass over: ``kpt_names`` and ``skeleton`` (pairs of keypoints,
-    from 0).
+    ``kpt_names`` and ``skeleton`` (pairs of keypoint indices, from 0) are our own keys, which other
+    tools ignore.
 
     Raises:
-        DataError: If it is not that of a YOLO data set, or names images that are not there.
+        DataError: If it does not describe a YOLO data set, or names images that do not exist.
     """
-    content = _loaded(path)
+    content = _load_yaml(path)
     root = path.parent / content.path
     root = root if root.is_dir() else path.parent
     parts, notes = _without_repeats(
         [
-            (split, _found(text, root, path))
+            (split, _resolve(text, root, path))
             for split in SPLITS
             for text in _as_list(getattr(content, split))
         ],
@@ -80,45 +80,45 @@ def read_yaml(path: Path) -> Config:
     if not parts:
         raise DataError(f"{path.name}: names no images. Add train: with their folder.")
     names = content.names
-    return Config(
+    return YoloConfig(
         path.name,
         path.parent,
         parts,
         dict(sorted(names.items())) if isinstance(names, dict) else dict(enumerate(names)),
         _keypoints(content, path.name),
-        content.kpt_shape[1] if content.kpt_shape else len(VISIBILITIES),
+        content.kpt_shape[1] if content.kpt_shape else VALUES_PER_KEYPOINT,
         notes,
     )
 
 
-def read_folder(folder: Path) -> Config:
+def read_folder(folder: Path) -> YoloConfig:
     """Read a folder with ``images`` and ``labels`` in it, or those two in ``train``, ``val`` ...
 
     Raises:
-        DataError: If it is no such folder.
+        DataError: If the folder has no ``images``.
     """
-    inner = [(SPLIT_NAMES[name], folder / "images" / name) for name in SPLIT_NAMES]
-    outer = [(SPLIT_NAMES[name], folder / name / "images") for name in SPLIT_NAMES]
-    parts: Parts = tuple((split, place) for split, place in [*inner, *outer] if place.is_dir())
+    inner = [(split, folder / "images" / name) for name, split in SPLIT_NAMES.items()]
+    outer = [(split, folder / name / "images") for name, split in SPLIT_NAMES.items()]
+    parts: Parts = tuple((split, path) for split, path in [*inner, *outer] if path.is_dir())
     if not parts and (folder / "images").is_dir():
         parts = ((None, folder / "images"),)
     if not parts:
         raise DataError(
             f"{folder}: holds neither data.yaml nor images/ and labels/. Add data.yaml."
         )
-    names = _listed_names(folder)
-    note = f"{folder.name}: there is no data.yaml and no classes.txt; classes are called by number."
-    return Config(folder.name, folder, parts, names, notes=() if names else (note,))
+    names = _read_class_list(folder)
+    note = f"{folder.name}: has no data.yaml and no classes.txt; classes are called by number."
+    return YoloConfig(folder.name, folder, parts, names, notes=() if names else (note,))
 
 
-def _listed_names(folder: Path) -> dict[int, str]:
-    places = [folder / "classes.txt", folder / "labels" / "classes.txt"]
-    found = next((place for place in places if place.is_file()), None)
+def _read_class_list(folder: Path) -> dict[int, str]:
+    candidates = [folder / "classes.txt", folder / "labels" / "classes.txt"]
+    found = next((file for file in candidates if file.is_file()), None)
     lines = found.read_text(encoding="utf-8-sig").splitlines() if found else []
     return dict(enumerate(line.strip() for line in lines if line.strip()))
 
 
-def _loaded(path: Path) -> _Yaml:
+def _load_yaml(path: Path) -> _Yaml:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -141,18 +141,20 @@ def _as_list(value: str | list[str] | None) -> Sequence[str]:
     return [value] if isinstance(value, str) else value or []
 
 
-def _found(text: str, root: Path, file: Path) -> Path:
+def _resolve(text: str, root: Path, file: Path) -> Path:
     """Resolve a path of ``data.yaml`` against the data set's root, then the file's folder.
 
     Raises:
-        DataError: If nothing is there.
+        DataError: If neither exists.
     """
-    # Roboflow writes `../train/images` where it means `train/images`.
-    tries = [base / one for base in (root, file.parent) for one in (text, text.removeprefix("../"))]
-    for place in tries:
-        if place.exists():
-            return place
-    raise DataError(f"{file.name}: {text} is not there; tried {tries[0]}. Correct the path.")
+    # Roboflow writes `../train/images` for `train/images`.
+    candidates = [
+        base / one for base in (root, file.parent) for one in (text, text.removeprefix("../"))
+    ]
+    for candidate in candidates:
+        if candidate.exists():
+            return candidate
+    raise DataError(f"{file.name}: {text} does not exist; tried {candidates[0]}. Correct the path.")
 
 
 def _without_repeats(
@@ -161,11 +163,11 @@ def _without_repeats(
     """Drop a folder that a second split names: small examples use their training set as val."""
     kept: dict[Path, tuple[Split | None, Path]] = {}
     notes = []
-    for split, place in parts:
-        key = place.resolve()
+    for split, path in parts:
+        key = path.resolve()
         if key in kept:
             notes.append(f"{name}: {split} names the same images as {kept[key][0]}; not used.")
-        kept.setdefault(key, (split, place))
+        kept.setdefault(key, (split, path))
     return tuple(kept.values()), tuple(notes)
 
 
@@ -173,14 +175,14 @@ def _keypoints(content: _Yaml, name: str) -> KeypointSet | None:
     if content.kpt_shape is None:
         return None
     count, dims = content.kpt_shape
-    if dims not in {2, 3}:
+    if dims not in {2, VALUES_PER_KEYPOINT}:
         raise DataError(f"{name}: kpt_shape ends in {dims}; it must be 2 or 3. Correct it.")
-    named = content.kpt_names
-    names = next(iter(named.values()), []) if isinstance(named, dict) else named
+    stated = content.kpt_names
+    names = next(iter(stated.values()), []) if isinstance(stated, dict) else stated
     names = names or [f"keypoint_{number}" for number in range(count)]
     if len(names) != count:
         raise DataError(
-            f"{name}: kpt_shape says {count} keypoints, kpt_names {len(names)}. Correct it."
+            f"{name}: kpt_shape states {count} keypoints, kpt_names {len(names)}. Correct it."
         )
     return make_keypoint_set(names, content.skeleton, _pairs(content.flip_idx, count, name))
 
@@ -190,13 +192,12 @@ def _pairs(
 ) -> tuple[tuple[int, int], ...] | None:
     if flip_idx is None:
         return None
-    places = range(count)
-    swaps = len(flip_idx) == count and all(
-        other in places and flip_idx[other] == at for at, other in enumerate(flip_idx)
+    swaps_pairs = len(flip_idx) == count and all(
+        other in range(count) and flip_idx[other] == index for index, other in enumerate(flip_idx)
     )
-    if not swaps:
+    if not swaps_pairs:
         raise DataError(
             f"{name}: flip_idx must swap keypoints in pairs among {count}, got {list(flip_idx)}. "
-            "Write each keypoint's number at the place of its mirror image."
+            "Write at each keypoint's position the number of its mirror image."
         )
-    return tuple((at, other) for at, other in enumerate(flip_idx) if at < other)
+    return tuple((index, other) for index, other in enumerate(flip_idx) if index < other)

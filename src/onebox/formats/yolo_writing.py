@@ -1,4 +1,4 @@
-"""The other half of `onebox.formats.yolo`: a data set → ``data.yaml``, images and rows."""
+"""Writes what `onebox.formats.yolo` reads: ``data.yaml``, images and text files of rows."""
 
 import shutil
 from pathlib import Path
@@ -9,8 +9,8 @@ import yaml
 
 from onebox.boxes import from_xyxy
 from onebox.errors import SettingError
-from onebox.formats.image_headers import upright_size
-from onebox.formats.writing import image_of, number_text, replacing, unique_stems
+from onebox.formats.writing import creating, format_number, image_file, unique_stems
+from onebox.image_sizes import size_of
 from onebox.images import SUFFIXES
 from onebox.structures import SPLITS, Dataset, Keypoints, KeypointSet, Sample
 
@@ -18,16 +18,16 @@ from onebox.structures import SPLITS, Dataset, Keypoints, KeypointSet, Sample
 def write(dataset: Dataset, path: Path) -> None:
     """Write a data set as a YOLO folder.
 
-    The format finds labels by the image's place, so the images come along, as hard links where
+    The format finds labels by the image's path, so the images are written too, as hard links if
     the disk allows it, else as copies: ``images/train/a.jpg`` and ``labels/train/a.txt``. Reading
-    therefore gives the same samples with other paths. Two images of one name get a number.
+    gives the same samples with other paths. The second image of the same name gets a number.
 
     Args:
-        dataset: With or without keypoints.
+        dataset: A data set with or without keypoints.
         path: The folder to make.
     """
-    stems = unique_stems([image_of(sample) for sample in dataset])
-    with replacing(path) as unfinished:
+    stems = unique_stems([image_file(sample) for sample in dataset])
+    with creating(path) as unfinished:
         for split in {sample.split for sample in dataset}:
             (unfinished / "images" / split).mkdir(parents=True)
             (unfinished / "labels" / split).mkdir(parents=True)
@@ -38,41 +38,45 @@ def write(dataset: Dataset, path: Path) -> None:
 
 
 def _write_sample(sample: Sample, stem: str, dataset: Dataset, folder: Path) -> None:
-    image = image_of(sample)
+    image = image_file(sample)
     if image.suffix.lower() not in SUFFIXES:
         raise SettingError(
-            f"{image}: YOLO finds images by their suffix. Call it one of "
+            f"{image}: YOLO finds images by their suffix. Change it to one of "
             f"{', '.join(sorted(SUFFIXES))}."
         )
-    _bring(image, folder / "images" / sample.split / f"{stem}{image.suffix}")
+    _link_or_copy(image, folder / "images" / sample.split / f"{stem}{image.suffix}")
     row = _row(sample, dataset)
     (folder / "labels" / sample.split / f"{stem}.txt").write_text(row, encoding="utf-8")
 
 
-def _bring(image: Path, place: Path) -> None:
+def _link_or_copy(image: Path, target: Path) -> None:
     try:
-        place.hardlink_to(image.resolve())
+        target.hardlink_to(image.resolve())
     except OSError:  # another disk, or one without links
-        shutil.copyfile(image, place)
+        shutil.copyfile(image, target)
 
 
 def _row(sample: Sample, dataset: Dataset) -> str:
     if sample.box is None or sample.label is None:
         return ""
-    size = np.array(sample.size_wh or upright_size(image_of(sample)), dtype=np.float64)
-    box = from_xyxy(np.array([sample.box], dtype=np.float64), "cxcywh")[0] / np.tile(size, 2)
+    size_wh = size_of(sample)
+    box = from_xyxy(np.array([sample.box], dtype=np.float64), "cxcywh")[0] / (size_wh * 2)
     values = [dataset.classes.index(sample.label), *box.tolist()]
     if dataset.keypoints is not None:
-        values.extend(_shares(sample.keypoints, dataset.keypoints, size.tolist()))
-    return " ".join(map(number_text, values)) + "\n"
+        values.extend(_normalize(sample.keypoints, dataset.keypoints, size_wh))
+    return " ".join(map(format_number, values)) + "\n"
 
 
-def _shares(
-    keypoints: Keypoints | None, keypoint_set: KeypointSet, size_wh: list[float]
+def _normalize(
+    keypoints: Keypoints | None, keypoint_set: KeypointSet, size_wh: tuple[int, int]
 ) -> list[float]:
     width, height = size_wh
-    marked = keypoints or ((0.0, 0.0, 0),) * len(keypoint_set.names)
-    return [value for x, y, seen in marked for value in (x / width, y / height, float(seen))]
+    unlabelled = ((0.0, 0.0, 0),) * len(keypoint_set.names)
+    return [
+        value
+        for x, y, visibility in keypoints or unlabelled
+        for value in (x / width, y / height, float(visibility))
+    ]
 
 
 def _config(dataset: Dataset) -> dict[str, Any]:
@@ -87,7 +91,7 @@ def _keypoint_config(keypoints: KeypointSet) -> dict[str, Any]:
     count = len(keypoints.names)
     return {
         "kpt_shape": [count, 3],
-        "flip_idx": [mirror.get(at, at) for at in range(count)],
+        "flip_idx": [mirror.get(index, index) for index in range(count)],
         "kpt_names": {0: list(keypoints.names)},
         "skeleton": [list(pair) for pair in keypoints.skeleton],
     }

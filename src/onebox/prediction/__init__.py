@@ -1,1 +1,1 @@
-"""Batch prediction: sources of images, the job, and the files that hold its results."""
+"""Batch prediction: the sources of images, the job, and the files that hold its results."""

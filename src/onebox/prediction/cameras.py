@@ -1,7 +1,7 @@
-"""A camera → packets for the decoder of videos, as long as it is connected.
+"""A camera → packets for the video decoder, as long as the camera is connected.
 
-FFmpeg reads cameras by another interface on each platform; PyAV (``onebox[video]``) brings it, and
-is imported when the first frame is asked for.
+FFmpeg reads cameras through another interface on each platform. PyAV (``onebox[video]``) brings
+FFmpeg, and is imported when the first frame is asked for.
 """
 
 import sys
@@ -11,32 +11,32 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from onebox.errors import ImageError, OneboxError
+from onebox.optional import require
 
 if TYPE_CHECKING:
     import av.container
 
-_WAIT_S = 0.005
+_WAIT_S = 0.005  # between questions for a packet; not tuned: far below the time of one frame
 
 
-def pyav() -> Any:  # noqa: ANN401 - a module that the light install lacks
-    """PyAV.
+def import_pyav() -> Any:  # noqa: ANN401 - a module that the light install lacks
+    """Import PyAV.
 
     Raises:
-        OneboxError: If it is not installed.
+        OneboxError: If it is not installed; the message says how to install it.
     """
-    try:
-        import av  # noqa: PLC0415 - needed for videos alone
-    except ImportError as error:
-        raise OneboxError(
-            f"videos and cameras need PyAV, which is not installed ({error}). Install it with: "
-            "pip install 'onebox[video]'"
-        ) from error
-    return av
+    return require("av", extra="video", purpose="videos and cameras")
 
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """FFmpeg's name for the cameras of a platform, what each is called, what it must be told."""
+    """How FFmpeg reads the cameras of a platform.
+
+    Attributes:
+        format: FFmpeg's name of the interface.
+        address: The number of a camera → its address.
+        options: Options that the interface needs.
+    """
 
     format: str
     address: Callable[[int], str]
@@ -44,12 +44,12 @@ class Devices:
 
 
 def _directshow_address(number: int) -> str:
-    """The address of a camera, which DirectShow knows by name alone.
+    """The address of a camera; DirectShow knows cameras by name only.
 
     Raises:
-        ImageError: If there is none of that number.
+        ImageError: If there is no camera of that number.
     """
-    devices = pyav().enumerate_input_devices("dshow")
+    devices = import_pyav().enumerate_input_devices("dshow")
     names = [device.name for device in devices if "video" in device.media_types]
     if number >= len(names):
         raise ImageError(
@@ -61,23 +61,23 @@ def _directshow_address(number: int) -> str:
 
 DEVICES = {
     "linux": Devices("v4l2", "/dev/video{}".format),
-    # The rate that FFmpeg asks for where none is named is one that most Macs refuse.
+    # Most Macs refuse the frame rate that FFmpeg asks for by default.
     "darwin": Devices("avfoundation", str, {"framerate": "30"}),
     "win32": Devices("dshow", _directshow_address),
 }
 
 
-def opened(number: int) -> "av.container.InputContainer":
-    """A camera, by its number from 0.
+def open_camera(number: int) -> "av.container.InputContainer":
+    """Open a camera by its number, from 0.
 
     Raises:
         OneboxError: If PyAV is missing, or reads no cameras on this platform.
-        ImageError: If the platform counts fewer cameras.
+        ImageError: If the platform has fewer cameras.
         ValueError: If the number is negative.
     """
     if number < 0:
         raise ValueError(f"the number of a camera must not be negative, got {number}.")
-    av, devices = pyav(), DEVICES.get(sys.platform)
+    av, devices = import_pyav(), DEVICES.get(sys.platform)
     formats = {name for names in av.formats_available for name in names.split(",")}
     if devices is None or devices.format not in formats:
         raise OneboxError(
@@ -88,7 +88,7 @@ def opened(number: int) -> "av.container.InputContainer":
 
 
 def packets(container: "av.container.InputContainer") -> Iterator[Any]:
-    """Packets of a camera, which may have none yet."""
+    """The packets of a camera; waits while the camera has none yet."""
     while True:
         try:
             yield from container.demux()
@@ -98,11 +98,11 @@ def packets(container: "av.container.InputContainer") -> Iterator[Any]:
             return
 
 
-def sentence(reason: str, given: int) -> str:
-    """What went wrong with a camera that has given so many frames, and the repair."""
-    if given:
-        return f"stopped after {given} frames ({reason}). Connect it again."
+def describe_failure(reason: str, frames: int) -> str:
+    """What went wrong with a camera after a number of frames, and the repair."""
+    if frames:
+        return f"stopped after {frames} frames ({reason}). Connect it again."
     return (
-        f"cannot be opened ({reason}). Connect a camera, end what else uses it, or name another "
-        "number."
+        f"cannot be opened ({reason}). Connect a camera, close other programs that use it, or name "
+        "another number."
     )

@@ -1,11 +1,11 @@
 """Videos and cameras → upright RGB frames, one at a time.
 
-Frames come in the order in which they are shown, numbered from 0, with the seconds since the first
-one. Each is decoded when it is asked for, so memory does not grow with the length. Rotation and
-mirroring are applied as players do; transparency is laid over white, as in images. What comes
-after damage is not given: decoders fill it with guesses.
+Frames come in presentation order, numbered from 0, with the seconds since the first one. Each is
+decoded when it is asked for, so memory does not grow with the length. Rotation and mirroring are
+applied as in players; transparent pixels are composited on white, as in images. Frames after damage
+are not given: decoders fill them with guesses.
 
-PyAV (``onebox[video]``) reads them, and is imported when the first frame is asked for.
+PyAV (``onebox[video]``) reads videos, and is imported when the first frame is asked for.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ from onebox import images
 from onebox.errors import ImageError
 from onebox.files import is_empty
 from onebox.prediction import cameras
-from onebox.prediction.cameras import pyav
+from onebox.prediction.cameras import import_pyav
 
 if TYPE_CHECKING:
     import av
@@ -34,11 +34,13 @@ SUFFIXES = frozenset(
         *(".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"),
     }
 )
-"""What is taken for a video, by the end of its name."""
+"""The suffixes of files that are read as videos."""
 
-# These say at their beginning how long they are, and end without an error where they were cut.
+# These formats state their length at the beginning, and end without an error where they are cut.
 _STATE_THEIR_LENGTH = frozenset({"asf", "flv", "matroska,webm"})
-_LAST_FRAME_S, _LAST_SHARE = 1.0, 0.05  # of it may lack: nobody says how long a last frame stays
+# How much of the stated length may be missing, since no file says how long its last frame is shown:
+# one second, or this fraction of a longer video. Not tuned.
+_LAST_FRAME_S, _LAST_FRACTION = 1.0, 0.05
 
 _FAILURES: dict[type[Exception], str] = {
     FileNotFoundError: "there is no such file. Correct the path.",
@@ -46,8 +48,8 @@ _FAILURES: dict[type[Exception], str] = {
     IsADirectoryError: "is a folder, not a video. Name the videos in it.",
     PermissionError: "may not be read. Change its permissions.",
 }
-_USUAL_RATE = 25.0  # FFmpeg's, where neither frames nor container know a time
-_UNIT = 2**16  # of a display matrix
+_DEFAULT_RATE = 25.0  # FFmpeg's, if neither the frames nor the container have times
+_UNIT = 2**16  # 1 in the fixed-point numbers of a display matrix
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,9 +57,9 @@ class Frame:
     """One frame of a video or camera.
 
     Attributes:
-        number: Frames that are given before it.
+        number: The number of frames before it.
         time_s: Seconds since the first frame.
-        pixels: Upright RGB, as stored: pixels that are not square are not stretched.
+        pixels: Upright RGB at the stored size; pixels that are not square are not stretched.
     """
 
     number: int
@@ -66,65 +68,67 @@ class Frame:
 
 
 class _DamageError(Exception):
-    """What a decoder would pass over in silence."""
+    """Damage that a decoder ignores."""
 
 
 def is_video(path: Path) -> bool:
-    """Whether a path is taken for a video, by its suffix; the file is not opened."""
+    """Whether a file is read as a video, by its suffix; the file is not opened."""
     return path.suffix.lower() in SUFFIXES
 
 
 def frames(source: Path | int, *, threads: int = 1) -> Iterator[Frame]:
-    """Decode a video, or what a camera sees, frame by frame.
+    """Decode the frames of a video or a camera, one by one.
 
-    Whoever stops early closes the iterator, and with it the file or camera.
+    Closing the iterator early closes the file or camera.
 
     Args:
         source: A video file, or the number of a camera, from 0; a camera has no last frame.
-        threads: That the decoder may use; 0 for one a core.
+        threads: Threads that the decoder may use; 0 for one per core.
 
     Yields:
-        Frames in the order in which they are shown.
+        Frames in presentation order.
 
     Raises:
         OneboxError: If PyAV is missing, or reads no cameras on this platform.
-        ImageError: If the file or camera cannot be opened, or is damaged: then after the frames
+        ImageError: If the file or camera cannot be opened; if it is damaged, after the frames
             before the damage.
         ValueError: If the number of a camera is negative.
     """
-    av = pyav()
+    av = import_pyav()
     name = f"camera:{source}" if isinstance(source, int) else str(source)
-    given = 0
+    count = 0
     try:
-        with cameras.opened(source) if isinstance(source, int) else _opened(source) as container:
+        with _open(source) as container:
             stream = _stream(container, name)
             stream.codec_context.thread_count = threads
             stream.codec_context.thread_type = "AUTO"
-            read = cameras.packets if isinstance(source, int) else _recorded
-            for frame in _shown(_decoded(read(container), stream), stream):
+            read = cameras.packets if isinstance(source, int) else _file_packets
+            for frame in _upright_frames(_decode(read(container), stream), stream):
                 yield frame
-                given = frame.number + 1
+                count = frame.number + 1
     except (av.FFmpegError, _DamageError) as error:
-        raise ImageError(f"{name}: {_sentence(source, error, given)}") from error
-    if not given:
+        raise ImageError(f"{name}: {_describe_failure(source, error, count)}") from error
+    if not count:
         raise ImageError(f"{name}: holds no frame. Replace or remove it.")
 
 
-# --- files --------------------------------------------------------------------------------
+# --- opening ------------------------------------------------------------------------------
 
 
-def _opened(path: Path) -> "av.container.InputContainer":
-    # As a file, whatever its name looks like: FFmpeg takes some names for addresses.
-    return pyav().open(f"file:{path}")
+def _open(source: Path | int) -> "av.container.InputContainer":
+    if isinstance(source, int):
+        return cameras.open_camera(source)
+    # With the scheme: FFmpeg reads some file names as addresses.
+    return import_pyav().open(f"file:{source}")
 
 
 def _stream(container: "av.container.InputContainer", name: str) -> "av.VideoStream":
-    """The first stream of moving images; the cover of a song is none.
+    """The first video stream; the cover image of a song is none.
 
     Raises:
-        ImageError: If there is none, or one of frames that are too large.
+        ImageError: If there is none, or its frames are too large.
     """
-    cover = pyav().stream.Disposition.attached_pic
+    cover = import_pyav().stream.Disposition.attached_pic
     stream = next((one for one in container.streams.video if not one.disposition & cover), None)
     if stream is None:
         raise ImageError(
@@ -142,42 +146,42 @@ def _stream(container: "av.container.InputContainer", name: str) -> "av.VideoStr
 # --- packets -------------------------------------------------------------------------------
 
 
-def _recorded(container: "av.container.InputContainer") -> Iterator[Any]:
-    """Packets of all streams; a file that ends before its stated length is damaged.
+def _file_packets(container: "av.container.InputContainer") -> Iterator[Any]:
+    """The packets of all streams.
 
     Raises:
-        _DamageError: If it does.
+        _DamageError: If the file ends before its stated length.
     """
     end_s = 0.0
     for packet in container.demux():
         if packet.pts is not None:
             end_s = max(end_s, (packet.pts + (packet.duration or 0)) * float(packet.time_base))
         yield packet
-    stated_s = (container.duration or 0) / pyav().time_base
-    is_short = end_s < stated_s - max(_LAST_FRAME_S, _LAST_SHARE * stated_s)
+    stated_s = (container.duration or 0) / import_pyav().time_base
+    is_short = end_s < stated_s - max(_LAST_FRAME_S, _LAST_FRACTION * stated_s)
     if is_short and container.format.name in _STATE_THEIR_LENGTH:
         raise _DamageError(f"it ends after {end_s:.1f} s and states {stated_s:.1f} s")
 
 
-def _decoded(packets: Iterable[Any], stream: "av.VideoStream") -> Iterator["av.VideoFrame"]:
-    """Frames of a stream, up to the first packet that is damaged.
+def _decode(packets: Iterable[Any], stream: "av.VideoStream") -> Iterator["av.VideoFrame"]:
+    """The frames of a stream, up to the first damaged packet.
 
     Raises:
-        _DamageError: If one is.
+        _DamageError: If a packet is damaged.
     """
-    av = pyav()
+    av = import_pyav()
     try:
         for packet in packets:
             if packet.stream_index == stream.index:
-                yield from _within(packet)
+                yield from _decode_packet(packet)
     except (av.FFmpegError, _DamageError):
-        # What came whole before the damage, the decoder may still hold: to be shown in order.
+        # The decoder may still hold frames from before the damage.
         with suppress(av.FFmpegError):
             yield from stream.decode(None)
         raise
 
 
-def _within(packet: Any) -> list["av.VideoFrame"]:  # noqa: ANN401 - PyAV's
+def _decode_packet(packet: Any) -> list["av.VideoFrame"]:  # noqa: ANN401 - PyAV's
     if packet.is_corrupt:
         raise _DamageError("a packet is incomplete")
     return packet.decode()
@@ -186,13 +190,15 @@ def _within(packet: Any) -> list["av.VideoFrame"]:  # noqa: ANN401 - PyAV's
 # --- frames --------------------------------------------------------------------------------
 
 
-def _shown(decoded: Iterable["av.VideoFrame"], stream: "av.VideoStream") -> Iterator[Frame]:
-    """Frames with number, time and pixels.
+def _upright_frames(
+    decoded: Iterable["av.VideoFrame"], stream: "av.VideoStream"
+) -> Iterator[Frame]:
+    """Frames with number, time and upright pixels.
 
     Raises:
-        _DamageError: If the decoder made no more than a part of one.
+        _DamageError: If a frame was decoded in part only.
     """
-    reformatter = pyav().video.reformatter.VideoReformatter()  # keeps its tables between frames
+    reformatter = import_pyav().video.reformatter.VideoReformatter()  # reuses its tables
     first = None
     for number, frame in enumerate(decoded):
         if frame.is_corrupt:
@@ -200,44 +206,44 @@ def _shown(decoded: Iterable["av.VideoFrame"], stream: "av.VideoStream") -> Iter
         first = frame.pts if first is None else first
         time_s = _seconds(frame.pts, first, stream)
         if time_s is None:
-            time_s = number / float(stream.guessed_rate or _USUAL_RATE)
-        yield Frame(number, time_s, _upright(frame, reformatter))
+            time_s = number / float(stream.guessed_rate or _DEFAULT_RATE)
+        yield Frame(number, time_s, _upright_pixels(frame, reformatter))
 
 
 def _seconds(pts: int | None, first: int | None, stream: "av.VideoStream") -> float | None:
-    """Seconds since the first frame; None where the container does not know them."""
-    # AVI keeps the order of decoding alone: of frames that point ahead, it has no right times.
+    """Seconds since the first frame; None if the container does not have them."""
+    # AVI stores the decoding order only, so the times of reordered frames (B-frames) are wrong.
     is_unordered = stream.container.format.name == "avi" and stream.codec_context.has_b_frames
     if pts is None or first is None or is_unordered or not stream.time_base:
         return None
     return (pts - first) * stream.time_base.numerator / stream.time_base.denominator
 
 
-def _upright(frame: "av.VideoFrame", reformatter: Any) -> images.Pixels:  # noqa: ANN401 - PyAV's
+def _upright_pixels(frame: "av.VideoFrame", reformatter: Any) -> images.Pixels:  # noqa: ANN401 - PyAV's
     has_alpha = any(component.is_alpha for component in frame.format.components)
     wanted = "rgba" if has_alpha else "rgb24"
     stored = reformatter.reformat(frame, format=wanted, threads=1).to_ndarray()
     pixels = images.load(stored).pixels if has_alpha else stored
-    return np.ascontiguousarray(_turned(pixels, _display_matrix(frame)))
+    return np.ascontiguousarray(_rotate(pixels, _display_matrix(frame)))
 
 
 def _display_matrix(frame: "av.VideoFrame") -> Int32[ndarray, "2 2"]:
-    """Where a step right (first row) and a step down of the stored frame go when it is shown."""
+    """The displayed directions of a step right (first row) and a step down in the stored frame."""
     try:
         side_data: Any = frame.side_data
         data = bytes(side_data["DISPLAYMATRIX"])
     except (KeyError, ValueError):
-        # There is none; or PyAV 18 stumbled over other side data (EXIF), and knows the angle still.
+        # There is none, or PyAV 18 failed on other side data (EXIF) and still has the angle.
         angle = np.deg2rad(frame.rotation)
         sine, cosine = np.sin(angle) * _UNIT, np.cos(angle) * _UNIT
         return np.array([[cosine, -sine], [sine, cosine]]).round().astype(np.int32)
     return np.frombuffer(data, dtype=np.int32).reshape(3, 3)[:2, :2]
 
 
-def _turned(
+def _rotate(
     pixels: images.Pixels, matrix: Int32[ndarray, "2 2"]
-) -> UInt8[ndarray, "turned_height turned_width 3"]:
-    """Turn and mirror, by the quarter turn that is nearest to the matrix."""
+) -> UInt8[ndarray, "rotated_height rotated_width 3"]:
+    """Rotate and mirror, by the quarter turn that is nearest to the matrix."""
     (right_to_x, right_to_y), (down_to_x, down_to_y) = matrix.astype(np.int64).tolist()
     across, down = right_to_x, down_to_y
     if abs(right_to_y) + abs(down_to_x) > abs(right_to_x) + abs(down_to_y):
@@ -248,22 +254,22 @@ def _turned(
 # --- errors --------------------------------------------------------------------------------
 
 
-def _sentence(source: Path | int, error: Exception, given: int) -> str:
-    """What went wrong, and the repair."""
+def _describe_failure(source: Path | int, error: Exception, count: int) -> str:
+    """What went wrong after a number of frames, and the repair."""
     reason = getattr(error, "strerror", None) or str(error)
     if isinstance(source, int):
-        return cameras.sentence(reason, given)
-    for kind, sentence in _FAILURES.items():
+        return cameras.describe_failure(reason, count)
+    for kind, message in _FAILURES.items():
         if isinstance(error, kind):
-            return sentence
+            return message
     if is_empty(source):
         return "is empty (0 bytes). Replace or remove it."
-    if not given:
+    if not count:
         return (
             f"cannot be decoded as a video ({reason}). Replace it, or convert it with: "
             "ffmpeg -i FILE converted.mp4"
         )
     return (
-        f"is damaged behind its first {given} frames ({reason}). Get the file again, or keep what "
+        f"is damaged after its first {count} frames ({reason}). Get the file again, or keep what "
         "can be saved with: ffmpeg -i FILE saved.mp4"
     )

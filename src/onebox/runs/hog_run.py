@@ -1,4 +1,4 @@
-"""A run of HOG windows: learned in one go, then measured and shown as every other model is."""
+"""A run of HOG windows: trained in one go, then evaluated and reported like every other model."""
 
 import dataclasses
 from pathlib import Path
@@ -27,20 +27,20 @@ _BYTES = 16 * 2**20  # of the machines of a hundred classes, twice
 
 
 def train(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> Run:
-    """Learn HOG windows, measure the stored file, and write report and metrics.
+    """Train HOG windows, evaluate the stored file, and write report and metrics.
 
     Args:
         data: With validation images.
         recipe: Its ``hog`` table, or the default of each setting there.
-        folder: Takes everything the run leaves.
-        listener: Hears of the progress.
+        folder: The run's folder.
+        listener: Told of the progress.
 
     Returns:
         The run's folder and metrics.
 
     Raises:
-        DataError: If the images cannot be learned from, or cannot be read.
-        OneboxError: If the disk is full, a package is missing, or learning was stopped.
+        DataError: If the images cannot be trained on, or cannot be read.
+        OneboxError: If the disk is full, a package is missing, or training was stopped.
     """
     hog_training.check(data)
     check_space(
@@ -49,22 +49,22 @@ def train(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> Ru
         what="model and report",
         repair="choose a folder on another disk with --out",
     )
-    localizer = _learn(data, recipe, folder, listener)
+    localizer = _fit(data, recipe, folder, listener)
     write_recipe(recipe, folder)
     model = folder / MODEL
     model_file.save(localizer, model)
     reports = evaluate_model(model, data, listener)
     card = dataclasses.replace(localizer.card, metrics=metrics_by_split(reports))
     model_file.save(localizer.with_card(card), model)
-    metrics = write_results(folder, data, reports, _shown(localizer, model))
+    metrics = write_results(folder, data, reports, _report_facts(localizer, model))
     return Run(folder, metrics, epochs=0, model_name=MODEL)
 
 
-def _learn(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> HogLocalizer:
-    """Learn, with the card of a run.
+def _fit(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> HogLocalizer:
+    """Fit the windows, and give them the model card of a run.
 
     Raises:
-        OneboxError: If it was stopped.
+        OneboxError: If the user stopped it.
     """
     listener.stage("Training")
     try:
@@ -72,8 +72,8 @@ def _learn(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> H
         localizer = hog_training.train(data, settings, progress=listener.advance)
     except KeyboardInterrupt:
         raise OneboxError(
-            f"{folder}: training was stopped; HOG windows are learned in one go, so that there is "
-            "nothing to keep."
+            f"{folder}: training was stopped; HOG windows are trained in one go, so there is "
+            "nothing to export."
         ) from None
     card = dataclasses.replace(
         localizer.card,
@@ -83,12 +83,12 @@ def _learn(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> H
     return localizer.with_card(card)
 
 
-def _shown(localizer: HogLocalizer, model: Path) -> dict[str, str]:
-    """What the report's page says of the windows."""
-    machines = localizer.machines
-    shapes = [f"{rows} x {columns}" for rows, columns in (bank.shape for bank in machines.banks)]
+def _report_facts(localizer: HogLocalizer, model: Path) -> dict[str, str]:
+    """Lines about the windows for the report's head."""
+    hog = localizer.model
+    shapes = [f"{rows} x {columns}" for rows, columns in (bank.shape for bank in hog.banks)]
     return {
         "Model": str(model),
-        "Windows": f"{', '.join(shapes)} cells of {machines.settings.cell} px",
-        "Levels": ", ".join(f"{side} px" for side in machines.sides),
+        "Windows": f"{', '.join(shapes)} cells of {hog.settings.cell} px",
+        "Levels": ", ".join(f"{length} px" for length in hog.level_lengths),
     }

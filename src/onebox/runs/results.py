@@ -11,7 +11,7 @@ from typing import Any
 import tomli_w
 
 from onebox.evaluation import Report, evaluate
-from onebox.files import write_whole
+from onebox.files import write_atomically
 from onebox.loading import load
 from onebox.progress import Listener
 from onebox.recipes.recipe import Recipe
@@ -71,7 +71,7 @@ def write_recipe(recipe: Recipe, folder: Path) -> None:
         OneboxError: If it cannot be written.
     """
     settings = recipe.model_dump(mode="json", exclude_none=True)
-    write_whole(folder / "recipe.toml", tomli_w.dumps(settings).encode())
+    write_atomically(folder / "recipe.toml", tomli_w.dumps(settings).encode())
 
 
 def evaluate_model(model: Path, data: Dataset, listener: Listener) -> Reports:
@@ -116,7 +116,7 @@ def write_results(
     """
     metrics: dict[str, Any] = {split: report.as_json() for split, report in reports.items()}
     text = json.dumps(metrics, indent=1, allow_nan=False)
-    write_whole(folder / "metrics.json", text.encode())
+    write_atomically(folder / "metrics.json", text.encode())
     split: Split = "test" if "test" in reports else "val"
     of_data = {
         "Data": data.name,

@@ -1,8 +1,7 @@
-"""Generated samples as a data set, and as images in a folder."""
+"""Generated samples as a data set, or as image files."""
 
 import dataclasses
 import itertools
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -10,26 +9,28 @@ from types import MappingProxyType
 from PIL import Image
 
 from onebox import images
-from onebox.errors import OneboxError, SettingError, suggest
+from onebox.errors import SettingError, suggest
+from onebox.files import temporary_beside
 from onebox.structures import SPLITS, Dataset, Sample, Split
 from onebox.synthetic.discs import blobs
-from onebox.synthetic.material import Ground, find_cutouts
+from onebox.synthetic.material import Background, find_cutouts
 from onebox.synthetic.scenes import cutouts as draw_cutouts
 
-# Name → the ground under the cut-outs; None for what has no cut-outs.
-_GROUNDS: dict[str, Ground | None] = {
+# Name → the background of the cut-outs; None for discs.
+_BACKGROUNDS: dict[str, Background | None] = {
     "synth:blobs": None,
     "synth:cutouts-black": "black",
     "synth:cutouts": "natural",
 }
 
-NAMES = tuple(_GROUNDS)
-"""What generated data sets are called where a data set is asked for."""
+NAMES = tuple(_BACKGROUNDS)
+"""Names of the generated data sets, usable wherever a data set is read."""
 
 COUNTS: Mapping[Split, int] = MappingProxyType({"train": 2000, "val": 250, "test": 500})
+"""Default number of samples of each split; not tuned."""
 
 
-def dataset(  # noqa: PLR0913 - one for each option of the command; the name aside, all by name
+def dataset(  # noqa: PLR0913 - the options of `onebox synth`; keyword-only except the name
     name: str,
     *,
     size: int = 224,
@@ -39,48 +40,53 @@ def dataset(  # noqa: PLR0913 - one for each option of the command; the name asi
     cutouts: Path | None = None,
     backgrounds: Path | None = None,
 ) -> Dataset:
-    """Make a data set of generated samples; nothing is drawn until an image is asked for.
+    """Make a data set of generated samples; each image is drawn when it is read.
 
     Args:
         name: One of `NAMES`.
-        size: Pixels of each side of the images.
+        size: Width and height of the images, in pixels.
         seed: Another seed gives other images.
-        counts: Samples of each split. No split shares an image with another, whatever the
+        counts: Number of samples of each split. Splits have no image in common, whatever the
             counts are.
-        absent: Share of the images without the subject, drawn for each image; those with it
-            are the same for each share.
-        cutouts: A folder of RGBA PNGs in place of the cat.
-        backgrounds: A folder of images in place of the bundled ones.
+        absent: Fraction of the images without the subject, as a probability for each image; it
+            does not change the images with the subject.
+        cutouts: A folder of RGBA PNGs to use instead of the cat.
+        backgrounds: A folder of images to use instead of the bundled photographs.
 
     Returns:
-        The samples, by split, under the name asked for.
+        The samples, split by split, as a data set of that name.
 
     Raises:
-        SettingError: If there is no such name, if it does not go with a folder given, or if a
-            number is out of range.
-        DataError: If a folder does not hold what it should.
-        OneboxError: If bundled images are used and their packages are not installed.
+        SettingError: If the name is unknown or takes no such folder, or if a number is out of
+            range.
+        DataError: If a folder has no images, or bad ones.
+        OneboxError: If the packages of the bundled photographs are needed and not installed.
     """
-    if name not in _GROUNDS:
+    if name not in _BACKGROUNDS:
         names = ", ".join(NAMES)
         raise SettingError(f"data {name!r} is not one of {names}.{suggest(name, NAMES)}")
     _check_folders(name, cutouts, backgrounds)
-    ground = backgrounds or _GROUNDS[name]
+    background = backgrounds or _BACKGROUNDS[name]
 
     def stream(split: Split) -> Iterator[Sample]:
-        if ground is None:
+        if background is None:
             return blobs(size=size, seed=seed, split=split, absent=absent)
         return draw_cutouts(
-            size=size, seed=seed, split=split, absent=absent, backgrounds=ground, cutouts=cutouts
+            size=size,
+            seed=seed,
+            split=split,
+            absent=absent,
+            backgrounds=background,
+            cutouts=cutouts,
         )
 
     parts = (itertools.islice(stream(split), counts.get(split, 0)) for split in SPLITS)
     samples = tuple(itertools.chain.from_iterable(parts))
-    return Dataset(samples, _classes(ground, cutouts), name=name)
+    return Dataset(samples, _classes(background, cutouts), name=name)
 
 
 def split_counts(count: int) -> dict[Split, int]:
-    """Share samples out: a tenth each to ``val`` and ``test``, rounded down, else to ``train``.
+    """Split a number of samples: a tenth each to ``val`` and ``test``, the rest to ``train``.
 
     Examples:
         >>> split_counts(25)
@@ -94,35 +100,24 @@ def save(samples: Iterable[Sample], folder: Path, count: int) -> tuple[Sample, .
     """Write the images of samples to ``folder/images``, all or none.
 
     Args:
-        samples: May be endless.
-        folder: Made where it is missing; must be empty where it is not.
-        count: How many samples to write.
+        samples: Samples, perhaps without end.
+        folder: An empty or new folder.
+        count: Number of samples to write.
 
     Returns:
         The samples with the files as their images.
 
     Raises:
-        SettingError: If the folder is not empty, or no folder.
+        SettingError: If the folder is not empty, or is a file.
         OneboxError: If the images cannot be written.
     """
     _check_empty(folder)
-    try:
-        return _save(itertools.islice(samples, count), folder)
-    except OSError as error:
-        raise OneboxError(
-            f"{folder}: images cannot be written there ({error}). "
-            "Free space on the disk or name another folder."
-        ) from error
-
-
-def _save(samples: Iterable[Sample], folder: Path) -> tuple[Sample, ...]:
-    folder.mkdir(parents=True, exist_ok=True)
     finished = folder / "images"
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as beside:
-        unfinished = Path(beside) / finished.name
+    with temporary_beside(folder) as unfinished:
+        folder.mkdir(parents=True, exist_ok=True)
         unfinished.mkdir()
         saved = []
-        for number, sample in enumerate(samples):
+        for number, sample in enumerate(itertools.islice(samples, count)):
             path = unfinished / f"{number:06d}.png"
             Image.fromarray(images.load(sample.image).pixels).save(path)
             saved.append(dataclasses.replace(sample, image=finished / path.name))
@@ -131,10 +126,10 @@ def _save(samples: Iterable[Sample], folder: Path) -> tuple[Sample, ...]:
 
 
 def _check_empty(folder: Path) -> None:
-    """Refuse to mix generated images with others.
+    """Refuse to mix generated images with other files.
 
     Raises:
-        SettingError: If the folder is not empty, or no folder.
+        SettingError: If the folder is not empty, or is a file.
     """
     if folder.exists() and not folder.is_dir():
         raise SettingError(f"{folder}: is a file. Name a folder for the images.")
@@ -146,16 +141,16 @@ def _check_folders(name: str, cutouts: Path | None, backgrounds: Path | None) ->
     """Refuse folders that the named data set would not use.
 
     Raises:
-        SettingError: If a folder does not go with the name.
+        SettingError: If the data set takes no such folder.
     """
-    if cutouts and _GROUNDS[name] is None:
+    if cutouts and _BACKGROUNDS[name] is None:
         raise SettingError(f"{name} takes no cutouts. Use synth:cutouts, or leave them out.")
-    if backgrounds and _GROUNDS[name] != "natural":
+    if backgrounds and _BACKGROUNDS[name] != "natural":
         raise SettingError(f"{name} takes no backgrounds. Use synth:cutouts, or leave them out.")
 
 
-def _classes(ground: Ground | None, cutouts: Path | None) -> tuple[str, ...]:
-    if ground is None:
+def _classes(background: Background | None, cutouts: Path | None) -> tuple[str, ...]:
+    if background is None:
         return ("disc",)
     found = find_cutouts(cutouts.resolve() if cutouts else None)
     return tuple(sorted({cutout.label for cutout in found}))

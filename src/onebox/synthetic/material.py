@@ -1,13 +1,15 @@
-"""What scenes are made of: cut-outs and backgrounds, bundled or the user's own.
+"""Cut-outs and backgrounds for scenes, bundled or the user's own.
 
-Folders are listed and checked once in a process; of their images the latest few dozen are
-kept, shrunk, so that a folder of any size fits in memory.
+A folder is listed and checked once per process. Only the last few dozen images read are cached, and
+shrunk, so a folder of any size fits in memory.
 """
 
 import functools
 import importlib.util
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +19,7 @@ from onebox import images
 from onebox.errors import DataError, ImageError, OneboxError
 from onebox.synthetic.cat import cut_out_cat
 
-# Distribution → (package, its images): photographs, none with a cat in it.
+# Distribution → (package, its images): photographs without a cat.
 BUNDLED = {
     "scikit-image": (
         "skimage",
@@ -29,10 +31,11 @@ BUNDLED = {
     "scikit-learn": ("sklearn", ("datasets/images/china.jpg", "datasets/images/flower.jpg")),
 }
 
-LONGEST = 640
-"""Cut-outs are kept with sides of at most this, backgrounds with a shorter side of about this."""
+MAX_CACHED = 640
+"""Maximum width and height of a cached cut-out, in pixels; for a background, about the shorter of
+the two. Bounds memory, and is more than a network sees; not tuned."""
 
-Ground = Literal["black", "natural"] | Path
+Background = Literal["black", "natural"] | Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Cutout:
     """An image of a subject and nothing else.
 
     Attributes:
-        label: What the subject is.
+        label: Label of the subject.
         path: An RGBA PNG; None for the bundled cat.
     """
 
@@ -48,10 +51,10 @@ class Cutout:
     path: Path | None = None
 
     def rgba(self) -> Image.Image:
-        """Its pixels, cropped to what is not wholly transparent.
+        """The pixels, cropped to those that are not fully transparent.
 
         Raises:
-            ImageError: If the image cannot be read, or shows nothing.
+            ImageError: If the image cannot be read, is opaque, or is fully transparent.
         """
         return _cat() if self.path is None else _user_cutout(self.path)
 
@@ -61,14 +64,14 @@ def find_cutouts(folder: Path | None) -> tuple[Cutout, ...]:
     """List and check the cut-outs below a folder; the bundled cat for None.
 
     Args:
-        folder: Holds PNGs with transparency. A PNG in a sub-folder is labelled with that
-            folder's name, one directly in it with its file name less the number at its end
-            (``red_fox-02.png`` is a ``red_fox``), or with the folder's name where that leaves
-            nothing.
+        folder: A folder of PNGs with transparency. A PNG in a subfolder is labelled with the name
+            of the subfolder. Any other is labelled with its file name without the number at the
+            end (``red_fox-02.png`` is a ``red_fox``), or with the name of the folder if nothing
+            remains.
 
     Raises:
-        DataError: If there is no PNG, or some are no cut-outs; the message names each of them.
-        OneboxError: If scikit-image, whose portrait the cat is cut from, is missing.
+        DataError: If there is no PNG, or some are not cut-outs; the message names each of them.
+        OneboxError: If the cat is needed and scikit-image, which has its photograph, is missing.
     """
     if folder is None:
         _cat()
@@ -77,30 +80,32 @@ def find_cutouts(folder: Path | None) -> tuple[Cutout, ...]:
     if not paths:
         raise DataError(f"{folder}: holds no PNG. Cut-outs are RGBA PNGs; name a folder of them.")
     found = tuple(Cutout(_label(path, folder), path) for path in paths)
-    problems = [problem for cutout in found for problem in _problems(cutout)]
+    problems = [problem for cutout in found for problem in _problems(cutout.rgba)]
     if problems:
         raise DataError(*problems)
     return found
 
 
 @functools.cache
-def find_backgrounds(ground: Ground) -> tuple[Path, ...]:
+def find_backgrounds(background: Background) -> tuple[Path, ...]:
     """List the background images of a folder, or the bundled ones; none for ``black``.
 
     Raises:
-        DataError: If the folder has no images, or some are none; the message names each.
-        OneboxError: If a package whose images are used is missing.
+        DataError: If the folder has no images, or some cannot be read; the message names each.
+        OneboxError: If the package of a bundled image is missing.
     """
-    if ground == "black":
+    if background == "black":
         return ()
-    if ground == "natural":
+    if background == "natural":
         return tuple(
             bundled_image(distribution, image)
             for distribution, (_, images) in BUNDLED.items()
             for image in images
         )
-    paths = _images_in(ground, "backgrounds")
-    problems = [problem for path in paths for problem in _header_problems(path)]
+    paths = _images_in(background, "backgrounds")
+    problems = [
+        problem for path in paths for problem in _problems(partial(images.read_header, path))
+    ]
     if problems:
         raise DataError(*problems)
     return tuple(paths)
@@ -108,16 +113,16 @@ def find_backgrounds(ground: Ground) -> tuple[Path, ...]:
 
 @functools.lru_cache(maxsize=32)
 def load_background(path: Path, size: int) -> tuple[Image.Image, tuple[float, float]]:
-    """Read a background for frames of ``size`` pixels a side.
+    """Read a background for images of a width and height of ``size`` pixels.
 
     Returns:
-        Its pixels, shrunk on each axis for itself, and how many pixels of the whole image one
-        of them stands for, in x and in y.
+        The background, perhaps shrunk, and the factors in x and y from its pixels to those of the
+        file.
 
     Raises:
         ImageError: If the image cannot be read.
     """
-    image = images.load(path, at_least=min(size, LONGEST))
+    image = images.load(path, at_least=min(size, MAX_CACHED))
     return Image.fromarray(image.pixels), image.scale_xy
 
 
@@ -125,16 +130,16 @@ def bundled_image(distribution: str, image: str) -> Path:
     """Find an image that is installed with a package, without importing the package.
 
     Raises:
-        OneboxError: If the package or its image is not there.
+        OneboxError: If the package or the image is missing.
     """
     spec = importlib.util.find_spec(BUNDLED[distribution][0])
-    for place in (spec.submodule_search_locations or ()) if spec else ():
-        path = Path(place) / image
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        path = Path(folder) / image
         if path.is_file():
             return path
     raise OneboxError(
-        f"{image} of {distribution} is not installed; cut-outs are made with it. "
-        "Run pip install 'onebox[synth]', or give cut-outs and backgrounds of your own."
+        f"synthetic cut-outs need {image} of {distribution}, which is not installed. Install it "
+        "with: pip install 'onebox[synth]', or give cut-outs and backgrounds of your own."
     )
 
 
@@ -148,12 +153,12 @@ def _user_cutout(path: Path) -> Image.Image:
     """Read an RGBA PNG, cropped and shrunk.
 
     Raises:
-        ImageError: If it cannot be read, has no transparency, or shows nothing.
+        ImageError: If it cannot be read, has no transparency, or is fully transparent.
     """
     images.read_header(path)
     try:
         with warnings.catch_warnings():
-            # The header was checked against our own limit already.
+            # read_header has already checked the size against our own limit.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             opened = Image.open(path)
         with opened:
@@ -172,16 +177,16 @@ def _user_cutout(path: Path) -> Image.Image:
 
 
 def _cropped(rgba: Image.Image) -> Image.Image:
-    seen = rgba.crop(rgba.getchannel("A").getbbox())
-    seen.thumbnail((LONGEST, LONGEST))
-    return seen
+    visible = rgba.crop(rgba.getchannel("A").getbbox())
+    visible.thumbnail((MAX_CACHED, MAX_CACHED))
+    return visible
 
 
 def _images_in(folder: Path, what: str) -> list[Path]:
     """List a folder's images.
 
     Raises:
-        DataError: If it is no folder, or has none.
+        DataError: If it is not a folder, or has no images.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: is not a folder. Name a folder of {what}.")
@@ -197,17 +202,10 @@ def _label(path: Path, folder: Path) -> str:
     return path.stem.rstrip("0123456789_-. ()") or folder.name
 
 
-def _problems(cutout: Cutout) -> tuple[str, ...]:
+def _problems(read: Callable[[], object]) -> tuple[str, ...]:
+    """The problems of reading an image, if it cannot be read."""
     try:
-        cutout.rgba()
-    except ImageError as error:
-        return error.problems
-    return ()
-
-
-def _header_problems(path: Path) -> tuple[str, ...]:
-    try:
-        images.read_header(path)
+        read()
     except ImageError as error:
         return error.problems
     return ()

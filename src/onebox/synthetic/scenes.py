@@ -1,9 +1,9 @@
-"""Cut-outs of random size and place, on black or on a random piece of an image.
+"""Cut-outs of random size and position, on black or on a random crop of a photograph.
 
-The box is the extent of the pixels in which the cut-out covers more than half of the ground
-(alpha above 127 of 255). Size, place and mirroring are drawn before the ground, so that a seed
-puts the same cut-outs in the same places on every ground. An image without its cut-out shows the
-ground that would lie behind it.
+The box is the extent of the pixels that the cut-out covers by more than half (alpha above 127 of
+255). Size, position and mirroring are drawn before the background, so a seed gives the same
+cut-outs at the same positions on every background. An image without its cut-out shows the
+background alone.
 """
 
 import itertools
@@ -19,19 +19,21 @@ from PIL import Image, ImageOps
 from onebox.errors import DataError
 from onebox.structures import Box, Sample, Split
 from onebox.synthetic.material import (
+    Background,
     Cutout,
-    Ground,
     find_backgrounds,
     find_cutouts,
     load_background,
 )
 from onebox.synthetic.streams import Stream
 
-LONGER_SIDES = (0.2, 0.8)
-"""Smallest and largest longer side of a cut-out, as shares of the image's side."""
+CUTOUT_LENGTHS = (0.2, 0.8)
+"""Range of a cut-out's width or height, whichever is longer, as fractions of the image width. Not
+tuned."""
 
-PIECES = (0.5, 1.0)
-"""Smallest and largest side of the square piece of a background, as shares of its shorter side."""
+CROPS = (0.5, 1.0)
+"""Range of the width of the square crop of a background, as fractions of the background's width or
+height, whichever is shorter. Not tuned."""
 
 _HALF = 127
 _MORE_THAN_HALF = [0] * (_HALF + 1) + [255] * (255 - _HALF)
@@ -39,7 +41,7 @@ _MORE_THAN_HALF = [0] * (_HALF + 1) + [255] * (255 - _HALF)
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A cut-out, and where it goes: its top-left corner and size in pixels of the frame."""
+    """A cut-out with its top-left corner and size in the image, in pixels."""
 
     cutout: Cutout
     corner_xy: tuple[int, int]
@@ -47,10 +49,10 @@ class Placement:
     is_mirrored: bool
 
     def alpha(self) -> Image.Image:
-        """How much of the ground each pixel covers: by more than half somewhere.
+        """The cut-out's alpha at this size; somewhere above a half.
 
         Raises:
-            DataError: If the cut-out is so thin that nothing of it is left at this size.
+            DataError: If the cut-out is so thin that nothing of it remains at this size.
         """
         alpha = self._fitted(self.cutout.rgba().getchannel("A"))
         strongest = int(np.asarray(alpha).max())
@@ -59,15 +61,15 @@ class Placement:
                 f"{self.cutout.path}: is too thin to be seen at {self.size_wh[0]} x "
                 f"{self.size_wh[1]} pixels. Draw larger images or remove it."
             )
-        # A hairline shrunk to a breath is strengthened, or there would be nothing to find.
+        # A thin line that shrinking made faint is strengthened, or there would be no subject.
         return alpha if strongest > _HALF else alpha.point(_strengthen(strongest))
 
     def colours(self) -> Image.Image:
-        """RGB of the cut-out; meaningful where alpha is not 0."""
+        """The cut-out's RGB; meaningful where alpha is not 0."""
         return self._fitted(self.cutout.rgba()).convert("RGB")
 
     def box(self) -> Box:
-        """The ``xyxy`` extent of the pixels that are covered by more than half."""
+        """The ``xyxy`` extent of the pixels that the cut-out covers by more than half."""
         left, top, right, bottom = self.alpha().point(_MORE_THAN_HALF).getbbox() or (0, 0, 0, 0)
         x, y = self.corner_xy
         return float(x + left), float(y + top), float(x + right), float(y + bottom)
@@ -79,45 +81,45 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """An image of a cut-out on a ground, or of the ground alone, drawn when it is asked for.
+    """An image of a cut-out on a background, or of the background alone, drawn on request.
 
     Attributes:
-        stream: Where its random numbers come from.
-        index: Its number in the stream.
-        ground: ``black``, ``natural`` (the bundled images) or a folder of images.
+        stream: Stream of its random numbers.
+        index: Index in the stream.
+        background: ``black``, ``natural`` (the bundled photographs) or a folder of images.
         cutouts: A folder of RGBA PNGs; None for the bundled cat.
     """
 
     stream: Stream
     index: int
-    ground: Ground
+    background: Background
     cutouts: Path | None
 
     def __str__(self) -> str:
-        """Its name, as ``synth:cutouts/7/train#123``."""
+        """The name, as ``synth:cutouts/7/train#123``."""
         return self.stream.name(self.index)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> ndarray:  # noqa: ANN401, FBT001
-        """Draw it: uint8 of shape (size, size, 3)."""
+        """Draw the image: uint8 of shape (size, size, 3)."""
         random = self.stream.generator(self.index)
         placement = self._place(random)
-        image = _draw_ground(random, find_backgrounds(self.ground), self.stream.size)
+        image = _draw_background(random, find_backgrounds(self.background), self.stream.size)
         if self.stream.has_subject(self.index):
             image.paste(placement.colours(), placement.corner_xy, placement.alpha())
         return np.array(np.asarray(image), dtype=dtype, copy=copy)
 
     def placement(self) -> Placement:
-        """What is where in it, where it is not left out."""
+        """The cut-out and its position; also for an image that leaves it out."""
         return self._place(self.stream.generator(self.index))
 
     def _place(self, random: np.random.Generator) -> Placement:
         choices = find_cutouts(self.cutouts)
         cutout = choices[random.integers(len(choices))]
-        longer_side = self.stream.size * random.uniform(*LONGER_SIDES)
+        length = self.stream.size * random.uniform(*CUTOUT_LENGTHS)
         width, height = cutout.rgba().size
-        scale = longer_side / max(width, height)
+        scale = length / max(width, height)
         fitted_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
-        x, y = (int(random.integers(self.stream.size - side + 1)) for side in fitted_wh)
+        x, y = (int(random.integers(self.stream.size - each + 1)) for each in fitted_wh)
         return Placement(cutout, (x, y), fitted_wh, is_mirrored=random.random() < 1 / 2)
 
 
@@ -127,36 +129,37 @@ def cutouts(
     seed: int = 0,
     split: Split = "train",
     absent: float = 0.0,
-    backgrounds: Ground = "natural",
+    backgrounds: Background = "natural",
     cutouts: Path | None = None,
 ) -> Iterator[Sample]:
-    """Draw cut-outs of random size and place, without end.
+    """Draw cut-outs of random size and position, without end.
 
     Args:
-        size: Pixels of each side of the images.
+        size: Width and height of the images, in pixels.
         seed: Another seed gives other images.
-        split: What the samples are for; each split has images of its own.
-        absent: Share of the images without a cut-out; the others are the same for each share.
+        split: Split of the samples; each split has its own images.
+        absent: Fraction of the images without a cut-out; it does not change the other images.
         backgrounds: ``black``, ``natural`` (photographs bundled with scikit-image and
             scikit-learn) or a folder of images.
-        cutouts: A folder of RGBA PNGs, labelled as `material.find_cutouts` says; None for a cat.
+        cutouts: A folder of RGBA PNGs, labelled by `material.find_cutouts`; None for a cat.
 
     Returns:
-        Samples labelled with what is cut out, whose boxes are the extent of the pixels that it
-        covers by more than half; without a cut-out they have neither label nor box.
+        Samples labelled with the cut-out's label, each with the extent of the pixels that the
+        cut-out covers by more than half as the box; samples without a cut-out have no label and
+        no box.
 
     Raises:
-        SettingError: If the size is too small, the seed negative, or the share none.
-        DataError: If a folder does not hold what it should; the message names each bad file.
-        OneboxError: If bundled images are used and their packages are not installed.
+        SettingError: If a number is out of range.
+        DataError: If a folder has no images, or bad ones; the message names each bad file.
+        OneboxError: If the packages of the bundled photographs are needed and not installed.
     """
     kind = "cutouts-black" if backgrounds == "black" else "cutouts"
     stream = Stream(kind, size, seed, split, absent)
-    ground = backgrounds.resolve() if isinstance(backgrounds, Path) else backgrounds
-    metrics = cutouts.resolve() if cutouts else None
-    find_cutouts(metrics)
-    find_backgrounds(ground)
-    return (_sample(Scene(stream, index, ground, metrics)) for index in itertools.count())
+    background = backgrounds.resolve() if isinstance(backgrounds, Path) else backgrounds
+    folder = cutouts.resolve() if cutouts else None
+    find_cutouts(folder)
+    find_backgrounds(background)
+    return (_sample(Scene(stream, index, background, folder)) for index in itertools.count())
 
 
 def _strengthen(strongest: int) -> list[int]:
@@ -171,17 +174,17 @@ def _sample(scene: Scene) -> Sample:
     return Sample(scene, placement.cutout.label, placement.box(), split, size_wh=size_wh)
 
 
-def _draw_ground(
+def _draw_background(
     random: np.random.Generator, backgrounds: tuple[Path, ...], size: int
 ) -> Image.Image:
     if not backgrounds:
         return Image.new("RGB", (size, size))
     image, scale_xy = load_background(backgrounds[random.integers(len(backgrounds))], size)
-    # Measured in pixels of the whole image, whose shrunk copy may be squeezed along one side.
+    # The crop is a square of the file's pixels: the factors of x and y may differ.
     whole_wh = np.array(image.size) * scale_xy
-    side = whole_wh.min() * random.uniform(*PIECES)
-    corner_xy = (whole_wh - side) * random.random(2)
-    ends = np.concatenate([corner_xy, corner_xy + side]) / [*scale_xy, *scale_xy]
+    length = whole_wh.min() * random.uniform(*CROPS)
+    corner_xy = (whole_wh - length) * random.random(2)
+    ends = np.concatenate([corner_xy, corner_xy + length]) / [*scale_xy, *scale_xy]
     left, top, right, bottom = np.minimum(ends, [*image.size, *image.size]).tolist()
-    piece = image.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, right, bottom))
-    return ImageOps.mirror(piece) if random.random() < 1 / 2 else piece
+    crop = image.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, right, bottom))
+    return ImageOps.mirror(crop) if random.random() < 1 / 2 else crop

@@ -1,4 +1,4 @@
-"""Where the random numbers of generated images come from."""
+"""The random numbers of generated images."""
 
 from dataclasses import dataclass
 
@@ -7,23 +7,23 @@ import numpy as np
 from onebox.errors import SettingError
 from onebox.structures import SPLITS, Split
 
-SMALLEST = 16
-"""Below this side, in pixels, the smallest subjects would fall between the pixels."""
+MIN_SIZE = 16
+"""Smallest width and height of an image, in pixels. The smallest disc is then 1.6 pixels wide: any
+narrower than 1.42 could miss every pixel centre."""
 
-
-_PRESENCE = 1
+_PRESENCE = 1  # tells the random number that decides on the subject from those that draw it
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """An endless row of square images of one kind, each with random numbers of its own.
+    """An endless sequence of square images of one kind, each with its own random numbers.
 
     Attributes:
-        kind: What is drawn, for the images' names.
-        size: Pixels of each side.
+        kind: Kind of image, for the images' names.
+        size: Width and height of the images, in pixels.
         seed: Another seed gives other images.
-        split: The splits of one seed share no image, however many are drawn of each.
-        absent: Share of the images in which the subject is left out.
+        split: Split of the images. Splits of one seed have no image in common.
+        absent: Fraction of the images without the subject.
     """
 
     kind: str
@@ -33,32 +33,31 @@ class Stream:
     absent: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be drawn.
+        """Refuse numbers that are out of range.
 
         Raises:
-            SettingError: If the images are too small, the seed is negative, or the share is
-                none.
+            SettingError: If the size is too small, the seed negative, or ``absent`` not a fraction.
         """
-        if self.size < SMALLEST:
-            raise SettingError(f"size must be at least {SMALLEST} pixels, got {self.size}.")
+        if self.size < MIN_SIZE:
+            raise SettingError(f"size must be at least {MIN_SIZE} pixels, got {self.size}.")
         if self.seed < 0:
             raise SettingError(f"seed must be 0 or more, got {self.seed}.")
         if not 0 <= self.absent <= 1:
-            raise SettingError(f"absent must be a share from 0 to 1, got {self.absent:g}.")
+            raise SettingError(f"absent must be a fraction from 0 to 1, got {self.absent:g}.")
 
     def generator(self, index: int) -> np.random.Generator:
-        """The random numbers of one image: the same ones each time."""
+        """The random numbers of one image, the same on each call."""
         return np.random.default_rng([self.seed, SPLITS.index(self.split), index])
 
     def has_subject(self, index: int) -> bool:
         """Whether one image shows the subject.
 
-        This has random numbers of its own: the share changes no image that shows it, and a
-        larger one leaves out those that a smaller one does, and more.
+        The decision has its own random number. So ``absent`` changes no image that shows the
+        subject, and a larger fraction removes it from more images, not from others.
         """
         seeds = [self.seed, SPLITS.index(self.split), index, _PRESENCE]
         return bool(np.random.default_rng(seeds).random() >= self.absent)
 
     def name(self, index: int) -> str:
-        """What messages and reports call one image."""
+        """The name of one image in messages and reports."""
         return f"synth:{self.kind}/{self.seed}/{self.split}#{index}"

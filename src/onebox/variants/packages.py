@@ -1,53 +1,21 @@
-"""The packages that variants are made with: imported when first needed, and kept from sending.
+"""The packages that variants are made with, imported when they are first needed."""
 
-``import openvino`` reports itself to its makers' statistics service, unless the user has opted
-out. Nothing here may use the network that the user did not ask for, so it is imported as if its
-reporting package were not installed; it has a stand-in for that case, which does nothing.
-"""
-
-import importlib
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import ModuleType
 
-from onebox.errors import OneboxError
+from onebox.optional import require
 
-_EXTRAS = {"onnx": "int8", "onnxruntime": "int8", "openvino": "openvino"}
-_REPORTING = "openvino_telemetry"
+_EXTRAS = {"onnx": "int8", "onnxruntime": "int8"}  # import name → extra; openvino for the rest
 
 
 def imported(module: str) -> ModuleType:
     """Import a module of a package that the light install leaves out.
 
     Args:
-        module: Of ``onnx``, ``onnxruntime.quantization`` (which needs onnx) or ``openvino``.
+        module: A module of ``onnx``, ``onnxruntime.quantization`` (which needs onnx) or
+            ``openvino``.
 
     Raises:
         OneboxError: If it is not installed; the message says how to get it.
     """
-    try:
-        with _without(_REPORTING):
-            return importlib.import_module(module)
-    except ImportError as error:
-        extra = _EXTRAS[module.partition(".")[0]]
-        raise OneboxError(
-            f"the variant '{extra}' needs a package that is not installed ({error}). Install it "
-            f"with: pip install 'onebox[{extra}]'"
-        ) from error
-
-
-@contextmanager
-def _without(package: str) -> Iterator[None]:
-    """Have imports of a package fail, as where it is not installed; loaded ones come back."""
-    loaded = {name: sys.modules.pop(name) for name in [*sys.modules] if _is_within(name, package)}
-    sys.modules[package] = None  # type: ignore[assignment]  # what Python reads as "not there"
-    try:
-        yield
-    finally:
-        del sys.modules[package]
-        sys.modules.update(loaded)
-
-
-def _is_within(name: str, package: str) -> bool:
-    return name == package or name.startswith(f"{package}.")
+    extra = _EXTRAS.get(module.partition(".")[0], "openvino")
+    return require(module, extra=extra, purpose=f"variants of the kind '{extra}'")

@@ -6,7 +6,6 @@ moved into place only where it passes its gate.
 
 import dataclasses
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -16,8 +15,9 @@ from types import MappingProxyType
 from typing import Any
 
 from onebox import runtime
-from onebox.errors import DataError, ModelError, OneboxError, SettingError, suggest
+from onebox.errors import DataError, ModelError, SettingError, suggest
 from onebox.evaluation import evaluate
+from onebox.files import temporary_beside
 from onebox.loading import load
 from onebox.metrics import Metrics
 from onebox.model_card import ModelCard
@@ -287,12 +287,8 @@ def _beside(out: Path) -> Iterator[Path]:
     Raises:
         OneboxError: If the folder of ``out`` cannot be written to.
     """
-    try:
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".onebox-") as folder:
-            yield Path(folder) / out.name
-            for file in sorted(Path(folder).iterdir()):  # the weights of an .xml before itself
-                file.replace(out.parent / file.name)
-    except OSError as error:
-        raise OneboxError(
-            f"{out}: cannot be written ({error.strerror}). Make room, or choose another place."
-        ) from error
+    with temporary_beside(out) as folder:
+        folder.mkdir()
+        yield folder / out.name
+        for file in sorted(folder.iterdir()):  # the weights of an .xml before itself
+            file.replace(out.parent / file.name)

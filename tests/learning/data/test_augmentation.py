@@ -1,4 +1,4 @@
-"""Nothing leaves a box or a keypoint wrong: bright marks are varied, and found again from pixels."""
+"""Augmentation: boxes and keypoints agree with bright marks found in the augmented pixels."""
 
 import math
 
@@ -11,11 +11,11 @@ from torch.testing import assert_close
 from onebox.learning.data.augmentation import (
     Targets,
     augment,
-    move_boxes,
-    move_keypoints,
+    jitter_colours,
     random_windows,
-    show,
-    vary_colours,
+    transform_boxes,
+    transform_keypoints,
+    warp,
 )
 from onebox.recipes.sections import AugmentSettings
 
@@ -33,7 +33,7 @@ def seeded(seed):
 
 
 def rectangles(count, seed):
-    """White rectangles on black, of at least 12 pixels a side, and their boxes in shares."""
+    """White rectangles on black, at least 12 pixels wide and high, and their normalized boxes."""
     generator = seeded(seed)
     size = torch.randint(12, SIDE - 1, (count, 2), generator=generator)
     corner = (torch.rand(count, 2, generator=generator) * (SIDE - size + 1)).long()
@@ -53,7 +53,7 @@ def varied_with_boxes(images, boxes, settings, *, size, generator):
 
 
 def bright_boxes(images):
-    """Boxes of what is brighter than the mid-grey around an image, in pixels."""
+    """Boxes in pixels around all that is brighter than the mid-grey beyond an image."""
     found = []
     for image in images:
         rows, columns = torch.nonzero(image.amin(dim=0) > 0.75, as_tuple=True)
@@ -67,14 +67,14 @@ def bright_boxes(images):
 GEOMETRIES = {
     "everything": AugmentSettings(geometric_probability=1, **NO_COLOURS),
     "crops": AugmentSettings(geometric_probability=1, max_scale=1, flip=0, **NO_COLOURS),
-    "deep cuts": AugmentSettings(
+    "deep truncation": AugmentSettings(
         geometric_probability=1, max_scale=1, min_scale=0.2, max_truncation=0.4, **NO_COLOURS
     ),
     "zooming out": AugmentSettings(
         geometric_probability=1, min_scale=1, max_scale=2, flip=0, **NO_COLOURS
     ),
     "mirrors": AugmentSettings(geometric_probability=0, flip=1, **NO_COLOURS),
-    "leaning": AugmentSettings(
+    "stretching": AugmentSettings(
         geometric_probability=1, max_aspect_change=2, max_scale=1, **NO_COLOURS
     ),
 }
@@ -82,7 +82,7 @@ GEOMETRIES = {
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("settings", GEOMETRIES.values(), ids=GEOMETRIES.keys())
-def test_the_box_that_comes_back_is_that_of_the_visible_part_of_the_rectangle(settings, seed):
+def test_the_augmented_box_is_that_of_the_visible_part_of_the_rectangle(settings, seed):
     images, boxes = rectangles(32, seed)
     shown, moved = varied_with_boxes(images, boxes, settings, size=SIZE, generator=seeded(seed))
     assert shown.shape == (32, 3, SIZE, SIZE)
@@ -91,39 +91,39 @@ def test_the_box_that_comes_back_is_that_of_the_visible_part_of_the_rectangle(se
 
 def test_a_cut_box_keeps_its_visible_part():
     windows = torch.tensor([[0.5, 0.0, 1.0, 0.5]])
-    # The box's left half lies outside; the rest, doubled, reaches from the frame's left edge.
+    # The box's left half lies outside; the rest starts at the left edge, twice as large.
     boxes = torch.tensor([[0.25, 0.25, 0.75, 0.5]])
-    moved = move_boxes(boxes, windows, torch.tensor([False]))
+    moved = transform_boxes(boxes, windows, torch.tensor([False]))
     assert_close(moved, torch.tensor([[0.0, 0.5, 0.5, 1.0]]))
 
 
 def test_a_mirror_swaps_left_and_right_and_nothing_else():
     image = torch.rand(1, 3, SIDE, SIDE)
     boxes = torch.tensor([[0.1, 0.2, 0.4, 0.9]])
-    mirrored = show(image, WHOLE, torch.tensor([True]), SIDE)
+    mirrored = warp(image, WHOLE, torch.tensor([True]), SIDE)
     assert_close(mirrored, image.flip(3), atol=1e-5, rtol=0)
-    moved = move_boxes(boxes, WHOLE, torch.tensor([True]))
+    moved = transform_boxes(boxes, WHOLE, torch.tensor([True]))
     assert_close(moved, torch.tensor([[0.6, 0.2, 0.9, 0.9]]))
 
 
 def test_a_window_larger_than_the_image_zooms_out_on_grey():
     windows = torch.tensor([[-0.5, -0.5, 1.5, 1.5]])
-    shown = show(torch.ones(1, 3, SIDE, SIDE), windows, torch.tensor([False]), 64)
-    # The white image fills the middle half of each side: pixels 16 to 48.
+    shown = warp(torch.ones(1, 3, SIDE, SIDE), windows, torch.tensor([False]), 64)
+    # The white image fills the middle half of the width and height: pixels 16 to 48.
     assert_close(bright_boxes(shown), torch.tensor([[16.0, 16.0, 48.0, 48.0]]))
     assert_close(shown[:, :, :15], torch.full((1, 3, 15, 64), 0.5))
-    moved = move_boxes(WHOLE, windows, torch.tensor([False]))
+    moved = transform_boxes(WHOLE, windows, torch.tensor([False]))
     assert_close(moved, torch.tensor([[0.25, 0.25, 0.75, 0.75]]))
 
 
-def test_with_everything_off_images_and_boxes_stay_what_they_are():
+def test_without_any_augmentation_images_and_boxes_stay_as_they_are():
     images, (_, boxes) = torch.rand(4, 3, SIDE, SIDE), rectangles(4, 0)
     shown, moved = varied_with_boxes(images, boxes, STILL, size=SIDE, generator=seeded(0))
     assert_close(shown, images, atol=1e-5, rtol=0)
     assert torch.equal(moved, boxes)
 
 
-def test_the_same_seed_gives_the_same_and_another_another():
+def test_the_same_seed_gives_the_same_images_and_another_seed_others():
     images, boxes = rectangles(8, 0)
     settings = AugmentSettings()
     first, again, other = (
@@ -142,7 +142,7 @@ windowed = AugmentSettings(geometric_probability=1)
 
 
 @given(seeds, st.floats(0, 0.49), st.floats(0.05, 1), st.floats(1, 3), st.floats(1, 3))
-def test_a_window_holds_its_box_but_for_the_cut(seed, cut, smallest, largest, aspect):
+def test_a_window_contains_its_box_except_for_the_truncation(seed, cut, smallest, largest, aspect):
     settings = AugmentSettings(
         geometric_probability=1,
         max_truncation=cut,
@@ -162,7 +162,7 @@ def test_a_window_holds_its_box_but_for_the_cut(seed, cut, smallest, largest, as
 
 
 @given(seeds)
-def test_a_window_lies_inside_the_image_or_holds_it(seed):
+def test_a_window_lies_inside_the_image_or_contains_it(seed):
     _, boxes = rectangles(16, seed % 1000)
     windows = random_windows(boxes, windowed, seeded(seed))
     for low, high in zip(windows[:, :2].flatten(), windows[:, 2:].flatten(), strict=True):
@@ -171,31 +171,31 @@ def test_a_window_lies_inside_the_image_or_holds_it(seed):
         assert is_inside or is_around
 
 
-def test_windows_go_everywhere_they_may():
+def test_windows_cover_their_whole_range():
     boxes = torch.tensor([[0.45, 0.45, 0.55, 0.55]]).expand(2000, 4)
     windows = random_windows(boxes, windowed, seeded(0))
-    # A window of 0.4 that holds the box begins anywhere from 0.15 to 0.45, one of 1.5 at -0.5.
+    # A window of 0.4 around the box begins anywhere from 0.15 to 0.45, one of 1.5 at -0.5.
     assert windows[:, 0].min() < -0.4
     assert windows[:, 0].max() > 0.4
     extent = windows[:, 2:] - windows[:, :2]
     assert extent.min() < 0.45
     assert extent.max() > 1.4
-    # Evenly spread in the logarithm: half lie below the middle of log 0.4 and log 1.5.
+    # Log-uniform: half lie below the mean of log 0.4 and log 1.5, which is log √0.6.
     assert abs((extent < 0.6**0.5).float().mean() - 0.5) < 0.05
 
 
-@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
-def test_as_many_are_left_alone_as_the_settings_say(share):
+@pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
+def test_the_settings_give_the_fraction_of_images_with_a_window(probability):
     _, boxes = rectangles(1000, 0)
-    windows = random_windows(boxes, AugmentSettings(geometric_probability=share), seeded(0))
+    windows = random_windows(boxes, AugmentSettings(geometric_probability=probability), seeded(0))
     changed = (windows != WHOLE).any(dim=1).float().mean()
-    assert abs(changed - share) < 0.05
+    assert abs(changed - probability) < 0.05
 
 
 # --- images without a box --------------------------------------------------------------------
 
 
-def test_images_without_a_box_are_varied_like_any_other_and_do_not_disturb_the_rest():
+def test_images_without_a_box_are_augmented_and_leave_the_others_correct():
     images, boxes = rectangles(64, 3)
     boxes[::2] = 0
     shown, moved = varied_with_boxes(
@@ -206,7 +206,7 @@ def test_images_without_a_box_are_varied_like_any_other_and_do_not_disturb_the_r
     assert_close(bright_boxes(shown[1::2]), moved[1::2] * SIZE, atol=1.5, rtol=0)
 
 
-def test_windows_of_images_without_a_box_lie_inside_and_go_everywhere():
+def test_crops_of_images_without_a_box_lie_inside_and_cover_the_image():
     windows = random_windows(torch.zeros(500, 4), GEOMETRIES["crops"], seeded(0))
     assert (windows >= -1e-5).all()
     assert (windows <= 1 + 1e-5).all()
@@ -220,21 +220,21 @@ def test_windows_of_images_without_a_box_lie_inside_and_go_everywhere():
 
 
 def moved(keypoints, window=(0.0, 0.0, 1.0, 1.0), *, flipped=False, pairs=(), rotate=None):
-    turns = None if rotate is None else torch.tensor([math.radians(rotate)])
+    angles = None if rotate is None else torch.tensor([math.radians(rotate)])
     windows, is_flipped = torch.tensor([window]), torch.tensor([flipped])
-    return move_keypoints(torch.tensor([keypoints]), windows, is_flipped, pairs, turns)[0]
+    return transform_keypoints(torch.tensor([keypoints]), windows, is_flipped, pairs, angles)[0]
 
 
 FACE = [[0.25, 0.5, 2.0], [0.75, 0.375, 1.0], [0.5, 0.625, 0.0]]
 
 
 def test_a_mirrored_image_swaps_its_pairs_and_their_visibility():
-    # the left eye is now where the right one was mirrored to
+    # the mirrored right eye is the new left eye
     expected = [[0.25, 0.375, 1.0], [0.75, 0.5, 2.0], [0.5, 0.625, 0.0]]
     assert_close(moved(FACE, flipped=True, pairs=((0, 1),)), torch.tensor(expected))
 
 
-def test_without_pairs_a_mirror_moves_keypoints_alone():
+def test_without_pairs_mirroring_swaps_no_keypoints():
     expected = [[0.75, 0.5, 2.0], [0.25, 0.375, 1.0], [0.5, 0.625, 0.0]]
     assert_close(moved(FACE, flipped=True), torch.tensor(expected))
 
@@ -246,7 +246,7 @@ def test_without_pairs_a_mirror_moves_keypoints_alone():
         max_size=5,
     )
 )
-def test_a_mirror_is_its_own_inverse(rows):
+def test_mirroring_is_its_own_inverse(rows):
     keypoints = [[x, y, float(visible)] for x, y, visible in rows]
     pairs = ((0, 3), (1, 4))
     once = moved(keypoints, flipped=True, pairs=pairs)
@@ -255,15 +255,15 @@ def test_a_mirror_is_its_own_inverse(rows):
 
 @pytest.mark.parametrize("flipped", [False, True])
 @pytest.mark.parametrize("seed", range(5))
-def test_windows_move_keypoints_like_corners_of_boxes(seed, flipped):
+def test_windows_transform_keypoints_like_corners_of_boxes(seed, flipped):
     generator = torch.Generator().manual_seed(seed)
     corners = torch.rand(20, 2, 2, generator=generator).sort(dim=1).values
     settings = AugmentSettings(geometric_probability=1, max_truncation=0)
     windows = random_windows(corners.flatten(1), settings, generator)
     is_flipped = torch.full((20,), flipped)
     keypoints = torch.cat([corners, torch.full((20, 2, 1), 2.0)], dim=2)
-    boxes = move_boxes(corners.flatten(1), windows, is_flipped)
-    points = move_keypoints(keypoints, windows, is_flipped, ())[..., :2]
+    boxes = transform_boxes(corners.flatten(1), windows, is_flipped)
+    points = transform_keypoints(keypoints, windows, is_flipped, ())[..., :2]
     left, right = (1, 0) if flipped else (0, 1)
     assert_close(points[:, left, 0], boxes[:, 0], atol=1e-5, rtol=0)
     assert_close(points[:, right, 0], boxes[:, 2], atol=1e-5, rtol=0)
@@ -277,38 +277,38 @@ def test_a_keypoint_outside_the_window_is_no_longer_labelled_and_one_on_its_edge
     assert_close(found[0, :2], torch.tensor([0.0, 0.5]))
 
 
-def test_a_turn_is_clockwise_about_the_middle_of_what_is_shown():
-    # A quarter turn takes what lies right of the middle to below it.
+def test_rotation_is_clockwise_about_the_centre_of_the_window():
+    # A quarter turn moves what lies right of the centre to below it.
     found = moved([[0.75, 0.5, 2.0], [0.5, 0.25, 1.0]], rotate=90)
     assert_close(found, torch.tensor([[0.5, 0.75, 2.0], [0.75, 0.5, 1.0]]))
 
 
-def test_a_keypoint_turned_out_of_the_image_is_no_longer_labelled():
-    # √0.5 from the middle, a corner is turned beyond the edge by 45 degrees.
+def test_a_keypoint_rotated_out_of_the_image_is_no_longer_labelled():
+    # A corner lies √0.5 from the centre: 45 degrees rotate it beyond the edge.
     assert moved([[1.0, 1.0, 2.0], [0.5, 0.5, 2.0]], rotate=45)[:, 2].tolist() == [0.0, 2.0]
 
 
 def dotted(seed, count=24):
-    """Black images with a red and a green dot, and where these are."""
+    """Black images with a red and a green dot, and the keypoints on the dots."""
     generator = torch.Generator().manual_seed(seed)
-    places = torch.randint(12, 68, (count, 2, 2), generator=generator)
-    places[:, 1] = torch.where(
-        (places[:, 0] - places[:, 1]).abs().amax(dim=1, keepdim=True) < 12,
-        (places[:, 0] + 30) % 56 + 12,
-        places[:, 1],
+    positions = torch.randint(12, 68, (count, 2, 2), generator=generator)
+    positions[:, 1] = torch.where(
+        (positions[:, 0] - positions[:, 1]).abs().amax(dim=1, keepdim=True) < 12,
+        (positions[:, 0] + 30) % 56 + 12,
+        positions[:, 1],
     )
     images = torch.zeros(count, 3, 80, 80)
-    for image, dots in zip(images, places.tolist(), strict=True):
+    for image, dots in zip(images, positions.tolist(), strict=True):
         for colour, (x, y) in enumerate(dots):
             image[colour, y - 3 : y + 3, x - 3 : x + 3] = 1
-    points = places / 80
+    points = positions / 80
     boxes = torch.cat([points.amin(dim=1), points.amax(dim=1)], dim=1)
     visible = torch.full((count, 2, 1), 2.0)
     return images, Targets(boxes, torch.cat([points, visible], dim=2))
 
 
 def dot_of(image, colour):
-    """Centre of what has one colour, in pixels."""
+    """Centre of the dot of one colour, in pixels."""
     mask = (image[colour] - image[1 - colour]).clamp(min=0)
     rows, columns = torch.meshgrid(*[torch.arange(SIDE) + 0.5] * 2, indexing="ij")
     return torch.stack([(columns * mask).sum(), (rows * mask).sum()]) / mask.sum()
@@ -317,13 +317,13 @@ def dot_of(image, colour):
 VARIED = {
     "windows": {"geometric_probability": 1.0, "flip": 0.0},
     "mirrors": {"geometric_probability": 0.0, "flip": 1.0},
-    "turns": {"geometric_probability": 0.0, "flip": 0.0, "rotate": 60.0},
+    "rotations": {"geometric_probability": 0.0, "flip": 0.0, "rotate": 60.0},
     "everything": {"geometric_probability": 1.0, "flip": 0.5, "rotate": 40.0},
 }
 
 
 @pytest.mark.parametrize("changes", VARIED.values(), ids=VARIED.keys())
-def test_keypoints_lie_on_the_dots_that_the_varied_images_show(changes):
+def test_keypoints_lie_on_the_dots_of_the_augmented_images(changes):
     quiet = dict.fromkeys(("brightness", "contrast", "saturation", "grayscale"), 0.0)
     settings = AugmentSettings(max_truncation=0.0, **quiet, **changes)
     images, targets = dotted(0)
@@ -331,16 +331,16 @@ def test_keypoints_lie_on_the_dots_that_the_varied_images_show(changes):
     shown, varied = augment(
         images, targets, settings, size=SIDE, flip_pairs=(), generator=generator
     )
-    looked_at = 0
+    compared = 0
     for image, keypoints in zip(shown, varied.keypoints, strict=True):
         for colour, (x, y, visible) in enumerate(keypoints.tolist()):
             if visible and 0.1 < x < 0.9 and 0.1 < y < 0.9:
                 assert_close(dot_of(image, colour), SIDE * torch.tensor([x, y]), atol=1.0, rtol=0)
-                looked_at += 1
-    assert looked_at > 20
+                compared += 1
+    assert compared > 20
 
 
-def test_a_turned_image_has_the_box_of_its_keypoints():
+def test_a_rotated_image_has_the_hull_of_its_keypoints_as_box():
     images, targets = dotted(2)
     settings = AugmentSettings(geometric_probability=0, flip=0, rotate=30)
     generator = torch.Generator().manual_seed(1)
@@ -354,11 +354,11 @@ def test_a_turned_image_has_the_box_of_its_keypoints():
 
 
 @pytest.mark.parametrize("flipped", [False, True])
-def test_no_turn_is_a_turn_by_nothing(flipped):
+def test_no_rotation_equals_a_rotation_by_zero(flipped):
     images = torch.rand(1, 3, 80, 80)
     window, is_flipped = torch.tensor([[0.1, 0.2, 0.7, 0.9]]), torch.tensor([flipped])
-    still = show(images, window, is_flipped, SIDE)
-    assert_close(show(images, window, is_flipped, SIDE, torch.zeros(1)), still)
+    unrotated = warp(images, window, is_flipped, SIDE)
+    assert_close(warp(images, window, is_flipped, SIDE, torch.zeros(1)), unrotated)
 
 
 # --- colours -----------------------------------------------------------------------------------
@@ -368,7 +368,7 @@ def test_no_turn_is_a_turn_by_nothing(flipped):
 def test_colours_stay_between_black_and_white(seed, brightness, contrast, saturation):
     settings = AugmentSettings(brightness=brightness, contrast=contrast, saturation=saturation)
     images = torch.rand(4, 3, 8, 8, generator=seeded(seed))
-    varied = vary_colours(images, settings, seeded(seed))
+    varied = jitter_colours(images, settings, seeded(seed))
     assert varied.min() >= 0
     assert varied.max() <= 1
 
@@ -381,19 +381,19 @@ def test_colours_leave_boxes_alone():
     assert not torch.allclose(shown, images)
 
 
-def test_brightness_shifts_every_pixel_of_an_image_alike_and_images_apart():
+def test_brightness_shifts_all_pixels_of_an_image_alike_and_each_image_differently():
     settings = STILL.model_copy(update={"brightness": 0.25})
-    varied = vary_colours(torch.full((200, 3, 4, 4), 0.5), settings, seeded(0))
+    varied = jitter_colours(torch.full((200, 3, 4, 4), 0.5), settings, seeded(0))
     assert_close(varied, varied[:, :1, :1, :1].expand_as(varied))
     assert varied.min() < 0.3
     assert varied.max() > 0.7
     assert 0.25 - 1e-6 <= varied.min() <= varied.max() <= 0.75 + 1e-6
 
 
-def test_contrast_leaves_mid_grey_and_moves_the_rest_in_proportion():
+def test_contrast_keeps_mid_grey_and_scales_distances_from_it():
     settings = STILL.model_copy(update={"contrast": 0.3})
     row = torch.tensor([0.5, 0.6, 0.7, 0.3]).expand(100, 3, 1, 4)
-    varied = vary_colours(row, settings, seeded(0)) - 0.5
+    varied = jitter_colours(row, settings, seeded(0)) - 0.5
     assert_close(varied[..., 0], torch.zeros(100, 3, 1))
     assert_close(varied[..., 2], 2 * varied[..., 1])
     assert_close(varied[..., 3], -varied[..., 2])
@@ -406,22 +406,22 @@ def test_grey_images_have_the_luma_of_their_colours():
     settings = STILL.model_copy(update={"grayscale": 1.0})
     pixel = torch.tensor([1.0, 0.5, 0.0]).view(1, 3, 1, 1)
     # 0.299 x 1 + 0.587 x 0.5 + 0.114 x 0
-    assert_close(vary_colours(pixel, settings, seeded(0)), torch.full((1, 3, 1, 1), 0.5925))
+    assert_close(jitter_colours(pixel, settings, seeded(0)), torch.full((1, 3, 1, 1), 0.5925))
 
 
 def test_saturation_keeps_the_luma():
     settings = STILL.model_copy(update={"saturation": 0.5})
     pixel = torch.tensor([0.6, 0.5, 0.4]).view(1, 3, 1, 1).expand(50, 3, 1, 1)
     luma = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
-    varied = vary_colours(pixel, settings, seeded(0))
+    varied = jitter_colours(pixel, settings, seeded(0))
     assert_close((varied * luma).sum(dim=1), (pixel * luma).sum(dim=1))
     spread = varied[:, 0] - varied[:, 2]
     assert 0.1 - 1e-4 <= spread.min() < 0.12
     assert 0.28 < spread.max() <= 0.3 + 1e-4
 
 
-def test_images_without_a_box_are_shown_through_windows_like_those_of_the_others():
-    # Boxes that fill the frame leave windows no choice but to hold all of it.
+def test_images_without_a_box_get_windows_like_those_of_the_others():
+    # A window around a box that fills the image contains the whole image.
     settings = AugmentSettings(
         geometric_probability=1.0,
         max_truncation=0.0,
@@ -439,10 +439,10 @@ def test_images_without_a_box_are_shown_through_windows_like_those_of_the_others
     )
 
 
-def test_where_no_image_has_a_box_windows_go_anywhere():
+def test_if_no_image_has_a_box_windows_go_anywhere():
     settings = AugmentSettings(geometric_probability=1.0, min_scale=0.2, max_scale=1.0)
     windows = random_windows(torch.zeros(200, 4), settings, seeded(0))
-    middles = (windows[:, :2] + windows[:, 2:]) / 2
-    assert float(middles.min()) < 0.25
-    assert float(middles.max()) > 0.75
-    assert float(middles.std()) > 0.1
+    centres = (windows[:, :2] + windows[:, 2:]) / 2
+    assert float(centres.min()) < 0.25
+    assert float(centres.max()) > 0.75
+    assert float(centres.std()) > 0.1

@@ -1,4 +1,4 @@
-"""Every row once an epoch, in an order that follows from seed and epoch alone."""
+"""Batches: every row in each epoch, in an order that depends on seed and epoch alone."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def order_of(count, batch_size, *, seed=0, epoch=0):
 
 
 def numbered(count):
-    """Rows whose pixels, boxes, labels and keypoints all tell their number."""
+    """Rows whose pixels, boxes, labels and keypoints all equal their number."""
     number = np.arange(count)
     return Decoded(
         np.broadcast_to(number[:, None, None, None], (count, 2, 2, 3)).astype(np.uint8),
@@ -41,11 +41,11 @@ def test_every_row_appears_each_epoch_and_every_batch_is_full(count, batch_size)
 def test_no_row_comes_twice_before_all_have_come():
     chosen = [row for batch in order_of(10, 4) for row in batch]
     counts = np.bincount(chosen)
-    # 12 places for 10 rows: two come twice, to fill the last batch
+    # three batches of 4 for 10 rows: two rows come twice, to fill the last batch
     assert sorted(counts.tolist()) == [1] * 8 + [2] * 2
 
 
-def test_the_order_is_the_same_for_the_same_seed_and_epoch_whatever_ran_before():
+def test_the_order_depends_on_seed_and_epoch_and_not_on_earlier_epochs():
     rows = ShuffledRows(20, 4, seed=3)
     for epoch in range(3):
         rows.set_epoch(epoch)
@@ -58,16 +58,16 @@ def test_another_seed_or_epoch_has_another_order(other):
     assert order_of(20, 4) != order_of(20, 4, **other)
 
 
-def test_seed_and_epoch_do_not_stand_in_for_each_other():
+def test_seed_and_epoch_are_not_interchangeable():
     assert order_of(20, 4, seed=1, epoch=2) != order_of(20, 4, seed=2, epoch=1)
 
 
-def test_rows_in_order_come_once_and_the_last_batch_is_what_is_left():
+def test_rows_in_order_come_once_and_the_last_batch_may_be_smaller():
     assert list(RowsInOrder(7, 3)) == [[0, 1, 2], [3, 4, 5], [6]]
     assert len(RowsInOrder(7, 3)) == 3
 
 
-def test_a_batch_holds_its_rows_images_and_targets_side_by_side():
+def test_a_batch_holds_images_and_targets_of_the_same_rows():
     (first, second) = batches(numbered(5), RowsInOrder(5, 3))
     assert first.pixels.dtype == torch.uint8
     assert first.pixels.shape == (3, 2, 2, 3)
@@ -79,7 +79,7 @@ def test_a_batch_holds_its_rows_images_and_targets_side_by_side():
     assert second.keypoints[:, 1, 2].tolist() == [3.0, 4.0]
 
 
-def test_passes_that_make_one_epoch_are_those_that_epochs_of_one_pass_have():
+def test_an_epoch_of_two_passes_has_the_batches_of_two_epochs_of_one_pass():
     single, double = ShuffledRows(10, 4, seed=3), ShuffledRows(10, 4, seed=3, passes=2)
     singles = []
     for epoch in range(4):

@@ -1,4 +1,4 @@
-"""A data set is decoded once, anew after any change, and never by half."""
+"""The cache: a data set is decoded once, again after any change, and never by half."""
 
 import dataclasses
 import shutil
@@ -12,17 +12,17 @@ from onebox import images
 from onebox.errors import DataError, OneboxError
 from onebox.learning.data import decoded_cache
 from onebox.learning.data.decoded_cache import NO_LABEL, decode
-from onebox.structures import Dataset, Sample
+from onebox.structures import Dataset, KeypointSet, Sample
 
 CLASSES = ("cat", "dog")
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """A cache of each test's own."""
-    place = tmp_path / "cache"
-    monkeypatch.setenv("ONEBOX_CACHE", str(place))
-    return place
+    """A cache folder for each test."""
+    path = tmp_path / "cache"
+    monkeypatch.setenv("ONEBOX_CACHE", str(path))
+    return path
 
 
 def draw(path, colour, size_wh=(50, 40), **options):
@@ -61,7 +61,7 @@ def files(folder):
 # --- what is decoded ---------------------------------------------------------------------------
 
 
-def test_images_come_as_squares_a_quarter_larger_than_asked_for(data):
+def test_images_become_squares_a_quarter_larger_than_the_training_size(data):
     decoded = decode(data, 32)
     assert decoded.pixels.shape == (3, 40, 40, 3)
     np.testing.assert_array_equal(decoded.pixels[0, 0, 0], (255, 0, 0))
@@ -69,7 +69,7 @@ def test_images_come_as_squares_a_quarter_larger_than_asked_for(data):
     assert not decoded.pixels[2].any()
 
 
-def test_targets_are_shares_of_the_sides_and_places_among_the_classes(data):
+def test_targets_are_normalized_boxes_and_indices_of_classes(data):
     decoded = decode(data, 32)
     np.testing.assert_allclose(
         decoded.boxes, [[5 / 50, 10 / 40, 25 / 50, 1], [0, 0, 1, 1], [0, 0, 0, 0]], rtol=1e-6
@@ -79,7 +79,28 @@ def test_targets_are_shares_of_the_sides_and_places_among_the_classes(data):
     assert len(decoded) == 3
 
 
-def test_an_image_turned_by_exif_is_decoded_upright(tmp_path):
+def test_samples_that_do_not_state_their_size_keep_their_boxes_and_keypoints(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored 50 x 40, upright 40 x 50
+    turned = draw(tmp_path / "turned.jpg", "red", exif=exif)
+    drawn = np.zeros((20, 10, 3), np.uint8)
+    samples = (
+        Sample(turned, "dog", (10.0, 5.0, 20.0, 50.0), keypoints=((10.0, 25.0, 2),)),
+        Sample(drawn, "cat", (1.0, 5.0, 10.0, 10.0), keypoints=((5.0, 5.0, 1),)),
+    )
+    decoded = decode(Dataset(samples, CLASSES, KeypointSet(("nose",))), 32)
+    assert decoded.has_box.tolist() == [True, True]
+    np.testing.assert_allclose(
+        decoded.boxes,
+        [[10 / 40, 5 / 50, 20 / 40, 1], [1 / 10, 5 / 20, 1, 10 / 20]],
+        rtol=1e-6,
+    )
+    np.testing.assert_allclose(
+        decoded.keypoints, [[[10 / 40, 25 / 50, 2]], [[5 / 10, 5 / 20, 1]]], rtol=1e-6
+    )
+
+
+def test_an_image_rotated_by_exif_is_decoded_upright(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # stored on its side: the stored left column is the upright top row
     stored = Image.new("RGB", (60, 40), "black")
@@ -92,13 +113,13 @@ def test_an_image_turned_by_exif_is_decoded_upright(tmp_path):
     assert decoded.pixels[0, 22:].max() == 0
 
 
-def test_an_image_shrunk_by_whole_blocks_is_stretched_from_its_true_edge(tmp_path):
-    # 401 columns are averaged by tens: the last of 41 stands for one column only.
+def test_an_image_shrunk_by_whole_blocks_is_resized_up_to_its_true_edge(tmp_path):
+    # 401 columns are averaged by tens: the last of 41 covers one column only.
     ramp = np.broadcast_to(np.linspace(0, 255, 401)[None, :, None], (401, 401, 3))
     Image.fromarray(np.rint(ramp).astype(np.uint8)).save(tmp_path / "ramp.png")
     decoded = decode(Dataset((Sample(tmp_path / "ramp.png", size_wh=(401, 401)),), CLASSES), 32)
-    middles = (np.arange(40) + 0.5) / 40 * 255
-    np.testing.assert_allclose(decoded.pixels[0, 20, :, 0], middles, atol=3)
+    centres = (np.arange(40) + 0.5) / 40 * 255
+    np.testing.assert_allclose(decoded.pixels[0, 20, :, 0], centres, atol=3)
 
 
 def test_generated_images_are_decoded_like_files(discs):
@@ -111,7 +132,7 @@ def test_generated_images_are_decoded_like_files(discs):
         np.testing.assert_allclose(box * 64, sample.box, rtol=1e-6)
 
 
-# --- decoded once, and anew after a change -----------------------------------------------------
+# --- decoded once, and again after a change ----------------------------------------------------
 
 
 def test_an_unchanged_data_set_is_not_decoded_again(data, monkeypatch):
@@ -207,7 +228,7 @@ def test_all_images_that_cannot_be_decoded_are_named_and_no_half_cache_is_left(d
     assert files(folder) == []
 
 
-def test_an_image_that_vanished_since_it_was_read_is_named(data, folder):
+def test_an_image_deleted_since_the_labels_were_read_is_named(data, folder):
     data.samples[1].image.unlink()
     data = changed(data, 1, origin="labels.csv:3")
     with pytest.raises(DataError, match=r"labels\.csv:3: .*blue\.png: there is no such file"):
@@ -224,7 +245,7 @@ def test_an_interrupted_decoding_leaves_no_half_cache(data, folder):
     assert files(folder) == []
 
 
-def test_a_full_disk_is_found_before_anything_is_decoded(data, folder, monkeypatch):
+def test_a_full_disk_is_reported_before_anything_is_decoded(data, folder, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=2**20))
     heard = []
     with pytest.raises(OneboxError) as caught:
@@ -237,11 +258,11 @@ def test_a_full_disk_is_found_before_anything_is_decoded(data, folder, monkeypat
 
 
 def test_a_folder_that_cannot_be_written_is_named(data, folder):
-    folder.write_text("a file stands in the folder's place")
+    folder.write_text("a file where the folder should be")
     with pytest.raises(OneboxError, match=r"cache: cannot be written"):
         decode(data, 32)
 
 
-def test_without_a_folder_of_ones_own_the_users_cache_is_taken(monkeypatch):
+def test_without_onebox_cache_the_users_cache_folder_is_used(monkeypatch):
     monkeypatch.delenv("ONEBOX_CACHE")
     assert decoded_cache.cache_folder().name == "onebox"

@@ -1,4 +1,4 @@
-"""``model.onnx`` answers as the network does, in pixels of whatever image it is given."""
+"""``model.onnx`` has the network's outputs, in pixels of an image of any size."""
 
 import json
 import shutil
@@ -54,7 +54,7 @@ def with_trained_weights(tiny_recipe, trained_run):
 
 @pytest.fixture
 def quick_export(model_file, monkeypatch):
-    """Export writes the trained model, whatever the network."""
+    """Make export write the trained model, whatever the network."""
     monkeypatch.setattr(exporting, "_to_onnx", lambda deployed, path: shutil.copy(model_file, path))
 
 
@@ -65,6 +65,7 @@ def metadata(file):
 # --- the gate ----------------------------------------------------------------------------------
 
 
+@pytest.mark.train
 @pytest.mark.usefixtures("quick_export")
 def test_a_file_of_the_networks_own_weights_passes_the_gate(with_trained_weights, images, tmp_path):
     difference = export(with_trained_weights, FACTS, tmp_path / "model.onnx", images)
@@ -72,6 +73,7 @@ def test_a_file_of_the_networks_own_weights_passes_the_gate(with_trained_weights
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
 
 
+@pytest.mark.train
 @pytest.mark.usefixtures("quick_export")
 def test_a_file_of_other_weights_is_refused_and_not_written(tiny_recipe, images, tmp_path):
     with pytest.raises(ModelError, match=r"by \d+\.\d{3} px, more than the 0\.100 px allowed"):
@@ -79,6 +81,7 @@ def test_a_file_of_other_weights_is_refused_and_not_written(tiny_recipe, images,
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.train
 @pytest.mark.usefixtures("quick_export")
 def test_a_refused_export_leaves_the_earlier_file_as_it_was(tiny_recipe, images, tmp_path):
     file = tmp_path / "model.onnx"
@@ -88,7 +91,8 @@ def test_a_refused_export_leaves_the_earlier_file_as_it_was(tiny_recipe, images,
     assert file.read_bytes() == b"the earlier file"
 
 
-def test_one_wrong_weight_in_the_file_shows_in_the_difference(
+@pytest.mark.train
+def test_one_wrong_weight_in_the_file_increases_the_difference(
     with_trained_weights, model_file, images, tmp_path
 ):
     model = onnx.load(model_file)
@@ -103,7 +107,7 @@ def test_one_wrong_weight_in_the_file_shows_in_the_difference(
     assert parity(deployed, tmp_path / "model.onnx", images[:4]) > PARITY_PX
 
 
-def test_the_gate_has_both_numbers_in_its_message_and_its_limit_is_a_tenth_of_a_pixel():
+def test_the_gate_names_difference_and_limit_and_its_limit_is_a_tenth_of_a_pixel():
     check_parity(0.1, PARITY_PX)
     with pytest.raises(ModelError) as caught:
         check_parity(0.25, PARITY_PX)
@@ -112,7 +116,7 @@ def test_the_gate_has_both_numbers_in_its_message_and_its_limit_is_a_tenth_of_a_
     assert caught.value.exit_code == 4
 
 
-def test_a_difference_that_is_no_number_does_not_pass():
+def test_a_difference_of_nan_does_not_pass():
     with pytest.raises(ModelError, match="nan px"):
         check_parity(float("nan"), PARITY_PX)
 
@@ -134,16 +138,17 @@ def test_the_difference_is_in_pixels_of_the_training_size(tiny_recipe):
     assert difference == pytest.approx(3.2)
 
 
-def test_too_few_images_prove_nothing(tiny_recipe, images, tmp_path):
+def test_too_few_images_for_parity_are_refused(tiny_recipe, images, tmp_path):
     with pytest.raises(ValueError, match=f"parity needs {PARITY_IMAGES} images, got 31"):
         export(made(tiny_recipe), FACTS, tmp_path / "model.onnx", images[:31])
     assert PARITY_IMAGES >= 32
 
 
-# --- what the file says of itself --------------------------------------------------------------
+# --- the metadata ------------------------------------------------------------------------------
 
 
-def test_the_metadata_tells_what_made_the_model_and_what_it_scored(trained_run, tiny_recipe, discs):
+@pytest.mark.train
+def test_the_metadata_holds_provenance_and_metrics(trained_run, tiny_recipe, discs):
     facts = json.loads(metadata(trained_run.model)[METADATA_KEY])
     assert facts["schema_version"] == 1
     assert facts["classes"] == ["disc"]
@@ -163,7 +168,8 @@ def test_the_metadata_tells_what_made_the_model_and_what_it_scored(trained_run, 
         assert metrics["mean_iou"] == trained_run.metrics[split]["mean_iou"]
 
 
-def test_the_file_holds_no_path_of_the_machine_that_made_it(model_file):
+@pytest.mark.train
+def test_the_file_contains_no_path_of_the_machine_that_made_it(model_file):
     content = model_file.read_bytes()
     here = Path(__file__).parents[3]
     for path in (here, Path.home(), Path(torch.__file__).parent, model_file.parent):
@@ -171,15 +177,15 @@ def test_the_file_holds_no_path_of_the_machine_that_made_it(model_file):
     assert b".py" not in content
 
 
-def test_the_file_is_one_with_its_weights_inside(model_file, trained_run):
+@pytest.mark.train
+def test_the_weights_are_inside_the_file(model_file, trained_run):
     onnx.checker.check_model(onnx.load(model_file, load_external_data=False), full_check=True)
     weights = (trained_run.folder / "weights.safetensors").stat().st_size
     assert model_file.stat().st_size > 0.9 * weights
 
 
-def test_facts_are_written_in_place_of_earlier_ones_and_nothing_else_changes(
-    model_file, images, tmp_path
-):
+@pytest.mark.train
+def test_a_card_replaces_the_earlier_one_and_changes_nothing_else(model_file, images, tmp_path):
     file = tmp_path / "model.onnx"
     shutil.copy(model_file, file)
     write_card(file, ModelCard(("owl",), 64))
@@ -192,6 +198,7 @@ def test_facts_are_written_in_place_of_earlier_ones_and_nothing_else_changes(
 # --- pixels in, pixels out ---------------------------------------------------------------------
 
 
+@pytest.mark.train
 def test_input_and_outputs_are_as_promised(session):
     [given] = session.get_inputs()
     assert given.name == "image"
@@ -201,7 +208,8 @@ def test_input_and_outputs_are_as_promised(session):
     assert [one.name for one in session.get_outputs()] == ["box", "probability", "score"]
 
 
-def test_a_batch_is_answered_as_its_images_one_by_one(session, images):
+@pytest.mark.train
+def test_the_outputs_of_a_batch_are_those_of_its_images_one_by_one(session, images):
     together = session.run(OUTPUTS, {INPUT: np.stack(images[:5])})
     for row, image in enumerate(images[:5]):
         alone = session.run(OUTPUTS, {INPUT: image[None]})
@@ -209,8 +217,9 @@ def test_a_batch_is_answered_as_its_images_one_by_one(session, images):
             np.testing.assert_allclose(ours[row], theirs[0], rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("size_hw", [(64, 64), (1, 1), (7, 300), (333, 41), (500, 500)])
-def test_an_image_of_any_size_is_answered_within_its_frame(session, size_hw):
+def test_the_box_of_an_image_of_any_size_lies_within_it(session, size_hw):
     image = np.random.default_rng(0).integers(0, 256, (*size_hw, 3), dtype=np.uint8)
     [[box], [probability], [score]] = session.run(OUTPUTS, {INPUT: image[None]})
     height, width = size_hw
@@ -220,6 +229,7 @@ def test_an_image_of_any_size_is_answered_within_its_frame(session, size_hw):
     assert 0 <= score <= probability.max() <= 1
 
 
+@pytest.mark.train
 def test_the_same_image_at_double_size_has_double_the_box(session, images):
     for image in images:
         double = image.repeat(2, axis=0).repeat(2, axis=1)
@@ -231,22 +241,23 @@ def test_the_same_image_at_double_size_has_double_the_box(session, images):
         np.testing.assert_allclose(of_wide, box * (3, 1, 3, 1), atol=1.5)
 
 
+@pytest.mark.train
 def test_discs_are_found_where_they_are(trained_run):
-    # The tests on boxes mean something only where boxes follow the subject.
+    # The tests on boxes mean something only if boxes follow the subject.
     assert trained_run.metrics["test"]["mean_iou"] > 0.6
 
 
-def test_an_inverted_box_is_put_right_and_one_outside_is_cut(tiny_recipe):
+def test_an_inverted_box_is_sorted_and_clipped_to_the_image(tiny_recipe):
     network = made(tiny_recipe).eval()
-    answers = iter([torch.tensor([[0.75, -0.2, 0.25, 1.3]])])
+    boxes = iter([torch.tensor([[0.75, -0.2, 0.25, 1.3]])])
     real = network.box_head.forward
-    network.box_head.forward = lambda features: real(features)._replace(boxes=next(answers))
+    network.box_head.forward = lambda features: real(features)._replace(boxes=next(boxes))
     with torch.no_grad():
         box, _, _ = Deployed(network, 64)(torch.zeros(1, 100, 200, 3, dtype=torch.uint8))
     torch.testing.assert_close(box, torch.tensor([[50.0, 0.0, 150.0, 100.0]]))
 
 
-def test_the_score_is_the_probability_of_the_label_times_the_overlap_expected(tiny_recipe):
+def test_the_score_is_the_probability_of_the_label_times_the_expected_iou(tiny_recipe):
     network = made(tiny_recipe).eval()
     network.class_head.forward = lambda features: torch.tensor([[0.0, 2.0]]).log_softmax(dim=1)
     network.iou_head.forward = lambda features: torch.tensor([0.0])

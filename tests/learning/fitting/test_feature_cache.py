@@ -27,6 +27,8 @@ STILL = AugmentSettings(
     geometric_probability=0, flip=0, brightness=0, contrast=0, saturation=0, grayscale=0
 )
 
+pytestmark = pytest.mark.train
+
 
 @pytest.fixture(scope="module")
 def decoded(discs):

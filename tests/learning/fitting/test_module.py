@@ -1,4 +1,4 @@
-"""fit: the same numbers for the same seed, broken off or not."""
+"""fit: the same numbers for the same seed, interrupted or not."""
 
 import dataclasses
 import math
@@ -21,9 +21,11 @@ from onebox.learning.losses.primitives import paired_iou
 from onebox.learning.networks.network import Network
 from onebox.progress import Listeners, Silent, StopTraining
 
+pytestmark = pytest.mark.train
+
 
 class Diary(Silent):
-    """Keeps the epochs, and can stop the run at one of them or at a step."""
+    """Keeps what is reported, and can stop the run at an epoch or at a step."""
 
     def __init__(self, stop_at_epoch=0, stop_at_step=0, stop=None):
         self.epochs, self.steps, self.notes = [], [], []
@@ -102,7 +104,7 @@ def unbroken(recipe, decoded, tmp_path_factory):
     return folder, diary
 
 
-# --- plans worked by hand ----------------------------------------------------------------------
+# --- worked by hand ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -143,10 +145,10 @@ def test_counters_are_copied_and_not_averaged():
     assert averaged.tolist() == [8]
 
 
-# --- what a run says ---------------------------------------------------------------------------
+# --- what a run reports ---------------------------------------------------------------------------
 
 
-def test_a_run_tells_of_every_step_and_epoch(unbroken):
+def test_a_run_reports_every_step_and_epoch(unbroken):
     _, diary = unbroken
     # 20 images in batches of 8: three steps an epoch
     assert diary.steps == [(step, 12) for step in range(1, 13)]
@@ -156,13 +158,13 @@ def test_a_run_tells_of_every_step_and_epoch(unbroken):
     assert diary.epochs[-1].loss < diary.epochs[0].loss
 
 
-def test_the_figure_of_an_epoch_is_that_of_the_averaged_weights_that_are_kept(
+def test_the_metric_of_an_epoch_is_that_of_the_averaged_weights_in_its_checkpoint(
     unbroken, recipe, decoded
 ):
     folder, diary = unbroken
     last = load_checkpoint(folder / "last.safetensors")
 
-    def figure(state):
+    def val_metric(state):
         module = TrainingModule(Network(recipe, classes=1), recipe, progress=TrainingProgress(1))
         module.load_state_dict(state)
         module.eval()
@@ -174,16 +176,16 @@ def test_the_figure_of_an_epoch_is_that_of_the_averaged_weights_that_are_kept(
                 module.validation_step(batch, 0)
         return found[0]
 
-    assert figure(last["state_dict"]) == pytest.approx(diary.epochs[-1].val_mean_iou, abs=1e-4)
-    assert figure(last["current_model_state"]) != pytest.approx(
+    assert val_metric(last["state_dict"]) == pytest.approx(diary.epochs[-1].val_mean_iou, abs=1e-4)
+    assert val_metric(last["current_model_state"]) != pytest.approx(
         diary.epochs[-1].val_mean_iou, abs=1e-4
     )
 
 
-def test_validation_measures_the_mean_overlap_of_the_images_with_a_box(recipe, decoded):
+def test_validation_logs_the_mean_iou_of_the_images_with_a_box(recipe, decoded):
     module = TrainingModule(Network(recipe, classes=1), recipe, progress=TrainingProgress(1)).eval()
-    told = []
-    module.log = lambda name, value, **_: told.append((name, value))
+    logged = []
+    module.log = lambda name, value, **_: logged.append((name, value))
     rows = decoded["val"]
     (batch,) = batches(rows, RowsInOrder(len(rows), len(rows)))
     batch = batch._replace(has_box=torch.arange(len(rows)) < 3)
@@ -192,7 +194,7 @@ def test_validation_measures_the_mean_overlap_of_the_images_with_a_box(recipe, d
     with torch.no_grad():
         module.validation_step(batch, 0)
         boxes = module.network(small).box.boxes
-    [(name, value)] = told
+    [(name, value)] = logged
     assert name == "val_mean_iou"
     assert_close(value, paired_iou(boxes, batch.boxes)[:3].mean(), atol=1e-4, rtol=0)
 
@@ -205,7 +207,7 @@ def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(
 ):
     folder, diary = unbroken
     again = Diary()
-    torch.rand(7)  # whatever was drawn before has no say
+    torch.rand(7)  # random numbers drawn before do not matter
     run(recipe, decoded, tmp_path / "again", again)
     assert_same_numbers(tmp_path / "again", folder)
     assert again.epochs == diary.epochs
@@ -228,15 +230,15 @@ def test_a_resumed_run_ends_with_the_numbers_of_an_unbroken_one(
     unbroken, recipe, decoded, tmp_path, stop_at_epoch
 ):
     folder, diary = unbroken
-    broken, rest = Diary(stop_at_epoch=stop_at_epoch), Diary()
+    broken, resumed = Diary(stop_at_epoch=stop_at_epoch), Diary()
     fitted = run(recipe, decoded, tmp_path, broken)
     assert fitted.is_interrupted
-    # The epoch that was stopped while it was told of had not been kept yet.
+    # An epoch that is stopped while it is reported has no checkpoint yet.
     assert fitted.epochs == stop_at_epoch - 1
-    fitted = run(recipe, decoded, tmp_path, rest, resume=tmp_path / "last.safetensors")
+    fitted = run(recipe, decoded, tmp_path, resumed, resume=tmp_path / "last.safetensors")
     assert not fitted.is_interrupted
     assert fitted.epochs == 4
-    assert rest.epochs == diary.epochs[stop_at_epoch - 1 :]
+    assert resumed.epochs == diary.epochs[stop_at_epoch - 1 :]
     assert_same_numbers(tmp_path, folder)
 
 
@@ -244,17 +246,18 @@ def test_a_run_stopped_amid_an_epoch_goes_on_from_the_last_whole_one(
     unbroken, recipe, decoded, tmp_path
 ):
     folder, diary = unbroken
-    rest = Diary()
+    resumed = Diary()
     assert run(recipe, decoded, tmp_path, Diary(stop_at_step=8)).epochs == 2
-    run(recipe, decoded, tmp_path, rest, resume=tmp_path / "last.safetensors")
-    assert rest.epochs == diary.epochs[2:]
+    run(recipe, decoded, tmp_path, resumed, resume=tmp_path / "last.safetensors")
+    assert resumed.epochs == diary.epochs[2:]
     assert_same_numbers(tmp_path, folder)
 
 
 def test_a_run_can_also_go_on_from_its_best_epoch(recipe, decoded, tmp_path):
     run(with_train(recipe, patience=1), decoded, tmp_path, Diary(stop_at_epoch=3))
     diary = Diary()
-    run(recipe, decoded, tmp_path, diary, resume=tmp_path / "best.safetensors")
+    with pytest.warns(UserWarning, match="callbacks used to create the checkpoint"):
+        run(recipe, decoded, tmp_path, diary, resume=tmp_path / "best.safetensors")
     assert [one.epoch for one in diary.epochs][-1] == 4
     assert trained(tmp_path)[0]["epoch"] == 3
 
@@ -289,7 +292,7 @@ def test_a_moved_run_remembers_how_good_its_best_was(recipe, decoded, tmp_path, 
     assert (last["epoch"], best["epoch"]) == (3, 1)
 
 
-def test_the_last_epoch_is_kept_though_an_earlier_one_was_better(
+def test_last_is_the_checkpoint_of_the_last_epoch_though_an_earlier_one_was_better(
     recipe, decoded, tmp_path, monkeypatch
 ):
     metrics = iter([0.5, 0.9, 0.3, 0.2])
@@ -349,24 +352,24 @@ def test_an_error_of_the_listener_is_not_taken_for_ctrl_c(recipe, decoded, tmp_p
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_a_run_ends_early_when_the_figure_stays_the_same(recipe, decoded, tmp_path):
+def test_a_run_ends_early_when_the_metric_stays_the_same(recipe, decoded, tmp_path):
     still = with_train(recipe, epochs=9, patience=2, learning_rate=1e-12, batch_size=20)
     diary = Diary()
     fitted = run(still, decoded, tmp_path, diary)
-    # The first epoch sets the figure, two more do not better it.
+    # The first epoch sets the metric, and two more do not improve it.
     assert fitted.epochs == len(diary.epochs) == 3
     assert not fitted.is_interrupted
 
 
-def test_without_an_average_the_latest_weights_are_kept(recipe, decoded, tmp_path):
+def test_without_an_average_a_checkpoint_has_the_latest_weights(recipe, decoded, tmp_path):
     run(with_train(recipe, ema_decay=0.0, epochs=1), decoded, tmp_path)
     assert "current_model_state" not in load_checkpoint(tmp_path / "last.safetensors")
 
 
-def test_every_epochs_checkpoint_stays_where_the_recipe_says_so(recipe, decoded, tmp_path):
+def test_every_epochs_checkpoint_stays_if_the_recipe_says_so(recipe, decoded, tmp_path):
     run(with_train(recipe, save_every_epoch=True, epochs=3), decoded, tmp_path)
-    kept = sorted(tmp_path.glob("epoch-*.safetensors"))
-    assert [load_checkpoint(file)["epoch"] for file in kept] == [0, 1, 2]
+    files = sorted(tmp_path.glob("epoch-*.safetensors"))
+    assert [load_checkpoint(file)["epoch"] for file in files] == [0, 1, 2]
 
 
 # --- the heads first ---------------------------------------------------------------------------
@@ -389,7 +392,7 @@ class Watcher(Silent):
         return {name for name in before if not torch.equal(before[name], after[name])}
 
 
-def test_the_backbone_rests_in_the_first_share_of_the_steps_and_learns_in_the_others(
+def test_the_backbone_is_frozen_in_the_first_fraction_of_the_steps_and_learns_in_the_others(
     recipe, decoded, tmp_path
 ):
     changed = with_train(recipe, freeze_backbone_fraction=0.5, epochs=2, ema_decay=0.0)
@@ -397,7 +400,7 @@ def test_the_backbone_rests_in_the_first_share_of_the_steps_and_learns_in_the_ot
     network = Network(changed, classes=1)
     watcher = Watcher(network)
     fit(network, changed, decoded, tmp_path, watcher)
-    # three steps an epoch, and a validation after the third, which ends the rest
+    # three steps an epoch, and a validation after the third, after which the backbone learns
     for step in (1, 2, 3):
         names = watcher.changed(step)
         assert not any(name.startswith("backbone.") for name in names)
@@ -423,7 +426,7 @@ def test_frozen_stages_never_learn_and_those_after_them_do(recipe, decoded, tmp_
 
 
 @pytest.mark.parametrize("freeze_backbone_fraction", [0.2, 0.7])
-def test_a_run_resumed_at_rest_or_after_it_ends_with_the_numbers_of_an_unbroken_one(
+def test_a_run_resumed_with_a_frozen_backbone_or_after_it_ends_with_the_numbers_of_an_unbroken_one(
     recipe, decoded, tmp_path, freeze_backbone_fraction
 ):
     # Of six steps, one or four; the run is broken off in the second epoch, after the third.
@@ -551,11 +554,11 @@ def test_several_listeners_hear_the_same_and_the_last_of_them_can_stop(recipe, d
 
 
 def test_a_training_step_varies_keypoints_with_their_image(recipe, decoded, monkeypatch):
-    """The keypoints that the loss is told are the corners of the box that it is told."""
+    """The keypoints that the loss gets are the corners of the box that it gets."""
     told = []
     monkeypatch.setattr(
-        "onebox.learning.fitting.module.total_loss",
-        lambda outputs, batch, *_: told.append(batch) or outputs[0][0].sum(),
+        "onebox.learning.fitting.module.compute_loss",
+        lambda outputs, batch, *_: told.append(batch) or {"box": outputs.box.boxes.sum()},
     )
     augmentation = recipe.augment.model_copy(
         update={"geometric_probability": 1.0, "flip": 1.0, "max_truncation": 0.0}

@@ -1,4 +1,4 @@
-"""Anchors: where they lie, offsets by hand, and the two ways between box and offsets as twins."""
+"""Anchors: their positions and sizes, offsets by hand, and encoding and decoding as inverses."""
 
 import math
 
@@ -22,13 +22,13 @@ from onebox.recipes.sections import AnchorSettings
 
 LARGEST = math.log(1000 / 16)
 
-places, sides = st.floats(-0.5, 1.5), st.floats(0.01, 1.5)
+positions, lengths = st.floats(-0.5, 1.5), st.floats(0.01, 1.5)
 
 
 @st.composite
 def centred(draw):
     """A ``cxcywh`` box with an area."""
-    return [draw(places), draw(places), draw(sides), draw(sides)]
+    return [draw(positions), draw(positions), draw(lengths), draw(lengths)]
 
 
 def doubles(*rows):
@@ -46,7 +46,7 @@ def many(count, seed):
 # --- box and offsets ---------------------------------------------------------------------------
 
 
-def test_offsets_are_moves_in_sides_of_the_anchor_and_logarithms_of_ratios():
+def test_offsets_are_shifts_in_anchor_sizes_and_logarithms_of_ratios():
     anchor = torch.tensor([[0.5, 0.5, 0.4, 0.2]])
     # centre (0.6, 0.45): a quarter of 0.4 to the right, a quarter of 0.2 upwards; 0.8 x 0.1 large
     box = torch.tensor([[0.2, 0.4, 1.0, 0.5]])
@@ -55,7 +55,7 @@ def test_offsets_are_moves_in_sides_of_the_anchor_and_logarithms_of_ratios():
     assert_close(decode(by_hand, anchor), box)
 
 
-def test_no_offsets_are_the_anchor_itself():
+def test_offsets_of_zero_give_the_anchor_itself():
     anchors = many(9, 0)
     assert_close(decode(torch.zeros_like(anchors), anchors), box_convert(anchors, "cxcywh", "xyxy"))
 
@@ -75,7 +75,7 @@ def test_encoding_what_was_decoded_gives_the_offsets_back(offsets, anchor):
     assert_close(found, doubles(offsets), atol=1e-9, rtol=1e-9)
 
 
-def test_torchvisions_box_coder_gives_the_same_both_ways():
+def test_torchvisions_box_coder_agrees_both_ways():
     coder = BoxCoder(weights=(1.0, 1.0, 1.0, 1.0))
     boxes, anchors = (many(200, seed) for seed in (1, 2))
     corners, theirs = (box_convert(each, "cxcywh", "xyxy") for each in (boxes, anchors))
@@ -84,13 +84,13 @@ def test_torchvisions_box_coder_gives_the_same_both_ways():
     assert_close(decode(offsets, anchors), coder.decode_single(offsets, theirs))
 
 
-def test_a_box_grows_no_further_than_sixty_two_times_its_anchor():
+def test_a_box_is_at_most_62_5_times_as_large_as_its_anchor():
     box = decode(doubles([0, 0, 99, 99]), doubles([0.5, 0.5, 0.01, 0.02]))
     half_wh = (1000 / 16) * doubles([0.01, 0.02]) / 2
     assert_close(box, torch.cat([0.5 - half_wh, 0.5 + half_wh], dim=1))
 
 
-# --- places and sizes --------------------------------------------------------------------------
+# --- positions and sizes -----------------------------------------------------------------------
 
 
 def test_anchors_come_row_by_row_and_size_by_size_within_a_cell():
@@ -115,7 +115,7 @@ def test_a_scale_is_the_root_of_the_area_and_an_aspect_the_width_over_the_height
     np.testing.assert_allclose(anchor_sizes(settings), expected)
 
 
-def test_sizes_of_clusters_stand_in_for_scales_and_aspects():
+def test_clustered_sizes_replace_scales_and_aspects():
     sizes = ((0.2, 0.3), (0.6, 0.5))
     assert anchor_sizes(AnchorSettings(sizes=sizes)) == list(sizes)
 
@@ -145,12 +145,12 @@ def test_the_same_seed_gives_the_same_clusters():
     assert len(set(cluster_sizes(boxes, 5, 1))) == 5
 
 
-def test_more_clusters_than_sizes_are_as_many_as_there_are_sizes():
+def test_there_are_no_more_clusters_than_different_sizes():
     boxes = boxes_of(np.array([[0.25, 0.25]] * 7 + [[0.5, 0.5]] * 3))
     np.testing.assert_allclose(sorted(cluster_sizes(boxes, 9, 0)), [(0.25, 0.25), (0.5, 0.5)])
 
 
-def test_one_cluster_is_the_mean_size_and_boxes_of_one_size_count_each():
+def test_one_cluster_is_the_mean_size_of_all_boxes():
     boxes = boxes_of(np.array([[0.2, 0.4]] * 3 + [[0.6, 0.8]]))
     # three times 0.2 and once 0.6 make 1.2; three times 0.4 and once 0.8 make 2.0
     np.testing.assert_allclose(cluster_sizes(boxes, 1, 0), [(0.3, 0.5)])

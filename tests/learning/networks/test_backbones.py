@@ -1,4 +1,4 @@
-"""Backbones: two feature maps behind one shape, and weights that fit or are refused in words."""
+"""Backbones: their two feature maps, and weights that fit or are refused."""
 
 import pickle
 import socket
@@ -20,15 +20,17 @@ from onebox.learning.networks.backbones import (
     find_weights,
     read_weights_file,
 )
+from onebox.recipes.recipe import Recipe, check_recipe
 from onebox.recipes.sections import ModelSettings
 
-TINY = ModelSettings(backbone="test_byobnet", size=64)
+RECIPE = check_recipe({"model": {"backbone": "test_byobnet", "size": 64}}, place="tiny")
+TINY = RECIPE.model
 SHARED = Path(__file__).parents[4] / "shared" / "weights" / "mobilenetv2_100_same.safetensors"
 
 
 @pytest.fixture(scope="module")
 def tensors():
-    """Weights of the tiny backbone, unlike those that it starts with."""
+    """Weights of the tiny backbone that differ from its initial ones."""
     state = timm.create_model("test_byobnet").state_dict()
     return {name: torch.rand_like(one) if one.ndim else one for name, one in state.items()}
 
@@ -53,12 +55,12 @@ def test_every_backbone_gives_its_two_deepest_maps_the_finer_first(name):
 
 @pytest.mark.parametrize("size", [32, 64, 96, 100, 129])
 def test_the_shapes_of_the_maps_are_those_of_the_settings_size(size):
-    backbone = Backbone(TINY.model_copy(update={"size": size}), None).eval()
+    backbone = Backbone(RECIPE.changed({"model.size": size}).model, None).eval()
     maps = backbone(torch.rand(1, 3, size, size))
     assert [tuple(each.shape[1:]) for each in maps] == backbone.shapes
 
 
-def test_looking_for_the_shapes_leaves_a_new_backbone_in_training_and_its_statistics_alone():
+def test_measuring_the_shapes_leaves_training_mode_and_batch_statistics_as_they_are():
     backbone = Backbone(TINY, None)
     assert backbone.training
     means = [one for name, one in backbone.named_buffers() if name.endswith("running_mean")]
@@ -80,9 +82,9 @@ def test_an_image_too_small_for_its_backbone_is_refused_with_the_repair():
     assert "--set model.size=224" in str(caught.value)
 
 
-def test_images_are_normalised_before_the_first_layer():
-    settings = TINY.model_copy(update={"mean": (0.5, 0.4, 0.3), "std": (0.5, 0.25, 0.1)})
-    backbone = Backbone(settings, None)
+def test_images_are_normalized_before_the_first_layer():
+    changes = {"model.mean": (0.5, 0.4, 0.3), "model.std": (0.5, 0.25, 0.1)}
+    backbone = Backbone(RECIPE.changed(changes).model, None)
     backbone.features = nn.ModuleList([nn.Identity()])
     backbone.features.forward = lambda images: [images]
     pixel = torch.tensor([1.0, 0.5, 0.0]).view(1, 3, 1, 1)
@@ -90,7 +92,7 @@ def test_images_are_normalised_before_the_first_layer():
     assert_close(backbone(pixel)[0].flatten(), torch.tensor([1.0, 0.4, -3.0]))
 
 
-def test_without_a_mean_of_ones_own_the_backbones_counts():
+def test_a_recipe_without_a_mean_takes_the_backbones():
     backbone = Backbone(TINY, None)
     own = timm.get_pretrained_cfg("test_byobnet")
     assert_close(backbone.mean.flatten(), torch.tensor(own.mean))
@@ -100,17 +102,17 @@ def test_without_a_mean_of_ones_own_the_backbones_counts():
 # --- names -------------------------------------------------------------------------------------
 
 
-def test_a_misspelt_backbone_is_answered_with_the_closest():
+def test_a_misspelt_backbone_is_refused_with_the_closest_name():
     with pytest.raises(SettingError) as caught:
         check_name("resnet81")
-    assert "model.backbone 'resnet81' is not a network of timm. Did you mean resnet" in str(
+    assert "model.backbone 'resnet81' is not a model of timm. Did you mean resnet" in str(
         caught.value
     )
-    with pytest.raises(SettingError, match="is not a network of timm"):
+    with pytest.raises(SettingError, match="is not a model of timm"):
         Backbone(ModelSettings(backbone="resnet81"), None)
 
 
-def test_a_name_with_the_tag_of_its_weights_is_known():
+def test_a_name_with_the_tag_of_its_weights_exists():
     check_name("mobilenetv4_conv_small.e2400_r224_in1k")
 
 
@@ -124,7 +126,7 @@ def test_a_backbone_that_cannot_be_made_is_named_with_its_options():
 
 
 def assert_all_loaded(backbone, tensors):
-    """See that every tensor of a backbone is that of the file."""
+    """Check that every tensor of a backbone is that of the file."""
     # A features-only network calls stages.0 stages_0.
     flat = {name.replace(".", "_"): tensor for name, tensor in tensors.items()}
     loaded = backbone.features.state_dict()
@@ -138,16 +140,16 @@ def test_every_tensor_of_a_weights_file_is_loaded(file, tensors):
     assert_all_loaded(Backbone(TINY, file), tensors)
 
 
-def test_a_file_that_says_nothing_is_for_the_recipes_backbone(file, tensors):
+def test_a_file_without_metadata_is_for_the_recipes_backbone(file, tensors):
     save_file(tensors, file)
-    assert read_weights_file(file, TINY).applied_to(TINY) == TINY
+    assert read_weights_file(file, RECIPE).applied_to(RECIPE) == RECIPE
 
 
-def test_a_file_that_names_its_backbone_and_preprocessing_is_believed(file, tensors):
+def test_backbone_and_preprocessing_that_a_file_names_replace_the_recipes(file, tensors):
     facts = {"architecture": "test_byobnet", "mean": "0.1,0.2,0.3", "std": "0.4,0.5,0.6"}
     save_file(tensors, file, metadata=facts)
-    asked = ModelSettings(backbone="resnet18", mean=(0, 0, 0), size=64)
-    applied = read_weights_file(file, asked).applied_to(asked)
+    recipe = RECIPE.changed({"model.backbone": "resnet18", "model.mean": (0, 0, 0)})
+    applied = read_weights_file(file, recipe).applied_to(recipe).model
     assert applied.backbone == "test_byobnet"
     assert applied.mean == (0.1, 0.2, 0.3)
     assert applied.std == (0.4, 0.5, 0.6)
@@ -157,7 +159,7 @@ def test_a_file_that_names_its_backbone_and_preprocessing_is_believed(file, tens
 def test_a_file_for_another_network_is_refused_with_the_number_that_does_not_fit(file, tensors):
     save_file(tensors, file)
     with pytest.raises(SettingError) as caught:
-        read_weights_file(file, ModelSettings(backbone="test_resnet"))
+        read_weights_file(file, RECIPE.changed({"model.backbone": "test_resnet"}))
     assert "weights.safetensors: does not fit backbone 'test_resnet'" in str(caught.value)
     assert "tensors are missing" in str(caught.value)
     assert "--set model.backbone=NAME" in str(caught.value)
@@ -167,34 +169,42 @@ def test_a_file_with_one_tensor_too_few_or_of_another_shape_is_refused(file, ten
     first, *others = [name for name in tensors if not name.startswith("head")]
     save_file({name: tensors[name] for name in others}, file)
     with pytest.raises(SettingError, match=rf"1 of \d+ tensors are missing and 0 .* '{first}'"):
-        read_weights_file(file, TINY)
+        read_weights_file(file, RECIPE)
     save_file({**tensors, first: torch.zeros(1)}, file)
     with pytest.raises(SettingError, match=f"0 of .* and 1 have another shape, first '{first}'"):
-        read_weights_file(file, TINY)
+        read_weights_file(file, RECIPE)
 
 
 def test_a_file_with_a_classifier_of_other_classes_fits(file, tensors):
     other = {name: one[:3] if name.startswith("head") else one for name, one in tensors.items()}
     save_file({name: one.contiguous() for name, one in other.items()}, file)
-    read_weights_file(file, TINY)
+    read_weights_file(file, RECIPE)
     assert_all_loaded(Backbone(TINY, file), tensors)
 
 
 def test_a_file_of_torchvisions_alexnet_is_loaded_and_its_classifier_left(file):
     state = {name: torch.rand_like(one) for name, one in AlexNetFeatures().state_dict().items()}
-    settings = ModelSettings(backbone="alexnet", size=64)
+    recipe = RECIPE.changed(
+        {
+            "model.backbone": "alexnet",
+            "model.vectorizer": "gap",
+            "model.box_head": "direct",
+            "loss.box": {"l1": 1.0},
+        }
+    )
     save_file({**state, "classifier.1.bias": torch.zeros(4)}, file)
-    assert read_weights_file(file, settings).applied_to(settings) == settings
-    assert_all_loaded(Backbone(settings, file), state)
+    assert read_weights_file(file, recipe).applied_to(recipe) == recipe
+    assert_all_loaded(Backbone(recipe.model, file), state)
 
 
-def test_a_file_whose_facts_make_no_sense_is_refused(file, tensors):
-    save_file(tensors, file, metadata={"mean": "grey"})
-    with pytest.raises(SettingError, match=r"weights\.safetensors: .*mean"):
-        read_weights_file(file, TINY)
+def test_a_file_with_wrong_metadata_is_refused(file, tensors):
+    for mean in ("grey", "0.5,0.5", "0.5,nan,0.5", "0.5,0.5,inf"):
+        save_file(tensors, file, metadata={"mean": mean})
+        with pytest.raises(SettingError, match=rf"weights\.safetensors: .*mean '{mean}'"):
+            read_weights_file(file, RECIPE)
     save_file(tensors, file, metadata={"architecture": "test_byobnte"})
     with pytest.raises(SettingError, match="Did you mean test_byobnet"):
-        read_weights_file(file, TINY)
+        read_weights_file(file, RECIPE)
 
 
 @pytest.mark.parametrize("content", ["missing", "pickle", "text", "folder"])
@@ -206,13 +216,12 @@ def test_what_is_no_safetensors_file_is_refused_and_not_executed(file, content):
     elif content == "folder":
         file.mkdir()
     with pytest.raises(SettingError, match=r"weights\.safetensors: cannot be read as safetensors"):
-        read_weights_file(file, TINY)
+        read_weights_file(file, RECIPE)
 
 
 @pytest.mark.skipif(not SHARED.is_file(), reason="the weights are not beside this checkout")
 def test_the_shared_weights_are_loaded_to_the_last_tensor():
-    found = read_weights_file(SHARED, ModelSettings())
-    settings = found.applied_to(ModelSettings())
+    settings = read_weights_file(SHARED, Recipe()).applied_to(Recipe()).model
     assert settings.backbone == "mobilenetv2_100"
     assert settings.backbone_options == {"pad_type": "same"}
     assert settings.mean == settings.std == (0.5, 0.5, 0.5)
@@ -231,24 +240,24 @@ def empty_cache(monkeypatch):
     return asked
 
 
-def assert_names_the_ways_on(message):
+def assert_names_both_repairs(message):
     assert "--weights FILE" in message
     assert "--no-pretrained" in message
 
 
-def test_where_the_hub_cannot_be_reached_the_error_names_the_two_ways_on(empty_cache, monkeypatch):
+def test_where_the_hub_cannot_be_reached_the_error_names_both_repairs(empty_cache, monkeypatch):
     monkeypatch.setattr(backbones, "_is_reachable", lambda address: False)
     with pytest.raises(OneboxError) as caught:
         find_weights(ModelSettings(backbone="mobilenetv4_conv_small"))
     assert "No pretrained weights for 'mobilenetv4_conv_small'" in str(caught.value)
     assert "cannot be reached" in str(caught.value)
-    assert_names_the_ways_on(str(caught.value))
+    assert_names_both_repairs(str(caught.value))
     [(repository, name)] = empty_cache
     assert repository.startswith("timm/mobilenetv4_conv_small.")
     assert name == "model.safetensors"
 
 
-def test_a_download_that_fails_is_told_in_one_line_with_the_two_ways_on(empty_cache, monkeypatch):
+def test_a_failed_download_is_reported_in_one_line_with_both_repairs(empty_cache, monkeypatch):
     def fail(repository, name):
         raise OSError("the hub is on fire\nand here is a long trace")
 
@@ -257,17 +266,17 @@ def test_a_download_that_fails_is_told_in_one_line_with_the_two_ways_on(empty_ca
     with pytest.raises(OneboxError, match="the hub is on fire") as caught:
         find_weights(ModelSettings(backbone="mobilenetv4_conv_small"))
     assert "trace" not in str(caught.value)
-    assert_names_the_ways_on(str(caught.value))
+    assert_names_both_repairs(str(caught.value))
 
 
 @pytest.mark.parametrize("name", ["lcnet_035", "alexnet"])
-def test_a_backbone_that_the_hub_keeps_no_weights_of_is_told_so(name):
-    with pytest.raises(OneboxError, match="timm's hub keeps none") as caught:
+def test_a_backbone_without_weights_on_the_hub_is_reported(name):
+    with pytest.raises(OneboxError, match="timm's hub has none") as caught:
         find_weights(ModelSettings(backbone=name))
-    assert_names_the_ways_on(str(caught.value))
+    assert_names_both_repairs(str(caught.value))
 
 
-def test_weights_on_the_disk_are_taken_without_the_hub(monkeypatch, file):
+def test_cached_weights_are_taken_without_the_hub(monkeypatch, file):
     def refuse(address):
         raise AssertionError("asked for the hub")
 

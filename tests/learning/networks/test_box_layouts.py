@@ -1,4 +1,4 @@
-"""The layouts of a head's four numbers: rows by hand, round trips, and torchvision's answer."""
+"""Box layouts: boxes by hand, round trips, and agreement with torchvision."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ rows_of_four = st.lists(st.tuples(edges, edges, edges, edges), max_size=5).map(
     lambda rows: torch.tensor(rows, dtype=torch.float64).reshape(-1, 4)
 )
 
-# A box from (0.25, 0.5) to (0.75, 0.625): half a side wide, an eighth high.
+# A box from (0.25, 0.5) to (0.75, 0.625): 1/2 wide, 1/8 high.
 BOX = (0.25, 0.5, 0.75, 0.625)
 BY_HAND = [
     ("xyxy", (0.25, 0.5, 0.75, 0.625)),
@@ -26,26 +26,26 @@ BY_HAND = [
 ]
 
 
-def test_every_layout_is_worked_by_hand():
+def test_every_layout_has_a_case_worked_by_hand():
     assert {name for name, _ in BY_HAND} == LAYOUTS.keys()
 
 
 @pytest.mark.parametrize(("layout", "numbers"), BY_HAND)
-def test_a_row_of_a_layout_is_what_a_hand_gives_both_ways(layout, numbers):
+def test_a_box_is_converted_as_worked_by_hand_both_ways(layout, numbers):
     assert_close(to_xyxy(torch.tensor([numbers]), layout), torch.tensor([BOX]))
     assert_close(from_xyxy(torch.tensor([BOX]), layout), torch.tensor([numbers]))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @given(rows_of_four)
-def test_there_and_back_is_where_it_began(layout, rows):
+def test_a_round_trip_gives_the_same_box(layout, rows):
     assert_close(to_xyxy(from_xyxy(rows, layout), layout), rows, atol=1e-12, rtol=0)
     assert_close(from_xyxy(to_xyxy(rows, layout), layout), rows, atol=1e-12, rtol=0)
 
 
 @pytest.mark.parametrize("layout", ["xyxy", "xywh", "cxcywh"])
 @given(rows_of_four)
-def test_torchvision_gives_the_same(layout, rows):
+def test_torchvision_agrees(layout, rows):
     assert_close(to_xyxy(rows, layout), box_convert(rows, layout, "xyxy"))
     assert_close(from_xyxy(rows, layout), box_convert(rows, "xyxy", layout))
 
@@ -65,7 +65,7 @@ def test_tensors_and_arrays_agree(layout):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_converted_row_is_a_copy(layout):
+def test_a_converted_box_is_a_copy(layout):
     rows = torch.tensor([BOX])
     for converted in (to_xyxy(rows, layout), from_xyxy(rows, layout)):
         converted.add_(1)

@@ -1,4 +1,4 @@
-"""Boxes from what every cell says: votes and heat by hand, and laws of both."""
+"""Heads that read every cell: votes and heat maps by hand, and laws of both."""
 
 import math
 
@@ -13,7 +13,7 @@ from onebox.recipes.sections import ModelSettings
 
 CHANNELS = 8
 SIZES, SETTINGS = Sizes(vector=5, map=CHANNELS), ModelSettings()
-NEVER = -1e4  # a logit that leaves no share
+NEVER = -1e4  # a logit whose probability is zero
 
 
 def on_map(cells):
@@ -23,34 +23,34 @@ def on_map(cells):
 # --- votes -------------------------------------------------------------------------------------
 
 
-def told():
+def head_of_channels():
     """A head whose distances are the map's first four channels, and its weights the next four."""
     head = VoteBox(SIZES, SETTINGS)
     head.tower = nn.Identity()
     with torch.no_grad():
         for parameter in head.parameters():
             parameter.zero_()
-        for side in range(4):
-            head.distances.weight[side, side] = 1
-            head.attention.weight[side, 4 + side] = 1
+        for edge in range(4):
+            head.distances.weight[edge, edge] = 1
+            head.attention.weight[edge, 4 + edge] = 1
     return head
 
 
-def test_a_vote_is_the_cells_middle_less_or_plus_its_distances():
+def test_a_vote_is_the_cells_centre_minus_or_plus_its_distances():
     cells = torch.zeros(1, CHANNELS, 2, 4)
     cells[0, :4, 1, 0] = torch.tensor([0.1, 0.2, 0.3, 0.4])
     cells[0, :4, 0, 2] = torch.tensor([-0.1, 0.05, 0.0, 0.7])
-    votes = told()(on_map(cells)).votes
+    votes = head_of_channels()(on_map(cells)).votes
     # Two rows of four columns: the fifth cell starts the second row.
-    assert_close(votes.middles[4], torch.tensor([0.125, 0.75]))
-    assert_close(votes.middles[2], torch.tensor([0.625, 0.25]))
+    assert_close(votes.centres.values[4], torch.tensor([0.125, 0.75]))
+    assert_close(votes.centres.values[2], torch.tensor([0.625, 0.25]))
     lower_left = torch.tensor([0.125 - 0.1, 0.75 - 0.2, 0.125 + 0.3, 0.75 + 0.4])
-    assert_close(votes.sides[0, :, 4], lower_left)
-    # A cell left of the subject says that its left side lies to the right.
-    assert_close(votes.sides[0, :, 2], torch.tensor([0.725, 0.2, 0.625, 0.95]))
+    assert_close(votes.boxes[0, :, 4], lower_left)
+    # A cell left of the subject votes for a left edge to its right.
+    assert_close(votes.boxes[0, :, 2], torch.tensor([0.725, 0.2, 0.625, 0.95]))
 
 
-def test_each_side_weighs_the_votes_by_shares_of_its_own():
+def test_each_edge_weighs_the_votes_by_weights_of_its_own():
     cells = torch.full((1, CHANNELS, 2, 2), NEVER)
     cells[0, :4] = 0
     cells[0, :4, 0, 0] = torch.tensor([0.1, 0.2, 0.3, 0.4])
@@ -58,36 +58,36 @@ def test_each_side_weighs_the_votes_by_shares_of_its_own():
     cells[0, 4, 0, 1] = math.log(3)  # left, three times as much
     cells[0, 5, 1, 0] = 0  # top, as much
     # The votes of the first cell, at (1/4, 1/4), are 0.15, 0.05, 0.55 and 0.65; the others vote
-    # for their own middles.
+    # for their own centres.
     box = [0.15 / 4 + 0.75 * 3 / 4, (0.05 + 0.75) / 2, 0.55, 0.65]
-    assert_close(told()(on_map(cells)).boxes, torch.tensor([box]))
+    assert_close(head_of_channels()(on_map(cells)).boxes, torch.tensor([box]))
 
 
-def test_every_cell_begins_as_the_middle_of_a_box_of_half_the_sides():
+def test_at_first_every_cell_votes_for_a_box_of_half_the_image_around_it():
     output = VoteBox(SIZES, SETTINGS).eval()(on_map(torch.zeros(1, CHANNELS, 6, 6)))
-    # no cell is worth more than another, and their mean middle is that of the image
+    # all cells weigh the same, and the mean of their centres is the image's
     assert_close(output.boxes, torch.tensor([[0.25, 0.25, 0.75, 0.75]]))
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_no_side_lies_beyond_all_votes_for_it(seed):
+def test_no_edge_lies_beyond_all_votes_for_it(seed):
     torch.manual_seed(seed)
     output = VoteBox(SIZES, SETTINGS)(on_map(torch.randn(4, CHANNELS, 5, 5)))
-    sides = output.votes.sides
-    assert sides.shape == (4, 4, 25)
-    assert (output.boxes >= sides.amin(dim=2) - 1e-6).all()
-    assert (output.boxes <= sides.amax(dim=2) + 1e-6).all()
+    votes = output.votes.boxes
+    assert votes.shape == (4, 4, 25)
+    assert (output.boxes >= votes.amin(dim=2) - 1e-6).all()
+    assert (output.boxes <= votes.amax(dim=2) + 1e-6).all()
     assert output.boxes.std() > 0
 
 
-def test_votes_of_a_subject_that_moves_a_cell_move_a_cell():
+def test_a_subject_that_shifts_by_a_cell_shifts_its_votes_by_a_cell():
     torch.manual_seed(0)
     head = VoteBox(SIZES, SETTINGS).eval()
     here, there = torch.zeros(2, 1, CHANNELS, 12, 12)
     here[:, :, 5, 5] = there[:, :, 6, 6] = torch.randn(CHANNELS)
     with torch.no_grad():
         ours, theirs = (
-            head(on_map(cells)).votes.sides.unflatten(2, (12, 12)) for cells in (here, there)
+            head(on_map(cells)).votes.boxes.unflatten(2, (12, 12)) for cells in (here, there)
         )
     assert_close(theirs[:, :, 4:9, 4:9], ours[:, :, 3:8, 3:8] + 1 / 12)
     assert not torch.allclose(theirs[:, :, 6, 6], theirs[:, :, 1, 1] + 5 / 12, atol=1e-3)
@@ -114,7 +114,7 @@ def shining(upper_left, lower_right, cells=8):
     return on_map(heat)
 
 
-def test_a_heat_map_with_one_peak_gives_the_middle_of_its_cell():
+def test_a_heat_map_with_one_peak_gives_the_centre_of_its_cell():
     box = pointing()(shining((1, 2), (5, 6))).boxes
     # rows are y, columns x
     assert_close(box, torch.tensor([[2.5 / 8, 1.5 / 8, 6.5 / 8, 5.5 / 8]]))
@@ -127,18 +127,18 @@ def test_a_corner_can_lie_at_the_frame_or_a_little_outside():
     assert_close(beyond, torch.full((1, 4), 8.5 / 8))
 
 
-def test_two_equal_peaks_give_the_place_between_them():
+def test_two_equal_peaks_give_the_position_between_them():
     cells = shining((1, 2), (5, 6))
     cells.map[0, 0, 3, 6] = 1
     box = pointing()(cells).boxes
     assert_close(box[0, :2], torch.tensor([4.5 / 8, 2.5 / 8]))
 
 
-def test_heat_that_knows_nothing_gives_the_middle_of_the_image():
+def test_uniform_heat_gives_the_centre_of_the_image():
     assert_close(pointing()(on_map(torch.zeros(1, CHANNELS, 8, 8))).boxes, torch.full((1, 4), 0.5))
 
 
-def test_bins_are_margins_of_one_distribution_over_twice_the_cells_and_a_ring():
+def test_bins_are_marginals_of_one_distribution_over_twice_the_cells_and_one_more_at_every_end():
     torch.manual_seed(0)
     head = HeatmapBox(SIZES, SETTINGS).eval()
     cells = torch.randn(3, CHANNELS, 5, 5)
@@ -147,11 +147,11 @@ def test_bins_are_margins_of_one_distribution_over_twice_the_cells_and_a_ring():
         heat = head.heat(head.refine(cells))
     # 2 * 5 cells, and one more at either end
     assert heat.shape == (3, 2, 12, 12)
-    share = heat.flatten(2).softmax(dim=2).reshape(3, 2, 12, 12)
-    along = [share[:, 0].sum(1), share[:, 0].sum(2), share[:, 1].sum(1), share[:, 1].sum(2)]
+    first, second = heat.flatten(2).softmax(dim=2).reshape(3, 2, 12, 12).unbind(1)
+    along = [first.sum(1), first.sum(2), second.sum(1), second.sum(2)]
     assert_close(output.bins.logits.softmax(dim=2), torch.stack(along, dim=1))
-    assert_close(output.bins.places, torch.linspace(-0.05, 1.05, 12))
-    assert_close(output.boxes, torch.stack(along, dim=1) @ output.bins.places)
+    assert_close(output.bins.centres.values, torch.linspace(-0.05, 1.05, 12))
+    assert_close(output.boxes, torch.stack(along, dim=1) @ output.bins.centres.values)
 
 
 @pytest.mark.parametrize("kind", [VoteBox, HeatmapBox])

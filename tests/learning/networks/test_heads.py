@@ -1,4 +1,4 @@
-"""Heads read boxes off features: places by hand, and laws of moving the subject."""
+"""Heads: boxes worked by hand, and laws of shifting the subject."""
 
 import math
 
@@ -9,7 +9,6 @@ from torch.testing import assert_close
 
 from onebox.learning.networks.anchors import decode, place_anchors
 from onebox.learning.networks.box_heads import AnchorBox, DirectBox, MarginalBox
-from onebox.learning.networks.head_outputs import bin_places
 from onebox.learning.networks.heads import ClassHead, IouHead
 from onebox.learning.networks.vectorizers import Features, Sizes
 from onebox.recipes.sections import AnchorSettings, ModelSettings
@@ -54,64 +53,46 @@ def shining(row, column):
     return cells
 
 
-# --- places ------------------------------------------------------------------------------------
-
-
-def test_bins_lie_evenly_over_the_cells_and_one_more_at_either_end():
-    # 2 cells of 2 bins, each a quarter of the side wide, from -1/2 to 3/2
-    expected = [-0.375, -0.125, 0.125, 0.375, 0.625, 0.875, 1.125, 1.375]
-    assert_close(bin_places(2, 2), torch.tensor(expected))
-
-
-@pytest.mark.parametrize(("cells", "per_cell"), [(1, 1), (4, 8), (7, 3), (14, 8)])
-def test_places_are_symmetric_about_the_middle_and_a_bin_apart(cells, per_cell):
-    places = bin_places(cells, per_cell)
-    assert len(places) == (cells + 2) * per_cell
-    assert_close(places, 1 - places.flip(0))
-    step = torch.full((len(places) - 1,), 1 / (cells * per_cell))
-    assert_close(places.diff(), step, atol=1e-6, rtol=1e-4)
-
-
 # --- marginal head -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (3, 8), (11, 11)])
-def test_bins_that_are_sure_of_a_cell_give_its_middle(row, column):
+def test_bins_that_are_sure_of_a_cell_give_its_centre(row, column):
     box = pointing_head(tap=1)(on_map(shining(row, column))).boxes
     x, y = (column + 0.5) / CELLS, (row + 0.5) / CELLS
     assert_close(box, torch.tensor([[x, y, x, y]]))
 
 
-def test_a_side_can_lie_a_little_outside_the_frame():
+def test_an_edge_can_lie_a_little_outside_the_frame():
     left_of_all = pointing_head(tap=2)(on_map(shining(0, 0))).boxes
     assert_close(left_of_all, torch.full((1, 4), -0.5 / CELLS))
     right_of_all = pointing_head(tap=0)(on_map(shining(11, 11))).boxes
     assert_close(right_of_all, torch.full((1, 4), 1 + 0.5 / CELLS))
 
 
-def test_bins_that_know_nothing_give_the_middle_of_the_image():
+def test_uniform_bins_give_the_centre_of_the_image():
     head = pointing_head(tap=1)
     assert_close(
         head(on_map(torch.zeros(1, CHANNELS, CELLS, CELLS))).boxes, torch.full((1, 4), 0.5)
     )
 
 
-def test_a_subject_that_moves_a_cell_moves_its_box_a_cell():
+def test_a_subject_that_shifts_by_a_cell_shifts_its_box_by_a_cell():
     head = pointing_head(tap=1)
     here, there = head(on_map(shining(5, 6))).boxes, head(on_map(shining(6, 7))).boxes
     assert_close(there, here + 1 / CELLS)
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_bins_of_any_weights_move_with_the_subject_along_its_axis_and_not_across(seed):
+def test_bins_of_any_weights_shift_with_the_subject_along_their_axis_and_not_across(seed):
     torch.manual_seed(seed)
     head = MarginalBox(SIZES, SETTINGS).eval()
     with torch.no_grad():
         here = head(on_map(blob(4, 4, seed))).bins.logits
         right = head(on_map(blob(4, 5, seed))).bins.logits
         below = head(on_map(blob(5, 4, seed))).bins.logits
-    x_sides, y_sides = [0, 2], [1, 3]
-    for moved, along, across in ((right, x_sides, y_sides), (below, y_sides, x_sides)):
+    x_edges, y_edges = [0, 2], [1, 3]
+    for moved, along, across in ((right, x_edges, y_edges), (below, y_edges, x_edges)):
         assert_close(moved[:, across], here[:, across], atol=1e-5, rtol=1e-4)
         inner = slice(2 * PER_CELL, -2 * PER_CELL)  # what padding does not touch
         assert_close(
@@ -135,7 +116,7 @@ def test_the_box_is_the_mean_of_its_bins():
     output = MarginalBox(SIZES, SETTINGS)(on_map(torch.randn(3, CHANNELS, CELLS, CELLS)))
     bins = output.bins
     assert bins.logits.shape == (3, 4, (CELLS + 2) * PER_CELL)
-    assert_close(output.boxes, bins.logits.softmax(dim=2) @ bins.places)
+    assert_close(output.boxes, bins.logits.softmax(dim=2) @ bins.centres.values)
     assert output.raw is None
 
 
@@ -167,11 +148,11 @@ def scoring_head():
 @pytest.mark.parametrize(
     ("channel", "half"), [(0, 0.25 / 2), (1, 0.5 / 2)], ids=["first size", "second size"]
 )
-def test_the_answer_is_the_box_of_the_anchor_that_scores_best(channel, half):
+def test_the_box_is_that_of_the_anchor_with_the_highest_score(channel, half):
     cells = torch.zeros(1, CHANNELS, 4, 8)
     cells[0, channel, 2, 5] = 1
     output = scoring_head()(on_map(cells))
-    # the middle of the sixth of 8 columns and of the third of 4 rows
+    # the centre of the sixth of 8 columns and of the third of 4 rows
     x, y = 5.5 / 8, 2.5 / 4
     assert_close(output.boxes, torch.tensor([[x - half, y - half, x + half, y + half]]))
 
@@ -185,11 +166,12 @@ def test_the_best_anchors_own_offsets_move_its_box():
     assert_close(scoring_head()(on_map(cells)).boxes, box)
 
 
-def test_each_row_has_its_own_best_anchor_and_all_of_them_are_told():
+def test_each_image_has_its_own_best_anchor_and_all_anchors_are_output():
     torch.manual_seed(0)
     head = AnchorBox(SIZES, TWO_SIZES)
     output = head(on_map(torch.randn(5, CHANNELS, 3, 4)))
     scores, offsets, anchors = output.anchors
+    anchors = anchors.values
     assert_close(anchors, place_anchors(head.sizes, 3, 4))
     assert (scores.shape, offsets.shape) == ((5, 24), (5, 24, 4))
     for row in range(5):
@@ -201,7 +183,7 @@ def test_each_row_has_its_own_best_anchor_and_all_of_them_are_told():
 # --- the other heads ---------------------------------------------------------------------------
 
 
-def test_the_direct_head_answers_within_the_image_and_without_bins():
+def test_the_direct_heads_box_lies_within_the_image_and_has_no_bins():
     output = DirectBox(SIZES, SETTINGS)(Features(100 * torch.randn(50, 5), None))
     assert output.boxes.shape == (50, 4)
     assert output.boxes.min() >= 0
@@ -210,8 +192,8 @@ def test_the_direct_head_answers_within_the_image_and_without_bins():
     assert output.anchors is None
 
 
-def told(head, *numbers):
-    """A direct head whose last layer says the same numbers of every image."""
+def constant(head, *numbers):
+    """A direct head whose last layer outputs the same numbers for every image."""
     with torch.no_grad():
         head.layers[-1].weight.zero_()
         head.layers[-1].bias.copy_(torch.tensor(numbers))
@@ -227,16 +209,16 @@ def told(head, *numbers):
         ("cxcywh", (0.5, 0.1875, 0.5, 0.125)),
     ],
 )
-def test_the_direct_head_says_the_same_box_in_every_layout(layout, numbers):
+def test_the_direct_head_outputs_the_same_box_in_every_layout(layout, numbers):
     settings = SETTINGS.model_copy(update={"layout": layout, "activation": "linear"})
-    output = told(DirectBox(SIZES, settings), *numbers)(Features(torch.randn(3, 5), None))
+    output = constant(DirectBox(SIZES, settings), *numbers)(Features(torch.randn(3, 5), None))
     assert_close(output.boxes, torch.tensor([[0.25, 0.125, 0.75, 0.25]]).expand(3, 4))
     assert_close(output.raw, torch.tensor([numbers]).expand(3, 4))
 
 
-def test_the_activation_is_put_on_the_numbers_before_they_become_a_box():
+def test_the_activation_comes_before_the_conversion_to_a_box():
     settings = SETTINGS.model_copy(update={"layout": "xywh", "activation": "sigmoid"})
-    output = told(DirectBox(SIZES, settings), 0.0, 0.0, math.log(3), -math.log(3))(
+    output = constant(DirectBox(SIZES, settings), 0.0, 0.0, math.log(3), -math.log(3))(
         Features(torch.zeros(1, 5), None)
     )
     # the logistic of log 3 is 3/4
@@ -257,7 +239,7 @@ def test_the_class_head_reads_the_vector_alone():
     assert_close(head(features), features.vector @ head.logits.weight.T + head.logits.bias)
 
 
-def test_the_overlap_head_reads_the_vector_and_the_mean_of_the_map():
+def test_the_iou_head_reads_the_vector_and_the_mean_of_the_map():
     head = IouHead(SIZES)
     features = Features(torch.randn(2, 5), torch.randn(2, CHANNELS, 4, 4))
     read = torch.cat([features.vector, features.map.mean(dim=(2, 3))], dim=1)

@@ -1,4 +1,4 @@
-"""What a network is made of: parts and shapes, and counts worked by hand."""
+"""The summary of a network: its parts and shapes, and counts worked by hand."""
 
 import pytest
 import torch
@@ -43,7 +43,7 @@ def test_the_parameters_of_the_parts_add_up_to_those_of_the_network(name):
     assert sum(part.parameters for part in parts.values()) == whole
 
 
-def test_parts_come_in_the_order_in_which_data_flows_and_only_those_there_are():
+def test_parts_come_in_the_order_of_data_flow_without_those_the_network_lacks():
     assert list(parts_of("gap")[1]) == [
         "backbone",
         "vectorizer",
@@ -93,12 +93,12 @@ def test_multiply_adds_of_fully_connected_layers_are_their_weights():
     assert parts["shared"].parameters == 10 * 20 + 20 + 20 * 6 + 6
 
 
-def test_multiply_adds_of_a_convolution_are_its_weights_at_every_place_it_looks_at():
+def test_multiply_adds_of_a_convolution_are_its_weights_times_its_output_cells():
     network, parts = parts_of("neck and shared")
     channels, rows, columns = network.backbone.shapes[-1]
-    looks = ((rows - 1) // 2) * ((columns - 1) // 2)
-    assert looks > 0
-    assert parts["vectorizer"].multiply_adds == looks * 3 * 3 * channels * 10
+    cells = ((rows - 1) // 2) * ((columns - 1) // 2)
+    assert cells > 0
+    assert parts["vectorizer"].multiply_adds == cells * 3 * 3 * channels * 10
     assert parts["vectorizer"].parameters == 3 * 3 * channels * 10 + 10
 
 
@@ -107,19 +107,19 @@ def test_convolutions_of_the_backbone_are_counted_one_by_one():
     counted = []
 
     def count(layer, _, output):
-        per_place = layer.weight.numel()
-        counted.append(per_place * output.shape[2] * output.shape[3])
+        per_cell = layer.weight.numel()
+        counted.append(per_cell * output.shape[2] * output.shape[3])
 
     for layer in network.backbone.modules():
         if isinstance(layer, nn.Conv2d):
             layer.register_forward_hook(count)
     network.backbone(torch.zeros(1, 3, SIZE, SIZE))
-    # The rest is linear layers of its attention, if any: far less than one convolution.
+    # All of the backbone's multiply-adds are in its convolutions.
     assert len(counted) > 5
     assert parts["backbone"].multiply_adds == sum(counted)
 
 
-def test_layers_are_the_modules_that_hold_no_others():
+def test_layers_are_the_modules_without_children():
     _, parts = parts_of("neck and shared")
     # dropout, linear and ReLU, twice; a convolution and ReLU; linear, ReLU and linear
     assert parts["shared"].layers == 6
@@ -128,7 +128,7 @@ def test_layers_are_the_modules_that_hold_no_others():
     assert parts["class_head"].layers == 1
 
 
-def test_looking_leaves_no_hook_and_no_number_changed():
+def test_summarizing_leaves_no_hook_and_changes_no_number():
     network = made(vectorizer="gap")
     before = {name: one.clone() for name, one in network.state_dict().items()}
     first, again = summarize(network, SIZE), summarize(network, SIZE)
@@ -137,6 +137,6 @@ def test_looking_leaves_no_hook_and_no_number_changed():
     assert all(torch.equal(before[name], one) for name, one in network.state_dict().items())
 
 
-def test_parts_read_back_from_a_model_files_facts():
-    facts = ModelCard(("a", "b", "c"), SIZE, parts=summarize(made(vectorizer="gap"), SIZE))
-    assert ModelCard.from_json(facts.as_json()).parts == facts.parts
+def test_parts_are_read_back_from_a_model_card():
+    card = ModelCard(("a", "b", "c"), SIZE, parts=summarize(made(vectorizer="gap"), SIZE))
+    assert ModelCard.from_json(card.as_json()).parts == card.parts

@@ -1,4 +1,4 @@
-"""Decoded images as batches of tensors, in an order that follows from seed and epoch alone."""
+"""Batches of decoded images, in an order that depends on seed and epoch alone."""
 
 import math
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ class Batch(NamedTuple):
     """Some rows of `Decoded`, as tensors.
 
     Attributes:
-        pixels: uint8 of shape (n, side, side, 3).
-        boxes: ``xyxy`` in shares of the sides, of shape (n, 4).
+        pixels: uint8 of shape (n, size, size, 3).
+        boxes: Normalized ``xyxy``, of shape (n, 4).
         has_box: Whether the image has a subject with a box, of shape (n,).
-        labels: Index of the class, or ``cache.NO_LABEL``, of shape (n,).
-        keypoints: ``(x, y, visibility)`` in shares of the sides, of shape (n, keypoints, 3).
-        rows: Which rows of `Decoded` they are, of shape (n,).
+        labels: Index of the class, or ``decoded_cache.NO_LABEL``, of shape (n,).
+        keypoints: Normalized ``(x, y)`` and visibility, of shape (n, keypoints, 3).
+        rows: Indices of the rows in `Decoded`, of shape (n,).
     """
 
     pixels: Tensor
@@ -33,34 +33,33 @@ class Batch(NamedTuple):
 
 
 class DecodedRows(Dataset[Batch]):
-    """Indexed by a list of rows: a batch is one gather from the mapped file."""
+    """A data set indexed by lists of rows: a batch is one gather from the mapped file."""
 
     def __init__(self, decoded: Decoded) -> None:
         self._decoded = decoded
 
     def __len__(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         return len(self._decoded)
 
     def __getitem__(self, rows: list[int]) -> Batch:
-        """The chosen rows as one batch."""
-        chosen = self._decoded
+        """The given rows as one batch."""
+        decoded = self._decoded
         return Batch(
-            torch.from_numpy(np.ascontiguousarray(chosen.pixels[rows])),
-            torch.from_numpy(chosen.boxes[rows]),
-            torch.from_numpy(chosen.has_box[rows]),
-            torch.from_numpy(chosen.labels[rows]),
-            torch.from_numpy(chosen.keypoints[rows]),
+            torch.from_numpy(np.ascontiguousarray(decoded.pixels[rows])),
+            torch.from_numpy(decoded.boxes[rows]),
+            torch.from_numpy(decoded.has_box[rows]),
+            torch.from_numpy(decoded.labels[rows]),
+            torch.from_numpy(decoded.keypoints[rows]),
             torch.tensor(rows),
         )
 
 
 class ShuffledRows(Sampler[list[int]]):
-    """Lists of rows, each pass in an order of its own, the same in every run of one seed.
+    """Lists of rows; each pass over the data has its own order, which follows from the seed.
 
-    A trainer's epoch is one pass, or some where one is short. The last batch of a pass is as large
-    as the others: it is filled from the start of the order, so that no step's batch statistics rest
-    on a few images.
+    An epoch of the trainer is one pass or several. The last batch of a pass is filled up with the
+    first rows of its order, so that no step's batch statistics come from a few images.
     """
 
     def __init__(self, count: int, batch_size: int, seed: int, passes: int = 1) -> None:
@@ -69,15 +68,15 @@ class ShuffledRows(Sampler[list[int]]):
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order of one epoch; the trainer calls this."""
+        """Set the epoch whose order comes next; the trainer calls this."""
         self._epoch = epoch
 
     def __len__(self) -> int:
-        """Batches an epoch."""
+        """The number of batches per epoch."""
         return self._passes * math.ceil(self._count / self._batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
-        """The batches of the chosen epoch."""
+        """The batches of the epoch that was set."""
         first = self._epoch * self._passes
         for number in range(first, first + self._passes):
             yield from self._pass(number)
@@ -96,15 +95,15 @@ class RowsInOrder(Sampler[list[int]]):
         self._count, self._batch_size = count, batch_size
 
     def __len__(self) -> int:
-        """Batches in all."""
+        """The number of batches."""
         return math.ceil(self._count / self._batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
-        """The batches."""
+        """The batches in order."""
         for start in range(0, self._count, self._batch_size):
             yield list(range(start, min(start + self._batch_size, self._count)))
 
 
 def batches(decoded: Decoded, order: Sampler[list[int]]) -> DataLoader[Batch]:
-    """Batches in this process: rows are mapped, and worker processes would steal the cores."""
+    """Batches, made in this process: workers would only take cores from training."""
     return DataLoader(DecodedRows(decoded), sampler=order, batch_size=None, num_workers=0)

@@ -1,9 +1,9 @@
-"""A data set decoded once: one memory-mapped array of equal squares, and the targets beside it.
+"""A cache of decoded images: one memory-mapped array of equal squares, with targets in memory.
 
-Training reads every image many times, and decoding costs as much as a training step. So all
-images are stretched to one square a little larger than training needs (crops then keep their
-detail), written to a file, and mapped. The file is named by a digest of every image's bytes,
-every label and every setting that its pixels depend on: whatever changes makes a new one.
+Training reads every image many times, and decoding one costs as much as training on it. So all
+images are stretched to squares a little larger than training needs, so that crops keep their
+detail, written to one file and mapped. The file is named by a digest of every image's bytes, every
+label and every setting that its pixels depend on: any change makes a new file.
 """
 
 import hashlib
@@ -23,31 +23,32 @@ from PIL import Image
 from onebox import images
 from onebox.disk import check_space
 from onebox.errors import DataError
+from onebox.files import replacing
+from onebox.image_sizes import size_of
 from onebox.structures import Dataset, Sample
 
 OVERSIZE = 1.25
-"""Side of the cached squares over the side that is trained on."""
+"""Size of the cached squares over the size that is trained on; not tuned."""
 
 NO_LABEL = -1
 _VERSION = 2
-_KEPT = 8  # caches of other data sets that stay on disk
+_KEPT = 8  # latest files that stay on disk; a run makes two (docs/decisions/0006-cache-key.md)
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decoded:
-    """Images and targets, row by row.
+    """Decoded images and their targets, one row per image.
 
     Attributes:
         pixels: Squares, mapped from disk.
-        boxes: ``xyxy`` as shares of width and height; zeros where there is no subject.
+        boxes: Normalized ``xyxy``; zeros for an image without a box.
         has_box: Whether the image has a subject with a box.
-        labels: Index of the class; ``NO_LABEL`` where the image has none.
-        keypoints: ``(x, y, visibility)`` as shares of width and height; visibility 0 where a keypoint
-            is not labelled.
-        flip_pairs: Keypoints that a mirrored image swaps.
-        digest: Of the images' bytes, the labels and the settings.
+        labels: Index of the class; ``NO_LABEL`` for an image without a label.
+        keypoints: Normalized ``(x, y)`` and visibility, which is 0 for an unlabelled keypoint.
+        flip_pairs: Pairs of keypoints that mirroring an image swaps.
+        digest: Digest of the images' bytes, the labels and the settings.
     """
 
     pixels: UInt8[ndarray, "n side side 3"]
@@ -64,23 +65,23 @@ class Decoded:
 
 
 def cache_folder() -> Path:
-    """Where decoded data sets are kept: ``ONEBOX_CACHE``, or the user's cache folder."""
+    """The folder of decoded data sets: ``ONEBOX_CACHE``, or the user's cache folder."""
     return Path(os.environ.get("ONEBOX_CACHE") or platformdirs.user_cache_dir("onebox"))
 
 
 def decode(data: Dataset, size: int, *, progress: Progress | None = None) -> Decoded:
-    """Decode a data set for training at ``size``, or map what an earlier run decoded.
+    """Decode a data set for training at ``size``, or map the file of an earlier run.
 
     Args:
         data: The images; none may be larger than memory.
-        size: Side of the square that is trained on, in pixels.
-        progress: Called with the number of images decoded and their total.
+        size: Width and height of the images that are trained on, in pixels.
+        progress: Called with the number of images decoded so far, and their total.
 
     Returns:
         Squares of ``OVERSIZE`` times the size, and the targets.
 
     Raises:
-        DataError: If images cannot be decoded; it names all of them.
+        DataError: If images cannot be decoded; the message names all of them.
     """
     side = round(size * OVERSIZE)
     digest = _digest(data, side)
@@ -118,19 +119,18 @@ def _content(sample: Sample) -> bytes:
         with sample.image.open("rb") as file:
             return hashlib.file_digest(file, "blake2b").digest()
     except OSError:
-        return b""  # decoding says what is wrong with it, and what else is
+        return b""  # decoding reports it, together with all other unreadable images
 
 
 def _write(samples: Sequence[Sample], side: int, path: Path, progress: Progress | None) -> None:
-    """Decode beside the cache's place, then rename: a broken run leaves no half cache.
+    """Decode into a file that appears once it is complete: a broken run leaves no half cache.
 
     Raises:
         DataError: If images cannot be decoded.
     """
-    beside = path.with_suffix(f".{os.getpid()}.part")
-    try:
+    with replacing(path, sync=False) as temporary:  # it may have gigabytes, and can be made again
         shape = (len(samples), side, side, 3)
-        squares = np.lib.format.open_memmap(beside, mode="w+", dtype=np.uint8, shape=shape)
+        squares = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
         problems: list[str] = []
         for row, outcome in enumerate(_decoded(samples, side)):
             if isinstance(outcome, DataError):
@@ -142,13 +142,10 @@ def _write(samples: Sequence[Sample], side: int, path: Path, progress: Progress 
         if problems:
             raise DataError(*problems)
         squares.flush()
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _decoded(samples: Sequence[Sample], side: int) -> Iterator[ndarray | DataError]:
-    """Each sample's square, in order, decoded on all cores with few waiting at a time."""
+    """The square of each sample, in order, decoded on all cores, 256 samples at a time."""
 
     def decode_one(sample: Sample) -> ndarray | DataError:
         try:
@@ -165,7 +162,7 @@ def _decoded(samples: Sequence[Sample], side: int) -> Iterator[ndarray | DataErr
 
 def _square(sample: Sample, side: int) -> ndarray:
     loaded = images.load(sample.image, at_least=side)
-    # The last column may stand for less than a whole one: cut the stretch at the true edge.
+    # A shrunk image may end within its last column or row: resize up to the true edge.
     width, height = loaded.size_wh
     true_edge = (0, 0, width / loaded.scale_xy[0], height / loaded.scale_xy[1])
     image = Image.fromarray(loaded.pixels)
@@ -188,16 +185,16 @@ def _keypoints(data: Dataset) -> Float32[ndarray, "n keypoints 3"]:
     count = 0 if data.keypoints is None else len(data.keypoints.names)
     keypoints = np.zeros((len(data), count, 3), np.float32)
     for row, sample in enumerate(data):
-        if sample.keypoints is not None and sample.size_wh is not None and count:
-            keypoints[row] = np.array(sample.keypoints) / np.array([*sample.size_wh, 1])
+        if sample.keypoints is not None and count:
+            keypoints[row] = np.array(sample.keypoints) / np.array([*size_of(sample), 1])
     return keypoints
 
 
 def _target(sample: Sample) -> tuple[float, ...] | None:
     """A box as shares of the image's sides."""
-    if sample.box is None or sample.size_wh is None:
+    if sample.box is None:
         return None
-    sides = (*sample.size_wh, *sample.size_wh)
+    sides = size_of(sample) * 2
     return tuple(edge / side for edge, side in zip(sample.box, sides, strict=True))
 
 

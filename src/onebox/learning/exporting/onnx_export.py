@@ -1,13 +1,10 @@
 """Network → ``model.onnx``: pixels of any size in, boxes in those pixels out.
 
-The exported graph resizes, normalises, runs the network and decodes the box. It is written only
-where ONNX Runtime gives the boxes that PyTorch gives.
+The exported graph resizes, normalizes, runs the network and decodes the box. The file is written
+only if ONNX Runtime computes the boxes that PyTorch computes.
 """
 
-import logging
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from onebox.errors import ModelError
+from onebox.files import replacing
 from onebox.learning.networks.network import Network
+from onebox.learning.quiet import quiet
 from onebox.model_card import METADATA_KEY, ModelCard
 from onebox.outputs import INPUT, KEYPOINTS_OUTPUT, PRESENCE_OUTPUT, outputs_of
 
@@ -28,7 +27,7 @@ PARITY_PX = 0.1
 """Largest difference of a box edge that export accepts, in pixels of the training size."""
 
 PARITY_IMAGES = 32
-_WHITE = 255.0  # of uint8: one pass over the pixels less than to divide by it first
+_WHITE = 255.0  # divided by while normalizing, which saves a pass over the pixels
 _OPSET = 18
 # What is compared → shares of the image's width and height.
 _SHARES: dict[str, Callable[[ndarray, ndarray], ndarray]] = {
@@ -39,7 +38,7 @@ _SHARES: dict[str, Callable[[ndarray, ndarray], ndarray]] = {
 
 
 class Deployed(nn.Module):
-    """The network as it is shipped, with the way in and the way out."""
+    """The network as it is shipped, from uint8 pixels to boxes in pixels."""
 
     def __init__(self, network: Network, size: int) -> None:
         super().__init__()
@@ -47,12 +46,12 @@ class Deployed(nn.Module):
         self.size = size
 
     def forward(self, image: UInt8[Tensor, "n height width 3"]) -> tuple[Tensor, ...]:
-        """Find the subjects.
+        """Localize the subjects.
 
         Returns:
             ``xyxy`` boxes (n, 4) in pixels of the images, class probabilities (n, classes),
             scores (n,) and, where the network has them, keypoints as ``(x, y, confidence)``
-            (n, keypoints, 3) and probabilities (n,) that the subject is there.
+            (n, keypoints, 3) and probabilities (n,) that the image shows the subject.
         """
         height, width = image.shape[1], image.shape[2]
         planes = image.permute(0, 3, 1, 2).float()
@@ -82,7 +81,7 @@ class Deployed(nn.Module):
 
     @property
     def output_names(self) -> list[str]:
-        """What the outputs are called in the file."""
+        """Names of the outputs in the file."""
         heads = self.network.keypoint_head, self.network.presence_head
         keypoints, presence = (head is not None for head in heads)
         return list(outputs_of(keypoints=keypoints, presence=presence))
@@ -96,13 +95,13 @@ def export(
     *,
     limit_px: float = PARITY_PX,
 ) -> float:
-    """Write ``model.onnx``, if it answers as the network does.
+    """Write ``model.onnx``, if its outputs agree with the network's.
 
     Args:
         network: On any device.
         card: Written into the file's metadata.
-        path: Written beside, then renamed.
-        images: At least ``PARITY_IMAGES``, to compare the two on.
+        path: Appears as a whole, in place of an earlier file.
+        images: At least ``PARITY_IMAGES``, on which the two are compared.
         limit_px: The largest difference that is accepted.
 
     Returns:
@@ -110,20 +109,17 @@ def export(
 
     Raises:
         ModelError: If the two differ by more than ``limit_px``.
+        OneboxError: If the file cannot be written.
         ValueError: If there are too few images to compare.
     """
     if len(images) < PARITY_IMAGES:
         raise ValueError(f"parity needs {PARITY_IMAGES} images, got {len(images)}.")
     deployed = Deployed(network.cpu().eval(), card.size).eval()
-    beside = path.with_suffix(".part")
-    try:
-        _to_onnx(deployed, beside)
-        difference = parity(deployed, beside, images)
+    with replacing(path) as temporary:
+        _to_onnx(deployed, temporary)
+        difference = parity(deployed, temporary, images)
         check_parity(difference, limit_px)
-        write_card(beside, card)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+        write_card(temporary, card)
     return difference
 
 
@@ -163,27 +159,30 @@ def check_parity(difference: float, limit: float) -> None:
     """
     if not difference <= limit:
         raise ModelError(
-            f"the exported model's answers differ from the network's by {difference:.3f} px, more "
+            f"the exported model's outputs differ from the network's by {difference:.3f} px, more "
             f"than the {limit:.3f} px allowed; nothing was written. Keep the checkpoint and report "
             "the recipe."
         )
 
 
 def write_card(path: Path, facts: ModelCard) -> None:
-    """Put facts into an ONNX file's metadata, in place of what stood there."""
+    """Put facts into an ONNX file's metadata, in place of what stood there.
+
+    Raises:
+        OneboxError: If the file cannot be written.
+    """
     model = onnx.load(path)
     onnx.helper.set_model_props(model, {METADATA_KEY: facts.as_json()})
     for entity in (*model.graph.node, *model.graph.value_info, *model.graph.input):
         del entity.metadata_props[:]  # the exporter's call stacks, with the machine's paths
         entity.doc_string = ""
-    beside = path.with_suffix(".facts")
-    onnx.save(model, beside)
-    beside.replace(path)
+    with replacing(path) as temporary:
+        onnx.save(model, temporary)
 
 
 def _to_onnx(deployed: Deployed, path: Path) -> None:
     example = torch.zeros(2, deployed.size, deployed.size + 8, 3, dtype=torch.uint8)
-    with _quiet(), torch.no_grad():
+    with quiet("torch.onnx"), torch.no_grad():
         torch.onnx.export(
             deployed,
             (example,),
@@ -196,17 +195,3 @@ def _to_onnx(deployed: Deployed, path: Path) -> None:
             dynamo=True,
             verbose=False,
         )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter reports its steps as log lines and its dependencies' ageing as warnings."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

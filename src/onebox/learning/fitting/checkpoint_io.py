@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from onebox.errors import ModelError
+from onebox.files import replacing
 
 RECIPE_KEY = "onebox_recipe"
 """Where a weights file keeps the recipe of its network."""
@@ -28,17 +29,16 @@ _DIMENSIONS = 4  # of what can have its channels last
 
 
 def save_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint beside its place, then rename.
+    """Write a checkpoint as a whole, in place of an earlier one.
 
     Raises:
+        OneboxError: If the file cannot be written.
         TypeError: If a leaf is neither a tensor nor a plain value.
     """
     tensors: dict[str, Tensor] = {}
     nest = json.dumps(_taken_apart(checkpoint, tensors))
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".part")
-    save_file(tensors, beside, metadata={_NEST: nest})
-    beside.replace(path)
+    _write(tensors, path, {_NEST: nest})
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -128,9 +128,18 @@ def _put_together(node: object, tensor: Callable[[str], Tensor]) -> object:
 
 
 def save_weights(tensors: dict[str, Tensor], path: Path, facts: dict[str, str]) -> None:
-    """Write a network's tensors for use as ``--weights``, beside their place, then rename."""
-    beside = path.with_suffix(".part")
+    """Write a network's tensors for use as ``--weights``, in place of an earlier file.
+
+    Raises:
+        OneboxError: If the file cannot be written.
+    """
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with torch.no_grad():
-        save_file(whole, beside, metadata=facts)
-    beside.replace(path)
+    _write(whole, path, facts)
+
+
+def _write(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
+    with replacing(path) as temporary, torch.no_grad():
+        try:
+            save_file(tensors, temporary, metadata=metadata)
+        except SafetensorError as error:  # what it makes of a full disk
+            raise OSError(str(error)) from error

@@ -1,9 +1,6 @@
 """Fit a network: the trainer, its callbacks, and what they leave behind."""
 
-import logging
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +20,20 @@ from onebox.learning.fitting.memory import keep_freed_memory
 from onebox.learning.fitting.module import TrainingModule
 from onebox.learning.fitting.training_progress import TimeBudget, TrainingProgress
 from onebox.learning.networks.network import Network
+from onebox.learning.quiet import Ignored, quiet
 from onebox.progress import Listener
 from onebox.recipes.recipe import Recipe
+
+_IGNORED = (
+    # It holds data.json, and the checkpoints of a run that is resumed.
+    Ignored("Checkpoint directory .* exists and is not empty", r"lightning\."),
+    # Rows are mapped: workers would only take cores from training.
+    Ignored("The '.*_dataloader' does not have many workers", r"lightning\."),
+    # Lightning 2.6 on PyTorch 2.15.
+    Ignored(r"`isinstance\(treespec, LeafSpec\)` is deprecated", r"lightning\."),
+    # On a GPU, where mixed precision skips the first steps while it finds its scale.
+    Ignored(r"Detected call of `lr_scheduler\.step\(\)` before", r"torch\.optim\."),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +108,7 @@ def fit(
         *checkpoints(recipe, folder),
     ]
     keep_freed_memory()
-    with _quiet():
+    with quiet("lightning.pytorch", *_IGNORED):
         trainer = _trainer(epochs // group, recipe.train.max_grad_norm, callbacks)
         loaders = _loaders(recipe, decoded, group)
         is_interrupted = _run(trainer, module, loaders, limits.resume)
@@ -161,17 +170,3 @@ def _callbacks(module: TrainingModule) -> list[Callback]:
     if settings.freeze_backbone_fraction or settings.frozen_stages:
         chosen.append(BackboneFreezing(module.network.backbone, settings, module.progress))
     return chosen
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Lightning advises on workers and loggers, which are chosen on purpose here."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

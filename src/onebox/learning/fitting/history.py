@@ -4,7 +4,7 @@ import csv
 import io
 from pathlib import Path
 
-from onebox.files import write_whole
+from onebox.files import write_atomically
 from onebox.progress import EpochMetrics, Silent
 
 _COLUMNS = ("epoch", "epochs", "loss", "val_mean_iou", "learning_rate", "seconds")
@@ -33,4 +33,4 @@ class History(Silent):
         writer = csv.DictWriter(text, [*columns])
         writer.writeheader()
         writer.writerows(self._rows)
-        write_whole(self._path, text.getvalue().encode())
+        write_atomically(self._path, text.getvalue().encode())

@@ -12,7 +12,7 @@ import lightning
 import torch
 from torch import Tensor
 
-from onebox.learning.data.augmentation import show
+from onebox.learning.data.augmentation import warp
 from onebox.learning.data.dataloader import Batch, DecodedRows, RowsInOrder
 from onebox.learning.fitting.checkpointing import VAL_METRIC
 from onebox.learning.fitting.epochs import steps_per_epoch
@@ -33,8 +33,9 @@ from onebox.learning.fitting.schedules import (
     learning_rate_factors,
 )
 from onebox.learning.fitting.training_progress import TrainingProgress
+from onebox.learning.losses.objective import compute_loss, total
 from onebox.learning.losses.primitives import paired_iou
-from onebox.learning.networks.network import Network, total_loss
+from onebox.learning.networks.network import Network
 from onebox.recipes.recipe import Recipe
 
 _SEED_STRIDE = 1_000_003  # keeps the steps of neighbouring seeds apart
@@ -88,13 +89,13 @@ class TrainingModule(lightning.LightningModule):
         if self._cached is not None:
             epoch = self.global_step // steps_per_epoch(self._cached.boxes.shape[1], self.recipe)
             maps, truth = read_features(self._cached, batch, epoch)
-            outputs = self.network.answer(maps)
+            outputs = self.network.forward_heads(maps)
         else:
             size = image_size_at(self.progress.fraction(self.global_step), self.recipe)
             generator = self._generator(self.global_step)
             images, truth = self._augmented(batch, size=size, generator=generator)
             outputs = self.network(images)
-        loss = total_loss(outputs, truth, self.recipe.loss, self.recipe.model.layout)
+        loss = total(compute_loss(outputs, truth, self.recipe.loss, self.recipe.model.layout))
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(truth.boxes))
         return loss
 
@@ -119,7 +120,7 @@ class TrainingModule(lightning.LightningModule):
         """Log the mean IoU on images without augmentation."""
         whole = torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(len(batch.boxes), 4)
         unflipped = torch.zeros(len(batch.boxes), dtype=torch.bool)
-        images = show(to_planes(batch.pixels), whole, unflipped, self.recipe.model.size)
+        images = warp(to_planes(batch.pixels), whole, unflipped, self.recipe.model.size)
         outputs = self.network(images.contiguous(memory_format=torch.channels_last))
         iou = paired_iou(outputs.box.boxes, batch.boxes)[batch.has_box]
         if len(iou):

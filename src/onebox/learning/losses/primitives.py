@@ -1,8 +1,8 @@
-"""Losses with one value a row, by name.
+"""Losses by name, with one value per row.
 
-Losses of numbers compare a head's numbers with the truth in the same layout; losses of overlap
-compare ``xyxy`` boxes. The distribution, the anchor and the votes loss compare what a box was read
-from; Laplace's also asks how far off it may be.
+Coordinate losses compare four numbers, or the coordinates of keypoints, with the truth in the same
+layout. IoU losses compare ``xyxy`` boxes. Head losses compare what only some heads compute: bins,
+anchors, votes or scales.
 """
 
 from collections.abc import Callable
@@ -20,57 +20,59 @@ from torchvision.ops import (
 )
 
 from onebox.learning.networks.anchors import encode
-from onebox.learning.networks.head_outputs import AnchorOutput, Bins, BoxOutput, Votes
+from onebox.learning.networks.head_outputs import AnchorOutput, Bins, BoxOutput, VoteOutput
 
-_FITS = 0.5  # overlap of an anchor with the truth
+# Of an anchor with the truth, as in SSD (Liu et al., arXiv:1512.02325, section 2.2).
+_POSITIVE_IOU = 0.5
+_BETA = 0.1  # where smooth L1 turns linear, in normalized coordinates; not tuned
 
-Rows = Float[Tensor, "n 4"]
-Numbers = Float[Tensor, "n *shape"]
+Boxes = Float[Tensor, "n 4"]
+Coordinates = Float[Tensor, "n *shape"]
 PerRow = Float[Tensor, " n"]
 
 
-def mse(found: Numbers, truth: Numbers) -> Numbers:
+def mse(found: Coordinates, truth: Coordinates) -> Coordinates:
     """Squared difference."""
     return (found - truth).square()
 
 
-def l1(found: Numbers, truth: Numbers) -> Numbers:
+def l1(found: Coordinates, truth: Coordinates) -> Coordinates:
     """Absolute difference."""
     return (found - truth).abs()
 
 
-def smooth_l1(found: Numbers, truth: Numbers) -> Numbers:
-    """Quadratic within 0.1 of a side, linear beyond (Girshick, arXiv:1504.08083, section 2.3)."""
-    return functional.smooth_l1_loss(found, truth, beta=0.1, reduction="none")
+def smooth_l1(found: Coordinates, truth: Coordinates) -> Coordinates:
+    """Quadratic up to a difference of 0.1, linear beyond (arXiv:1504.08083, section 2.3)."""
+    return functional.smooth_l1_loss(found, truth, beta=_BETA, reduction="none")
 
 
-def bce(found: Numbers, truth: Numbers) -> Numbers:
-    """Cross-entropy of numbers taken as probabilities; for heads that end in sigmoids."""
+def bce(found: Coordinates, truth: Coordinates) -> Coordinates:
+    """Binary cross-entropy of coordinates as if they were probabilities, for sigmoid outputs."""
     return functional.binary_cross_entropy(found.clamp(0, 1), truth.clamp(0, 1), reduction="none")
 
 
-def giou(boxes: Rows, truth: Rows) -> PerRow:
-    """One minus the generalised overlap (Rezatofighi et al., arXiv:1902.09630)."""
+def giou(boxes: Boxes, truth: Boxes) -> PerRow:
+    """One minus the generalized IoU (Rezatofighi et al., arXiv:1902.09630)."""
     return generalized_box_iou_loss(boxes, truth)
 
 
-def diou(boxes: Rows, truth: Rows) -> PerRow:
-    """One minus the overlap, plus the distance of the centres (Zheng et al., arXiv:1911.08287)."""
+def diou(boxes: Boxes, truth: Boxes) -> PerRow:
+    """One minus the IoU, plus the distance of the centres (Zheng et al., arXiv:1911.08287)."""
     return distance_box_iou_loss(boxes, truth)
 
 
-def ciou(boxes: Rows, truth: Rows) -> PerRow:
+def ciou(boxes: Boxes, truth: Boxes) -> PerRow:
     """As `diou`, plus the difference of the aspect ratios (arXiv:1911.08287, section 3.3)."""
     return complete_box_iou_loss(boxes, truth)
 
 
-NUMBER_LOSSES: dict[str, Callable[[Numbers, Numbers], Numbers]] = {
+COORDINATE_LOSSES: dict[str, Callable[[Coordinates, Coordinates], Coordinates]] = {
     "mse": mse,
     "l1": l1,
     "smooth_l1": smooth_l1,
     "bce": bce,
 }
-OVERLAP_LOSSES: dict[str, Callable[[Rows, Rows], PerRow]] = {
+IOU_LOSSES: dict[str, Callable[[Boxes, Boxes], PerRow]] = {
     "giou": giou,
     "diou": diou,
     "ciou": ciou,
@@ -78,104 +80,107 @@ OVERLAP_LOSSES: dict[str, Callable[[Rows, Rows], PerRow]] = {
 
 
 def distribution(bins: Bins, truth: Float[Tensor, "n outputs"]) -> Float[Tensor, "n outputs"]:
-    """Cross-entropy to the two bins around each truth, shared out by their nearness.
+    """Cross-entropy to the two bins around each truth, weighted by how near they are.
 
     Args:
-        bins: Distributions over evenly spaced places.
-        truth: In the unit of the places.
+        bins: Distributions over evenly spaced positions.
+        truth: Positions in the same unit; those beyond the bins count as the first or last bin.
 
     References:
         Li et al., arXiv:2006.04388, equation 6 (distribution focal loss).
     """
-    places = bins.places
-    step = places[1] - places[0]
-    position = ((truth - places[0]) / step).clamp(0, len(places) - 1)
-    lower = position.floor().clamp(max=len(places) - 2)
-    share = (position - lower)[..., None]
+    centres = bins.centres.values
+    step = centres[1] - centres[0]
+    position = ((truth - centres[0]) / step).clamp(0, len(centres) - 1)
+    lower = position.floor().clamp(max=len(centres) - 2)
+    weight = (position - lower)[..., None]
     index = lower.long()[..., None]
-    log_share = bins.logits.log_softmax(dim=2)
-    near = log_share.gather(2, index) * (1 - share) + log_share.gather(2, index + 1) * share
-    return -near[..., 0]
+    log_probability = bins.logits.log_softmax(dim=2)
+    below, above = log_probability.gather(2, index), log_probability.gather(2, index + 1)
+    return -(below * (1 - weight) + above * weight)[..., 0]
 
 
-def anchor_loss(found: AnchorOutput, truth: Rows) -> PerRow:
-    """Cross-entropy of the scores to the anchors that fit, and the offsets of those.
+def anchor_loss(found: AnchorOutput, truth: Boxes) -> PerRow:
+    """Cross-entropy of the scores to the positive anchors, and smooth L1 of their offsets.
 
-    The anchor of largest overlap fits, and every one whose overlap reaches ``_FITS``: since an
-    image has one subject, the scores are one distribution over all its anchors.
+    The anchor of largest IoU is positive, and so is every anchor whose IoU reaches
+    ``_POSITIVE_IOU``. The scores are one distribution over all anchors of an image, since it has
+    one subject.
 
     References:
         Ren et al., arXiv:1506.01497, sections 3.1.1 and 3.1.2 (which anchors are positive).
     """
-    overlap = box_iou(truth, box_convert(found.anchors, "cxcywh", "xyxy"))
-    fits = (overlap >= _FITS) | (overlap >= overlap.amax(dim=1, keepdim=True))
-    share = fits / fits.sum(dim=1, keepdim=True)
-    chosen = -(share * found.scores.log_softmax(dim=1)).sum(dim=1)
-    anchors = found.anchors.expand_as(found.offsets)
-    wanted = encode(truth[:, None].expand_as(anchors), anchors)
-    missed = smooth_l1(found.offsets, wanted).sum(dim=2)
-    return chosen + (share * missed).sum(dim=1)
+    anchors = found.anchors.values
+    iou = box_iou(truth, box_convert(anchors, "cxcywh", "xyxy"))
+    is_positive = (iou >= _POSITIVE_IOU) | (iou >= iou.amax(dim=1, keepdim=True))
+    weight = is_positive / is_positive.sum(dim=1, keepdim=True)
+    classification = -(weight * found.scores.log_softmax(dim=1)).sum(dim=1)
+    every = anchors.expand_as(found.offsets)
+    wanted = encode(truth[:, None].expand_as(every), every)
+    regression = smooth_l1(found.offsets, wanted).sum(dim=2)
+    return classification + (weight * regression).sum(dim=1)
 
 
-def votes_loss(found: Votes, truth: Rows) -> PerRow:
-    """The smooth L1 of what the cells say whose middle lies in the true box, as their mean.
+def votes_loss(found: VoteOutput, truth: Boxes) -> PerRow:
+    """Mean smooth L1 of the boxes of all cells whose centre lies in the true box.
 
-    Where the box holds no middle, the cell nearest to the box's own is asked.
+    Where the true box holds no cell's centre, the cell nearest to its own centre counts.
 
     References:
         Tian et al., arXiv:1904.01355, section 3.1 (which cells are positive).
     """
+    centres = found.centres.values
     low, high = truth[:, None, :2], truth[:, None, 2:]
-    is_inside = ((found.middles >= low) & (found.middles <= high)).all(dim=2)
-    away = (found.middles - (low + high) / 2).square().sum(dim=2)
-    is_asked = is_inside | (away <= away.amin(dim=1, keepdim=True))
-    share = is_asked / is_asked.sum(dim=1, keepdim=True)
-    missed = smooth_l1(found.sides, truth[:, :, None].expand_as(found.sides)).mean(dim=1)
-    return (share * missed).sum(dim=1)
+    is_inside = ((centres >= low) & (centres <= high)).all(dim=2)
+    squared = (centres - (low + high) / 2).square().sum(dim=2)
+    is_positive = is_inside | (squared <= squared.amin(dim=1, keepdim=True))
+    weight = is_positive / is_positive.sum(dim=1, keepdim=True)
+    values = smooth_l1(found.boxes, truth[:, :, None].expand_as(found.boxes)).mean(dim=1)
+    return (weight * values).sum(dim=1)
 
 
-def laplace(boxes: Rows, scales: Rows, truth: Rows) -> PerRow:
-    """Negative log-likelihood of the truth by a Laplace distribution of each side, their mean.
+def laplace(boxes: Boxes, scales: Boxes, truth: Boxes) -> PerRow:
+    """Negative log-likelihood of the true edges under Laplace distributions, averaged over edges.
 
     Args:
-        boxes: The medians.
-        scales: Positive; the mean distance that is expected of the truth.
+        boxes: Medians of the distributions.
+        scales: Mean absolute errors expected of the edges; positive.
         truth: In the unit of both.
 
     References:
         Kendall and Gal, arXiv:1703.04977, section 2.2 and equation 5 (a scale that is learned with
-        the answer), with Laplace's in place of the normal distribution.
+        the output), with a Laplace in place of a normal distribution.
     """
     return ((boxes - truth).abs() / scales + (2 * scales).log()).mean(dim=1)
 
 
-def _of_bins(box: BoxOutput, truth: Rows) -> Rows | None:
+def _bins_loss(box: BoxOutput, truth: Boxes) -> Boxes | None:
     return None if box.bins is None else distribution(box.bins, truth)
 
 
-def _of_anchors(box: BoxOutput, truth: Rows) -> PerRow | None:
+def _anchors_loss(box: BoxOutput, truth: Boxes) -> PerRow | None:
     return None if box.anchors is None else anchor_loss(box.anchors, truth)
 
 
-def _of_votes(box: BoxOutput, truth: Rows) -> PerRow | None:
+def _votes_loss(box: BoxOutput, truth: Boxes) -> PerRow | None:
     return None if box.votes is None else votes_loss(box.votes, truth)
 
 
-def _of_scales(box: BoxOutput, truth: Rows) -> PerRow | None:
+def _scales_loss(box: BoxOutput, truth: Boxes) -> PerRow | None:
     return None if box.scales is None else laplace(box.boxes, box.scales, truth)
 
 
-# Losses of what a box was read from; None where a head makes nothing of the kind.
-READING_LOSSES: dict[str, Callable[[BoxOutput, Rows], Tensor | None]] = {
-    "distribution": _of_bins,
-    "anchors": _of_anchors,
-    "votes": _of_votes,
-    "laplace": _of_scales,
+# None where a head does not compute what the loss compares.
+HEAD_LOSSES: dict[str, Callable[[BoxOutput, Boxes], Tensor | None]] = {
+    "distribution": _bins_loss,
+    "anchors": _anchors_loss,
+    "votes": _votes_loss,
+    "laplace": _scales_loss,
 }
 
 
-def paired_iou(boxes: Rows, truth: Rows) -> PerRow:
-    """Overlap of row ``i`` with row ``i``, in [0, 1]; 0 where a box is inverted or empty."""
+def paired_iou(boxes: Boxes, truth: Boxes) -> PerRow:
+    """IoU of row ``i`` with row ``i``, in [0, 1]; 0 where a box is inverted or empty."""
     low, high = torch.maximum(boxes[:, :2], truth[:, :2]), torch.minimum(boxes[:, 2:], truth[:, 2:])
     intersection = (high - low).clamp(min=0).prod(dim=1)
     areas = [(each[:, 2:] - each[:, :2]).clamp(min=0).prod(dim=1) for each in (boxes, truth)]

@@ -18,10 +18,10 @@ from onebox.learning.fitting.checkpoint_io import RECIPE_KEY, load_checkpoint, s
 from onebox.learning.fitting.fit import Fitted
 from onebox.learning.networks.network import Network
 from onebox.learning.networks.summary import summarize
+from onebox.mean_box import mean_box
 from onebox.model_card import ModelCard
 from onebox.progress import Listener
 from onebox.recipes.recipe import Recipe
-from onebox.runs.preflight import mean_box
 from onebox.runs.results import (
     MODEL,
     Run,

@@ -1,4 +1,4 @@
-"""Where a new network's weights come from: none, a backbone's file, or an earlier run."""
+"""Initial weights of a new network: random ones, a backbone's file, or an earlier run's."""
 
 import json
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 
+from onebox.errors import SettingError
 from onebox.learning.fitting.checkpoint_io import RECIPE_KEY
 from onebox.learning.networks.backbones import find_weights, read_weights_file
 from onebox.learning.networks.network import Network
-from onebox.recipes.recipe import Recipe
-from onebox.recipes.sections import ModelSettings, TrainSettings
+from onebox.recipes.recipe import Recipe, check_recipe
 
-_BUILD = (
+_ARCHITECTURE = (
     "backbone", "backbone_options", "mean", "std", "neck", "vectorizer", "width", "shared",
     "box_head", "hidden", "activation", "layout", "bins_per_cell", "anchors",
 )  # fmt: skip
@@ -21,10 +21,10 @@ _BUILD = (
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A recipe with the network that its weights are for, and the file they lie in.
+    """A recipe, and the file with the initial weights of its network.
 
     Attributes:
-        recipe: With the backbone and preprocessing of the weights filled in.
+        recipe: With the architecture of the network, or the backbone, that the weights are for.
         backbone: A backbone's file, or None.
         earlier: The weights of a whole network that an earlier run left, or None.
     """
@@ -35,12 +35,12 @@ class Start:
 
     @property
     def name(self) -> str:
-        """What the run's provenance says of it."""
+        """The file's name, or ``none``, as the run's provenance records it."""
         file = self.backbone or self.earlier
         return "none" if file is None else file.name
 
     def network(self, classes: int, keypoints: int, *, presence: bool = False) -> Network:
-        """Make the network, the same for the same seed."""
+        """Make the network; the same seed gives the same one."""
         torch.manual_seed(self.recipe.train.seed)
         network = Network(
             self.recipe,
@@ -50,54 +50,90 @@ class Start:
             weights=self.backbone,
         )
         if self.earlier is not None:
-            _take_over(network, self.earlier)
+            _copy_weights(self.earlier, network)
         return network
 
 
 def find_start(recipe: Recipe, weights: Path | None) -> Start:
-    """Choose where a recipe starts from.
+    """Find the initial weights of a recipe's network.
 
     Args:
-        recipe: As the user wants it.
+        recipe: The user's.
         weights: A safetensors file of a backbone, or of a network that an earlier run left; None
-            takes timm's weights, unless the recipe says ``pretrained = false``.
+            takes timm's weights, or random ones if the recipe has ``pretrained = false``.
 
     Raises:
-        SettingError: If the file cannot be read or does not fit.
-        OneboxError: If timm's weights cannot be had.
+        SettingError: If the file cannot be read, or the recipe cannot train its network.
+        OneboxError: If timm's weights cannot be found.
     """
     if weights is None and not recipe.model.pretrained:
-        return Start(recipe.model_copy(update={"train": _from_none(recipe.train)}))
+        return Start(_from_scratch(recipe))
     if weights is None:
         return Start(recipe, find_weights(recipe.model))
     earlier = _recipe_of(weights)
     if earlier is not None:
-        built = {name: getattr(earlier.model, name) for name in _BUILD}
-        model = ModelSettings.model_validate({**recipe.model.model_dump(), **built})
-        return Start(recipe.model_copy(update={"model": model}), earlier=weights)
-    model = read_weights_file(weights, recipe.model).applied_to(recipe.model)
-    return Start(recipe.model_copy(update={"model": model}), backbone=weights)
+        return Start(_with_architecture(earlier, recipe, weights), earlier=weights)
+    return Start(read_weights_file(weights, recipe).applied_to(recipe), backbone=weights)
 
 
-def _from_none(settings: TrainSettings) -> TrainSettings:
-    """A backbone that knows nothing learns in all its stages, as fast as the heads and as soon."""
-    rate = 1.0 if settings.backbone_lr_scale is None else settings.backbone_lr_scale
-    first = settings.freeze_backbone_fraction or 0.0
-    changes = {"frozen_stages": 0, "backbone_lr_scale": rate, "freeze_backbone_fraction": first}
-    return settings.model_copy(update=changes)
+def _from_scratch(recipe: Recipe) -> Recipe:
+    """A recipe that trains the whole backbone from the first step, as fast as the heads."""
+    scale, frozen = recipe.train.backbone_lr_scale, recipe.train.freeze_backbone_fraction
+    return recipe.changed(
+        {
+            "train.frozen_stages": 0,
+            "train.backbone_lr_scale": 1.0 if scale is None else scale,
+            "train.freeze_backbone_fraction": frozen or 0.0,
+        }
+    )
+
+
+def _with_architecture(earlier: Recipe, recipe: Recipe, weights: Path) -> Recipe:
+    """A recipe for the network of an earlier run's weights.
+
+    Raises:
+        SettingError: If the rest of the recipe does not fit that network.
+    """
+    # The size of the images fixes the length of a flattened vector, and so shapes of weights.
+    is_flat = earlier.model.vectorizer == "flatten"
+    names = {*_ARCHITECTURE, "size"} if is_flat else {*_ARCHITECTURE}
+    architecture = earlier.model.model_dump(include=names)
+    try:
+        return recipe.changed({f"model.{name}": value for name, value in architecture.items()})
+    except SettingError as error:
+        own = weights.with_name("recipe.toml")
+        raise SettingError(
+            f"{weights}: holds a network with vectorizer '{earlier.model.vectorizer}' and box_head "
+            f"'{earlier.model.box_head}', which this recipe cannot train: "
+            f"{str(error).removeprefix('recipe: ')} Or train it with the recipe of its own run: "
+            f"--recipe {own if own.is_file() else 'RECIPE'}."
+        ) from error
 
 
 def _recipe_of(path: Path) -> Recipe | None:
-    """The recipe of an earlier run, where the file is one's weights."""
+    """The recipe of the earlier run that wrote a weights file; None for a backbone's file.
+
+    Raises:
+        SettingError: If the recipe cannot be read.
+    """
     try:
         with safe_open(path, "pt") as file:
             text = (file.metadata() or {}).get(RECIPE_KEY)
     except (OSError, SafetensorError):
-        return None  # read_weights_file says what is wrong with it
-    return None if text is None else Recipe.model_validate(json.loads(text))
+        return None  # read_weights_file reports what is wrong with the file
+    if text is None:
+        return None
+    try:
+        return check_recipe({**json.loads(text)}, place="recipe")
+    except (json.JSONDecodeError, TypeError, SettingError) as error:
+        problem = str(error).splitlines()[0].removeprefix("recipe: ")
+        raise SettingError(
+            f"{path}: the recipe in its metadata is damaged or of another version of onebox "
+            f"({problem}). Train that run again, or start from other weights."
+        ) from error
 
 
-def _take_over(network: Network, path: Path) -> None:
+def _copy_weights(path: Path, network: Network) -> None:
     """Copy every tensor of the same name and shape; a class head for other classes stays new."""
     wanted = network.state_dict()
     with safe_open(path, "pt") as file:

@@ -2,12 +2,12 @@
 
 from onebox.errors import SettingError
 from onebox.learning.networks.anchors import cluster_sizes
+from onebox.mean_box import normalized_boxes
 from onebox.recipes.recipe import Recipe
-from onebox.runs.preflight import box_shares
 from onebox.structures import Dataset
 
-# With so few training images, the backbone is frozen in this fraction of the steps: docs/accuracy.md,
-# "raccoon, 30 images", and docs/decisions/0013.
+# With so few training images, the backbone is frozen in this fraction of the steps:
+# docs/accuracy.md, "raccoon, 30 images", and docs/decisions/0013.
 _FEW_IMAGES, _FROZEN_FRACTION = 60, 0.3
 
 
@@ -32,7 +32,7 @@ def resolve(recipe: Recipe, data: Dataset) -> Recipe:
     clusters = model.anchors.clusters
     if model.box_head != "anchors" or not clusters or model.anchors.sizes:
         return recipe
-    sizes = cluster_sizes(box_shares(data.part("train")), clusters, recipe.train.seed)
+    sizes = cluster_sizes(normalized_boxes(data.part("train")), clusters, recipe.train.seed)
     return recipe.changed({"model.anchors.sizes": sizes})
 
 
@@ -60,14 +60,14 @@ def _check_keypoints(recipe: Recipe, data: Dataset) -> None:
         return
     if data.keypoints is None:
         raise SettingError(
-            f"model.keypoints asks for keypoints, and {data.name or 'the data set'} has none. Use labels "
-            "with keypoints (COCO or YOLO), or a recipe without keypoints."
+            f"model.keypoints asks for keypoints, and {data.name or 'the data set'} has none. Use "
+            "labels with keypoints (COCO or YOLO), or a recipe without keypoints."
         )
     if losses.get("distribution") and model.vectorizer != "pyramid":
         raise SettingError(
             f"loss.keypoints.distribution needs vectorizer 'pyramid', got '{model.vectorizer}'; "
-            "remove the loss (--set 'loss.keypoints={ l1 = 10.0, confidence = 0.2 }'), or change the "
-            "vectorizer."
+            "remove the loss (--set 'loss.keypoints={ l1 = 10.0, confidence = 0.2 }'), or change "
+            "the vectorizer."
         )
     if not any(weight for name, weight in losses.items() if name != "confidence"):
         raise SettingError(

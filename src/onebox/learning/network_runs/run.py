@@ -8,7 +8,7 @@ from typing import Any
 
 from onebox.disk import check_space
 from onebox.errors import OneboxError, SettingError
-from onebox.files import write_whole
+from onebox.files import write_atomically
 from onebox.learning.data.decoded_cache import Decoded, decode
 from onebox.learning.fitting.fit import FitLimits, Fitted, fit
 from onebox.learning.fitting.history import History
@@ -173,7 +173,7 @@ def _write_facts(prepared: PreparedRun, data: Dataset, decoded: Mapping[str, Dec
     if prepared.resume is None:
         prepared.checkpoints.mkdir(parents=True, exist_ok=True)
         write_recipe(prepared.recipe, prepared.folder)
-        write_whole(prepared.checkpoints / "data.json", json.dumps(facts, indent=1).encode())
+        write_atomically(prepared.checkpoints / "data.json", json.dumps(facts, indent=1).encode())
     elif _read_facts(prepared.folder) != facts:
         raise SettingError(
             f"--resume {prepared.folder}: its images or labels have changed since. Start a new "

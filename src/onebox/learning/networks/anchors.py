@@ -1,8 +1,8 @@
-"""Anchor boxes: where a cell's offsets start from, and the two ways between box and offsets.
+"""Anchor boxes at the cells of a map, and conversion between boxes and offsets from anchors.
 
-Anchors lie at the middle of every cell of a map, in shares of the image's sides. Boxes are
-``xyxy`` in the same unit; offsets are ``(dx, dy, dw, dh)``: the move of the centre in widths and
-heights of the anchor, and the logarithms of the ratios of the sides.
+Anchors are ``cxcywh`` and boxes are ``xyxy``, both in normalized image coordinates. Offsets are
+``(dx, dy, dw, dh)``: the shift of the centre in widths and heights of the anchor, and the
+logarithms of the ratios of widths and of heights.
 """
 
 import math
@@ -16,14 +16,15 @@ from torchvision.ops import box_convert
 
 from onebox.recipes.sections import AnchorSettings
 
-_CLIP = math.log(1000 / 16)  # of a logarithm of a ratio, as torchvision's box coder has it
-_ROUNDS = 100
+_LARGEST_LOG_RATIO = math.log(1000 / 16)  # of box to anchor, as in torchvision's box coder
+_ITERATIONS = 100  # of k-means, which converges in far fewer; not tuned
 
-Rows = Float[Tensor, "*rows 4"]
+Boxes = Float[Tensor, "*rows 4"]
+Offsets = Float[Tensor, "*rows 4"]
 
 
 def anchor_sizes(settings: AnchorSettings) -> list[tuple[float, float]]:
-    """Widths and heights: those that were clustered, or every scale with every aspect."""
+    """Widths and heights: clustered ones if there are any, else every scale with every aspect."""
     if settings.sizes:
         return list(settings.sizes)
     return [
@@ -36,7 +37,7 @@ def anchor_sizes(settings: AnchorSettings) -> list[tuple[float, float]]:
 def place_anchors(
     sizes: Float[Tensor, "a 2"], rows: int, columns: int
 ) -> Float[Tensor, "anchors 4"]:
-    """``cxcywh`` anchors of every size at every cell, cells by rows and sizes within a cell."""
+    """``cxcywh`` anchors of every size at every cell, in row-major order, sizes innermost."""
     y = (torch.arange(rows).to(sizes) + 0.5) / rows
     x = (torch.arange(columns).to(sizes) + 0.5) / columns
     centres = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).reshape(-1, 1, 2)
@@ -45,33 +46,33 @@ def place_anchors(
     return torch.cat(pairs, dim=-1).reshape(-1, 4)
 
 
-def encode(boxes: Rows, anchors: Rows) -> Rows:
-    """Offsets that lead from ``cxcywh`` anchors to ``xyxy`` boxes.
+def encode(boxes: Boxes, anchors: Boxes) -> Offsets:
+    """Offsets of ``xyxy`` boxes from ``cxcywh`` anchors.
 
     References:
         Girshick et al., arXiv:1311.2524, appendix C.
     """
     wanted = box_convert(boxes, "xyxy", "cxcywh")
-    move = (wanted[..., :2] - anchors[..., :2]) / anchors[..., 2:]
-    return torch.cat([move, (wanted[..., 2:] / anchors[..., 2:]).log()], dim=-1)
+    shift = (wanted[..., :2] - anchors[..., :2]) / anchors[..., 2:]
+    return torch.cat([shift, (wanted[..., 2:] / anchors[..., 2:]).log()], dim=-1)
 
 
-def decode(offsets: Rows, anchors: Rows) -> Rows:
-    """``xyxy`` boxes that offsets lead to from ``cxcywh`` anchors: the inverse of `encode`."""
+def decode(offsets: Offsets, anchors: Boxes) -> Boxes:
+    """``xyxy`` boxes at offsets from ``cxcywh`` anchors; the inverse of `encode`."""
     centre = anchors[..., :2] + offsets[..., :2] * anchors[..., 2:]
-    sides = anchors[..., 2:] * offsets[..., 2:].clamp(max=_CLIP).exp()
-    return torch.cat([centre - sides / 2, centre + sides / 2], dim=-1)
+    size_wh = anchors[..., 2:] * offsets[..., 2:].clamp(max=_LARGEST_LOG_RATIO).exp()
+    return torch.cat([centre - size_wh / 2, centre + size_wh / 2], dim=-1)
 
 
 def cluster_sizes(
     boxes: Float[ndarray, "n 4"], count: int, seed: int
 ) -> tuple[tuple[float, float], ...]:
-    """Sizes around which those of the boxes gather, by k-means with overlap for nearness.
+    """Typical widths and heights of boxes, by k-means whose similarity is IoU.
 
     Args:
-        boxes: ``xyxy`` in shares of the image's sides.
-        count: How many sizes; no more than there are different ones come back.
-        seed: Chooses the first centres.
+        boxes: ``xyxy`` in normalized image coordinates.
+        count: Number of sizes to return; fewer if the boxes have fewer different sizes.
+        seed: Draws the initial centres.
 
     References:
         Redmon and Farhadi, arXiv:1612.08242, section 2 (dimension clusters).
@@ -80,9 +81,9 @@ def cluster_sizes(
     different = np.unique(sizes, axis=0)
     generator = np.random.default_rng(seed)
     centres = different[generator.permutation(len(different))[:count]]
-    for _ in range(_ROUNDS):
+    for _ in range(_ITERATIONS):
         nearest = _size_iou(sizes, centres).argmax(axis=1)
-        members = [sizes[nearest == place] for place in range(len(centres))]
+        members = [sizes[nearest == index] for index in range(len(centres))]
         moved = np.array(
             [
                 group.mean(axis=0) if len(group) else centre
@@ -99,6 +100,7 @@ def cluster_sizes(
 def _size_iou(
     sizes: Float[ndarray, "n 2"], centres: Float[ndarray, "k 2"]
 ) -> Float[ndarray, "n k"]:
-    """Overlap of boxes that share their centre."""
-    shared = np.minimum(sizes[:, None], centres[None]).prod(axis=2)
-    return shared / (sizes.prod(axis=1)[:, None] + centres.prod(axis=1)[None] - shared)
+    """IoU of boxes that share their centre."""
+    intersection = np.minimum(sizes[:, None], centres[None]).prod(axis=2)
+    union = sizes.prod(axis=1)[:, None] + centres.prod(axis=1)[None] - intersection
+    return intersection / union

@@ -1,9 +1,11 @@
-"""Feature extractors behind one shape: images in [0, 1] → the two deepest feature maps.
+"""Backbones: from images in [0, 1] to the two deepest feature maps.
 
-Every backbone is timm's, by name. Its weights come from a safetensors file: one that the user
-names, or the one that timm's hub keeps; nothing that could execute is loaded.
+Every backbone is a timm model, by name, but for AlexNet. Weights come from a safetensors file, the
+user's or the one on timm's hub, so that loading them executes nothing.
 """
 
+import contextlib
+import math
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,11 +26,11 @@ from timm.layers import Format
 from torch import Tensor, nn
 
 from onebox.errors import OneboxError, SettingError, suggest
+from onebox.recipes.recipe import Recipe
 from onebox.recipes.sections import ModelSettings
 
 _FILE = "model.safetensors"
-_CONNECT_S = 5.0
-
+_CONNECT_S = 5.0  # long for a handshake, short for a user who waits; not tuned
 
 Shape = tuple[int, int, int]
 """Channels, rows and columns of a feature map."""
@@ -38,15 +40,15 @@ class Backbone(nn.Module):
     """A network without its classifier.
 
     Attributes:
-        shapes: Of its maps for an image of the settings' size, the finer first.
-        has_channels_last: Whether timm's own maps have their channels in the last place.
+        shapes: Shapes of its maps for an image of the settings' size, the finer map first.
+        has_channels_last: Whether the channels are the last dimension of timm's own maps.
     """
 
     mean: Tensor
     std: Tensor
 
     def __init__(self, settings: ModelSettings, weights: Path | None) -> None:
-        """Make the network of the settings, with the weights of a file or from none."""
+        """Make the network of the settings, with the weights of a file or random ones."""
         super().__init__()
         self.features = _features(settings, weights)
         self.has_channels_last = getattr(self.features, "output_fmt", None) == Format.NHWC
@@ -58,15 +60,15 @@ class Backbone(nn.Module):
     def forward(
         self, images: Float[Tensor, "n 3 height width"], white: float = 1.0
     ) -> list[Tensor]:
-        """Feature maps of images from 0 to ``white``, the finer first."""
+        """Feature maps, the finer first, of images whose pixels go from 0 to ``white``."""
         maps: list[Tensor] = self.features((images - white * self.mean) / (white * self.std))
         return [each.permute(0, 3, 1, 2) for each in maps] if self.has_channels_last else maps
 
     def _shapes(self, settings: ModelSettings) -> list[Shape]:
-        """Shapes of the maps, found by looking at one empty image.
+        """Shapes of the maps of one black image.
 
         Raises:
-            SettingError: If the image is too small to leave a cell.
+            SettingError: If the image is so small that the deepest map has no cell.
         """
         self.eval()
         try:
@@ -82,10 +84,10 @@ class Backbone(nn.Module):
 
 
 class AlexNetFeatures(nn.Module):
-    """torchvision's AlexNet up to its last pooling: one map.
+    """torchvision's AlexNet up to its last pooling layer: one map.
 
     References:
-        Krizhevsky, arXiv:1404.5997 (the variant of torchvision).
+        Krizhevsky, arXiv:1404.5997 (torchvision's variant).
     """
 
     def __init__(self) -> None:
@@ -97,69 +99,70 @@ class AlexNetFeatures(nn.Module):
         return [self.features(images)]
 
 
-# What timm does not have, by name.
+# Backbones that timm lacks, by name.
 _OTHERS: dict[str, Callable[[], nn.Module]] = {"alexnet": AlexNetFeatures}
 
 
 def too_small(settings: ModelSettings) -> str:
-    """What to say where no cell of the deepest map is left."""
+    """The message for an image so small that the deepest map has no cell."""
     return (
         f"model.size {settings.size} is too small for backbone '{settings.backbone}'"
         f"{' and its neck' if settings.neck else ''}: no cell is left of its deepest map. Set a "
-        "larger size, as --set model.size=224."
+        "larger size, such as --set model.size=224."
     )
 
 
 def find_weights(settings: ModelSettings) -> Path:
-    """The hub's weights of the settings' backbone, from the disk or over the network.
+    """Pretrained weights of the settings' backbone, from the local cache or from timm's hub.
 
     Raises:
-        OneboxError: If they are on neither; the message names the two ways on.
+        OneboxError: If neither has them; the message names the two ways to go on.
     """
     check_name(settings.backbone)
     own = _own_settings(settings.backbone)
     repository = own.hf_hub_id if own is not None else None
     if not repository:
-        raise OneboxError(_ways_on(settings.backbone, "timm's hub keeps none"))
+        raise OneboxError(_no_weights(settings.backbone, "timm's hub has none"))
     cached = try_to_load_from_cache(repository, _FILE)
     if isinstance(cached, str):
         return Path(cached)
     if not _is_reachable(constants.ENDPOINT):
-        raise OneboxError(_ways_on(settings.backbone, f"{constants.ENDPOINT} cannot be reached"))
+        raise OneboxError(_no_weights(settings.backbone, f"{constants.ENDPOINT} cannot be reached"))
     try:
         return Path(hf_hub_download(repository, _FILE))
     except (OSError, HfHubHTTPError) as error:
-        raise OneboxError(_ways_on(settings.backbone, str(error).splitlines()[0])) from error
+        raise OneboxError(_no_weights(settings.backbone, str(error).splitlines()[0])) from error
 
 
 @dataclass(frozen=True, slots=True)
 class WeightsFile:
-    """What a safetensors file of a backbone says of itself."""
+    """What the metadata of a backbone's safetensors file says."""
 
     backbone: str
     options: Mapping[str, str]
     mean: tuple[float, float, float] | None
     std: tuple[float, float, float] | None
 
-    def applied_to(self, settings: ModelSettings) -> ModelSettings:
-        """The settings with the file's backbone and preprocessing in their place."""
-        return settings.model_copy(
-            update={
-                "backbone": self.backbone,
-                "backbone_options": {**settings.backbone_options, **self.options},
-                "mean": self.mean or settings.mean,
-                "std": self.std or settings.std,
+    def applied_to(self, recipe: Recipe) -> Recipe:
+        """A recipe with the backbone and preprocessing of the file."""
+        model = recipe.model
+        return recipe.changed(
+            {
+                "model.backbone": self.backbone,
+                "model.backbone_options": {**model.backbone_options, **self.options},
+                "model.mean": self.mean or model.mean,
+                "model.std": self.std or model.std,
             }
         )
 
 
-def read_weights_file(path: Path, settings: ModelSettings) -> WeightsFile:
-    """Read which backbone a safetensors file is for, and what images it expects.
+def read_weights_file(path: Path, recipe: Recipe) -> WeightsFile:
+    """Read which backbone a safetensors file is for, and which preprocessing it expects.
 
-    A file that does not say is taken for the settings' own backbone.
+    A file that names no backbone is for the recipe's.
 
     Raises:
-        SettingError: If the file is missing, no safetensors file, or does not fit its backbone.
+        SettingError: If the file is missing, is no safetensors file, or does not fit its backbone.
     """
     try:
         with safe_open(path, "pt") as file:
@@ -167,44 +170,44 @@ def read_weights_file(path: Path, settings: ModelSettings) -> WeightsFile:
             shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise SettingError(
-            f"{path}: cannot be read as safetensors ({error}). Other formats can hold code that "
-            "runs when they are loaded; save the weights with safetensors."
+            f"{path}: cannot be read as safetensors ({error}). Other formats can contain code that "
+            "runs when they are loaded; save the weights as safetensors."
         ) from error
     found = WeightsFile(
-        facts.get("architecture", settings.backbone),
+        facts.get("architecture", recipe.model.backbone),
         {key: facts[key] for key in ("pad_type",) if key in facts},
         _triple(path, facts, "mean"),
         _triple(path, facts, "std"),
     )
-    _check_fit(path, found.applied_to(settings), shapes)
+    _check_fit(path, found.applied_to(recipe).model, shapes)
     return found
 
 
 def check_name(backbone: str) -> None:
-    """See that timm knows a backbone.
+    """Check that a backbone exists.
 
     Raises:
-        SettingError: If not; the message suggests the closest name.
+        SettingError: If it does not; the message suggests the closest name.
     """
     architecture = backbone.partition(".")[0]
     if architecture not in _OTHERS and not timm.is_model(architecture):
         hint = suggest(architecture, [*timm.list_models(), *_OTHERS])
-        raise SettingError(f"model.backbone '{backbone}' is not a network of timm.{hint}")
+        raise SettingError(f"model.backbone '{backbone}' is not a model of timm.{hint}")
 
 
 def _own_settings(backbone: str) -> Any:  # noqa: ANN401
-    """What timm knows of a network: its weights and preprocessing; None where it has none."""
+    """A model's weights and preprocessing as timm records them; None if it does not."""
     return None if backbone in _OTHERS else timm.get_pretrained_cfg(backbone)
 
 
 def _features(settings: ModelSettings, weights: Path | None) -> nn.Module:
-    """The two deepest maps of a network; one, where it has no more."""
+    """A network that outputs its two deepest maps, or its only one."""
     check_name(settings.backbone)
     if settings.backbone not in _OTHERS:
         return _create(settings, weights, features_only=True, out_indices=(-2, -1))
     features = _OTHERS[settings.backbone]()
     if weights is not None:
-        features.load_state_dict(load_file(weights), strict=False)  # what is left over classifies
+        features.load_state_dict(load_file(weights), strict=False)  # the rest is the classifier
     return features
 
 
@@ -226,7 +229,7 @@ def _create(settings: ModelSettings, weights: Path | None, **options: Any) -> nn
 
 
 def _check_fit(path: Path, settings: ModelSettings, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Compare names and shapes before any tensor is copied; classifiers may differ.
+    """Compare names and shapes of tensors before any is copied; classifiers may differ.
 
     Raises:
         SettingError: If a tensor of the backbone is missing or of another shape.
@@ -245,30 +248,30 @@ def _check_fit(path: Path, settings: ModelSettings, shapes: Mapping[str, tuple[i
         raise SettingError(
             f"{path}: does not fit backbone '{settings.backbone}': {len(missing)} of "
             f"{len(wanted)} tensors are missing and {len(unfit)} have another shape, first "
-            f"'{first}'. Name the file's own network with --set model.backbone=NAME."
+            f"'{first}'. Set the backbone that the file is for, with --set model.backbone=NAME."
         )
 
 
 def _triple(path: Path, facts: Mapping[str, str], name: str) -> tuple[float, float, float] | None:
-    """Three numbers of a file's metadata.
+    """Three numbers from a file's metadata.
 
     Raises:
-        SettingError: If there is something else in their place.
+        SettingError: If the metadata has something else there.
     """
     if name not in facts:
         return None
-    try:
+    with contextlib.suppress(ValueError):
         first, second, third = (float(part) for part in facts[name].split(","))
-    except ValueError as error:
-        raise SettingError(
-            f"{path}: its metadata has {name} '{facts[name]}' in the place of three numbers, as "
-            "0.5,0.5,0.5. Save it anew."
-        ) from error
-    return first, second, third
+        if math.isfinite(first + second + third):
+            return first, second, third
+    raise SettingError(
+        f"{path}: its metadata gives {name} '{facts[name]}', and must give three numbers, such as "
+        "0.5,0.5,0.5. Save the file again with correct metadata."
+    )
 
 
 def _is_reachable(address: str) -> bool:
-    """Whether a connection can be opened at all; the hub's own client would retry for a minute."""
+    """Whether a connection can be opened; the hub's own client would retry for a minute."""
     if getproxies():
         return True
     parts = urlsplit(address)
@@ -280,8 +283,8 @@ def _is_reachable(address: str) -> bool:
     return True
 
 
-def _ways_on(backbone: str, reason: str) -> str:
+def _no_weights(backbone: str, reason: str) -> str:
     return (
         f"No pretrained weights for '{backbone}': {reason}. Name a safetensors file with "
-        "--weights FILE, or start from none with --no-pretrained."
+        "--weights FILE, or train from scratch with --no-pretrained."
     )

@@ -1,6 +1,6 @@
-"""A box by direct regression, by distributions along the axes, or by anchors.
+"""Box heads: direct regression, marginal distributions along the axes, and anchors.
 
-It leaves every head as ``xyxy`` in shares of the image's sides.
+Every head outputs ``xyxy`` boxes in normalized image coordinates.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from onebox.learning.networks.anchors import anchor_sizes, decode, place_anchors
 from onebox.learning.networks.box_layouts import to_xyxy
-from onebox.learning.networks.head_outputs import AnchorOutput, Bins, BoxOutput, bin_places
+from onebox.learning.networks.head_outputs import AnchorOutput, Bins, BoxOutput, Shared, bin_centres
 from onebox.learning.networks.vectorizers import Features, Sizes, map_of
 from onebox.recipes.sections import ModelSettings
 
@@ -19,7 +19,6 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
     "linear": torch.clone,
 }
-
 
 _ROWS, _COLUMNS = 2, 3  # axes of a map
 
@@ -34,17 +33,17 @@ class DirectBox(nn.Module):
         self.layout = settings.layout
 
     def forward(self, features: Features) -> BoxOutput:
-        """Regress the numbers."""
+        """Regress the four numbers."""
         raw = self.activation(self.layers(features.vector))
         return BoxOutput(to_xyxy(raw, self.layout), raw)
 
 
 class MarginalBox(nn.Module):
-    """Each side of the box as a distribution over bins along its axis; the box is the mean.
+    """Each edge of the box as a distribution over bins along its axis; the edge is its mean.
 
     References:
         Li et al., arXiv:2107.03332, section 3 (coordinates classified along each axis);
-        Li et al., arXiv:2006.04388, section 3.2 (a box side as a distribution).
+        Li et al., arXiv:2006.04388, section 3.2 (a box edge as a distribution).
     """
 
     def __init__(self, sizes: Sizes, settings: ModelSettings) -> None:
@@ -52,16 +51,16 @@ class MarginalBox(nn.Module):
         self.axes = _Axes(sizes.map, 2, settings.bins_per_cell)
 
     def forward(self, features: Features) -> BoxOutput:
-        """Classify along each axis, and take the mean places."""
+        """Classify along each axis, and take the mean positions."""
         along_x, along_y = self.axes(map_of(features))
         x1, x2 = along_x.logits.unbind(1)
         y1, y2 = along_y.logits.unbind(1)
-        bins = Bins(torch.stack([x1, y1, x2, y2], dim=1), along_x.places)
+        bins = Bins(torch.stack([x1, y1, x2, y2], dim=1), along_x.centres)
         return BoxOutput(bins.means(), bins=bins)
 
 
 class AnchorBox(nn.Module):
-    """A score and four offsets for each anchor at each cell; the best anchor's box is the answer.
+    """A score and four offsets for each anchor at each cell; the box is the best anchor's.
 
     References:
         Ren et al., arXiv:1506.01497, section 3.1 (anchors and their offsets).
@@ -77,7 +76,7 @@ class AnchorBox(nn.Module):
         self.offsets = nn.Conv2d(sizes.map, 4 * len(widths_heights), 1)
 
     def forward(self, features: Features) -> BoxOutput:
-        """Score all anchors and decode the best."""
+        """Score all anchors, and decode the best one's box."""
         cells = map_of(features)
         rows, columns = cells.shape[2:]
         anchors = place_anchors(self.sizes, rows, columns)
@@ -86,16 +85,16 @@ class AnchorBox(nn.Module):
         best = scores.argmax(dim=1)
         chosen = offsets.gather(1, best[:, None, None].expand(-1, 1, 4))[:, 0]
         boxes = decode(chosen, anchors[best])
-        return BoxOutput(boxes, anchors=AnchorOutput(scores, offsets, anchors))
+        return BoxOutput(boxes, anchors=AnchorOutput(scores, offsets, Shared(anchors)))
 
 
 class _Axes(nn.Module):
     """A map → distributions along x and along y.
 
     The map is pooled over rows with learned weights, which leaves a line of cells along x, and
-    over columns for y. One cell is added at both ends, so that a side at the frame, or a little
-    outside, lies amid its bins. Every step but the pooling is a convolution: a subject that moves
-    by a cell moves its distributions by a cell.
+    over columns for y. Bins reach one cell beyond both ends, so that they surround an edge that
+    lies at the frame or a little outside. Every step but the pooling is a convolution: where the
+    subject shifts by a cell, its distributions shift by a cell.
     """
 
     def __init__(self, channels: int, outputs: int, bins_per_cell: int) -> None:
@@ -107,13 +106,14 @@ class _Axes(nn.Module):
     def forward(self, cells: Tensor) -> tuple[Bins, Bins]:
         """Classify along the columns, then along the rows."""
         rows, columns = cells.shape[2:]
-        x = bin_places(columns, self.bins_per_cell).to(cells)
-        y = bin_places(rows, self.bins_per_cell).to(cells)
-        return Bins(self.along_x(cells, _ROWS), x), Bins(self.along_y(cells, _COLUMNS), y)
+        x = bin_centres(columns, self.bins_per_cell).to(cells)
+        y = bin_centres(rows, self.bins_per_cell).to(cells)
+        along_x, along_y = self.along_x(cells, _ROWS), self.along_y(cells, _COLUMNS)
+        return Bins(along_x, Shared(x)), Bins(along_y, Shared(y))
 
 
 class _Line(nn.Module):
-    """A map → rows of logits along one of its axes, the other being pooled."""
+    """A map → logits along one of its axes, after pooling over the other."""
 
     def __init__(self, channels: int, outputs: int, bins_per_cell: int) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ class _Line(nn.Module):
         self.bins = nn.Conv1d(channels, outputs * bins_per_cell, 1)
 
     def forward(self, cells: Tensor, pooled: int) -> Float[Tensor, "n outputs bins"]:
-        """Pool an axis by attention, then classify along the other."""
+        """Pool one axis by attention, then classify along the other."""
         line = (self.attention(cells).softmax(dim=pooled) * cells).sum(dim=pooled)
         logits = self.bins(self.widen(line).relu())
         return logits.unflatten(1, (self.outputs, -1)).transpose(2, 3).flatten(2)

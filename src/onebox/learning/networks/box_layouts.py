@@ -1,4 +1,4 @@
-"""The layouts in which a head's four numbers may stand, on tensors; see `onebox.boxes`."""
+"""Box layouts of a head's four numbers, on tensors; see `onebox.boxes`."""
 
 from collections.abc import Callable
 
@@ -7,23 +7,23 @@ from jaxtyping import Float
 from torch import Tensor
 from torchvision.ops import box_convert
 
-Rows = Float[Tensor, "*rows 4"]
+Boxes = Float[Tensor, "*rows 4"]
 
 
-def _from_xyhw(rows: Rows) -> Rows:
-    return box_convert(rows[..., [0, 1, 3, 2]], "xywh", "xyxy")
+def _from_xyhw(boxes: Boxes) -> Boxes:
+    return box_convert(boxes[..., [0, 1, 3, 2]], "xywh", "xyxy")
 
 
-def _to_xyhw(rows: Rows) -> Rows:
-    return box_convert(rows, "xyxy", "xywh")[..., [0, 1, 3, 2]]
+def _to_xyhw(boxes: Boxes) -> Boxes:
+    return box_convert(boxes, "xyxy", "xywh")[..., [0, 1, 3, 2]]
 
 
-def _converter(source: str, target: str) -> Callable[[Rows], Rows]:
-    return lambda rows: box_convert(rows, source, target)
+def _converter(source: str, target: str) -> Callable[[Boxes], Boxes]:
+    return lambda boxes: box_convert(boxes, source, target)
 
 
-# layout → (its rows to xyxy, xyxy to its rows)
-LAYOUTS: dict[str, tuple[Callable[[Rows], Rows], Callable[[Rows], Rows]]] = {
+# layout → (conversion to xyxy, conversion from xyxy)
+LAYOUTS: dict[str, tuple[Callable[[Boxes], Boxes], Callable[[Boxes], Boxes]]] = {
     "xyxy": (torch.clone, torch.clone),
     "xywh": (_converter("xywh", "xyxy"), _converter("xyxy", "xywh")),
     "cxcywh": (_converter("cxcywh", "xyxy"), _converter("xyxy", "cxcywh")),
@@ -31,11 +31,11 @@ LAYOUTS: dict[str, tuple[Callable[[Rows], Rows], Callable[[Rows], Rows]]] = {
 }
 
 
-def to_xyxy(rows: Rows, layout: str) -> Rows:
-    """Rows of a named layout as ``xyxy``, in the same unit."""
-    return LAYOUTS[layout][0](rows)
+def to_xyxy(boxes: Boxes, layout: str) -> Boxes:
+    """Boxes of a named layout as ``xyxy``, in the same unit."""
+    return LAYOUTS[layout][0](boxes)
 
 
-def from_xyxy(rows: Rows, layout: str) -> Rows:
-    """``xyxy`` rows in a named layout, in the same unit."""
-    return LAYOUTS[layout][1](rows)
+def from_xyxy(boxes: Boxes, layout: str) -> Boxes:
+    """``xyxy`` boxes in a named layout, in the same unit."""
+    return LAYOUTS[layout][1](boxes)

@@ -1,6 +1,6 @@
-"""A box from what every cell of a map says: by votes for its sides, or by heat of its corners.
+"""Box heads that read every cell of a map: votes for the edges, and heat maps of the corners.
 
-It leaves every head as ``xyxy`` in shares of the image's sides.
+Every head outputs ``xyxy`` boxes in normalized image coordinates.
 """
 
 import torch
@@ -10,27 +10,29 @@ from torch import Tensor, nn
 from onebox.learning.networks.head_outputs import (
     Bins,
     BoxOutput,
-    Votes,
-    bin_places,
-    margins,
-    middles,
+    Shared,
+    VoteOutput,
+    bin_centres,
+    cell_centres,
+    marginals,
 )
 from onebox.learning.networks.vectorizers import Features, Sizes, depthwise, doubled, map_of
 from onebox.recipes.sections import ModelSettings
 
-_FIRST_DISTANCE = 0.25  # every cell begins as the middle of a box of half the image's sides
+# At first, every cell is the centre of a box of half the image's width and height; not tuned.
+_INITIAL_DISTANCE = 0.25
 _CORNERS = 2
-_RING = 2  # padding of a 3 x 3 convolution that leaves one cell more at every end
+_PADDING = 2  # of a 3 x 3 convolution: adds one cell at every end
 
 
 class VoteBox(nn.Module):
-    """Every cell says how far from its middle the sides lie; each side is a weighted mean.
+    """Every cell predicts the distances of its centre to the edges; an edge is a weighted mean.
 
-    Each side has weights of its own, one distribution over all cells: what is left of the subject
-    may know its left side best. A distance may be negative, as it is beyond a side.
+    Each edge has its own weights, one distribution over all cells: the cells left of the subject
+    may predict its left edge best. The distance of a cell outside the box may be negative.
 
     References:
-        Tian et al., arXiv:1904.01355, section 3.1 (distances of a cell to the four sides).
+        Tian et al., arXiv:1904.01355, section 3.1 (distances of a cell to the four edges).
     """
 
     def __init__(self, sizes: Sizes, settings: ModelSettings) -> None:  # noqa: ARG002
@@ -38,46 +40,47 @@ class VoteBox(nn.Module):
         self.tower = nn.Sequential(depthwise(sizes.map), depthwise(sizes.map))
         self.distances = nn.Conv2d(sizes.map, 4, 1)
         self.attention = nn.Conv2d(sizes.map, 4, 1)
-        self.distances.bias = nn.Parameter(torch.full((4,), _FIRST_DISTANCE))
+        self.distances.bias = nn.Parameter(torch.full((4,), _INITIAL_DISTANCE))
 
     def forward(self, features: Features) -> BoxOutput:
-        """Collect the votes, and weigh them."""
+        """Collect the votes of all cells, and average them."""
         cells = self.tower(map_of(features))
         rows, columns = cells.shape[2:]
-        places = _places(rows, columns).to(cells)
+        centres = _centres(rows, columns).to(cells)
         outwards = cells.new_tensor([-1.0, -1.0, 1.0, 1.0])[:, None]
         distances = self.distances(cells).flatten(2)
-        sides = places.T.repeat(2, 1) + outwards * distances
-        shares = self.attention(cells).flatten(2).softmax(dim=2)
-        return BoxOutput((shares * sides).sum(dim=2), votes=Votes(sides, places))
+        votes = centres.T.repeat(2, 1) + outwards * distances
+        weights = self.attention(cells).flatten(2).softmax(dim=2)
+        boxes = (weights * votes).sum(dim=2)
+        return BoxOutput(boxes, votes=VoteOutput(votes, Shared(centres)))
 
 
 class HeatmapBox(nn.Module):
-    """Each of two corners as one distribution over a map of half the stride; it is the mean.
+    """Upper left and lower right corner, each the mean of a heat map at half the map's stride.
 
-    The corners are the upper left and the lower right one. The map has a ring of cells around it,
-    so that a corner at the frame lies amid its places.
+    A heat map reaches one cell beyond the image on every side, so that its cells surround a corner
+    that lies at the frame.
 
     References:
-        Sun et al., arXiv:1711.08229, section 2 (a keypoint as the mean place of its heat map).
+        Sun et al., arXiv:1711.08229, section 2 (a keypoint as the mean position of its heat map).
     """
 
     def __init__(self, sizes: Sizes, settings: ModelSettings) -> None:  # noqa: ARG002
         super().__init__()
         self.refine = doubled(sizes.map)
-        self.heat = nn.Conv2d(sizes.map, _CORNERS, 3, padding=_RING)
+        self.heat = nn.Conv2d(sizes.map, _CORNERS, 3, padding=_PADDING)
 
     def forward(self, features: Features) -> BoxOutput:
-        """Classify the cells, and take the mean places."""
+        """Classify the cells, and take the mean positions."""
         cells = self.refine(map_of(features))
         rows, columns = cells.shape[2:]
-        x, y = margins(self.heat(cells), bin_places(columns, 1), bin_places(rows, 1))
-        sides = torch.stack([x.logits, y.logits], dim=2).flatten(1, 2)
-        bins = Bins(sides, x.places)
+        x, y = marginals(self.heat(cells), bin_centres(columns, 1), bin_centres(rows, 1))
+        edges = torch.stack([x.logits, y.logits], dim=2).flatten(1, 2)
+        bins = Bins(edges, x.centres)
         return BoxOutput(bins.means(), bins=bins)
 
 
-def _places(rows: int, columns: int) -> Float[Tensor, "cells 2"]:
-    """``(x, y)`` of the cells' middles, row by row."""
-    y, x = torch.meshgrid(middles(rows), middles(columns), indexing="ij")
+def _centres(rows: int, columns: int) -> Float[Tensor, "cells 2"]:
+    """``(x, y)`` of the cells' centres, row by row."""
+    y, x = torch.meshgrid(cell_centres(rows), cell_centres(columns), indexing="ij")
     return torch.stack([x, y], dim=2).flatten(0, 1)

@@ -1,33 +1,45 @@
-"""What heads answer, and the places along an axis that they answer with.
+"""What heads output, and the cell and bin centres that their outputs refer to.
 
-Boxes are ``xyxy`` in shares of the image's sides, keypoints ``(x, y)`` likewise.
+Boxes are ``xyxy``, keypoints are ``(x, y)``, both in normalized image coordinates: 0 and 1 are the
+edges of the image. Every tensor of a record has one row per image, except those in `Shared`.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
+
+Values = TypeVar("Values", bound=Tensor)
+Output = TypeVar("Output")
+
+
+@dataclass(frozen=True, slots=True)
+class Shared(Generic[Values]):
+    """A tensor that all images of a batch share, so that it has no row per image."""
+
+    values: Values
 
 
 class Bins(NamedTuple):
-    """Distributions over places along an axis.
+    """Probability distributions over positions along an axis.
 
     Attributes:
-        logits: Of each bin.
-        places: Where the bins lie, in shares of the image's side, evenly spaced.
+        logits: One per bin.
+        centres: Positions of the bins, evenly spaced.
     """
 
     logits: Float[Tensor, "n outputs bins"]
-    places: Float[Tensor, " bins"]
+    centres: Shared[Float[Tensor, " bins"]]
 
     def means(self) -> Float[Tensor, "n outputs"]:
-        """The mean place of each distribution."""
-        return (self.logits.softmax(dim=2) * self.places).sum(dim=2)
+        """The mean position of each distribution."""
+        return (self.logits.softmax(dim=2) * self.centres.values).sum(dim=2)
 
 
 class AnchorOutput(NamedTuple):
-    """What an anchor head says of every anchor.
+    """A score and offsets for every anchor.
 
     Attributes:
         scores: Logits.
@@ -37,49 +49,48 @@ class AnchorOutput(NamedTuple):
 
     scores: Float[Tensor, "n anchors"]
     offsets: Float[Tensor, "n anchors 4"]
-    anchors: Float[Tensor, "anchors 4"]
+    anchors: Shared[Float[Tensor, "anchors 4"]]
 
 
-class Votes(NamedTuple):
-    """Where each cell of a map says that the sides lie.
+class VoteOutput(NamedTuple):
+    """One box predicted by every cell of a map.
 
     Attributes:
-        sides: In shares of the image's sides, in the order of the box.
-        middles: ``(x, y)`` of the cells, likewise.
+        boxes: ``xyxy``.
+        centres: ``(x, y)`` of the cells.
     """
 
-    sides: Float[Tensor, "n 4 cells"]
-    middles: Float[Tensor, "cells 2"]
+    boxes: Float[Tensor, "n 4 cells"]
+    centres: Shared[Float[Tensor, "cells 2"]]
 
 
 class BoxOutput(NamedTuple):
-    """A box head's answer.
+    """Output of a box head; what a head does not compute is None.
 
     Attributes:
-        boxes: ``xyxy`` in shares of the image's sides.
-        raw: The head's own four numbers, in the recipe's layout; None where it has none.
-        bins: Each side's distribution, sides in the order of the box; None likewise.
-        anchors: What is said of every anchor; None likewise.
-        votes: What every cell says; None likewise.
-        scales: Of the Laplace distribution around each side, in the unit of the boxes; None
-            where the recipe asks for none.
+        boxes: ``xyxy``.
+        raw: Four numbers in the recipe's layout.
+        bins: Distributions of the four edges, in the order of the box.
+        anchors: Scores and offsets of all anchors.
+        votes: Boxes of all cells.
+        scales: Scales of a Laplace distribution around each edge, in the unit of the boxes.
     """
 
     boxes: Float[Tensor, "n 4"]
     raw: Float[Tensor, "n 4"] | None = None
     bins: Bins | None = None
     anchors: AnchorOutput | None = None
-    votes: Votes | None = None
+    votes: VoteOutput | None = None
     scales: Float[Tensor, "n 4"] | None = None
 
 
 class KeypointOutput(NamedTuple):
-    """A keypoint head's answer.
+    """Output of a keypoint head.
 
     Attributes:
-        points: ``(x, y)`` in shares of the image's sides.
-        confidence: Logits of the nearness expected of each keypoint.
-        bins: Distributions along x, then along y; None from a head that answers with numbers.
+        points: ``(x, y)``.
+        confidence: Logits of the similarity expected of each keypoint to the true one.
+        bins: Distributions along x, then along y; None from a head that regresses coordinates.
     """
 
     points: Float[Tensor, "n keypoints 2"]
@@ -87,28 +98,61 @@ class KeypointOutput(NamedTuple):
     bins: tuple[Bins, Bins] | None = None
 
 
-def bin_places(cells: int, bins_per_cell: int) -> Float[Tensor, " bins"]:
-    """Middles of the bins over ``cells`` and one more at either end, in shares of the side."""
+class Outputs(NamedTuple):
+    """Output of a network; a head that the network lacks leaves None.
+
+    Attributes:
+        box: The box, and what it was computed from.
+        class_logits: One per class.
+        iou_logit: Logit of the IoU expected of the box with the truth.
+        keypoints: The keypoints.
+        presence_logit: Logit of the probability that the image shows the subject.
+    """
+
+    box: BoxOutput
+    class_logits: Float[Tensor, "n classes"]
+    iou_logit: Float[Tensor, " n"] | None
+    keypoints: KeypointOutput | None = None
+    presence_logit: Float[Tensor, " n"] | None = None
+
+
+def select_rows(output: Output, rows: Int[Tensor, " selected"]) -> Output:
+    """Outputs of some images of a batch, by their indices; shared tensors stay as they are."""
+    return _select(output, rows)
+
+
+def _select(output: Any, rows: Tensor) -> Any:  # noqa: ANN401
+    if isinstance(output, Tensor):
+        return output[rows]
+    if isinstance(output, tuple):
+        parts = [_select(part, rows) for part in output]
+        return type(output)(*parts) if hasattr(output, "_fields") else tuple(parts)
+    return output
+
+
+def bin_centres(cells: int, bins_per_cell: int) -> Float[Tensor, " bins"]:
+    """Centres of the bins over ``cells`` along an axis, and over one more cell at either end."""
     count = (cells + 2) * bins_per_cell
     return ((torch.arange(count) + 0.5) / bins_per_cell - 1) / cells
 
 
-def middles(cells: int) -> Float[Tensor, " cells"]:
-    """Middles of the cells along an axis, in shares of the side."""
+def cell_centres(cells: int) -> Float[Tensor, " cells"]:
+    """Centres of the cells along an axis."""
     return (torch.arange(cells) + 0.5) / cells
 
 
-def margins(
+def marginals(
     heat: Float[Tensor, "n outputs rows columns"],
     x: Float[Tensor, " columns"],
     y: Float[Tensor, " rows"],
 ) -> tuple[Bins, Bins]:
-    """The distributions along x and along y of each heat map, one distribution over its cells.
+    """Marginal distributions along x and along y of each heat map.
 
     Args:
-        heat: Logits of the cells.
-        x: Where the columns lie.
-        y: Where the rows lie.
+        heat: Logits; each map is one distribution over its cells.
+        x: Positions of the columns.
+        y: Positions of the rows.
     """
-    share = heat.flatten(2).log_softmax(dim=2).reshape_as(heat)
-    return Bins(share.logsumexp(dim=2), x.to(heat)), Bins(share.logsumexp(dim=3), y.to(heat))
+    log_probability = heat.flatten(2).log_softmax(dim=2).reshape_as(heat)
+    along_x, along_y = log_probability.logsumexp(dim=2), log_probability.logsumexp(dim=3)
+    return Bins(along_x, Shared(x.to(heat))), Bins(along_y, Shared(y.to(heat)))

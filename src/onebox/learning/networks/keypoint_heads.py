@@ -1,17 +1,17 @@
-"""KeypointSet: by direct regression, or as the mean places of heat maps.
+"""Keypoint heads: direct regression, and mean positions of heat maps.
 
-They leave every head as ``(x, y)`` in shares of the image's sides.
+Every head outputs ``(x, y)`` in normalized image coordinates.
 """
 
 import torch
 from torch import nn
 
 from onebox.learning.networks.box_heads import ACTIVATIONS, connected
-from onebox.learning.networks.head_outputs import BoxOutput, KeypointOutput, margins, middles
+from onebox.learning.networks.head_outputs import BoxOutput, KeypointOutput, cell_centres, marginals
 from onebox.learning.networks.vectorizers import Features, Sizes, doubled, map_of
 from onebox.recipes.sections import ModelSettings
 
-_SHARPER = 2.0  # exponent of a heat map's shares before the mean is taken
+_SHARPNESS = 2.0  # exponent of a heat map's probabilities before their mean; not tuned
 
 
 class DirectKeypoints(nn.Module):
@@ -33,10 +33,10 @@ class DirectKeypoints(nn.Module):
 
 
 class HeatmapKeypoints(nn.Module):
-    """Each keypoint as one distribution over the cells of a map of half the stride; it is the mean.
+    """Each keypoint as the mean position of a heat map at half the map's stride.
 
     References:
-        Sun et al., arXiv:1711.08229, section 2 (a keypoint as the mean place of its heat map).
+        Sun et al., arXiv:1711.08229, section 2 (a keypoint as the mean position of its heat map).
     """
 
     def __init__(self, sizes: Sizes, settings: ModelSettings, keypoints: int) -> None:  # noqa: ARG002
@@ -46,13 +46,13 @@ class HeatmapKeypoints(nn.Module):
         self.confidence = nn.Linear(sizes.map, keypoints)
 
     def forward(self, features: Features) -> KeypointOutput:
-        """Classify the cells, and take the mean places."""
+        """Classify the cells, and take the mean positions."""
         cells = map_of(features)
         heat = self.heat(self.refine(cells))
         rows, columns = heat.shape[2:]
-        along = margins(heat, middles(columns), middles(rows))
-        # Left or right is often open: a mean of both would be neither.
-        sharp = [bins._replace(logits=_SHARPER * bins.logits) for bins in along]
+        along = marginals(heat, cell_centres(columns), cell_centres(rows))
+        # A map with two peaks, as for left and right wrist, has a mean at neither: sharpen first.
+        sharp = [bins._replace(logits=_SHARPNESS * bins.logits) for bins in along]
         points = torch.stack([bins.means() for bins in sharp], dim=2)
         return KeypointOutput(points, self.confidence(cells.mean(dim=(2, 3))), along)
 

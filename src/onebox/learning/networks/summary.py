@@ -1,4 +1,4 @@
-"""What a network is made of: parts, shapes, parameters and multiply-adds, counted by PyTorch."""
+"""Parts of a network with their shapes, parameters and multiply-adds, counted by PyTorch."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from onebox.learning.networks.network import Network
 from onebox.model_card import Part
 
-# Those that a model file holds: the scales of the sides teach, and are not shipped.
+# Parts that a model file holds; the scale head serves training alone.
 _PARTS = (
     "backbone",
     "vectorizer",
@@ -23,25 +23,25 @@ _PARTS = (
 
 
 def summarize(network: Network, size: int) -> tuple[Part, ...]:
-    """Run one empty image through a network and note what each part makes of it.
+    """Run a black image through a network, and record each part's size and output shapes.
 
     Args:
-        network: In the state it is exported in.
-        size: Side of the image, in pixels.
+        network: In evaluation mode, as it is exported.
+        size: Width and height of the image, in pixels.
 
     Returns:
-        The parts in the order in which data flows; those that the recipe leaves out are not there.
+        The parts that the network has, in the order in which data flows.
     """
     shapes: dict[str, tuple[tuple[int, ...], ...]] = {}
 
-    def note(name: str) -> Any:  # noqa: ANN401
+    def record(name: str) -> Any:  # noqa: ANN401
         def hook(_: nn.Module, __: Any, output: Any) -> None:  # noqa: ANN401
             shapes[name] = tuple(_shapes(output))
 
         return hook
 
     parts = {name: module for name, module in network.named_children() if name in _PARTS}
-    hooks = [module.register_forward_hook(note(name)) for name, module in parts.items()]
+    hooks = [module.register_forward_hook(record(name)) for name, module in parts.items()]
     counter = FlopCounterMode(display=False)
     try:
         with counter, torch.no_grad():
@@ -65,7 +65,7 @@ def summarize(network: Network, size: int) -> tuple[Part, ...]:
 
 
 def _shapes(output: Any) -> list[tuple[int, ...]]:  # noqa: ANN401
-    """Shapes of the tensors of one image in a nest, without the batch."""
+    """Shapes of nested tensors, without the batch dimension."""
     if isinstance(output, Tensor):
         return [tuple(output.shape[1:])] if output.ndim > 1 else [(1,)]
     if isinstance(output, list | tuple):

@@ -1,8 +1,8 @@
-"""Feature maps → what the heads read: a vector, and where it is kept, a map.
+"""Vectorizers: from feature maps to what the heads read, a vector and perhaps a map.
 
-``gap`` averages the deepest map away, so that any image size fits and position is lost.
-``flatten`` keeps the position of every cell in a vector of one fixed length.
-``pyramid`` lays the deepest map over the finer one and keeps the map.
+``gap`` averages the deepest map over its cells: images of any size fit, and position is lost.
+``flatten`` keeps the position of every cell, in a vector whose length the image size fixes.
+``pyramid`` adds the deepest map to the finer one, and keeps the map.
 """
 
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ class Features(NamedTuple):
     """What heads read.
 
     Attributes:
-        vector: One row an image.
-        map: Channels over a grid of cells; None where the vectorizer kept no position.
+        vector: One row per image.
+        map: Channels over a grid of cells; None from a vectorizer that keeps no map.
     """
 
     vector: Float[Tensor, "n channels"]
@@ -32,11 +32,11 @@ class Features(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What a head must know of what it reads.
+    """Sizes of the features that a head reads.
 
     Attributes:
         vector: Channels of the vector.
-        map: Channels of the map; 0 where there is none.
+        map: Channels of the map; 0 for none.
     """
 
     vector: int
@@ -67,12 +67,12 @@ class Flatten(nn.Module):
         self.sizes = Sizes(width * rows * columns)
 
     def forward(self, maps: Sequence[Tensor]) -> Features:
-        """Narrow, then lay out."""
+        """Narrow, then flatten."""
         return Features(self.narrow(self.neck(maps[-1])).flatten(1), None)
 
 
 class Pyramid(nn.Module):
-    """Both maps fused at the finer stride; the vector is the mean of the deepest one.
+    """Both maps, fused at the finer stride; the vector is the mean of the deepest map.
 
     References:
         Lin et al., arXiv:1612.03144, section 3 (top-down pathway and lateral connections).
@@ -82,13 +82,13 @@ class Pyramid(nn.Module):
         """Make the layers.
 
         Raises:
-            SettingError: If the backbone has one map alone.
+            SettingError: If the backbone has only one map.
         """
         super().__init__()
         if len(shapes) < 2:  # noqa: PLR2004
             raise SettingError(
-                f"model.vectorizer 'pyramid' lays one map over another, and backbone "
-                f"'{settings.backbone}' has one alone; use vectorizer 'gap' or 'flatten'."
+                "model.vectorizer 'pyramid' fuses two maps, and backbone "
+                f"'{settings.backbone}' has only one; use vectorizer 'gap' or 'flatten'."
             )
         (fine, _, _), (deep, _, _) = shapes
         width = settings.width
@@ -97,17 +97,17 @@ class Pyramid(nn.Module):
         self.sizes = Sizes(deep, width)
 
     def forward(self, maps: Sequence[Tensor]) -> Features:
-        """Lay the deepest map over the finer one."""
+        """Add the deepest map to the finer one."""
         fine, deep = maps
-        over = functional.interpolate(self.deep(deep), size=fine.shape[2:], mode="nearest")
-        return Features(deep.mean(dim=(2, 3)), self.smooth(self.fine(fine) + over))
+        enlarged = functional.interpolate(self.deep(deep), size=fine.shape[2:], mode="nearest")
+        return Features(deep.mean(dim=(2, 3)), self.smooth(self.fine(fine) + enlarged))
 
 
 def map_of(features: Features) -> Float[Tensor, "n width rows columns"]:
-    """The map, for a head that reads one.
+    """The map, for a head that needs one.
 
     Raises:
-        ValueError: If the vectorizer kept none.
+        ValueError: If the vectorizer keeps none.
     """
     if features.map is None:
         raise ValueError("this head reads a map, and its vectorizer keeps none.")
@@ -123,10 +123,10 @@ VECTORIZERS: dict[str, type[Vectorizer]] = {
 
 
 def _neck(shape: Shape, settings: ModelSettings) -> tuple[nn.Module, Shape]:
-    """A 3 x 3 convolution of stride 2 without padding, and the shape that it leaves.
+    """A 3 x 3 convolution of stride 2 without padding, and the shape of its output.
 
     Raises:
-        SettingError: If the map has fewer than three cells a side.
+        SettingError: If the map has fewer than three rows or columns.
     """
     channels, rows, columns = shape
     if not settings.neck:
@@ -143,7 +143,7 @@ def _conv(channels: int, width: int, *, activate: bool = False) -> nn.Sequential
 
 
 def depthwise(width: int) -> nn.Sequential:
-    """A 3 x 3 look around within each channel, then a mix of the channels."""
+    """A depthwise separable 3 x 3 convolution."""
     return nn.Sequential(
         nn.Conv2d(width, width, 3, padding=1, groups=width, bias=False),
         nn.BatchNorm2d(width),
@@ -154,6 +154,6 @@ def depthwise(width: int) -> nn.Sequential:
 
 
 def doubled(width: int) -> nn.Sequential:
-    """A map at half its stride, looked around in twice."""
+    """A map at half its stride, after two depthwise separable convolutions."""
     larger = nn.Upsample(scale_factor=2, mode="bilinear")
     return nn.Sequential(larger, depthwise(width), depthwise(width))

@@ -1,83 +1,76 @@
 """A COCO results list; images and categories are numbered from 1 in their own order.
 
-An image that could not be read keeps its number and has no entry. The image's name stands beside
-its number, since the numbers are ours; a frame has its own number, and ``frame`` and ``time_s``.
-With keypoints, an entry has ``keypoints`` as ``x, y, confidence`` one after another: evaluation by
-COCO's own rules passes over the third.
+An image that could not be read has no entry, and takes a number while the file is unfinished.
+Since the numbers are ours, each entry also has the image's name, and ``frame`` and ``time_s`` for
+a frame. Keypoints are ``x, y, confidence`` one after another: COCO's own evaluation ignores the
+third number.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from onebox.boxes import from_xyxy
-from onebox.prediction.writers.json_lines import object_in
-from onebox.prediction.writers.kinds import Held, Kind, Whole
-from onebox.prediction.writers.records import Layout, Row, flat_keypoints
+from onebox.prediction.writers.kinds import ContinueError, Kind, Record
+from onebox.prediction.writers.records import Layout, Row, flat_keypoints, moment
 
-_ANSWERED = "category_id"
+_CATEGORY = "category_id"
 
 
-def entry(row: Row, layout: Layout, number: int) -> dict[str, object]:
-    """The entry of one image."""
+def record(row: Row, layout: Layout) -> Record:
+    """The entry of a row, with the image's name and without its number."""
     answer = row.prediction
-    moment = {} if row.frame is None else {"frame": row.frame, "time_s": row.time_s}
     keypoints = flat_keypoints(answer, layout.keypoints)
     return {
-        "image_id": number,
-        "file_name": row.image,
-        **moment,
-        _ANSWERED: layout.classes.index(answer.label) + 1,
+        "image": row.image,
+        **moment(row),
+        _CATEGORY: layout.classes.index(answer.label) + 1,
         "bbox": from_xyxy(np.array([answer.box]), "xywh")[0].tolist(),
         "score": answer.score,
         **({} if layout.keypoints is None else {"keypoints": keypoints}),
     }
 
 
-def held(lines: Iterator[str], layout: Layout) -> Iterator[Held]:  # noqa: ARG001
-    """What the lines hold.
+def entries(records: Iterable[Record]) -> Iterator[Record]:
+    """Number the images and name them as COCO does; records without a category have no entry.
 
-    Raises:
-        ValueError: If a line is none of ours.
+    An image keeps the number that its record has, or that it took while it could not be read.
+    Other images take the next number.
     """
-    for line in lines:
-        row = object_in(line, "image_id", "file_name")
-        yield Held(row["file_name"], row.get("frame"), row["image_id"], _ANSWERED in row)
+    last, unreadable = 0, dict[tuple[str, int | None], int]()
+    for one in records:
+        key = one["image"], one.get("frame")
+        number = one.get("image_id") or unreadable.pop(key, None) or last + 1
+        last = max(last, number)
+        if _CATEGORY in one:
+            rest = {name: value for name, value in one.items() if name not in {"image", "image_id"}}
+            yield {"image_id": number, "file_name": one["image"], **rest}
+        else:
+            unreadable[key] = number
 
 
-def _line(row: Row, layout: Layout, number: int) -> str:
-    return f"{json.dumps(entry(row, layout, number))}\n"
-
-
-def _unread(image: str, number: int) -> str:
-    return f"{json.dumps({'image_id': number, 'file_name': image})}\n"
-
-
-def _pack(lines: Iterator[str], layout: Layout, path: Path) -> None:  # noqa: ARG001
+def _write(records: Iterable[Record], layout: Layout, path: Path) -> None:  # noqa: ARG001
     with path.open("w", encoding="utf-8") as file:
-        between = "[\n"
-        for line in lines:
-            if _ANSWERED in object_in(line, "image_id"):
-                file.write(f"{between}{line.rstrip()}")
-                between = ",\n"
-        file.write("\n]\n" if between == ",\n" else "[]\n")
+        separator = "[\n"
+        for entry in entries(records):
+            file.write(f"{separator}{json.dumps(entry)}")
+            separator = ",\n"
+        file.write("[]\n" if separator == "[\n" else "\n]\n")
 
 
-def _unpack(path: Path, layout: Layout) -> Iterator[str]:  # noqa: ARG001
+def _read(path: Path, layout: Layout) -> Iterator[Record]:  # noqa: ARG001
     try:
-        entries = json.loads(path.read_bytes())
+        listed = json.loads(path.read_bytes())
     except ValueError:
-        entries = [None]  # refused as a line, with its place
-    for one in entries:
-        yield f"{json.dumps(one)}\n"
+        listed = None
+    if not isinstance(listed, list):
+        raise ContinueError(path, "is no list of COCO results")
+    for number, entry in enumerate(listed, 1):
+        if not isinstance(entry, dict) or not entry.keys() >= {"image_id", "file_name", _CATEGORY}:
+            raise ContinueError(path, f"entry {number} is no COCO result of onebox")
+        yield {"image": entry.pop("file_name"), **entry}
 
 
-COCO = Kind(
-    b"[",
-    line=_line,
-    held=held,
-    unread=_unread,
-    whole=Whole(_pack, _unpack),
-)
+COCO = Kind("coco", b"[", record=record, write=_write, read=_read, numbers_images=True)

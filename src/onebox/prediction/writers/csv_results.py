@@ -1,79 +1,72 @@
-"""CSV: a header and one row an image; without videos, it reads back as labels.
+"""CSV: a header and one row per image; without videos, the file reads back as labels.
 
-``frame`` and ``time_s`` are the next columns where there are videos, then ``present`` where the
-answers have it. With keypoints, each has three more: ``NAME_x``, ``NAME_y`` and ``NAME_confidence``.
+Files with frames have the columns ``frame`` and ``time_s`` next, files with presence then have
+``present``, and each keypoint adds ``NAME_x``, ``NAME_y`` and ``NAME_confidence``.
 """
 
 import csv
-import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
-from onebox.prediction.writers.kinds import Held, Kind
+from onebox.prediction.writers.kinds import ContinueError, Kind, Record
 from onebox.prediction.writers.records import Layout, Row, flat_keypoints
 
 COLUMNS = ("image", "label", "score", "x_min", "y_min", "x_max", "y_max")
-MOMENT_COLUMNS = ("frame", "time_s")
 _PER_KEYPOINT = ("x", "y", "confidence")
+_ESCAPED = "surrogateescape"  # a name that is not UTF-8 is written as the bytes that it came as
 
 
 def columns(layout: Layout) -> list[str]:
     """The names of the columns."""
-    moment = MOMENT_COLUMNS if layout.has_frames else ()
+    frame = ("frame", "time_s") if layout.has_frames else ()
     presence = ("present",) if layout.has_presence else ()
     names = () if layout.keypoints is None else layout.keypoints.names
-    of_keypoints = [f"{name}_{part}" for name in names for part in _PER_KEYPOINT]
-    return [*COLUMNS, *moment, *presence, *of_keypoints]
+    keypoints = [f"{name}_{part}" for name in names for part in _PER_KEYPOINT]
+    return [*COLUMNS, *frame, *presence, *keypoints]
 
 
-def cells(row: Row, layout: Layout) -> list[str | float | int | None]:
-    """What stands in the columns."""
+def record(row: Row, layout: Layout) -> Record:
+    """The values of a row by the names of their columns."""
     answer = row.prediction
-    moment = [row.frame, row.time_s] if layout.has_frames else []
+    frame = [row.frame, row.time_s] if layout.has_frames else []
     present = [answer.present] if layout.has_presence else []
     keypoints = flat_keypoints(answer, layout.keypoints)
-    return [row.image, answer.label, answer.score, *answer.box, *moment, *present, *keypoints]
+    values = [row.image, answer.label, answer.score, *answer.box, *frame, *present, *keypoints]
+    return dict(zip(columns(layout), values, strict=True))
 
 
-def held(lines: Iterator[str], layout: Layout) -> Iterator[Held]:
-    """What the lines hold.
+def _write(records: Iterable[Record], layout: Layout, path: Path) -> None:
+    with path.open("w", encoding="utf-8", errors=_ESCAPED, newline="") as file:
+        writer = csv.DictWriter(file, columns(layout), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(records)
 
-    Raises:
-        ValueError: If the columns are others, or a row has more or fewer.
-    """
+
+def _read(path: Path, layout: Layout) -> Iterator[Record]:
     names = columns(layout)
-    rows = csv.reader(lines, strict=True)
-    header = next(rows, names)
-    if header != names:
-        raise ValueError(f"has the columns {','.join(header)}, and these answers {','.join(names)}")
-    while (row := _next(rows)) is not None:
-        if len(row) != len(names):
-            raise ValueError(f"has {len(row)} columns, and the header {len(names)}")
-        frame = dict(zip(names, row, strict=True)).get("frame")
-        yield Held(row[0], int(frame) if frame else None)
+    with path.open(encoding="utf-8", errors=_ESCAPED, newline="") as file:
+        rows = csv.reader(file, strict=True)
+        try:
+            if (header := next(rows, [])) != names:
+                known, wanted = ",".join(header), ",".join(names)
+                reason = f"has the columns {known}, and these answers have {wanted}"
+                raise ContinueError(path, reason, 1)
+            for row in rows:
+                if len(row) != len(names):
+                    reason = f"has {len(row)} columns, and the header has {len(names)}"
+                    raise ContinueError(path, reason, rows.line_num)
+                yield _with_number(dict(zip(names, row, strict=True)))
+        except (csv.Error, ValueError) as error:
+            raise ContinueError(path, f"is no row of results ({error})", rows.line_num) from error
 
 
-def _next(rows: Iterator[list[str]]) -> list[str] | None:
-    """The next row; None at the end, and where the last one is torn within quotes."""
-    try:
-        return next(rows, None)
-    except csv.Error:
-        return None
-
-
-def _line(row: Row, layout: Layout, number: int) -> str:  # noqa: ARG001
-    return _text(cells(row, layout))
-
-
-def _text(values: list[str | float | int | None] | list[str]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(values)
-    return text.getvalue()
+def _with_number(values: Record) -> Record:
+    """The values of a row, the number of a frame as such; other values stay text."""
+    if "frame" not in values:
+        return values
+    return {**values, "frame": int(values["frame"]) if values["frame"] else None}
 
 
 CSV = Kind(
-    ",".join(COLUMNS).encode(),
-    header=lambda layout: _text(columns(layout)),
-    line=_line,
-    held=held,
-    has_columns=True,
+    "csv", ",".join(COLUMNS).encode(), record=record, write=_write, read=_read, columns=columns
 )

@@ -4,16 +4,17 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
-from onebox.formats.writing import path_text
+from onebox.formats.writing import format_path
 
-_FOLDERS = 256
+_FOLDERS = 256  # remembered at once; not tuned: images come folder by folder
 
 
 def names_in(file: Path) -> Callable[[Path], str]:
-    """How images are named in a results file: as the user wrote it where that leads there.
+    """A function that names images in a results file.
 
-    Names in a file resolve against its folder, as they do in label files. What is no plain file
-    (``/dev/stdout``) has no folder that counts.
+    Names are relative to the file's folder, as in label files: those that the user wrote if that
+    is the working folder. A file that is not regular (``/dev/stdout``) or a link keeps the user's
+    names.
     """
     is_plain = not file.exists() or (file.is_file() and not file.is_symlink())
     if not is_plain or file.parent.resolve() == Path.cwd():
@@ -21,13 +22,11 @@ def names_in(file: Path) -> Callable[[Path], str]:
 
     @lru_cache(_FOLDERS)
     def folder_from_file(folder: Path) -> Path:
-        return Path(path_text(folder / "any", file.parent)).parent
+        return Path(format_path(folder / "any", file.parent)).parent
 
     def name(image: Path) -> str:
-        return str(image) if image.is_absolute() else _joined(folder_from_file(image.parent), image)
+        if image.is_absolute():
+            return str(image)
+        return (folder_from_file(image.parent) / image.name).as_posix()
 
     return name
-
-
-def _joined(folder: Path, image: Path) -> str:
-    return (folder / image.name).as_posix()

@@ -1,41 +1,44 @@
-"""JSON lines: one object an image."""
+"""JSON lines: one object per image."""
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
-from onebox.prediction.writers.kinds import Held, Kind
-from onebox.prediction.writers.records import Layout, Row, as_json_line
-
-
-def held(lines: Iterator[str], layout: Layout) -> Iterator[Held]:  # noqa: ARG001
-    """What the lines hold.
-
-    Raises:
-        ValueError: If a line is none of ours.
-    """
-    for line in lines:
-        row = object_in(line, "image")
-        yield Held(row["image"], row.get("frame"))
+from onebox.prediction.writers.kinds import ContinueError, Kind, Record
+from onebox.prediction.writers.records import Layout, as_json
 
 
-def object_in(line: str, *names: str) -> dict[str, Any]:
-    """The object of a line that has these names.
+def read_records(lines: Iterable[bytes], path: Path, *, first: int = 1) -> Iterator[Record]:
+    """Decode lines; a last line without its line break is torn, and left out.
+
+    Args:
+        lines: Of a results file or a journal.
+        path: The file, for errors.
+        first: The number of the first line, for errors.
 
     Raises:
-        ValueError: If it is none.
+        ContinueError: If a line is no JSON object with ``image``.
     """
-    try:
-        row = json.loads(line)
-    except ValueError:
-        row = None
-    if not isinstance(row, dict) or not row.keys() >= {*names}:
-        raise ValueError("is no line of results")
-    return row
+    for number, line in enumerate(lines, first):
+        if not line.endswith(b"\n"):
+            return
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if not isinstance(record, dict) or not isinstance(record.get("image"), str):
+            raise ContinueError(path, "is no line of results", number)
+        yield record
 
 
-def _line(row: Row, layout: Layout, number: int) -> str:  # noqa: ARG001
-    return f"{as_json_line(row, layout)}\n"
+def _write(records: Iterable[Record], layout: Layout, path: Path) -> None:  # noqa: ARG001
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(f"{json.dumps(record)}\n" for record in records)
 
 
-JSON_LINES = Kind(b'{"image": ', line=_line, held=held)
+def _read(path: Path, layout: Layout) -> Iterator[Record]:  # noqa: ARG001
+    with path.open("rb") as file:
+        yield from read_records(file, path)
+
+
+JSON_LINES = Kind("jsonl", b'{"image": ', record=as_json, write=_write, read=_read)

@@ -1,7 +1,6 @@
 """A file that one process at a time may write.
 
-The system keeps the lock and drops it with the process, so that none is left behind by one that
-was killed.
+The system holds the lock and drops it with the process, so a killed process leaves none behind.
 """
 
 import os
@@ -16,60 +15,51 @@ _BINARY = getattr(os, "O_BINARY", 0)
 if sys.platform == "win32":
     import msvcrt
 
-    _FAR = 2**62  # the lock bars others from this byte, not from reading what was written
+    _FAR = 2**62  # locks a byte that no file has, so that others may read what was written
 
-    def _lock(opened: BinaryIO) -> None:
-        opened.seek(_FAR)
-        msvcrt.locking(opened.fileno(), msvcrt.LK_NBLCK, 1)
-        opened.seek(0)
+    def _lock(file: BinaryIO) -> None:
+        file.seek(_FAR)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        file.seek(0)
 else:
     import fcntl
 
-    def _lock(opened: BinaryIO) -> None:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def _lock(file: BinaryIO) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def open_locked(path: Path) -> BinaryIO:
-    """Open a file to read and write, as the only process that does.
+    """Open a file for reading and writing, as the only process that does.
 
     Args:
-        path: Made where it is missing; what it has stays.
+        path: Created if missing; its content stays.
 
     Raises:
-        OneboxError: If another process has it.
+        OneboxError: If another process has it open.
         OSError: If it cannot be opened.
     """
     while True:
-        opened = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o666), "r+b")
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o666), "r+b")
         try:
-            _lock(opened)
+            _lock(file)
         except OSError as error:
-            opened.close()
+            file.close()
             raise OneboxError(
-                f"{path}: another process is writing it. Wait for its end, or choose another place."
+                f"{path}: another process is writing it. Wait until it ends, or name another file."
             ) from error
-        # Between opening and locking, whoever had it may have given the file another name.
-        if path.exists() and os.path.samestat(os.fstat(opened.fileno()), path.stat()):
-            return opened
-        opened.close()
+        # Between opening and locking, the process that had the file may have removed it.
+        if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            return file
+        file.close()
 
 
-def renamed(opened: BinaryIO, path: Path, target: Path) -> BinaryIO:
-    """Give a file that `open_locked` opened another name, in place of what has it.
-
-    Returns:
-        The file, still locked and at the same place.
+def remove_locked(file: BinaryIO, path: Path) -> None:
+    """Remove a file that `open_locked` opened, and close it.
 
     Raises:
-        OneboxError: If another process has taken it meanwhile.
-        OSError: If it cannot be renamed.
+        OSError: If it cannot be removed.
     """
-    if sys.platform != "win32":
-        path.replace(target)
-        return opened
-    place = opened.tell()  # where an open file keeps its name
-    opened.close()
-    path.replace(target)
-    again = open_locked(target)
-    again.seek(place)
-    return again
+    if sys.platform == "win32":  # an open file cannot be removed there
+        file.close()
+    path.unlink()  # before the lock goes: nobody else can have begun to write it
+    file.close()

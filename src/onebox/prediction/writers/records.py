@@ -1,4 +1,4 @@
-"""One answer as it stands in a file, and what all answers of a file have in common."""
+"""One prediction as a row of a results file, and what all rows of a file have in common."""
 
 import json
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from onebox.structures import KeypointSet, Prediction
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The answer for one image.
+    """The prediction for one image or frame.
 
     Attributes:
-        image: The image's name; a frame has that of its video.
-        prediction: The answer.
-        frame: The number of the frame, from 0; None for an image.
-        time_s: When the frame is shown, in seconds from the start.
+        image: The image's name; for a frame, the name of its video or camera.
+        prediction: The prediction.
+        frame: The frame's number, from 0; None for an image.
+        time_s: Seconds from the first frame to this one; None for an image.
     """
 
     image: str
@@ -29,10 +29,10 @@ class Layout:
     """What the rows of a file have in common.
 
     Attributes:
-        classes: The model's, in the order of the probabilities.
-        keypoints: The model's; None for none.
-        has_presence: Whether the model says how probable it is that the subject is there.
-        has_frames: Whether some rows are frames of a video.
+        classes: The model's class names, in the order of the probabilities.
+        keypoints: The model's keypoints; None for a model without keypoints.
+        has_presence: Whether predictions have the probability that a subject is present.
+        has_frames: Whether some rows are frames of a video or camera.
     """
 
     classes: tuple[str, ...]
@@ -42,16 +42,15 @@ class Layout:
 
 
 def as_json(row: Row, layout: Layout) -> dict[str, Any]:
-    """The answer by name; with keypoints, ``keypoints`` has ``[x, y, confidence]`` for each."""
+    """The row by name; with keypoints, ``keypoints`` maps each name to ``[x, y, confidence]``."""
     prediction = row.prediction
-    moment = {} if row.frame is None else {"frame": row.frame, "time_s": row.time_s}
     present = {} if prediction.present is None else {"present": prediction.present}
     keypoints = (
         {} if layout.keypoints is None else {"keypoints": _by_name(prediction, layout.keypoints)}
     )
     return {
         "image": row.image,
-        **moment,
+        **moment(row),
         "label": prediction.label,
         "score": prediction.score,
         "box": list(prediction.box),
@@ -62,12 +61,17 @@ def as_json(row: Row, layout: Layout) -> dict[str, Any]:
 
 
 def as_json_line(row: Row, layout: Layout) -> str:
-    """One JSON object, without the end of the line."""
+    """One JSON object, without a line break."""
     return json.dumps(as_json(row, layout))
 
 
+def moment(row: Row) -> dict[str, int | float | None]:
+    """Number and time of a frame; empty for an image."""
+    return {} if row.frame is None else {"frame": row.frame, "time_s": row.time_s}
+
+
 def flat_keypoints(prediction: Prediction, keypoints: KeypointSet | None) -> list[float]:
-    """The numbers of all keypoints, one keypoint after another; none without keypoints."""
+    """``x, y, confidence`` of one keypoint after another; empty without keypoints."""
     points = () if keypoints is None else prediction.keypoints or ()
     return [number for point in points for number in point]
 

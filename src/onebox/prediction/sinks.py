@@ -1,0 +1,96 @@
+"""Sinks of a batch-prediction job: a results file, and a folder of drawings."""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from onebox import images
+from onebox.files import write_atomically
+from onebox.prediction.job import Sink
+from onebox.prediction.sources import SourceItem
+from onebox.prediction.writers import Journal, Row
+from onebox.structures import KeypointSet, Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class JournalSink:
+    """Writes predictions into a results file.
+
+    Attributes:
+        journal: The journal of the file.
+        name: The name of an image in the file, by its path.
+    """
+
+    journal: Journal
+    name: Callable[[Path], str]
+
+    def has(self, item: SourceItem) -> bool:
+        """Whether the file has a prediction for the image."""
+        return self.journal.has(self._name(item), item.frame)
+
+    def write(self, item: SourceItem, prediction: Prediction) -> None:
+        """Write a prediction."""
+        self.journal.write(Row(self._name(item), prediction, item.frame, item.time_s))
+
+    def write_unreadable(self, item: SourceItem) -> None:
+        """Keep the image's number."""
+        self.journal.write_unreadable(self._name(item))
+
+    def _name(self, item: SourceItem) -> str:
+        return item.name if item.path is None else self.name(item.path)
+
+
+@dataclass(frozen=True, slots=True)
+class DrawingSink:
+    """Draws each prediction into a folder, then passes it on.
+
+    Attributes:
+        folder: Where the drawings go, as PNG under the image's name or the next free one.
+        keypoints: The model's keypoints; None for a model without keypoints.
+        sink: The sink that gets the predictions.
+    """
+
+    folder: Path
+    keypoints: KeypointSet | None
+    sink: Sink
+
+    def has(self, item: SourceItem) -> bool:
+        """Whether the other sink has a prediction for the image."""
+        return self.sink.has(item)
+
+    def write(self, item: SourceItem, prediction: Prediction) -> None:
+        """Draw a prediction, and pass it on.
+
+        Raises:
+            ImageError: If the image cannot be read again.
+            OneboxError: If the drawing cannot be written.
+        """
+        from onebox.visualization import draw  # noqa: PLC0415 - needed for drawings alone
+
+        pixels = images.load(item.source).pixels
+        drawn = draw(pixels, prediction=prediction, keypoints=self.keypoints)
+        encoded = io.BytesIO()
+        drawn.save(encoded, "PNG")
+        write_atomically(_free_path(self.folder, _stem(item)), encoded.getvalue())
+        self.sink.write(item, prediction)
+
+    def write_unreadable(self, item: SourceItem) -> None:
+        """Pass an image on that cannot be read."""
+        self.sink.write_unreadable(item)
+
+
+def _free_path(folder: Path, stem: str) -> Path:
+    path, number = folder / f"{stem}.png", 1
+    while path.exists():
+        number += 1
+        path = folder / f"{stem}-{number}.png"
+    return path
+
+
+def _stem(item: SourceItem) -> str:
+    # "camera:0" would be read as a URL of the scheme "camera".
+    name = urlsplit(item.name).path if "://" in item.name else item.name
+    stem = (item.path or Path(name.replace(":", "-"))).stem or "image"
+    return stem if item.frame is None else f"{stem}-{item.frame:06d}"
