@@ -23,7 +23,8 @@ class EpochMetrics:
         val_mean_iou: Mean IoU on the validation images, with the averaged weights.
         learning_rate: Of the heads, at the end of the epoch.
         seconds: Since this run began.
-        losses: The mean of each part of the loss, by name; they add up to ``loss``.
+        losses: Parts of the loss by name, such as ``box/l1``, weighted as in ``loss``; each is the
+            mean over the steps that had it.
     """
 
     epoch: int

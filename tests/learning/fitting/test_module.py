@@ -543,6 +543,16 @@ def test_a_listener_stops_a_run_and_the_run_ends_as_it_would_have(recipe, decode
     assert load_checkpoint(tmp_path / "last.safetensors")["global_step"] == fitted.steps
 
 
+def test_each_part_of_the_loss_is_reported_and_they_add_up(unbroken, recipe):
+    _, diary = unbroken
+    for metrics in diary.epochs:
+        # Every image has a box and a label, so every step has every part.
+        names = {f"box/{name}" for name in recipe.loss.box} | {"label", "iou"}
+        assert set(metrics.losses) == names
+        assert sum(metrics.losses.values()) == pytest.approx(metrics.loss, rel=1e-5)
+        assert all(value >= 0 for value in metrics.losses.values())
+
+
 def test_several_listeners_hear_the_same_and_the_last_of_them_can_stop(recipe, decoded, tmp_path):
     first, second = Diary(), Diary(stop_at_epoch=1, stop=stop_training)
     fitted = run(recipe, decoded, tmp_path, Listeners([second, first]))

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from onebox.learning.data.augmentation import warp
 from onebox.learning.data.dataloader import Batch, DecodedRows, RowsInOrder
+from onebox.learning.fitting.callbacks import LOSS_PREFIX
 from onebox.learning.fitting.checkpointing import VAL_METRIC
 from onebox.learning.fitting.epochs import steps_per_epoch
 from onebox.learning.fitting.feature_cache import (
@@ -95,8 +96,11 @@ class TrainingModule(lightning.LightningModule):
             generator = self._generator(self.global_step)
             images, truth = self._augmented(batch, size=size, generator=generator)
             outputs = self.network(images)
-        loss = total(compute_loss(outputs, truth, self.recipe.loss, self.recipe.model.layout))
-        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(truth.boxes))
+        parts = compute_loss(outputs, truth, self.recipe.loss, self.recipe.model.layout)
+        loss = total(parts)
+        logged = {f"{LOSS_PREFIX}{name}": part.detach() for name, part in parts.items()}
+        logged["loss"] = loss.detach()
+        self.log_dict(logged, on_step=False, on_epoch=True, batch_size=len(truth.boxes))
         return loss
 
     def _is_backbone_frozen(self) -> bool:
