@@ -56,7 +56,7 @@ def _write(name: str, model: Path, pairs: Sequence[Pair], *, with_photograph: bo
         found = localizer.predict(pixels)
         background = pixels if with_photograph else np.full_like(pixels, _BACKGROUND)
         tiles.append(
-            draw(background, prediction=found, truth=sample, keypoints=localizer.keypoints)
+            draw(background, prediction=found, truth=sample, keypoints=localizer.card.keypoints)
         )
     sheet = contact_sheet(tiles, columns=_COUNT, tile_side=_SIZE)
     out = _FOLDER / f"recipe-{name}.png"
