@@ -1,9 +1,9 @@
-"""What each part of the default recipe is worth: variants against it on paired images.
+"""Ablations: variants of the default recipe, compared with it on the same images.
 
     python benchmarks/ablation.py train --shared DIR --keep DIR results.json
     python benchmarks/ablation.py table results.json
 
-README.md says how.
+README.md defines what is measured.
 """
 
 import argparse
@@ -20,37 +20,38 @@ from numpy import ndarray
 import onebox
 import runs
 from onebox import images
+from onebox.runtime import NetworkLocalizer
 
 _DATA = ("raccoon", "pets", "caltech3")
-_FEW = "raccoon-30"  # 30 of its training images, drawn by the seed, and none to validate
+_FEW = "raccoon-30"  # 30 of its training images, drawn by the seed; none for validation
 _SEEDS = (0, 1, 2)
-_DRAWS = 10_000  # of the bootstrap
+_DRAWS = 10_000  # bootstrap samples
 _DEFAULT = "default"
-_LARGER = "128 px"  # where the default's first size is smaller, as it is not at 96 px
-_WHOLE, _AS_LONG = "128 px, whole size from the start", "128 px, whole size, as long"
+_LARGER = "128 px"  # the smallest size at which the default's initial size is smaller
+_FULL, _SAME_TIME = "128 px, full size from the start", "128 px, full size, same time"
 _DIRECT = {
     "model.box_head": "direct",
     "model.hidden": "[512]",
     "loss.box": "{ l1 = 5.0, giou = 2.0 }",
     "train.initial_scale": 1.0,
 }
-# Of all runs: small images and few steps, so that there can be many; one look, since a second
-# one is measured on the models of the default.
+# Small images and few steps, so that there can be many runs. Refinement is measured separately,
+# on the models of the default.
 _ALL = {"model.size": 96, "model.refinement": "never"}
 _EPOCHS = {"raccoon": 40, "pets": 29, "caltech3": 4, _FEW: 200}  # about 200 steps each
-_FEWER_EPOCHS = {"raccoon": 28, "pets": 19, "caltech3": 3, _FEW: 140}  # of the whole size
-# One thing changed at a time.
+_FEWER_EPOCHS = {"raccoon": 28, "pets": 19, "caltech3": 3, _FEW: 140}  # at full size
+# Each variant changes one thing.
 _VARIANTS: dict[str, Mapping[str, object]] = {
     _DEFAULT: {},
     "no frozen stages": {"train.frozen_stages": 0},
     "4 frozen stages": {"train.frozen_stages": 4},
-    "backbone frozen": {"train.backbone_lr_scale": 0.0},
-    "backbone at full rate": {"train.backbone_lr_scale": 1.0},
-    "backbone at a fifth": {"train.backbone_lr_scale": 0.2},
-    "heads and backbone together": {"train.freeze_backbone_fraction": 0.0},
-    "head first": {"train.freeze_backbone_fraction": 0.3, "train.feature_cache_views": 0},
-    "head first, 20 views": {"train.freeze_backbone_fraction": 0.3},
-    "head first 0.5, 20 views": {"train.freeze_backbone_fraction": 0.5},
+    "backbone rate 0": {"train.backbone_lr_scale": 0.0},
+    "backbone rate 1": {"train.backbone_lr_scale": 1.0},
+    "backbone rate 0.2": {"train.backbone_lr_scale": 0.2},
+    "no freezing": {"train.freeze_backbone_fraction": 0.0},
+    "freeze 0.3": {"train.freeze_backbone_fraction": 0.3, "train.feature_cache_views": 0},
+    "freeze 0.3, 20 views": {"train.freeze_backbone_fraction": 0.3},
+    "freeze 0.5, 20 views": {"train.freeze_backbone_fraction": 0.5},
     "layer decay 0.8": {"train.layer_decay": 0.8},
     "head: gap, direct": {**_DIRECT, "model.vectorizer": "gap"},
     "head: flatten, direct": {**_DIRECT, "model.vectorizer": "flatten"},
@@ -66,30 +67,30 @@ _VARIANTS: dict[str, Mapping[str, object]] = {
     "loss: distribution alone": {"loss.box": "{ distribution = 1.0 }"},
     "loss: no giou": {"loss.box.giou": 0.0},
     "loss: ciou for giou": {"loss.box": "{ l1 = 5.0, ciou = 2.0, distribution = 0.5 }"},
-    "loss: no overlap estimate": {"loss.iou": 0.0},
+    "loss: no IoU head": {"loss.iou": 0.0},
     "no moving average": {"train.ema_decay": 0.0},
-    "best epoch kept": {"train.checkpoint": "best", "train.validate_every": 1},
-    "64 px at first": {"train.initial_scale": 0.5},
+    "best epoch": {"train.checkpoint": "best", "train.validate_every": 1},
+    "initial size 64 px": {"train.initial_scale": 0.5},
     _LARGER: {"model.size": 128},
-    _WHOLE: {"model.size": 128, "train.initial_scale": 1.0},
-    _AS_LONG: {"model.size": 128, "train.initial_scale": 1.0},
+    _FULL: {"model.size": 128, "train.initial_scale": 1.0},
+    _SAME_TIME: {"model.size": 128, "train.initial_scale": 1.0},
     "no crops and zooms": {"augment.geometric_probability": 0.0},
     "no mirroring": {"augment.flip": 0.0},
-    "no colours": {
+    "no colour changes": {
         f"augment.{name}": 0.0 for name in ("brightness", "contrast", "saturation", "grayscale")
     },
 }
 
 
 class Mirrored:
-    """A localizer that also looks at the mirrored image, and takes the mean of both boxes."""
+    """A localizer that also predicts the mirrored image, and averages both boxes."""
 
     def __init__(self, localizer: onebox.Localizer) -> None:
         self._localizer = localizer
         self.name, self.card = f"{localizer.name}, mirrored", localizer.card
 
     def predict(self, source: Path | ndarray) -> onebox.Prediction:
-        """The answer for the image, with the mean of both boxes."""
+        """The prediction for the image, with the mean of both boxes."""
         image = images.load(source, at_least=self._localizer.card.size)
         first = self._localizer.predict(source)
         again = self._localizer.predict(np.ascontiguousarray(image.pixels[:, ::-1]))
@@ -100,14 +101,14 @@ class Mirrored:
         return dataclasses.replace(first, box=(x_min, y_min, x_max, y_max))
 
 
-# What a variant is held against, where that is not the default.
-_AGAINST = {_WHOLE: _LARGER, _AS_LONG: _LARGER}
+# What a variant is compared with, if not with the default.
+_REFERENCES = {_FULL: _LARGER, _SAME_TIME: _LARGER}
 
-# Another way to ask the models of the default.
-_ASKED: dict[str, Callable[[onebox.Localizer], onebox.Localizer]] = {
-    "second look, 1.4": lambda localizer: localizer.with_refinement(1.4),
-    "second look, 1.7": lambda localizer: localizer.with_refinement(1.7),
-    "mirrored too": Mirrored,
+# Other ways of prediction with the models of the default.
+_PREDICTORS: dict[str, Callable[[NetworkLocalizer], onebox.Localizer]] = {
+    "refinement, 1.4": lambda localizer: localizer.with_refinement(1.4),
+    "refinement, 1.7": lambda localizer: localizer.with_refinement(1.7),
+    "mirrored image too": Mirrored,
 }
 
 
@@ -116,7 +117,7 @@ def main() -> None:
     parser.add_argument("verb", choices=("train", "table"))
     parser.add_argument("results", type=Path, nargs="+", metavar="FILE.json")
     parser.add_argument("--shared", type=Path, help="the folder of data sets and weights")
-    parser.add_argument("--keep", type=Path, help="where the runs lie")
+    parser.add_argument("--keep", type=Path, help="the folder of the runs")
     parser.add_argument("--variant", action="append", choices=_VARIANTS, help="repeatable")
     parser.add_argument("--data", action="append", choices=_EPOCHS, help="repeatable")
     options = parser.parse_args()
@@ -124,7 +125,7 @@ def main() -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    """Train what the results do not hold yet; they are written after each run."""
+    """Train what the results lack; write them after each run."""
     (results,) = options.results
     known = _read(options.results)
     done = {(row["variant"], row["data"], row["seed"]) for row in known}
@@ -132,9 +133,9 @@ def _train(options: argparse.Namespace) -> None:
         if (variant, data, seed) not in done:
             known += _measured(variant, data, seed, options)
             results.write_text(json.dumps(known), "utf-8")
-            for row in known[-1 - len(_ASKED) if variant == _DEFAULT else -1 :]:
-                shown = ("variant", "data", "seed", "mean_iou", "seconds")
-                print(json.dumps({key: row[key] for key in shown}), flush=True)
+            for row in known[-1 - len(_PREDICTORS) if variant == _DEFAULT else -1 :]:
+                keys = ("variant", "data", "seed", "mean_iou", "seconds")
+                print(json.dumps({key: row[key] for key in keys}), flush=True)
 
 
 def _runs(options: argparse.Namespace) -> Iterator[tuple[str, str, int]]:
@@ -147,9 +148,9 @@ def _runs(options: argparse.Namespace) -> Iterator[tuple[str, str, int]]:
 def _measured(
     variant: str, data: str, seed: int, options: argparse.Namespace
 ) -> list[dict[str, Any]]:
-    """A row of the variant; of the default, one for each way to ask it too."""
+    """One row per variant; for the default, also one per other way of prediction."""
     name = "".join(letter if letter.isalnum() else "-" for letter in variant)
-    epochs = (_FEWER_EPOCHS if variant == _AS_LONG else _EPOCHS)[data]
+    epochs = (_FEWER_EPOCHS if variant == _SAME_TIME else _EPOCHS)[data]
     own = {**_ALL, "train.epochs": epochs, "train.seed": seed, **_VARIANTS[variant]}
     source = _source(data, seed, options)
     changes = [*runs.settings(own), *runs.pretrained(options.shared)]
@@ -157,8 +158,8 @@ def _measured(
     localizer = onebox.load(done.model)
     ways = {variant: localizer}
     if variant == _DEFAULT:
-        ways |= {asked: make(localizer) for asked, make in _ASKED.items()}
-    overlaps = {way: _overlaps(predictor, source) for way, predictor in ways.items()}
+        ways |= {name: wrap(localizer) for name, wrap in _PREDICTORS.items()}
+    ious_of = {way: _ious_of(predictor, source) for way, predictor in ways.items()}
     return [
         {
             "variant": way,
@@ -170,7 +171,7 @@ def _measured(
             "ious": each,
             "machine": facts(),
         }
-        for way, each in overlaps.items()
+        for way, each in ious_of.items()
     ]
 
 
@@ -181,8 +182,8 @@ def _source(data: str, seed: int, options: argparse.Namespace) -> str | Path:
     return runs.fewer(Path(labels), 30, seed, options.keep / f"{_FEW}-{seed}.csv")
 
 
-def _overlaps(predictor: onebox.Localizer, source: str | Path) -> dict[str, list[float]]:
-    """One for each image of a split with a box, in the order of the label file."""
+def _ious_of(predictor: onebox.Localizer, source: str | Path) -> dict[str, list[float]]:
+    """The IoU of each image with a box, by split, in the order of the label file."""
     data = onebox.read(source, on_bad="skip")
     parts = {split: data.part(split) for split in ("val", "test")}
     outcomes = {
@@ -206,13 +207,13 @@ def _table(options: argparse.Namespace) -> None:
 
 
 def _line(variant: str, rows: list[dict[str, Any]]) -> str:
-    other = _AGAINST.get(variant, _DEFAULT)
+    other = _REFERENCES.get(variant, _DEFAULT)
     mine = {row["seed"]: row for row in rows if row["variant"] == variant}
     theirs = {row["seed"]: row for row in rows if row["variant"] == other}
     shared = sorted(mine.keys() & theirs.keys())
     seeds = shared or sorted(mine)
     test = np.array([mine[seed]["ious"]["test"] for seed in seeds])
-    is_compared = shared and variant not in (_DEFAULT, *_AGAINST.values())
+    is_compared = shared and variant not in (_DEFAULT, *_REFERENCES.values())
     val, against = _gains(mine, theirs, shared) if is_compared else ("", "")
     seconds = np.median([mine[seed]["train_seconds"] for seed in seeds])
     metrics = f"{test.mean():.3f} | {(test >= 0.9).mean():.3f} | {against} | {seconds:.0f}"
@@ -222,21 +223,21 @@ def _line(variant: str, rows: list[dict[str, Any]]) -> str:
 def _gains(
     mine: Mapping[int, dict[str, Any]], theirs: Mapping[int, dict[str, Any]], seeds: Sequence[int]
 ) -> list[str]:
-    """By split: the mean gain of paired images, and its interval; nothing without images."""
-    said = []
+    """For each split, the mean gain over the same images with its interval; else empty."""
+    cells = []
     for split in ("val", "test"):
         if split not in mine[seeds[0]]["ious"]:
-            said.append("")
+            cells.append("")
             continue
         pairs = [(mine[seed]["ious"][split], theirs[seed]["ious"][split]) for seed in seeds]
         gain = np.mean([np.subtract(*pair) for pair in pairs], axis=0)
         low, high = _interval(gain)
-        said.append(f"{gain.mean():+.3f} ({low:+.3f} to {high:+.3f})")
-    return said
+        cells.append(f"{gain.mean():+.3f} ({low:+.3f} to {high:+.3f})")
+    return cells
 
 
 def _interval(gain: ndarray) -> tuple[float, float]:
-    """Of the mean, by drawing images with replacement; the mean over seeds is one value each."""
+    """95 % interval of the mean, by drawing images with replacement."""
     random = np.random.default_rng(0)
     draws = gain[random.integers(0, len(gain), (_DRAWS, len(gain)))].mean(axis=1)
     low, high = np.percentile(draws, [2.5, 97.5]).tolist()

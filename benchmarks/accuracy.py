@@ -1,4 +1,4 @@
-"""The metrics of docs/accuracy.md: the default within a budget, over seeds. README.md says how.
+"""The metrics of docs/accuracy.md: the default with a time budget, over seeds; see README.md.
 
 python benchmarks/accuracy.py train --shared DIR --keep DIR results.json
 python benchmarks/accuracy.py table results.json
@@ -20,20 +20,20 @@ import runs
 
 _SEEDS = (0, 1, 2)
 _SPLITS = ("val", "test")
-_FIGURES = ("mean_iou", "presence_auroc", "false_box_rate", "missed_rate")
-_NO_WEIGHTS = ("--no-pretrained",)
+_METRICS = ("mean_iou", "presence_auroc", "false_box_rate", "missed_rate")
+_FROM_SCRATCH = ("--no-pretrained",)
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One row: what is trained on, for how long, from what.
+    """One row of the table: data, time and initial weights.
 
     Attributes:
         data: A folder of the shared data, or ``cats`` (generated).
-        minutes: Of the whole command.
-        images: So many of the training images, drawn by the seed, and none named for
-            validation; None for all.
-        is_pretrained: Whether from the shared weights, or from none.
+        minutes: Time budget of the training run.
+        images: Number of training images, drawn by the seed, without validation images; None
+            for all.
+        is_pretrained: Whether training starts from the shared weights, rather than from scratch.
     """
 
     data: str
@@ -59,15 +59,17 @@ def main() -> None:
     parser.add_argument("verb", choices=("train", "table"))
     parser.add_argument("results", type=Path, metavar="FILE.json")
     parser.add_argument("--shared", type=Path, help="the folder of data sets and weights")
-    parser.add_argument("--keep", type=Path, help="where the runs lie")
+    parser.add_argument("--keep", type=Path, help="the folder of the runs")
     parser.add_argument("--case", action="append", choices=_CASES, help="repeatable")
-    parser.add_argument("--seed", action="append", type=int, help="repeatable; 0, 1 and 2 if none")
+    parser.add_argument(
+        "--seed", action="append", type=int, help="repeatable; by default 0, 1 and 2"
+    )
     options = parser.parse_args()
     {"train": _train, "table": _table}[options.verb](options)
 
 
 def _train(options: argparse.Namespace) -> None:
-    """Train what the results do not hold yet; they are written after each run."""
+    """Train what the results lack; write them after each run."""
     known = _read(options.results)
     done = {(row["case"], row["seed"]) for row in known}
     for name, seed in _runs(options):
@@ -88,7 +90,7 @@ def _measured(name: str, seed: int, options: argparse.Namespace) -> dict[str, An
     folder = options.keep / f"{name.replace(' ', '-').replace(',', '').replace('%', 'percent')}"
     folder.mkdir(parents=True, exist_ok=True)
     changes = ["--minutes", f"{case.minutes:g}", "--seed", str(seed)]
-    changes += runs.pretrained(options.shared) if case.is_pretrained else _NO_WEIGHTS
+    changes += runs.pretrained(options.shared) if case.is_pretrained else _FROM_SCRATCH
     source = _source(case, seed, folder, options.shared)
     done = runs.train(source, "default", changes, folder / str(seed))
     scores = json.loads((done.folder / "metrics.json").read_text("utf-8"))
@@ -103,8 +105,8 @@ def _measured(name: str, seed: int, options: argparse.Namespace) -> dict[str, An
 
 
 def _metrics(scores: dict[str, Any]) -> dict[str, float]:
-    shares = {f"iou_at_{level}": share for level, share in scores["iou_at"].items()}
-    return {**{name: scores[name] for name in _FIGURES if name in scores}, **shares}
+    fractions = {f"iou_at_{level}": value for level, value in scores["iou_at"].items()}
+    return {**{name: scores[name] for name in _METRICS if name in scores}, **fractions}
 
 
 def _source(case: Case, seed: int, folder: Path, shared: Path) -> Path:
@@ -124,7 +126,7 @@ def _cats(folder: Path) -> Path:
 
 
 def _table(options: argparse.Namespace) -> None:
-    """Print a row a case: the mean of its seeds, and each seed's mean IoU."""
+    """Print one row per case: the mean over its seeds, and each seed's mean IoU."""
     known = _read(options.results)
     print(
         "| data | seeds | mean IoU (each) | ≥ 0.75 | ≥ 0.9 | AUROC | false boxes | whole command |"
@@ -138,15 +140,17 @@ def _table(options: argparse.Namespace) -> None:
 
 def _line(name: str, rows: list[dict[str, Any]]) -> str:
     each = ", ".join(f"{row['test']['mean_iou']:.3f}" for row in rows)
-    shares = " | ".join(_mean(rows, figure) for figure in ("iou_at_0.75", "iou_at_0.9"))
-    presence = " | ".join(_mean(rows, figure) for figure in ("presence_auroc", "false_box_rate"))
+    fractions = " | ".join(_mean(rows, metric) for metric in ("iou_at_0.75", "iou_at_0.9"))
+    presence = " | ".join(_mean(rows, metric) for metric in ("presence_auroc", "false_box_rate"))
     seconds = np.median([row["seconds"] for row in rows])
     mean = _mean(rows, "mean_iou")
-    return f"| {name} | {len(rows)} | {mean} ({each}) | {shares} | {presence} | {seconds:.0f} s |"
+    return (
+        f"| {name} | {len(rows)} | {mean} ({each}) | {fractions} | {presence} | {seconds:.0f} s |"
+    )
 
 
-def _mean(rows: list[dict[str, Any]], figure: str) -> str:
-    values = [row["test"][figure] for row in rows if figure in row["test"]]
+def _mean(rows: list[dict[str, Any]], metric: str) -> str:
+    values = [row["test"][metric] for row in rows if metric in row["test"]]
     return f"{np.mean(values):.3f}" if values else ""
 
 

@@ -1,4 +1,4 @@
-"""Training steps alone and beside one busy program, by OpenMP setting.
+"""Training steps alone and beside one busy program, by OpenMP setting; see README.md.
 
 python benchmarks/busy.py [--rounds N] [--json FILE]
 """
@@ -38,19 +38,19 @@ _CHANGES = ["model.pretrained=false", "train.epochs=5", "train.initial_scale=1"]
 
 
 class Stopwatch(Silent):
-    """Keeps the time of every report of progress."""
+    """Records the time of every progress report."""
 
     def __init__(self) -> None:
         self.times: list[float] = []
 
     def advance(self, done: int, total: int) -> None:  # noqa: ARG002
-        """Keep the time."""
+        """Record the time."""
         self.times.append(time.perf_counter())
 
 
 def main() -> None:
     parser = arguments(__doc__ or "")
-    parser.add_argument("--rounds", type=int, default=3, help="times that each is measured")
+    parser.add_argument("--rounds", type=int, default=3, help="repeats of each measurement")
     parser.add_argument("--fit", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.fit:
@@ -77,14 +77,14 @@ def _rows(rounds: int) -> Iterator[Mapping[str, str | float]]:
             "ratio": alone / baseline,
             "beside ms": busy,
             "ratio beside": busy / baseline,
-            "most beside": max(times[name, True]),
+            "max beside": max(times[name, True]),
         }
 
 
 def _measure_ms(variables: Mapping[str, str], cache: Path, *, is_busy: bool) -> float:
-    """The median step of one process of its own."""
-    left_out = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OMP_NUM_THREADS"}
-    inherited = {name: value for name, value in os.environ.items() if name not in left_out}
+    """The median step, measured in a separate process."""
+    excluded = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OMP_NUM_THREADS"}
+    inherited = {name: value for name, value in os.environ.items() if name not in excluded}
     environment = {**inherited, **variables, "ONEBOX_CACHE": str(cache), "CUDA_VISIBLE_DEVICES": ""}
     command = [sys.executable, __file__, "--fit"]
     with _busy_program() if is_busy else tempfile.TemporaryDirectory():
@@ -103,7 +103,7 @@ def _busy_program() -> Iterator[None]:
 
 
 def _step_times_ms() -> list[float]:
-    """The time of each step of `fit`, from one report of progress to the next."""
+    """The time of each step of `fit`, from one progress report to the next."""
     recipe = read_recipe("default", _CHANGES)
     data = synthetic.dataset("synth:blobs", size=192, counts={"train": 160, "val": 8})
     decoded: Any = {

@@ -1,4 +1,4 @@
-"""Size and shape of the source: the table of docs/architecture.md. README.md says how.
+"""Size and shape of the source, as a Markdown table.
 
 python benchmarks/code_table.py [--tests tests] src/onebox
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
-_LONG = 40  # code lines of a function that is worth a second look
+_LONG = 40  # code lines; a longer function should be looked at
 _MANY = 6  # parameters
 
 
@@ -27,8 +27,8 @@ class Module:
         path: The file.
         tree: Its syntax tree.
         lines: Number of lines.
-        code: Numbers (from 1) of the lines with code: no blank, comment or docstring line.
-        comments: Number of lines that hold a comment alone.
+        code: Line numbers (from 1) with code: no blank, comment or docstring line.
+        comments: Number of lines with nothing but a comment.
         docstrings: Number of docstring lines.
     """
 
@@ -70,7 +70,7 @@ def _read(path: Path) -> Module:
 
 
 def _docstring_lines(node: ast.AST) -> Iterator[int]:
-    """Lines of a definition's docstring, and of strings below an assignment."""
+    """Lines of a definition's docstring, and of strings below assignments."""
     body = getattr(node, "body", None)
     for statement in body if isinstance(body, list) else []:
         is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
@@ -107,23 +107,25 @@ def _functions(modules: Sequence[Module]) -> Iterator[tuple[str, object]]:
         "function code lines, 90th percentile / maximum",
         f"{code[int(0.9 * len(code))]} / {code[-1]}",
     )
-    yield f"functions of more than {_LONG} code lines", f"{long} ({long / len(code):.1%})"
+    yield f"functions with more than {_LONG} code lines", f"{long} ({long / len(code):.1%})"
     public = [each for module in modules for each in _public(module.tree)]
-    yield "public functions with a docstring", _share(public, ast.get_docstring)
-    raising = [each for each in public if any(isinstance(node, ast.Raise) for node in _own(each))]
+    yield "public functions with a docstring", _fraction(public, ast.get_docstring)
+    raising = [
+        each for each in public if any(isinstance(node, ast.Raise) for node in _own_nodes(each))
+    ]
     yield (
-        "public functions that raise and say so",
-        _share(raising, lambda each: _says(each, "Raises")),
+        "public functions that raise and document it",
+        _fraction(raising, lambda each: _has_section(each, "Raises")),
     )
-    yield "public functions with Args", _share(public, lambda each: _says(each, "Args"))
+    yield "public functions with Args", _fraction(public, lambda each: _has_section(each, "Args"))
     yield (
-        f"functions of more than {_MANY} parameters",
+        f"functions with more than {_MANY} parameters",
         sum(_parameters(e) > _MANY for _, e in functions),
     )
     yield "functions with **kwargs", sum(each.args.kwarg is not None for _, each in functions)
     classes = [node for m in modules for node in ast.walk(m.tree) if isinstance(node, ast.ClassDef)]
     methods = [(sum(isinstance(each, Function) for each in one.body), one.name) for one in classes]
-    yield "methods of the largest class", "{} ({})".format(*max(methods))
+    yield "methods in the largest class", "{} ({})".format(*max(methods))
 
 
 def _public(tree: ast.Module) -> Iterator[Function]:
@@ -140,7 +142,7 @@ def _text(modules: Sequence[Module]) -> Iterator[tuple[str, object]]:
     yield "comment lines / code", f"{sum(module.comments for module in modules) / code:.1%}"
     yield "docstring lines / code", f"{sum(module.docstrings for module in modules) / code:.0%}"
     numbers = [each for module in modules for each in module.tree.body if _is_number(each)]
-    yield "numeric constants of modules", len(numbers)
+    yield "module-level numeric constants", len(numbers)
     names = [module.path.name for module in modules if module.path.name != "__init__.py"]
     yield "file names that occur twice", len({name for name in names if names.count(name) > 1})
     asserts = [n for module in modules for n in ast.walk(module.tree) if isinstance(n, ast.Assert)]
@@ -164,8 +166,8 @@ def _code_lines(module: Module, function: Function) -> int:
     return sum(number in module.code for number in span)
 
 
-def _own(function: Function) -> Iterator[ast.AST]:
-    """The nodes of a function without those of the functions within it."""
+def _own_nodes(function: Function) -> Iterator[ast.AST]:
+    """The nodes of a function, without those of nested functions."""
     waiting: list[ast.AST] = list(function.body)
     while waiting:
         node = waiting.pop()
@@ -174,7 +176,7 @@ def _own(function: Function) -> Iterator[ast.AST]:
             waiting += ast.iter_child_nodes(node)
 
 
-def _says(function: Function, section: str) -> bool:
+def _has_section(function: Function, section: str) -> bool:
     return re.search(rf"^{section}:", ast.get_docstring(function) or "", re.MULTILINE) is not None
 
 
@@ -184,7 +186,7 @@ def _parameters(function: Function) -> int:
     return sum(each.arg not in {"self", "cls"} for each in named)
 
 
-def _share(functions: Sequence[Function], holds: Callable[[Function], object]) -> str:
+def _fraction(functions: Sequence[Function], holds: Callable[[Function], object]) -> str:
     count = sum(bool(holds(each)) for each in functions)
     return f"{count}/{len(functions)} ({count / max(1, len(functions)):.0%})"
 

@@ -1,6 +1,6 @@
-"""JPEG decoders against each other, and `images.load` against the bare decoder that it uses.
+"""JPEG decoders compared, and `images.load` compared with the bare decoder that it uses.
 
-README.md says what is timed.
+README.md defines what is timed.
 """
 
 import importlib.metadata
@@ -47,11 +47,11 @@ def main() -> None:
             for at_least in (None, *options.at_least)
             for row in _rows(kind, _files(Path(folder), size_wh), at_least, turns)
         ]
-    publish("From a JPEG's file to RGB pixels, ms", rows, options.json)
+    publish("From a JPEG file to RGB pixels, ms", rows, options.json)
 
 
 def _files(folder: Path, size_wh: tuple[int, int]) -> list[Path]:
-    """Photographs enlarged, with a camera's grain: quality 90, 4:2:0."""
+    """Enlarged photographs with a camera's grain: quality 90, 4:2:0."""
     files = [folder / f"{name}-{size_wh[0]}.jpg" for name in IMAGES]
     for seed, (name, file) in enumerate(zip(IMAGES, files, strict=True)):
         if not file.exists():
@@ -62,12 +62,12 @@ def _files(folder: Path, size_wh: tuple[int, int]) -> list[Path]:
 def _rows(
     kind: str, files: list[Path], at_least: int | None, turns: int
 ) -> Iterator[Mapping[str, str | float]]:
-    """The decoders on all files, and by how much their pixels are off Pillow's."""
+    """The decoders on all files, and how much their pixels differ from Pillow's."""
     size_wh = images.read_header(files[0]).size_wh
     shrink = 1 if at_least is None else jpegs.shrink_for(size_wh, at_least, 1)
     decoders = _decoders(shrink)
     off = {name: _off_pillow(name, decode, files, shrink) for name, decode in decoders.items()}
-    timed = decoders | _doors(at_least)
+    timed = decoders | _loaders(at_least)
     times = _interleaved(timed, files, turns)
     bare = percentiles(times[_named("simplejpeg")])[0]
     for name, measured in times.items():
@@ -79,14 +79,14 @@ def _rows(
             "what": name,
             "median": median,
             "p95": high,
-            "images a second": 1000 / median,
-            "of simplejpeg's": bare / median,
-            "most off Pillow": off.get(name, "-"),
+            "images per second": 1000 / median,
+            "fraction of simplejpeg": bare / median,
+            "largest difference": off.get(name, "-"),
         }
 
 
 def _decoders(shrink: int) -> dict[str, Decoder]:
-    """From a file to RGB (OpenCV: BGR) at one scale, each in its library's own way."""
+    """From a file to RGB (OpenCV: BGR) at one scale, as each library recommends."""
     decoders: dict[str, Decoder] = {
         _named("simplejpeg"): lambda file: _by_simplejpeg(file, shrink),
         _named("Pillow"): lambda file: _by_pillow(file, shrink),
@@ -97,21 +97,21 @@ def _decoders(shrink: int) -> dict[str, Decoder]:
     return decoders
 
 
-def _doors(at_least: int | None) -> dict[str, Decoder]:
-    """`images.load` as it is, and as it is where simplejpeg is not installed."""
+def _loaders(at_least: int | None) -> dict[str, Decoder]:
+    """`images.load` as it is, and as if simplejpeg were not installed."""
 
     def load(file: Path) -> ndarray:
         return images.load(file, at_least=at_least).pixels
 
     def load_by_pillow(file: Path) -> ndarray:
-        with mock.patch.object(jpegs, "_simplejpeg", _absent):
+        with mock.patch.object(jpegs, "_simplejpeg", _not_installed):
             return load(file)
 
     return {"images.load": load, "images.load, Pillow": load_by_pillow}
 
 
-def _absent() -> None:
-    """What a library that is not installed comes as."""
+def _not_installed() -> None:
+    """Stands for a library that is not installed."""
 
 
 def _by_simplejpeg(file: Path, shrink: int) -> ndarray:
@@ -119,8 +119,8 @@ def _by_simplejpeg(file: Path, shrink: int) -> ndarray:
     if shrink == 1:
         return simplejpeg.decode_jpeg(data)
     height, width, _, _ = simplejpeg.decode_jpeg_header(data)
-    least = {"min_height": -(-height // shrink), "min_width": -(-width // shrink)}
-    return simplejpeg.decode_jpeg(data, **least, min_factor=float(shrink))
+    minimum = {"min_height": -(-height // shrink), "min_width": -(-width // shrink)}
+    return simplejpeg.decode_jpeg(data, **minimum, min_factor=float(shrink))
 
 
 def _by_pillow(file: Path, shrink: int) -> ndarray:
@@ -136,7 +136,7 @@ def _by_opencv(file: Path, shrink: int) -> ndarray:
 
 def _turbojpeg(shrink: int) -> Decoder:
     """PyTurboJPEG; it needs the system's libjpeg-turbo."""
-    from turbojpeg import TJPF_RGB, TurboJPEG  # noqa: PLC0415  # measured where it is installed
+    from turbojpeg import TJPF_RGB, TurboJPEG  # noqa: PLC0415  # measured only if it is installed
 
     library = TurboJPEG()
     return lambda file: library.decode(
@@ -149,7 +149,7 @@ def _named(package: str) -> str:
 
 
 def _off_pillow(name: str, decode: Decoder, files: list[Path], shrink: int) -> float:
-    """The largest difference of a pixel from Pillow's, of 255."""
+    """The largest difference of a pixel value from Pillow's, of 255."""
     order = slice(None, None, -1 if name == _named(_OPENCV) else 1)
     return max(
         float(np.abs(decode(file)[:, :, order].astype(np.int16) - _by_pillow(file, shrink)).max())
@@ -165,8 +165,8 @@ def _interleaved(
     names = list(decoders)
     for turn in range(-_WARM_UP, turns):
         for file in files:
-            for place in range(len(names)):
-                name = names[(turn + place) % len(names)]
+            for position in range(len(names)):
+                name = names[(turn + position) % len(names)]
                 start = time.perf_counter()
                 decoders[name](file)
                 spent = time.perf_counter() - start

@@ -1,8 +1,8 @@
-"""From an image file to a box: what the runtime is asked to reach, part by part, in one run.
+"""From an image file to a box: the targets of the runtime and what it reaches, part by part.
 
     python benchmarks/inference.py all --environments DIR [--json FILE] [--svg FILE]
 
-README.md says what is timed.
+README.md defines what is timed.
 """
 
 import argparse
@@ -15,10 +15,10 @@ from typing import Any
 
 from environments import make_environments
 from inference_parts import calls, endurance, networks, resuming, startup, throughput
-from inference_parts.claims import SMALL, Claim, Place, Shown, Sizes
+from inference_parts.claims import SMALL, Claim, PartResult, Sizes, Workspace
 from machine import arguments, facts, model_or_untrained, show
 
-_PARTS: dict[str, Callable[[Place], Shown]] = {
+_PARTS: dict[str, Callable[[Workspace], PartResult]] = {
     "networks": networks.show,
     "throughput": throughput.show,
     "calls": calls.show,
@@ -38,15 +38,17 @@ def main() -> None:
         tempfile.TemporaryDirectory(dir=options.scratch) as scratch,
         model_or_untrained(options.model) as model,
     ):
-        place = Place(_sizes(options), Path(scratch), model, options.environments, options.svg)
+        workspace = Workspace(
+            _sizes(options), Path(scratch), model, options.environments, options.svg
+        )
         if _WITH_PEER & {*names}:
-            make_environments(place.environments, options.torch_backend, ["ultralytics"])
+            make_environments(workspace.environments, options.torch_backend, ["ultralytics"])
         for name in names:
-            shown = _PARTS[name](place)
-            claims += shown.claims
-            show(name, shown.rows)
-            _keep(name, shown, place.sizes, options.json)
-    show("asked and measured", [claim.row() for claim in claims])
+            result = _PARTS[name](workspace)
+            claims += result.claims
+            show(name, result.rows)
+            _keep(name, result, workspace.sizes, options.json)
+    show("targets and measurements", [claim.row() for claim in claims])
     for key, value in facts().items():
         print(f"  {key}: {value}")
 
@@ -55,18 +57,20 @@ def _options() -> argparse.Namespace:
     parser = arguments(__doc__ or "")
     parser.add_argument("parts", nargs="+", choices=(*_PARTS, _ALL), metavar="PART",
                         help=", ".join((*_PARTS, _ALL)))  # fmt: skip
-    parser.add_argument("--model", type=Path, help="a model.onnx; an untrained one where absent")
-    parser.add_argument("--environments", type=Path, help="the folder that peers.py has too")
-    parser.add_argument("--torch-backend", help="uv's, as cpu; PyPI's own build where absent")
-    parser.add_argument("--scratch", type=Path, help="where images are made, 2 GB")
-    parser.add_argument("--svg", type=Path, metavar="FILE", help="where the plot of endurance goes")
-    parser.add_argument("--small", action="store_true", help="sizes for a trial")
+    parser.add_argument("--model", type=Path, help="a model.onnx; by default an untrained one")
+    parser.add_argument(
+        "--environments", type=Path, help="the folder of environments, shared with peers.py"
+    )
+    parser.add_argument("--torch-backend", help="as for uv, such as cpu; by default PyPI's build")
+    parser.add_argument("--scratch", type=Path, help="a folder for generated images, 2 GB")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="write the plot of endurance here")
+    parser.add_argument("--small", action="store_true", help="small sizes, for a trial")
     for field in dataclasses.fields(Sizes):
-        parser.add_argument(f"--{field.name}", type=int, help=f"{field.default} where absent")
+        parser.add_argument(f"--{field.name}", type=int, help=f"by default {field.default}")
     options = parser.parse_args()
-    asked = {*_PARTS} if _ALL in options.parts else {*options.parts}
-    if asked & _WITH_PEER and options.environments is None:
-        parser.error(f"{', '.join(sorted(asked & _WITH_PEER))} needs --environments")
+    chosen = {*_PARTS} if _ALL in options.parts else {*options.parts}
+    if chosen & _WITH_PEER and options.environments is None:
+        parser.error(f"{', '.join(sorted(chosen & _WITH_PEER))} needs --environments")
     return options
 
 
@@ -76,17 +80,17 @@ def _sizes(options: argparse.Namespace) -> Sizes:
     return dataclasses.replace(preset, **{k: v for k, v in named.items() if v is not None})
 
 
-def _keep(name: str, shown: Shown, sizes: Sizes, file: Path | None) -> None:
-    """Write a part as soon as it is there; parts of other runs stay in the file."""
+def _keep(name: str, result: PartResult, sizes: Sizes, file: Path | None) -> None:
+    """Write a part when it is finished; parts of other runs stay in the file."""
     if file is None:
         return
     parts: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.is_file() else {}
     parts[name] = {
         "machine": facts(),
         "sizes": dataclasses.asdict(sizes),
-        "rows": _plain(shown.rows),
-        "claims": _plain([claim.row() for claim in shown.claims]),
-        "raw": dict(shown.raw),
+        "rows": _plain(result.rows),
+        "claims": _plain([claim.row() for claim in result.claims]),
+        "raw": dict(result.raw),
     }
     file.write_text(json.dumps(parts, indent=1), "utf-8")
 

@@ -1,4 +1,4 @@
-"""What every benchmark prints beside its metrics: the machine, the versions, medians."""
+"""What all benchmarks share: the machine's facts, medians, tables."""
 
 import argparse
 import importlib.metadata
@@ -22,7 +22,7 @@ Table = Sequence[Mapping[str, str | float]]
 
 
 def facts() -> dict[str, Any]:
-    """The processor, how many cores this process may use, how busy they are, and versions."""
+    """The processor, the cores that this process may use, the load, and versions."""
     return {
         "cpu": _cpu_name(),
         "cores": len(os.sched_getaffinity(0)) if _is_linux() else os.cpu_count(),
@@ -34,15 +34,17 @@ def facts() -> dict[str, Any]:
 
 
 def arguments(description: str) -> argparse.ArgumentParser:
-    """A parser with what every benchmark takes."""
+    """A parser with the options of every benchmark."""
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write table and facts there")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write table and facts to this file"
+    )
     return parser
 
 
 @contextmanager
 def model_or_untrained(model: Path | None) -> Iterator[Path]:
-    """The model that was named, or one that another process makes for the time being."""
+    """The given model, or a temporary untrained one."""
     if model is not None:
         yield model
         return
@@ -51,7 +53,7 @@ def model_or_untrained(model: Path | None) -> Iterator[Path]:
 
 
 def make_untrained(file: Path, *words: str) -> Path:
-    """The default network with random weights, by another process, which takes ``words``."""
+    """The default network with random weights, exported by a process with the options ``words``."""
     maker = Path(__file__).with_name("untrained.py")
     subprocess.run([sys.executable, str(maker), str(file), *words], check=True)
     return file
@@ -64,7 +66,7 @@ def percentiles(values: Sequence[float]) -> tuple[float, float]:
 
 
 def publish(name: str, table: Table, file: Path | None) -> None:
-    """Print a table and the machine's facts; write both as JSON where a file is named."""
+    """Print a table and the machine's facts; write both as JSON if a file is given."""
     about = facts()
     show(name, table)
     for key, value in about.items():
@@ -75,7 +77,7 @@ def publish(name: str, table: Table, file: Path | None) -> None:
 
 
 def show(name: str, table: Table) -> None:
-    """Print a table below its name."""
+    """Print a table with its name above."""
     print(f"\n{name}")
     for row in _aligned(table):
         print(f"  {row}")
@@ -84,7 +86,7 @@ def show(name: str, table: Table) -> None:
 def _aligned(table: Table) -> list[str]:
     columns = list(table[0])
     texts = [columns, *[[_text(row[column]) for column in columns] for row in table]]
-    widths = [max(len(row[place]) for row in texts) for place in range(len(columns))]
+    widths = [max(len(row[index]) for row in texts) for index in range(len(columns))]
     return [
         "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
         for row in texts

@@ -1,6 +1,6 @@
-"""Resident memory over thousands of predictions: flat, or growing.
+"""Whether resident memory stays flat over thousands of predictions.
 
-README.md says what is measured.
+README.md defines what is measured.
 """
 
 import io
@@ -21,9 +21,11 @@ _MIB = 2**20
 
 def main() -> None:
     parser = arguments(__doc__ or "")
-    parser.add_argument("--model", type=Path, help="a model.onnx; an untrained one where absent")
+    parser.add_argument("--model", type=Path, help="a model.onnx; by default an untrained one")
     parser.add_argument("--predictions", type=int, default=10_000)
-    parser.add_argument("--warm-up", type=int, default=1_000, help="predictions left out")
+    parser.add_argument(
+        "--warm-up", type=int, default=1_000, help="first predictions, which do not count"
+    )
     options = parser.parse_args()
     with model_or_untrained(options.model) as model:
         localizer = onebox.load(model)
@@ -33,7 +35,7 @@ def main() -> None:
 
 
 def _sources() -> list[Source]:
-    """Arrays and encoded images of several sizes, as a service would meet them."""
+    """Arrays and encoded images of several sizes, as a service would get them."""
     random = np.random.default_rng(0)
     shapes = ((224, 224), (480, 640), (600, 400), (97, 331))
     arrays = [random.integers(0, 256, (*shape, 3), dtype=np.uint8) for shape in shapes]
@@ -49,7 +51,7 @@ def _jpeg(array: np.ndarray) -> bytes:
 def _readings(
     localizer: onebox.Localizer, sources: Sequence[Source], predictions: int
 ) -> list[tuple[int, float]]:
-    """Pairs of predictions made and MiB held."""
+    """Pairs of number of predictions and resident MiB."""
     process = psutil.Process()
     readings = []
     for done in range(1, predictions + 1):
@@ -60,15 +62,15 @@ def _readings(
 
 
 def _row(readings: Sequence[tuple[int, float]], warm_up: int) -> Mapping[str, str | float]:
-    """A straight line through the readings after the warm-up, and how far they lie apart."""
+    """The slope of a line through the readings after the warm-up, and their range."""
     counted = np.array([reading for reading in readings if reading[0] > warm_up])
-    done, held = counted.T
-    slope = np.polyfit(done, held, deg=1)[0]
+    done, memory = counted.T
+    slope = np.polyfit(done, memory, deg=1)[0]
     return {
         "predictions": float(done[-1]),
-        "first": held[0],
-        "last": held[-1],
-        "max - min": held.max() - held.min(),
+        "first": memory[0],
+        "last": memory[-1],
+        "max - min": memory.max() - memory.min(),
         "slope / 1000": slope * 1000,
     }
 

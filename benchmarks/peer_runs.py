@@ -1,4 +1,4 @@
-"""The peers: which there are, and how one run is done."""
+"""The other tools, and how one of them is run."""
 
 import json
 import shutil
@@ -17,17 +17,17 @@ from onebox.structures import Box, Sample
 
 OURS = "onebox"
 _WORKERS = Path(__file__).with_name("peers")
-_PATIENCE = 4  # times the budget, and ten minutes, before a worker counts as stuck
+_PATIENCE = 4  # times the budget, plus ten minutes: then a worker counts as stuck
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One of onebox's own recipes, by its command line.
+    """One of onebox's own recipes, run by its command line.
 
     Attributes:
-        name: Of the recipe.
-        changes: Of its settings.
-        start: The weights it starts from.
+        name: The recipe's name.
+        changes: Changed settings.
+        start: The initial weights.
     """
 
     name: str
@@ -37,13 +37,13 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A script of another package, in that package's environment.
+    """A script for another package, in that package's environment.
 
     Attributes:
-        environment: By its name.
-        script: In ``peers/``.
-        options: That it takes.
-        start: The weights it starts from.
+        environment: The environment's name.
+        script: A file name in ``peers/``.
+        options: The script's options.
+        start: The initial weights.
     """
 
     environment: str
@@ -54,7 +54,7 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a peer answered for the test images, and the seconds of training it took."""
+    """The boxes that a tool predicts for the test images, and its seconds of training."""
 
     boxes: Sequence[Box | None]
     seconds: float
@@ -63,13 +63,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What is the same for all peers.
+    """What is the same for all tools.
 
     Attributes:
         data: The label file.
-        samples: Its images with their boxes.
-        minutes: Of training.
-        seed: Everything random follows from it.
+        samples: The images with their boxes.
+        minutes: Time budget of training.
+        seed: Seed of everything random.
         shared: The folder of data sets and weights.
         environments: The folder of environments.
     """
@@ -82,17 +82,17 @@ class Settings:
     environments: Path
 
 
-# The tutorials' own number of epochs makes way for the budget.
+# The time budget replaces the tutorials' own number of epochs.
 _WHOLE_BUDGET = {"train.epochs": 100_000, "train.save_every_epoch": "false"}
 _DETECTORS, _YOLO = "torchvision_detectors.py", "ultralytics_yolo.py"
-_FCOS_RATE = 0.01  # the reference's own, which the smaller batch would divide by four
+_FCOS_RATE = 0.01  # the reference's own; scaled to the smaller batch it would be a quarter
 PEERS: dict[str, Recipe | Worker] = {
     OURS: Recipe("default"),
     "tutorial: resnet50-gap-mse": Recipe("resnet50-gap-mse", _WHOLE_BUDGET),
     "tutorial: vgg16-sigmoid-bce": Recipe("vgg16-sigmoid-bce", _WHOLE_BUDGET),
     "torchvision FCOS, 224": Worker("torchvision", _DETECTORS, {"detector": "fcos", "size": 224}),
     "torchvision FCOS, 320": Worker("torchvision", _DETECTORS, {"detector": "fcos", "size": 320}),
-    "torchvision FCOS, 224, rate 0.01": Worker(
+    "torchvision FCOS, 224, learning rate 0.01": Worker(
         "torchvision", _DETECTORS, {"detector": "fcos", "size": 224, "rate": _FCOS_RATE}
     ),
     "torchvision SSDlite, 320": Worker(
@@ -100,27 +100,27 @@ PEERS: dict[str, Recipe | Worker] = {
     ),
     "fastai, 224": Worker("fastai", "fastai_regression.py"),
     **{
-        f"Ultralytics YOLO26n, {size}": Worker("ultralytics", _YOLO, {"size": size}, start="none")
+        f"Ultralytics YOLO26n, {size}": Worker("ultralytics", _YOLO, {"size": size}, start="random")
         for size in (224, 320, 640)
     },
 }
 
 
 def run_peer(peer: str, folder: Path, settings: Settings) -> Outcome:
-    """Train a peer in a fresh folder, and ask it for the test images.
+    """Train a tool in a fresh folder, and let it predict the test images.
 
     Raises:
-        RuntimeError: If it failed; with what it said.
+        RuntimeError: If it fails; the message has the end of its output.
     """
-    way = PEERS[peer]
+    tool = PEERS[peer]
     shutil.rmtree(folder, ignore_errors=True)
-    if isinstance(way, Recipe):
-        return _by_recipe(way, folder, settings)
-    return _by_worker(way, folder, settings)
+    if isinstance(tool, Recipe):
+        return _by_recipe(tool, folder, settings)
+    return _by_worker(tool, folder, settings)
 
 
 def _by_recipe(recipe: Recipe, folder: Path, settings: Settings) -> Outcome:
-    """Train by the command line; its seconds are those of the whole command."""
+    """Train by the command line; the seconds are those of the whole command."""
     changes = runs.settings({**recipe.changes, "train.seed": settings.seed})
     changes += ["--minutes", str(settings.minutes), *runs.pretrained(settings.shared)]
     done = runs.train(settings.data, recipe.name, changes, folder)
@@ -131,10 +131,10 @@ def _by_recipe(recipe: Recipe, folder: Path, settings: Settings) -> Outcome:
 
 
 def _by_worker(worker: Worker, folder: Path, settings: Settings) -> Outcome:
-    """Hand the job to a script in its own environment, and read what it answers.
+    """Run a script in its own environment, and read its answer.
 
     Raises:
-        RuntimeError: If it failed; with what it said.
+        RuntimeError: If it fails; the message has the end of its output.
     """
     folder = folder.absolute()
     folder.mkdir(parents=True)
@@ -153,8 +153,8 @@ def _by_worker(worker: Worker, folder: Path, settings: Settings) -> Outcome:
             timeout=600 + _PATIENCE * 60 * settings.minutes,
         )
     if done.returncode or not answer.is_file():
-        said = (folder / "output.txt").read_text("utf-8")
-        raise RuntimeError(f"{' '.join(command)}\n{said[-2000:]}")
+        output_text = (folder / "output.txt").read_text("utf-8")
+        raise RuntimeError(f"{' '.join(command)}\n{output_text[-2000:]}")
     content = json.loads(answer.read_text("utf-8"))
     boxes = [None if box is None else tuple(box) for box in content["boxes"]]
     return Outcome(boxes, content["seconds"], content["about"])

@@ -1,11 +1,11 @@
-"""What a user would pick instead, on the same images: overlap against seconds of training.
+"""Other tools on the same images: mean IoU and seconds of training.
 
     python benchmarks/peers.py environments --environments DIR
     python benchmarks/peers.py train --shared DIR --keep DIR --environments DIR results.json
     python benchmarks/peers.py table results.json
     python benchmarks/peers.py plot results.json --svg FILE
 
-README.md says how.
+README.md defines what is measured.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from onebox.structures import Box, Sample
 
 _DATA = ("raccoon", "pets", "caltech3")
 _SEEDS = (0, 1, 2)
-_DRAWS = 10_000  # of the bootstrap
+_DRAWS = 10_000  # bootstrap samples
 
 
 def main() -> None:
@@ -35,14 +35,14 @@ def main() -> None:
     parser.add_argument("verb", choices=_VERBS)
     parser.add_argument("results", type=Path, nargs="?", metavar="FILE.json")
     parser.add_argument("--environments", type=Path, help="the folder of the environments")
-    parser.add_argument("--torch-backend", help="uv's, as cpu; PyPI's own build where absent")
+    parser.add_argument("--torch-backend", help="as for uv, such as cpu; by default PyPI's build")
     parser.add_argument("--shared", type=Path, help="the folder of data sets and weights")
-    parser.add_argument("--keep", type=Path, help="where the runs lie")
+    parser.add_argument("--keep", type=Path, help="the folder of the runs")
     parser.add_argument("--peer", action="append", choices=PEERS, help="repeatable")
     parser.add_argument("--data", action="append", choices=_DATA, help="repeatable")
     parser.add_argument("--seed", action="append", type=int, help="repeatable")
-    parser.add_argument("--minutes", type=float, default=4.0, help="the same budget for all")
-    parser.add_argument("--svg", type=Path, metavar="FILE", help="where the plot goes")
+    parser.add_argument("--minutes", type=float, default=4.0, help="time budget, the same for all")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="write the plot here")
     options = parser.parse_intermixed_args()
     needed = _NEEDED[options.verb]
     missing = [name for name in needed if getattr(options, name) is None]
@@ -52,20 +52,20 @@ def main() -> None:
 
 
 def _environments(options: argparse.Namespace) -> None:
-    """Make what is missing."""
+    """Make the environments that are missing."""
     make_environments(options.environments, options.torch_backend)
 
 
 def _train(options: argparse.Namespace) -> None:
-    """Train what the results do not hold yet; they are written after each run."""
+    """Train what the results lack; write them after each run."""
     known = _read(options.results)
     done = {(row["peer"], row["data"], row["seed"], row["minutes"]) for row in known}
     for peer, data, seed in _runs(options):
         if (peer, data, seed, options.minutes) not in done:
             known.append(_measured(peer, data, seed, options))
             options.results.write_text(json.dumps(known), "utf-8")
-            shown = ("peer", "data", "seed", "minutes", "seconds", "mean_iou")
-            print(json.dumps({key: known[-1][key] for key in shown}), flush=True)
+            keys = ("peer", "data", "seed", "minutes", "seconds", "mean_iou")
+            print(json.dumps({key: known[-1][key] for key in keys}), flush=True)
 
 
 def _runs(options: argparse.Namespace) -> Iterator[tuple[str, str, int]]:
@@ -84,7 +84,7 @@ def _measured(peer: str, data: str, seed: int, options: argparse.Namespace) -> d
         options.keep / f"{name}-{data}-{seed}-{options.minutes:g}",
         Settings(source, samples, options.minutes, seed, options.shared, options.environments),
     )
-    ious = _overlaps(outcome.boxes, samples)
+    ious = _ious(outcome.boxes, samples)
     return {
         "peer": peer,
         "start": PEERS[peer].start,
@@ -100,21 +100,21 @@ def _measured(peer: str, data: str, seed: int, options: argparse.Namespace) -> d
     }
 
 
-def _overlaps(boxes: Sequence[Box | None], samples: Sequence[Sample]) -> list[float]:
-    """One for each test image, in the order of the label file; no answer overlaps nothing."""
+def _ious(boxes: Sequence[Box | None], samples: Sequence[Sample]) -> list[float]:
+    """The IoU of each test image, in the order of the label file; 0 without a box."""
     pairs = zip(boxes, [one.box for one in samples if one.split == "test"], strict=True)
     answers, truth = zip(*[(box or (0.0,) * 4, true) for box, true in pairs], strict=True)
     return paired_iou(np.array(answers, dtype=float), np.array(truth, dtype=float)).tolist()
 
 
 def _table(options: argparse.Namespace) -> None:
-    """Print the results as Markdown, one table for each data set and budget."""
+    """Print the results as Markdown, one table per data set and budget."""
     known = _read(options.results)
     for data, minutes in dict.fromkeys((row["data"], row["minutes"]) for row in known):
         rows = [row for row in known if (row["data"], row["minutes"]) == (data, minutes)]
         print(f"\n### {data}, {minutes:g} minutes\n")
         print(
-            "| peer | weights | seeds | mean IoU, 95 % | ≥ 0.5 | ≥ 0.75 | ≥ 0.9, 95 % "
+            "| tool | initial weights | seeds | mean IoU, 95 % | ≥ 0.5 | ≥ 0.75 | ≥ 0.9, 95 % "
             "| onebox ahead by, 95 % | s |"
         )
         print("|---" * 9 + "|")
@@ -142,7 +142,7 @@ def _line(group: list[dict[str, Any]], ours: list[dict[str, Any]]) -> str:
 
 
 def _lead(group: list[dict[str, Any]], ours: list[dict[str, Any]]) -> str:
-    """How far onebox is ahead on the same images and seeds."""
+    """By how much onebox is ahead on the same images and seeds."""
     by_seed = {row["seed"]: row for row in ours}
     pairs = [(by_seed[row["seed"]], row) for row in group if row["seed"] in by_seed]
     if not pairs or group[0]["peer"] == OURS:
@@ -156,19 +156,19 @@ def _with_interval(values: ndarray, *, digits: int = 3, sign: str = "") -> str:
     random = np.random.default_rng(0)
     draws = values[random.integers(0, len(values), (_DRAWS, len(values)))].mean(axis=1)
     low, high = np.percentile(draws, [2.5, 97.5])
-    shown = [f"{number:{sign}.{digits}f}" for number in (values.mean(), low, high)]
-    return f"{shown[0]} ({shown[1]} to {shown[2]})"
+    mean, low, high = (f"{each:{sign}.{digits}f}" for each in (values.mean(), low, high))
+    return f"{mean} ({low} to {high})"
 
 
 def _note_unanswered(groups: list[list[dict[str, Any]]]) -> None:
     counts = {group[0]["peer"]: sum(row["unanswered"] for row in group) for group in groups}
-    said = ", ".join(f"{peer} {number}" for peer, number in counts.items() if number)
-    if said:
-        print(f"\nImages without an answer, in all seeds: {said}.")
+    text = ", ".join(f"{peer} {number}" for peer, number in counts.items() if number)
+    if text:
+        print(f"\nImages without a box, over all seeds: {text}.")
 
 
 def _plot(options: argparse.Namespace) -> None:
-    """Draw mean IoU against seconds: a panel for each data set, a mark for each budget."""
+    """Draw mean IoU against seconds: one panel per data set, one mark per tool and budget."""
     known = _read(options.results)
     panels: dict[str, list[Mark]] = {}
     for data, minutes in dict.fromkeys((row["data"], row["minutes"]) for row in known):

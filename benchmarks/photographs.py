@@ -1,4 +1,4 @@
-"""JPEGs as cameras write them: photographs of scikit-image, enlarged, with grain."""
+"""JPEGs like those of cameras: scikit-image's photographs, enlarged, with grain."""
 
 import importlib.util
 import shutil
@@ -8,18 +8,20 @@ import numpy as np
 from PIL import Image
 
 IMAGES = ("astronaut", "chelsea", "coffee", "motorcycle_left")
-GRAIN = 6.0  # standard deviation of the noise: about three bits a pixel, as a camera's JPEGs have
+GRAIN = (
+    6.0  # standard deviation of the noise; gives about three bits per pixel, as in a camera's JPEGs
+)
 
 
 def photograph(name: str, size_wh: tuple[int, int], seed: int) -> Image.Image:
-    """One photograph in another size; the grain follows from the seed.
+    """One photograph in another size, with grain that depends on the seed.
 
     Raises:
-        SystemExit: If scikit-image, which has the photographs, is not installed.
+        SystemExit: If scikit-image, which contains the photographs, is not installed.
     """
     package = importlib.util.find_spec("skimage")
     if package is None or package.origin is None:
-        raise SystemExit("scikit-image, whose images are enlarged, is not installed")
+        raise SystemExit("scikit-image, which contains the photographs, is not installed")
     with Image.open(Path(package.origin).parent / "data" / f"{name}.png") as image:
         enlarged = np.asarray(image.convert("RGB").resize(size_wh, Image.Resampling.BICUBIC))
     grain = np.random.default_rng(seed).normal(0, GRAIN, (*enlarged.shape[:2], 1))
@@ -27,14 +29,14 @@ def photograph(name: str, size_wh: tuple[int, int], seed: int) -> Image.Image:
 
 
 def write(name: str, size_wh: tuple[int, int], seed: int, file: Path) -> None:
-    """Quality 90, 4:2:0."""
+    """Write one photograph as a JPEG: quality 90, 4:2:0."""
     photograph(name, size_wh, seed).save(file, quality=90, subsampling="4:2:0")
 
 
 def fill(folder: Path, size_wh: tuple[int, int], *, count: int, distinct: int) -> Path:
-    """A folder of photographs: so many distinct ones, and copies of them, each a file of its own.
+    """A folder of ``count`` photographs: ``distinct`` different ones, and copies of them.
 
-    The photographs change from file to file, and those of one name differ by their grain.
+    Files take the photographs in turn; files of one photograph differ by their grain.
     """
     folder.mkdir(parents=True)
     for number in range(count):

@@ -1,6 +1,6 @@
-"""`Localizer.predict` on an array against a bare `session.run` on the same array.
+"""`Localizer.predict` on an array, compared with a bare `session.run` on the same array.
 
-README.md says what is timed.
+README.md defines what is timed.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -23,9 +23,11 @@ Row = Mapping[str, str | float]
 
 def main() -> None:
     parser = arguments(__doc__ or "")
-    parser.add_argument("--model", type=Path, help="a model.onnx; an untrained one where absent")
+    parser.add_argument("--model", type=Path, help="a model.onnx; by default an untrained one")
     parser.add_argument("--runs", type=int, default=1000, help="calls of each competitor")
-    parser.add_argument("--threads", type=int, default=available_threads(), help="of the session")
+    parser.add_argument(
+        "--threads", type=int, default=available_threads(), help="threads of the session"
+    )
     options = parser.parse_args()
     with model_or_untrained(options.model) as model:
         rows = list(timed(model, options.threads, options.runs))
@@ -33,7 +35,7 @@ def main() -> None:
 
 
 def timed(model: Path, threads: int, runs: int) -> Iterator[Row]:
-    """A row for each array and competitor; ``above`` is by how much it is slower than the bare."""
+    """A row for each array and competitor; ``above`` is the time above ``session.run``."""
     localizer = load(model, threads=threads).with_refinement(None)
     for height, width in _SHAPES:
         yield from _rows(localizer, (height, width), runs)

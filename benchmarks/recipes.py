@@ -1,4 +1,4 @@
-"""Every recipe on every data set: overlap, classes, time of training, latency. README.md says how.
+"""Every recipe on every data set: IoU, classes, training time, latency; see README.md.
 
 python benchmarks/recipes.py train --shared DIR --keep DIR results.json
 python benchmarks/recipes.py latency --keep DIR results.json
@@ -20,14 +20,14 @@ import runs
 from onebox.recipes.loading import read_recipe, recipe_names
 from onebox.recipes.recipe import Recipe
 
-_SIZES = {True: 96, False: 128}  # of generated images, of real ones
-_SEEN = 6000  # training images that are seen, whatever their number
+_SIZES = {True: 96, False: 128}  # of generated and of real images, in pixels
+_TRAINING_IMAGES = 6000  # training images, repeats counted
 _SYNTHETIC = ("synth:blobs", "synth:cutouts-black", "synth:cutouts")
 _REAL = ("raccoon", "caltech3", "pets")
 _TRAINED_ON = {"raccoon": 129, "caltech3": 1423, "pets": 207}
-_LEFT_OUT = frozenset({"demo"})  # the default, at another size
-_TIMED = "pets"  # the data of the models that are timed
-_SIDE = 128  # of the array that is timed, in pixels
+_EXCLUDED = frozenset({"demo"})  # the default, at another size
+_TIMED = "pets"  # the data set whose models are timed
+_ARRAY_SIZE = 128  # width and height of the timed array, in pixels
 _WARM_UP, _CALLS = 20, 200
 
 
@@ -36,15 +36,15 @@ def main() -> None:
     parser.add_argument("verb", choices=("train", "latency", "table"))
     parser.add_argument("results", type=Path, metavar="FILE.json")
     parser.add_argument("--shared", type=Path, help="the folder of data sets and weights")
-    parser.add_argument("--keep", type=Path, help="where the runs lie")
-    parser.add_argument("--recipe", action="append", help="this one alone; repeatable")
-    parser.add_argument("--data", action="append", help="this one alone; repeatable")
+    parser.add_argument("--keep", type=Path, help="the folder of the runs")
+    parser.add_argument("--recipe", action="append", help="only this one; repeatable")
+    parser.add_argument("--data", action="append", help="only this one; repeatable")
     options = parser.parse_args()
     {"train": _train, "latency": _latency, "table": _table}[options.verb](options)
 
 
 def _train(options: argparse.Namespace) -> None:
-    """Train what the results do not hold yet; they are written after each run."""
+    """Train what the results lack; write them after each run."""
     known = _read(options.results)
     done = {(row["recipe"], row["data"]) for row in known}
     for data in options.data or [*_SYNTHETIC, *_REAL]:
@@ -59,7 +59,7 @@ def _names() -> list[str]:
     return [
         name
         for name in recipe_names()
-        if name not in _LEFT_OUT and not read_recipe(name).model.keypoints
+        if name not in _EXCLUDED and not read_recipe(name).model.keypoints
     ]
 
 
@@ -79,14 +79,14 @@ def _measured(name: str, data: str, options: argparse.Namespace) -> dict[str, An
 
 
 def _changes(recipe: Recipe, data: str, shared: Path) -> list[str]:
-    """One size, one backbone and as many images for all; the rest is the recipe's own."""
+    """The same size, backbone and number of images for all; the rest is the recipe's own."""
     if recipe.hog is not None:
         return []
     images = _TRAINED_ON.get(data, 2000)
     steps = images // recipe.train.batch_size or 1
     changes = {
         "model.size": _SIZES[data in _SYNTHETIC],
-        "train.epochs": round(_SEEN / (steps * recipe.train.batch_size)),
+        "train.epochs": round(_TRAINING_IMAGES / (steps * recipe.train.batch_size)),
         "train.save_every_epoch": "false",
     }
     return [*runs.settings(changes), *runs.pretrained(shared)]
@@ -98,7 +98,7 @@ def _latency(options: argparse.Namespace) -> None:
     names = dict.fromkeys(row["recipe"] for row in known)
     folders = {name: options.keep / f"{name}-{_TIMED}" for name in names}
     localizers = {name: onebox.load(runs.model_of(folder)) for name, folder in folders.items()}
-    array = np.random.default_rng(0).integers(0, 256, (_SIDE, _SIDE, 3), dtype=np.uint8)
+    array = np.random.default_rng(0).integers(0, 256, (_ARRAY_SIZE, _ARRAY_SIZE, 3), dtype=np.uint8)
     times: dict[str, list[float]] = {name: [] for name in localizers}
     for turn in range(-_WARM_UP, _CALLS):
         for name, localizer in localizers.items():
@@ -113,7 +113,7 @@ def _latency(options: argparse.Namespace) -> None:
 
 
 def _table(options: argparse.Namespace) -> None:
-    """Print the results as Markdown, one table a data set."""
+    """Print the results as Markdown, one table per data set."""
     known = _read(options.results)
     for data in dict.fromkeys(row["data"] for row in known):
         print(f"\n### {data}\n")
@@ -126,12 +126,12 @@ def _table(options: argparse.Namespace) -> None:
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
-    shares = [f"{row['iou_at'][at]:.2f}" for at in ("0.5", "0.75", "0.9")]
+    fractions = [f"{row['iou_at'][at]:.2f}" for at in ("0.5", "0.75", "0.9")]
     accuracy = row["class_accuracy"]
     return [
         f"`{row['recipe']}`" + (" (one box)" if row["is_collapsed"] else ""),
         f"{row['mean_iou']:.3f}",
-        *shares,
+        *fractions,
         "" if accuracy is None else f"{accuracy:.3f}",
         f"{row['train_seconds']:.0f}",
         f"{row['latency_ms']:.1f}" if "latency_ms" in row else "",

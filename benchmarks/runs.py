@@ -1,4 +1,4 @@
-"""Training runs for the benchmarks: one process each, by the command line that a user has."""
+"""Training runs for the benchmarks: one process each, by the user's command line."""
 
 import csv
 import random
@@ -15,12 +15,12 @@ _BACKBONE = "mobilenetv2_100"
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What a run left.
+    """A finished run.
 
     Attributes:
-        folder: With ``model.onnx`` or ``model.npz``, ``metrics.json`` and the rest.
-        seconds: Of the whole command.
-        train_seconds: Of the epochs with their validation; of the command where there are none.
+        folder: The folder with ``model.onnx`` or ``model.npz``, ``metrics.json`` and the rest.
+        seconds: Time of the whole command.
+        train_seconds: Time of the epochs with their validation; without epochs, of the command.
     """
 
     folder: Path
@@ -56,12 +56,12 @@ def model_of(folder: Path) -> Path:
 
 
 def settings(changes: Mapping[str, object]) -> list[str]:
-    """Changes of a recipe as options of the command line."""
+    """Changed settings as command-line options."""
     return [word for key, value in changes.items() for word in ("--set", f"{key}={value}")]
 
 
 def pretrained(shared: Path) -> list[str]:
-    """Options for the one backbone whose weights are at hand."""
+    """Command-line options for the backbone whose weights are available."""
     return [*settings({"model.backbone": _BACKBONE}), "--weights", str(shared / WEIGHTS)]
 
 
@@ -71,7 +71,7 @@ def source_of(data: str, shared: Path) -> str | Path:
 
 
 def fewer(labels: Path, count: int, seed: int, file: Path) -> Path:
-    """A label file with ``count`` of the training images and all test images, and no others."""
+    """A label file with ``count`` of the training images, all test images, and no others."""
     with labels.open(newline="", encoding="utf-8") as opened:
         rows = list(csv.DictReader(opened))
     trained_on = [row for row in rows if row["split"] == "train"]

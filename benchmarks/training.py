@@ -1,7 +1,7 @@
-"""Throughput of `fit` against a bare loop over one constant batch of the same network.
+"""Throughput of `fit`, compared with a bare loop of the same network over one constant batch.
 
-With --memory: a bare step with and without `keep_freed_memory`, each in processes of its own.
-README.md says what is timed.
+With --memory: a bare step with and without `keep_freed_memory`, in separate processes.
+README.md defines what is timed.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from statistics import median
 
-os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the figure is one of the CPU; said before torch is loaded
+os.environ["CUDA_VISIBLE_DEVICES"] = ""  # measures the CPU; must be set before torch is loaded
 
 import torch
 from machine import arguments, publish
@@ -32,7 +32,7 @@ from onebox.progress import Silent
 from onebox.recipes.loading import read_recipe
 from onebox.recipes.recipe import Recipe
 
-_VAL_SHARE = 8  # training images to one validation image, as in the generated data sets
+_TRAIN_PER_VAL = 8  # training images per validation image, as in the generated data sets
 
 
 def main() -> None:
@@ -41,21 +41,25 @@ def main() -> None:
         keep_freed_memory() if options.step == "kept" else None
         print(_bare_seconds(_recipe(options), options.steps) / options.steps * 1000)
     elif options.memory:
-        publish("a bare step, freed memory kept and not", list(_memory_rows(options)), options.json)
+        publish(
+            "a bare step, freed memory kept or returned", list(_memory_rows(options)), options.json
+        )
     else:
-        publish("fit against a bare loop", list(_throughput_rows(options)), options.json)
+        publish("fit compared with a bare loop", list(_throughput_rows(options)), options.json)
 
 
 def _options() -> argparse.Namespace:
     parser = arguments(__doc__ or "")
     parser.add_argument("--backbone", default="mobilenetv4_conv_small")
-    parser.add_argument("--size", type=int, default=224, help="side of the images, in pixels")
+    parser.add_argument(
+        "--size", type=int, default=224, help="width and height of the images, in pixels"
+    )
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--images", type=int, default=512, help="training images an epoch")
+    parser.add_argument("--images", type=int, default=512, help="training images per epoch")
     parser.add_argument("--epochs", type=int, default=3, help="epochs of each fit")
-    parser.add_argument("--repeats", type=int, default=3, help="times that both are measured")
+    parser.add_argument("--repeats", type=int, default=3, help="repeats of both measurements")
     parser.add_argument("--memory", action="store_true", help="measure freed memory instead")
-    parser.add_argument("--steps", type=int, default=10, help="timed steps of a process (--memory)")
+    parser.add_argument("--steps", type=int, default=10, help="timed steps per process (--memory)")
     parser.add_argument("--step", choices=["kept", "freed"], help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -67,7 +71,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         "model.size": options.size,
         "train.batch_size": options.batch_size,
         "train.epochs": options.epochs,
-        # The bare loop sees whole images and goes back through all stages, and so must fit.
+        # The bare loop uses full-size images and trains all stages, so fit must do the same.
         "train.initial_scale": 1,
         "train.frozen_stages": 0,
     }
@@ -76,7 +80,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
 
 def _throughput_rows(options: argparse.Namespace) -> Iterator[Mapping[str, str | float]]:
     recipe = _recipe(options)
-    counts = {"train": options.images, "val": options.images // _VAL_SHARE}
+    counts = {"train": options.images, "val": options.images // _TRAIN_PER_VAL}
     data = synthetic.dataset("synth:blobs", size=options.size, counts=counts)
     images = options.images * options.epochs
     steps = -(-options.images // options.batch_size) * options.epochs
@@ -103,7 +107,7 @@ def _fit_seconds(recipe: Recipe, decoded: Mapping[str, Decoded], folder: Path) -
 
 
 def _bare_seconds(recipe: Recipe, steps: int) -> float:
-    """Forward, loss, backward and AdamW on one batch that never changes, after three for warmth."""
+    """Forward, loss, backward and AdamW on one constant batch, after three steps of warm-up."""
     torch.manual_seed(0)
     network = Network(recipe, classes=1).to(memory_format=torch.channels_last).train()
     groups = parameter_groups(network, network.backbone, recipe.train)
@@ -135,24 +139,24 @@ def _constant_batch(recipe: Recipe) -> tuple[Tensor, Batch]:
 
 
 def _memory_rows(options: argparse.Namespace) -> Iterator[Mapping[str, str | float]]:
-    """Both kinds of process in turn, so that neither has the quieter machine."""
+    """Both kinds of process in turn, so that neither gets the quieter machine."""
     found: dict[str, list[float]] = {"freed": [], "kept": []}
     for _ in range(options.repeats):
         for kind, measured in found.items():
             measured.append(_step_ms(kind, options))
     for kind, measured in found.items():
-        yield {"memory": kind, "ms a step": median(measured), "least": min(measured)}
+        yield {"memory": kind, "ms per step": median(measured), "min": min(measured)}
 
 
 def _step_ms(kind: str, options: argparse.Namespace) -> float:
-    asked = {
+    values = {
         "--step": kind,
         "--backbone": options.backbone,
         "--size": options.size,
         "--batch-size": options.batch_size,
         "--steps": options.steps,
     }
-    words = [str(word) for pair in asked.items() for word in pair]
+    words = [str(word) for pair in values.items() for word in pair]
     command = [sys.executable, __file__, *words]
     return float(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
 

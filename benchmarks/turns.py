@@ -1,13 +1,13 @@
-"""Competitors take turns, so that a slow minute hits all of them."""
+"""Competitors take turns, so that a slow minute affects all of them."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 
 def order(names: Sequence[str], turn: int) -> Iterator[str]:
-    """All names; another one goes first in each turn."""
-    for place in range(len(names)):
-        yield names[(turn + place) % len(names)]
+    """All names, starting with another one in each turn."""
+    for index in range(len(names)):
+        yield names[(turn + index) % len(names)]
 
 
 def interleaved(

@@ -1,6 +1,6 @@
-"""Export the default network with random weights: a prediction costs what a trained one costs.
+"""Export the default network with random weights; it predicts as fast as a trained one.
 
-Run as a process of its own, so that the benchmarks of the runtime load no PyTorch.
+A separate process runs this, so that the benchmarks of the runtime do not load PyTorch.
 """
 
 import argparse
@@ -18,7 +18,9 @@ from onebox.recipes.loading import read_recipe
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("file", type=Path, metavar="MODEL")
-    parser.add_argument("--size", type=int, help="of the network, in pixels; else the recipe's")
+    parser.add_argument(
+        "--size", type=int, help="size of the network, in pixels; by default the recipe's"
+    )
     options = parser.parse_args()
     changes = [] if options.size is None else [f"model.size={options.size}"]
     recipe = read_recipe("default", ["model.pretrained=false", *changes])

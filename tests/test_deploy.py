@@ -23,6 +23,8 @@ from PIL import Image, ImageFilter
 import onebox
 from onebox.model_card import METADATA_KEY, SCHEMA_VERSION, ModelCard
 
+pytestmark = pytest.mark.train
+
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/deploy.md").read_text("utf-8")
 WEB_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
@@ -151,7 +153,7 @@ def statements(program):
 def whole_program():
     """The program with the refinement where the page says: before the last two lines."""
     *first, box_line, last = statements(block("python", "python"))
-    return "\n".join([*first, block("python, second look", "python"), box_line, last])
+    return "\n".join([*first, block("python, refinement", "python"), box_line, last])
 
 
 def run_program(program, folder):

@@ -1,4 +1,4 @@
-"""What a part of the benchmark is given, and what it hands back."""
+"""The input and the result of each part of the benchmark."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,16 +17,16 @@ class Sizes:
 
     Attributes:
         calls: Timed calls of each network, and three times as many of `predict`.
-        large: JPEGs of 12 megapixels.
-        little: JPEGs of 0.3 megapixels.
-        distinct: How many of either differ; the others are copies.
+        large: Number of JPEGs of 12 megapixels.
+        little: Number of JPEGs of 0.3 megapixels.
+        distinct: Number of different JPEGs of either kind; the others are copies.
         passes: Timed passes over a folder.
         starts: Timed starts of the command line.
-        predictions: Over which memory is read.
+        predictions: Number of predictions while memory is read.
         every: Predictions between two readings.
-        settled: Predictions that memory has to settle.
-        kills: Times that one run is killed.
-        resumed: Images of that run.
+        settled: First predictions, which do not count for memory.
+        kills: How often one run is killed.
+        resumed: Number of images in that run.
     """
 
     calls: int = 300
@@ -49,15 +49,15 @@ SMALL = Sizes(
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Workspace:
     """What all parts share.
 
     Attributes:
         sizes: How much is timed.
-        scratch: A folder for what is made.
-        model: The default recipe's, or the one that was named.
-        environments: The folder of other packages' environments; None where none is needed.
-        svg: Where a plot goes; None for none.
+        scratch: A folder for generated files.
+        model: The given model, or an untrained one of the default recipe.
+        environments: The folder of other packages' environments; None if none is needed.
+        svg: The file for a plot; None for no plot.
     """
 
     sizes: Sizes
@@ -70,52 +70,52 @@ class Place:
         """The Python of another package's environment.
 
         Raises:
-            ValueError: If no folder of environments was named.
+            ValueError: If there is no folder of environments.
         """
         if self.environments is None:
-            raise ValueError("no folder of environments was named; name one.")
+            raise ValueError("there is no folder of environments; name one with --environments.")
         return program_of(self.environments / environment, "python")
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Something that is asked, and what was measured.
+    """A target, and what was measured.
 
     Attributes:
-        what: In words, with its unit.
-        measured: The figure.
-        asked: Its limit.
-        is_least: Whether the figure must reach the limit, rather than stay within it.
+        what: The measured quantity in words, with its unit.
+        measured: The measured value.
+        target: The limit for it.
+        is_minimum: Whether the value must reach the limit, rather than stay within it.
     """
 
     what: str
     measured: float
-    asked: float
-    is_least: bool = field(default=False, kw_only=True)
+    target: float
+    is_minimum: bool = field(default=False, kw_only=True)
 
     @property
     def holds(self) -> bool:
-        """Whether what is asked was measured."""
-        if self.is_least:
-            return self.measured >= self.asked
-        return self.measured <= self.asked
+        """Whether the target was met."""
+        if self.is_minimum:
+            return self.measured >= self.target
+        return self.measured <= self.target
 
     def row(self) -> Row:
-        """The line of a table."""
-        sign = "≥" if self.is_least else "≤"
-        held = "yes" if self.holds else "NO"
-        return {"what": self.what, "asked": f"{sign} {self.asked:.4g}", "measured": self.measured,
-                "holds": held}  # fmt: skip
+        """A row of the table."""
+        sign = "≥" if self.is_minimum else "≤"
+        met = "yes" if self.holds else "NO"
+        return {"what": self.what, "target": f"{sign} {self.target:.4g}", "measured": self.measured,
+                "met": met}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class PartResult:
     """What a part measured.
 
     Attributes:
-        rows: In full, to print.
-        claims: What is asked of them.
-        raw: Readings that are kept beside the table.
+        rows: The full table.
+        claims: The targets.
+        raw: Single readings, saved with the table.
     """
 
     rows: Sequence[Row]

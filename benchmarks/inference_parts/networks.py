@@ -1,4 +1,4 @@
-"""Networks alone, by ONNX Runtime: the default recipe's at 224 pixels and YOLO26n at three."""
+"""Only networks, in ONNX Runtime: the default recipe's at 224 pixels, YOLO26n at three sizes."""
 
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 from environments import clean_variables
-from inference_parts.claims import THREADS, Claim, Place, Row, Shown
+from inference_parts.claims import THREADS, Claim, PartResult, Row, Workspace
 from machine import make_untrained, percentiles
 from numpy import ndarray
 from onnxruntime import InferenceSession
@@ -17,32 +17,32 @@ from turns import interleaved
 WORKER = Path(__file__).parents[1] / "peers" / "ultralytics_predict.py"
 
 _SIZE = 224
-_MOST = {640: 1 / 12, 320: 1 / 3, 224: 0.6}  # of the time that YOLO26n takes at that size
+_MAX_RATIO = {640: 1 / 12, 320: 1 / 3, 224: 0.6}  # fraction of the time of YOLO26n at that size
 _WARM_UP = 10
 _OURS = f"onebox, {_SIZE}"
 
 
-def show(place: Place) -> Shown:
-    """Time them call by call in turns."""
-    models = _models(place)
+def show(workspace: Workspace) -> PartResult:
+    """Time them in turns, call by call."""
+    models = _models(workspace)
     rows, claims = [], []
     for threads in THREADS:
         runs = {name: _runner(file, threads) for name, file in models.items()}
-        times = interleaved(runs, place.sizes.calls, warm_up=_WARM_UP)
+        times = interleaved(runs, workspace.sizes.calls, warm_up=_WARM_UP)
         rows += list(_rows(times, threads))
         claims += list(_claims(times, threads))
-    return Shown(rows, claims)
+    return PartResult(rows, claims)
 
 
-def exported(place: Place, size: int) -> Path:
+def exported(workspace: Workspace, size: int) -> Path:
     """YOLO26n at one size, exported by its own package in its own environment.
 
     Raises:
-        RuntimeError: If it failed; with what it said.
+        RuntimeError: If that fails; the message has the end of its output.
     """
-    file = place.scratch / f"yolo26n-{size}.onnx"
+    file = workspace.scratch / f"yolo26n-{size}.onnx"
     if not file.is_file():
-        python = str(place.python_of("ultralytics"))
+        python = str(workspace.python_of("ultralytics"))
         command = [python, str(WORKER), "export", str(file), "--size", str(size)]
         done = subprocess.run(
             command, check=False, capture_output=True, text=True, env=clean_variables()
@@ -52,11 +52,11 @@ def exported(place: Place, size: int) -> Path:
     return file
 
 
-def _models(place: Place) -> Mapping[str, Path]:
-    ours = place.scratch / f"onebox-{_SIZE}.onnx"
+def _models(workspace: Workspace) -> Mapping[str, Path]:
+    ours = workspace.scratch / f"onebox-{_SIZE}.onnx"
     if not ours.is_file():
         make_untrained(ours, "--size", str(_SIZE))
-    return {_OURS: ours, **{_theirs(size): exported(place, size) for size in _MOST}}
+    return {_OURS: ours, **{_theirs(size): exported(workspace, size) for size in _MAX_RATIO}}
 
 
 def _theirs(size: int) -> str:
@@ -65,12 +65,12 @@ def _theirs(size: int) -> str:
 
 def _runner(file: Path, threads: int) -> Callable[[], object]:
     session = InferenceSession(file, _options(threads), providers=["CPUExecutionProvider"])
-    [fed] = session.get_inputs()
-    return partial(session.run, None, {fed.name: _noise(fed.type, fed.shape)})
+    [tensor] = session.get_inputs()
+    return partial(session.run, None, {tensor.name: _noise(tensor.type, tensor.shape)})
 
 
 def _options(threads: int) -> onnxruntime.SessionOptions:
-    """The same for all: the threads of one stop waiting where the turn of another begins."""
+    """The same for all: a session's threads stop spinning when the turn of another begins."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -80,7 +80,7 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
 
 
 def _noise(kind: str, shape: list[int | str]) -> ndarray:
-    """An image of the size that the network has, or of ours where it takes any."""
+    """An image of the network's input size, or of our size if it takes any."""
     random = np.random.default_rng(0)
     if kind == "tensor(uint8)":
         return random.integers(0, 256, (1, _SIZE, _SIZE, 3), dtype=np.uint8)
@@ -92,11 +92,11 @@ def _rows(times: Mapping[str, list[float]], threads: int) -> Iterator[Row]:
     for name, measured in times.items():
         median, high = percentiles(measured)
         yield {"threads": threads, "network": name, "median ms": median, "p95 ms": high,
-               "onebox takes of it": ours / median}  # fmt: skip
+               "onebox over it": ours / median}  # fmt: skip
 
 
 def _claims(times: Mapping[str, list[float]], threads: int) -> Iterator[Claim]:
     ours = percentiles(times[_OURS])[0]
-    for size, most in _MOST.items():
-        share = ours / percentiles(times[_theirs(size)])[0]
-        yield Claim(f"1: network over YOLO26n at {size}, threads {threads}", share, most)
+    for size, most in _MAX_RATIO.items():
+        ratio = ours / percentiles(times[_theirs(size)])[0]
+        yield Claim(f"1: network over YOLO26n at {size}, threads {threads}", ratio, most)

@@ -1,9 +1,9 @@
-"""One pass over a folder of JPEGs: by `predict_many`, or by a loop that only decodes.
+"""One pass over a folder of JPEGs, by `predict_many` or by a loop that only decodes.
 
     python passes.py onebox|decode --model FILE --threads N --cores 0 1
 
-Reads names of folders from standard input, one a line, and answers each with a line of JSON: how
-many images, how many seconds.
+Reads names of folders from standard input, one per line, and answers each with a line of JSON:
+number of images and seconds.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--cores", type=int, nargs="+", required=True)
     options = parser.parse_args()
-    os.sched_setaffinity(0, options.cores)  # threads that are started later have the same
+    os.sched_setaffinity(0, options.cores)  # threads that are started later inherit this
     one_pass = _KINDS[options.what](options.model, options.threads)
     for line in sys.stdin:
         start = time.perf_counter()
@@ -50,7 +50,7 @@ def _predicting(model: Path, threads: int) -> Pass:
 
 
 def _decoding(model: Path, threads: int) -> Pass:
-    """Threads that take file after file, decode it as small as the model allows, and drop it."""
+    """Threads that decode one file after another, as small as the model allows, and drop it."""
     facts = onebox.load(model, threads=1).card
     at_least = decoded_size(facts.size, facts.refine_margin)
 
@@ -73,8 +73,8 @@ def _decode(file: Path, at_least: int) -> onebox.images.Pixels:
     data = file.read_bytes()
     height, width, _, _ = simplejpeg.decode_jpeg_header(data)
     shrink = jpegs.shrink_for((width, height), at_least, 1)
-    least = {"min_height": -(-height // shrink), "min_width": -(-width // shrink)}
-    return simplejpeg.decode_jpeg(data, **least, min_factor=float(shrink), strict=True)
+    minimum = {"min_height": -(-height // shrink), "min_width": -(-width // shrink)}
+    return simplejpeg.decode_jpeg(data, **minimum, min_factor=float(shrink), strict=True)
 
 
 _KINDS: dict[str, Callable[[Path, int], Pass]] = {"onebox": _predicting, "decode": _decoding}

@@ -1,4 +1,4 @@
-"""`onebox predict` killed in the middle, again and again, and gone on with: each image once."""
+"""`onebox predict` killed and resumed several times: is every image in the file exactly once?"""
 
 import json
 import signal
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import photographs
-from inference_parts.claims import Claim, Place, Row, Shown
+from inference_parts.claims import Claim, PartResult, Row, Workspace
 
 from onebox import images
 from onebox.prediction.writers import journal_path
@@ -22,23 +22,23 @@ _FAILED = 1
 
 
 class _Run:
-    """One process of the command line that writes a file of JSON lines."""
+    """One process of `onebox predict` that writes a file of JSON lines."""
 
-    def __init__(self, model: Path, folder: Path, out: Path, *, goes_on: bool) -> None:
+    def __init__(self, model: Path, folder: Path, out: Path, *, resumes: bool) -> None:
         program = Path(sys.executable).with_name("onebox")
         words = ["predict", str(model), str(folder), "--jsonl", str(out)]
         self.part = journal_path(out)
         self.process = subprocess.Popen(
-            [str(program), *words, *(["--continue"] if goes_on else [])],
+            [str(program), *words, *(["--continue"] if resumes else [])],
             stderr=subprocess.PIPE,
             text=True,
         )
 
     def wait_for(self, lines: int) -> bool:
-        """Wait until the file has so many lines; whether the process is still at work then.
+        """Wait until the file has that many lines; returns whether the process is still running.
 
         Raises:
-            RuntimeError: If that takes too long.
+            RuntimeError: If it takes too long.
         """
         end = time.monotonic() + _PATIENCE_S
         while time.monotonic() < end:
@@ -50,59 +50,59 @@ class _Run:
         self.process.kill()
         raise RuntimeError(f"{self.part} did not reach {lines} lines in {_PATIENCE_S:g} s.")
 
-    def ended(self) -> tuple[int, str]:
-        """Its exit code and what it said."""
-        said = self.process.communicate()[1]
-        return self.process.returncode, said
+    def finish(self) -> tuple[int, str]:
+        """Wait for the end; returns exit code and standard error."""
+        messages = self.process.communicate()[1]
+        return self.process.returncode, messages
 
     def kill(self) -> bool:
-        """Kill it as the system would; whether it was still at work."""
+        """Kill it as the system would; returns whether it was still running."""
         self.process.send_signal(signal.SIGKILL)
-        return self.ended()[0] == -signal.SIGKILL
+        return self.finish()[0] == -signal.SIGKILL
 
 
-def show(place: Place) -> Shown:
-    """Kill, go on, kill, and at last let it end while a second process tries the same file."""
-    folder = place.scratch / "resumed"
+def show(workspace: Workspace) -> PartResult:
+    """Kill and resume several times, then let it end while a second process tries the same file."""
+    folder = workspace.scratch / "resumed"
     if not folder.exists():
-        photographs.fill(folder, _SIZE_WH, count=place.sizes.resumed, distinct=20)
-    out = place.scratch / "resumed.jsonl"
-    for left in (out, journal_path(out)):
-        left.unlink(missing_ok=True)
-    killed = _killed(place, folder, out)
-    refused, code = _ended_beside_another(place, folder, out)
+        photographs.fill(folder, _SIZE_WH, count=workspace.sizes.resumed, distinct=20)
+    out = workspace.scratch / "resumed.jsonl"
+    for old in (out, journal_path(out)):
+        old.unlink(missing_ok=True)
+    killed = _killed(workspace, folder, out)
+    refused, code = _ended_beside_another(workspace, folder, out)
     named = [json.loads(line)["image"] for line in out.read_text("utf-8").splitlines()]
     row, claims = _counted(named, images.find_images(folder), out.parent)
     also: Row = {"killed": killed, "exit code": code, "second process refused": refused}
-    asked = [
-        Claim("7: kills in the middle", killed, place.sizes.kills, is_least=True),
-        Claim("7: second process refused, of 1", refused, 1, is_least=True),
+    targets = [
+        Claim("7: kills in the middle", killed, workspace.sizes.kills, is_minimum=True),
+        Claim("7: second process refused, of 1", refused, 1, is_minimum=True),
     ]
-    return Shown([{**row, **also}], [*claims, *asked])
+    return PartResult([{**row, **also}], [*claims, *targets])
 
 
-def _killed(place: Place, folder: Path, out: Path) -> int:
-    """Kill at even shares of the images; how often a process was still at work."""
+def _killed(workspace: Workspace, folder: Path, out: Path) -> int:
+    """Kill at equal distances; returns how often a process was still running."""
     count = 0
-    for number in range(place.sizes.kills):
-        run = _Run(place.model, folder, out, goes_on=number > 0)
-        share = (number + 1) / (place.sizes.kills + 2)
-        count += run.wait_for(int(share * place.sizes.resumed)) and run.kill()
+    for number in range(workspace.sizes.kills):
+        run = _Run(workspace.model, folder, out, resumes=number > 0)
+        fraction = (number + 1) / (workspace.sizes.kills + 2)
+        count += run.wait_for(int(fraction * workspace.sizes.resumed)) and run.kill()
     return count
 
 
-def _ended_beside_another(place: Place, folder: Path, out: Path) -> tuple[int, int]:
-    """Whether a second process was refused, and the exit code of the first."""
-    held = journal_path(out).read_bytes().count(b"\n")
-    first = _Run(place.model, folder, out, goes_on=True)
-    first.wait_for(held + 1)
-    code, said = _Run(place.model, folder, out, goes_on=True).ended()
-    refused = code == _FAILED and "another process" in said
-    return int(refused), first.ended()[0]
+def _ended_beside_another(workspace: Workspace, folder: Path, out: Path) -> tuple[int, int]:
+    """Returns whether a second process was refused (0 or 1), and the exit code of the first."""
+    done = journal_path(out).read_bytes().count(b"\n")
+    first = _Run(workspace.model, folder, out, resumes=True)
+    first.wait_for(done + 1)
+    code, messages = _Run(workspace.model, folder, out, resumes=True).finish()
+    refused = code == _FAILED and "another process" in messages
+    return int(refused), first.finish()[0]
 
 
 def _counted(named: Sequence[str], files: Sequence[Path], folder: Path) -> tuple[Row, list[Claim]]:
-    """How often each image stands in the file; names resolve against the file's folder."""
+    """How often each image is in the file; names are relative to the file's folder."""
     times = Counter((folder / name).resolve() for name in named)
     missing = sum(times[file.resolve()] == 0 for file in files)
     again = sum(number - 1 for number in times.values())

@@ -1,7 +1,7 @@
-"""Box regression by fastai: its learner, its augmentation, its fine tuning, one box an image.
+"""Box regression with fastai: its learner, augmentation and fine-tuning, one box per image.
 
-As its chapter on points has it: coordinates in [-1, 1], ``y_range``, ``fine_tune`` with 1e-2. A
-turned box is no longer tight, so ``aug_transforms`` neither turns nor warps.
+As in its chapter on points: coordinates in [-1, 1], ``y_range``, ``fine_tune`` with 1e-2. A
+rotated box is no longer tight, so ``aug_transforms`` neither rotates nor warps.
 
 References:
     docs.fast.ai: ``vision.learner``, ``vision.augment``; fastbook, chapter 6.
@@ -25,16 +25,16 @@ from fastai.vision.learner import vision_learner
 from jobs import Box, Budget, Job, Sample, image, read_job, scaled, write_answer
 from torch import Tensor
 
-_SIDE, _BATCH = 224, 32
+_SIZE, _BATCH = 224, 32
 _RATE = 1e-2
-_STEPS = 2  # that are timed, after one for warmth
-_BESIDE = 1.15  # of a step's own time: optimizer, callbacks
+_STEPS = 2  # timed steps, after one of warm-up
+_OVERHEAD = 1.15  # whole step over forward and backward: optimizer, callbacks
 _DISTANCE = L1LossFlat()
-_FROZEN = 0.6  # of a step's time, where the body stands still
+_FROZEN = 0.6  # time of a step with a frozen body, as a fraction
 
 
 class Deadline(Callback):
-    """Ends training where the plan was too long."""
+    """Ends training when the budget is used up."""
 
     def __init__(self, budget: Budget) -> None:
         super().__init__()
@@ -44,9 +44,9 @@ class Deadline(Callback):
         """Called by the learner.
 
         Raises:
-            CancelFitException: When the budget is spent; the learner ends on it.
+            CancelFitException: If the budget is used up; the learner then stops.
         """
-        if self.training and self.budget.share >= 1:
+        if self.training and self.budget.fraction >= 1:
             raise CancelFitException
 
 
@@ -71,7 +71,7 @@ def _learner(job: Job) -> Learner:
         get_x=lambda sample: images.get(sample.image) or PILImage(image(sample)),
         get_y=lambda sample: _on_decoded(sample, images[sample.image]),
         splitter=IndexSplitter(range(len(job.part("train")), len(samples))),
-        item_tfms=Resize(_SIDE, method=ResizeMethod.Squish),
+        item_tfms=Resize(_SIZE, method=ResizeMethod.Squish),
         batch_tfms=aug_transforms(max_rotate=0, max_warp=0),
     )
     own = {"file": str(job.weights), "mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
@@ -88,28 +88,28 @@ def _learner(job: Job) -> Learner:
 
 
 def _visible_distance(found: Tensor, truth: Tensor) -> Tensor:
-    """L1 from what the frame leaves of the box."""
+    """L1 to the visible part of the box."""
     return _DISTANCE(found, truth.clamp(-1, 1))
 
 
 def _on_decoded(sample: Sample, decoded: PILImage) -> list[float]:
-    """The box in pixels of the image as it was decoded; a tuple would be taken apart."""
+    """The box in pixels of the decoded image; a list, since fastai splits tuples."""
     width, height = decoded.size
     return list(scaled(sample.box, width / sample.width, height / sample.height))
 
 
 def _planned(learner: Learner, budget: Budget) -> int:
-    """Epochs after the frozen one that end in time."""
-    step = _BESIDE * _seconds_of_step(learner)
+    """Number of epochs, after the frozen one, that fit into the budget."""
+    step = _OVERHEAD * _seconds_of_step(learner)
     steps = len(learner.dls.train)
-    # An image is validated with about a third of a step's arithmetic.
+    # Validating an image takes about a third of the arithmetic of a training step.
     validation = len(learner.dls.valid_ds) / _BATCH * step / 3
     left = budget.minutes * 60 - budget.spent - (_FROZEN * steps * step + validation)
     return max(1, int(left / (steps * step + validation)))
 
 
 def _seconds_of_step(learner: Learner) -> float:
-    """Mean seconds of a batch, forward and backward, with nothing frozen."""
+    """Mean seconds of a batch, forward and backward, without freezing."""
     network = copy.deepcopy(learner.model).train().requires_grad_(requires_grad=True)
     times = []
     start = time.perf_counter()
@@ -122,10 +122,9 @@ def _seconds_of_step(learner: Learner) -> float:
 
 def _answers(learner: Learner, samples: list[Sample]) -> list[Box]:
     found, _ = learner.get_preds(dl=learner.dls.test_dl(samples))
-    shares = ((found.clamp(-1, 1) + 1) / 2).tolist()
+    boxes = ((found.clamp(-1, 1) + 1) / 2).tolist()
     return [
-        scaled(share, sample.width, sample.height)
-        for share, sample in zip(shares, samples, strict=True)
+        scaled(box, sample.width, sample.height) for box, sample in zip(boxes, samples, strict=True)
     ]
 
 

@@ -1,6 +1,6 @@
-"""What a peer is handed and what it hands back: two JSON files, upright images, a clock.
+"""Input and output of a worker: two JSON files, upright images, a clock.
 
-Workers run in environments of their own, so this imports nothing but NumPy's and Pillow's world.
+Workers run in environments of their own, so this module imports only Pillow.
 Boxes are ``xyxy`` in pixels of the upright image.
 """
 
@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 
 Box = tuple[float, float, float, float]
 
-_LONGEST = 640  # pixels that a decoded image keeps on its longer side
+_MAX_LENGTH = 640  # width or height of a decoded image, in pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +34,15 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to train on, for how long, from which weights.
+    """Data, time budget and initial weights of one training.
 
     Attributes:
-        samples: Of all splits.
-        minutes: Of training; reading the images counts.
-        seed: Everything random follows from it, as far as the peer allows.
+        samples: The samples of all splits.
+        minutes: Time budget of training, including reading the images.
+        seed: Seed of everything random, as far as the package allows.
         weights: A safetensors file of timm's ``mobilenetv2_100`` with ``pad_type`` ``same``.
-        options: Of the peer.
-        answer: Where the answer goes; its folder may be written to.
+        options: Options of the worker.
+        answer: The file for the answer; the worker may write to its folder.
     """
 
     samples: tuple[Sample, ...]
@@ -58,13 +58,13 @@ class Job:
 
     @property
     def labels(self) -> list[str]:
-        """The names that occur, in alphabetical order."""
+        """The class names in the samples, in alphabetical order."""
         return sorted({sample.label for sample in self.samples})
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """A clock that runs from its making to the end of training."""
+    """A clock that runs from its creation to the end of training."""
 
     minutes: float
     start: float = field(default_factory=time.monotonic)
@@ -75,13 +75,13 @@ class Budget:
         return time.monotonic() - self.start
 
     @property
-    def share(self) -> float:
-        """Of the budget that is spent; 1 and more when it is over."""
+    def fraction(self) -> float:
+        """Fraction of the budget that is used; 1 or more when it is used up."""
         return self.spent / (self.minutes * 60)
 
 
 def read_job() -> Job:
-    """The job that the command line names, and where its answer goes."""
+    """The job named on the command line, with the path of its answer."""
     job, answer = (Path(word) for word in sys.argv[1:3])
     content = json.loads(job.read_text("utf-8"))
     samples = tuple(
@@ -95,9 +95,9 @@ def read_job() -> Job:
 def write_answer(
     job: Job, boxes: Sequence[Box | None], seconds: float, about: dict[str, object]
 ) -> None:
-    """Hand back a box for each test image, None where there is no answer.
+    """Write a box for each test image, or None.
 
-    ``seconds`` are those of training; ``about`` says how far it came.
+    ``seconds`` is the training time; ``about`` describes the training.
     """
     packages = ("torch", "torchvision", "timm", "fastai", "ultralytics")
     installed = {one.name.lower(): one.version for one in importlib.metadata.distributions()}
@@ -107,15 +107,15 @@ def write_answer(
 
 
 def image(sample: Sample) -> Image.Image:
-    """The upright image in RGB, shrunk where its longer side is beyond what any peer reads."""
+    """The upright image in RGB, shrunk to the largest size that any package reads."""
     with Image.open(sample.image) as stored:
-        stored.draft("RGB", (_LONGEST, _LONGEST))
+        stored.draft("RGB", (_MAX_LENGTH, _MAX_LENGTH))
         upright = ImageOps.exif_transpose(stored).convert("RGB")
-    upright.thumbnail((_LONGEST, _LONGEST), Image.Resampling.BICUBIC)
+    upright.thumbnail((_MAX_LENGTH, _MAX_LENGTH), Image.Resampling.BICUBIC)
     return upright
 
 
 def scaled(box: Sequence[float], width: float, height: float) -> Box:
-    """A box with its sides multiplied: x by ``width``, y by ``height``."""
+    """A box with x multiplied by ``width`` and y by ``height``."""
     left, top, right, bottom = box
     return left * width, top * height, right * width, bottom * height

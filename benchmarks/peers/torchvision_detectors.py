@@ -1,8 +1,8 @@
 """FCOS and SSDlite of torchvision on timm's backbone, trained as its reference scripts do.
 
-What the scripts count in epochs of COCO is counted in shares of the budget here: the milestones of
-FCOS (16 and 22 of 26 epochs) and the cosine of SSDlite. Rates follow from theirs by the size of
-the batch, where the job names none. Top-scoring box of any class.
+The scripts' schedules count epochs of COCO; here they count fractions of the budget: the milestones
+of FCOS (16 and 22 of 26 epochs) and the cosine of SSDlite. Unless the job gives a learning rate,
+theirs is scaled by the batch size. The answer is the top-scoring box of any class.
 
 References:
     ``references/detection`` of pytorch/vision: ``train.py``, ``engine.py``, ``presets.py``.
@@ -30,17 +30,17 @@ from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastL
 from torchvision.transforms import v2
 from torchvision.tv_tensors import BoundingBoxes, Image
 
-_MEAN = _STD = (0.5, 0.5, 0.5)  # of the weights
+_MEAN = _STD = (0.5, 0.5, 0.5)  # normalization of the weights
 _LEAST_SCORE = 0.001
-_FPN = 256  # channels
-_WARM_UP = 1000  # steps, or an epoch; never more than the share below
-_MOST_WARM_UP = 0.1  # of the budget
-_LOWEST_RATE = 0.001  # of the rate, at the first step of the warm-up
+_FPN = 256  # channels of the feature pyramid
+_WARM_UP = 1000  # steps, or an epoch; never more than the fraction below
+_MAX_WARM_UP = 0.1  # fraction of the budget
+_LOWEST_RATE = 0.001  # fraction of the learning rate, at the first step of the warm-up
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """How a detector is made and trained; the rate is that of the reference's whole batch."""
+class Method:
+    """How a detector is made and trained; ``rate`` belongs to ``reference_batch``."""
 
     network: Callable[[Job], nn.Module]
     augment: tuple[v2.Transform, ...]
@@ -62,8 +62,8 @@ class FcosBackbone(nn.Module):
         self.out_channels = _FPN
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """The maps, the finest first."""
-        return self.fpn({str(place): each for place, each in enumerate(self.features(images))})
+        """The maps, finest first."""
+        return self.fpn({str(index): each for index, each in enumerate(self.features(images))})
 
 
 class SsdliteBackbone(nn.Module):
@@ -89,11 +89,11 @@ class SsdliteBackbone(nn.Module):
         )
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """The maps, the finest first."""
+        """The maps, finest first."""
         maps = {}
-        for place, step in enumerate(self.steps):
+        for index, step in enumerate(self.steps):
             images = step(images)
-            maps[str(place)] = images
+            maps[str(index)] = images
         return maps
 
 
@@ -101,32 +101,34 @@ def main() -> None:
     job = read_job()
     random.seed(job.seed)
     torch.manual_seed(job.seed)
-    way = _WAYS[job.options["detector"]]
+    method = _METHODS[job.options["detector"]]
     budget = Budget(job.minutes)
-    network = way.network(job)
-    steps = _train(network, way, job, budget)
+    network = method.network(job)
+    steps = _train(network, method, job, budget)
     seconds = budget.spent
     network.eval()
     boxes = [_top(network, sample) for sample in job.part("test")]
-    seen = steps * way.batch / len(job.part("train"))
+    seen = steps * method.batch / len(job.part("train"))
     write_answer(job, boxes, seconds, {"steps": steps, "epochs": round(seen, 2)})
 
 
-def _train(network: nn.Module, way: Way, job: Job, budget: Budget) -> int:
-    """Step until the budget is spent, less what a step takes; returns the number of steps."""
+def _train(network: nn.Module, method: Method, job: Job, budget: Budget) -> int:
+    """Train until another step would exceed the budget; returns the number of steps."""
     groups = [each for each in network.parameters() if each.requires_grad]
-    rate = job.options.get("rate", way.rate * way.batch / way.reference_batch)
-    optimizer = torch.optim.SGD(groups, lr=rate, momentum=0.9, weight_decay=way.weight_decay)
+    rate = job.options.get("rate", method.rate * method.batch / method.reference_batch)
+    optimizer = torch.optim.SGD(groups, lr=rate, momentum=0.9, weight_decay=method.weight_decay)
     network.train()
-    batches = _batches(job, way)
-    warm_up = min(_WARM_UP, len(job.part("train")) // way.batch - 1)
+    batches = _batches(job, method)
+    warm_up = min(_WARM_UP, len(job.part("train")) // method.batch - 1)
     step, last = 0, 0.0
     while budget.spent + last < budget.minutes * 60:
         start = budget.spent
         step += 1
-        warmth = max(step / max(1, warm_up), budget.share / _MOST_WARM_UP, _LOWEST_RATE)
+        warm_up_factor = max(step / max(1, warm_up), budget.fraction / _MAX_WARM_UP, _LOWEST_RATE)
         for group in optimizer.param_groups:
-            group["lr"] = rate * min(1.0, warmth) * way.schedule(min(1.0, budget.share))
+            group["lr"] = (
+                rate * min(1.0, warm_up_factor) * method.schedule(min(1.0, budget.fraction))
+            )
         _step(network, optimizer, *next(batches))
         last = budget.spent - start
     return step
@@ -146,22 +148,22 @@ def _step(
     optimizer.step()
 
 
-def _batches(job: Job, way: Way) -> Iterator[tuple[list[Tensor], list[dict[str, Tensor]]]]:
-    """Augmented images and targets without end; each epoch in another order."""
+def _batches(job: Job, method: Method) -> Iterator[tuple[list[Tensor], list[dict[str, Tensor]]]]:
+    """Endless augmented images and targets; each epoch in another order."""
     samples = job.part("train")
     images = [v2.functional.pil_to_tensor(image(sample)) for sample in samples]
-    augment = v2.Compose([*way.augment, v2.ToDtype(torch.float32, scale=True)])
+    augment = v2.Compose([*method.augment, v2.ToDtype(torch.float32, scale=True)])
     order: list[int] = []
     while True:
-        if len(order) < way.batch:
+        if len(order) < method.batch:
             order = random.sample(range(len(samples)), len(samples))
-        chosen, order = order[: way.batch], order[way.batch :]
+        chosen, order = order[: method.batch], order[method.batch :]
         varied = [augment(*_target(samples[one], images[one], job.labels)) for one in chosen]
         yield [each for each, _ in varied], [target for _, target in varied]
 
 
 def _target(sample: Sample, pixels: Tensor, labels: list[str]) -> tuple[Image, dict[str, Any]]:
-    """The image and its target in the detectors' own form; class 0 is the background."""
+    """The image and its target in the format of the detectors; class 0 is the background."""
     height, width = pixels.shape[-2:]
     box = scaled(sample.box, width / sample.width, height / sample.height)
     boxes = BoundingBoxes([box], format="XYXY", canvas_size=(height, width), dtype=torch.float32)
@@ -200,7 +202,7 @@ def _fcos(job: Job) -> nn.Module:
 
 
 def _ssdlite(job: Job) -> nn.Module:
-    """As ``ssdlite320_mobilenet_v3_large``, with MobileNetV2 in its place; all of it trains."""
+    """As ``ssdlite320_mobilenet_v3_large``, but with MobileNetV2; all layers train."""
     norm = partial(nn.BatchNorm2d, eps=0.001, momentum=0.03)
     backbone = SsdliteBackbone(_backbone(job.weights), norm)
     anchors = DefaultBoxGenerator([[2, 3] for _ in range(6)], min_ratio=0.2, max_ratio=0.95)
@@ -231,17 +233,17 @@ def _backbone(weights: Path, **options: object) -> nn.Module:
     )
 
 
-def _milestones(share: float) -> float:
-    return 0.1 ** sum(share >= epoch / 26 for epoch in (16, 22))
+def _milestones(fraction: float) -> float:
+    return 0.1 ** sum(fraction >= epoch / 26 for epoch in (16, 22))
 
 
-def _cosine(share: float) -> float:
-    return (1 + math.cos(math.pi * share)) / 2
+def _cosine(fraction: float) -> float:
+    return (1 + math.cos(math.pi * fraction)) / 2
 
 
 _FLIP = v2.RandomHorizontalFlip(0.5)
-_WAYS = {
-    "fcos": Way(
+_METHODS = {
+    "fcos": Method(
         network=_fcos,
         augment=(_FLIP,),
         batch=4,
@@ -250,7 +252,7 @@ _WAYS = {
         weight_decay=1e-4,
         schedule=_milestones,
     ),
-    "ssdlite": Way(
+    "ssdlite": Method(
         network=_ssdlite,
         augment=(v2.RandomIoUCrop(), _FLIP, v2.SanitizeBoundingBoxes()),
         batch=24,

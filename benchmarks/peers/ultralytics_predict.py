@@ -1,14 +1,14 @@
-"""YOLO26n of Ultralytics in ONNX: exported, or predicting folders of images when told to.
+"""Ultralytics' YOLO26n in ONNX: export it, or let it predict folders of images on request.
 
     python ultralytics_predict.py export FILE --size N
     python ultralytics_predict.py passes FILE --threads N --cores 0 1
 
-It has no weights, which cost no more and no less time; its batch norms are given the statistics of
-noise, so that values neither die out nor overflow. ``passes`` reads names of folders from standard
-input, one a line, and answers each with a line of JSON: how many images, how many seconds.
+It has random weights, which does not change its time; its batch norms get the statistics of noise,
+so that values neither vanish nor overflow. ``passes`` reads names of folders from standard input,
+one per line, and answers each with a line of JSON: number of images and seconds.
 
 References:
-    docs.ultralytics.com: modes/export (``nms=False``: the head that needs none), modes/predict.
+    docs.ultralytics.com: modes/export (``nms=False``: a head without suppression), modes/predict.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 _NETWORK = "yolo26n.yaml"
-_SETTLING = 2  # batches of noise, for the batch norms
+_NOISE_BATCHES = 2  # for the statistics of the batch norms
 
 
 def main() -> None:
@@ -37,12 +37,12 @@ def main() -> None:
         if options.verb == "export":
             _export(options.file, options.size, Path(folder))
         else:
-            os.sched_setaffinity(0, options.cores)  # before any library counts them
+            os.sched_setaffinity(0, options.cores)  # before any library counts the cores
             _answer(options.file, options.threads)
 
 
 def _stay_offline(folder: str) -> None:
-    """Nothing is downloaded, installed or reported; read at its import."""
+    """Prevent downloads, installations and reports; the package reads this at import."""
     os.environ |= {
         "YOLO_CONFIG_DIR": folder,
         "YOLO_OFFLINE": "true",
@@ -61,7 +61,7 @@ def _export(file: Path, size: int, folder: Path) -> None:
         for module in model.model.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.momentum = None  # the mean of all batches
-        for _ in range(_SETTLING):
+        for _ in range(_NOISE_BATCHES):
             model.model(torch.rand(2, 3, size, size))
         model.model.eval()
     os.chdir(folder)
@@ -70,10 +70,10 @@ def _export(file: Path, size: int, folder: Path) -> None:
 
 
 def _answer(file: Path, threads: int) -> None:
-    # What the libraries say goes to standard error: standard output is for answers.
+    # Messages of the libraries go to standard error; standard output is for answers.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    model = _opened(file, threads)
+    model = _load_model(file, threads)
     for line in sys.stdin:
         start = time.perf_counter()
         results = model.predict(line.rstrip("\n"), stream=True, verbose=False)
@@ -82,10 +82,10 @@ def _answer(file: Path, threads: int) -> None:
         print(json.dumps({"images": images, "seconds": spent}), file=answers, flush=True)
 
 
-def _opened(file: Path, threads: int) -> Any:  # noqa: ANN401 - its package is not onebox's
-    """The model; ONNX Runtime has as many threads as there are cores, which it may count wrongly.
+def _load_model(file: Path, threads: int) -> Any:  # noqa: ANN401 - a class of another environment
+    """The model, with the given number of threads.
 
-    It counts the cores of the machine, not those that the process may use.
+    By itself, ONNX Runtime counts the cores of the machine, not those that the process may use.
     """
     import onnxruntime  # noqa: PLC0415 - after the cores are set
     from ultralytics import YOLO  # noqa: PLC0415

@@ -1,7 +1,7 @@
-"""YOLO26n of Ultralytics from no weights, within its own time budget; the best box of an image.
+"""Ultralytics' YOLO26n from scratch, with its own time budget; the best box of each image.
 
-Its weights pretrained on COCO are downloaded on first use, which is not done here. Everything is
-its default but the size, the time, images kept in memory, and drawings left out.
+Its weights pretrained on COCO would be downloaded at first use, which is not done here. All options
+are defaults, except the size, the time, images kept in memory, and no plots.
 
 References:
     docs.ultralytics.com: modes/train (``time``), usage/cfg.
@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def _stay_offline(folder: Path) -> None:
-    """Nothing is downloaded or reported, and settings stay in the folder; read at its import."""
+    """Prevent downloads and reports, and keep settings in the folder; read at import."""
     folder.mkdir(parents=True, exist_ok=True)
     os.environ |= {
         "YOLO_CONFIG_DIR": str(folder),
@@ -69,7 +69,7 @@ def _top(model: object, sample: Sample, size: int) -> Box | None:
 
 
 def _write_data(job: Job, folder: Path) -> Path:
-    """Links to the images, a label file beside each, and the file that names the folders."""
+    """Write links to the images, a label file for each, and the file with the folders."""
     for split in ("train", "val"):
         for number, sample in enumerate(job.part(split)):
             _write_sample(sample, folder / split, f"{number:05}", job.labels)
@@ -87,13 +87,13 @@ def _write_sample(sample: Sample, folder: Path, name: str, labels: list[str]) ->
     link.unlink(missing_ok=True)
     link.symlink_to(sample.image.resolve())
     left, top, right, bottom = sample.box
-    shares = (
+    normalized = (
         (left + right) / 2 / sample.width,
         (top + bottom) / 2 / sample.height,
         (right - left) / sample.width,
         (bottom - top) / sample.height,
     )
-    line = f"{labels.index(sample.label)} {' '.join(f'{share:.6f}' for share in shares)}\n"
+    line = f"{labels.index(sample.label)} {' '.join(f'{value:.6f}' for value in normalized)}\n"
     (folder / "labels" / f"{name}.txt").write_text(line, "utf-8")
 
 

@@ -1,14 +1,14 @@
-"""Draw docs/images/predictions.png: what a model finds in generated images.
+"""Draw docs/images/predictions.png: predictions on generated images.
 
-The model that made the image in the repository:
+The model behind the drawing in the repository:
 
     onebox train synth:cutouts --recipe demo --set train.epochs=12 --set train.learning_rate=2e-3 \
         --out runs/cat
     python docs/figures/predictions.py runs/cat/model.onnx
 
-The images are the first ones of a seed that training does not use; none is left out. They lie
-over those photographs of scikit-image that are CC0 or in the public domain, so that the drawing is
-free of conditions.
+The images are the first ones of a seed that training does not use, not cherry-picked. Their
+backgrounds are those photographs of scikit-image that are CC0 or in the public domain, so that the
+drawing has no licence conditions.
 """
 
 import argparse
@@ -36,12 +36,12 @@ _FREE = (
     "gravel.png",
     "rocket.jpg",
 )
-_COUNT, _COLUMNS, _SIDE = 12, 6, 176
-_COLOURS = 256  # as many as the eye asks for at this size, at a third of the bytes
+_COUNT, _COLUMNS, _SIZE = 12, 6, 176
+_COLOURS = 256  # no visible loss at this size, and a third of the bytes
 
 
 def main() -> None:
-    """Predict, draw, save."""
+    """Predict the images, draw them on one sheet, save it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("model", type=Path, metavar="MODEL")
     parser.add_argument("--out", type=Path, default=_OUT)
@@ -51,7 +51,7 @@ def main() -> None:
     for sample in _samples():
         pixels = images.load(sample.image).pixels
         tiles.append(draw(pixels, prediction=localizer.predict(pixels), truth=sample))
-    sheet = contact_sheet(tiles, columns=_COLUMNS, tile_side=_SIDE)
+    sheet = contact_sheet(tiles, columns=_COLUMNS, tile_side=_SIZE)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     sheet.quantize(_COLOURS).save(options.out, optimize=True)
     print(f"{options.out}: {_COUNT} images")
@@ -61,8 +61,8 @@ def _samples() -> Iterator[Sample]:
     with tempfile.TemporaryDirectory() as folder:
         for name in _FREE:
             shutil.copy(bundled_image("scikit-image", f"data/{name}"), folder)
-        grounds = Path(folder)
-        endless = synthetic.cutouts(size=_SIDE, seed=_SEED, split="test", backgrounds=grounds)
+        backgrounds = Path(folder)
+        endless = synthetic.cutouts(size=_SIZE, seed=_SEED, split="test", backgrounds=backgrounds)
         yield from islice(endless, _COUNT)
 
 

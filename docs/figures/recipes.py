@@ -1,12 +1,12 @@
-"""Draw docs/images/recipe-NAME.png: what each recipe's model finds in the same six images.
+"""Draw docs/images/recipe-NAME.png: predictions of each recipe's model on the same six images.
 
 The models are those that benchmarks/recipes.py keeps:
 
     python benchmarks/recipes.py train --shared DIR --keep DIR results.json
     python docs/figures/recipes.py DIR [--pose runs/pose/model.onnx --lsp DIR/lsp]
 
-The images are generated, of a seed that training does not use. Those of the athletes are not
-free to show: of them stands here what a keypoint model makes of it, beside what is true, on no ground.
+The images are generated from a seed that training does not use. The photographs of the athletes may
+not be published: their sheet shows only predicted and true keypoints, on a grey background.
 """
 
 import argparse
@@ -25,40 +25,40 @@ from onebox.structures import Sample
 from onebox.visualization import draw
 
 _FOLDER = Path(__file__).parents[1] / "images"
-_COUNT, _SIDE = 6, 150
-_COLOURS = 128  # as many as the eye asks for at this size
-_GROUND = 245
+_COUNT, _SIZE = 6, 150
+_COLOURS = 128  # no visible loss at this size
+_BACKGROUND = 245  # light grey
 
-Shown = tuple[Sample, ndarray]
+Pair = tuple[Sample, ndarray]  # a sample and its pixels
 
 
 def main() -> None:
-    """Draw one sheet for each kept run, and one of keypoints where asked."""
+    """Draw one sheet per run, and one of keypoints if --pose is given."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("keep", type=Path, metavar="DIR")
-    parser.add_argument("--pose", type=Path, help="a model of keypoints")
-    parser.add_argument("--lsp", type=Path, help="the folder of its data")
+    parser.add_argument("--pose", type=Path, help="a model with keypoints")
+    parser.add_argument("--lsp", type=Path, help="the folder of its data set")
     options = parser.parse_args()
-    shown = [(sample, images.load(sample.image).pixels) for sample in islice(_samples(), _COUNT)]
+    pairs = [(sample, images.load(sample.image).pixels) for sample in islice(_samples(), _COUNT)]
     for folder in sorted(options.keep.glob("*-synth-cutouts")):
         model = next(file for file in folder.iterdir() if file.stem == "model")
-        _write(folder.name.removesuffix("-synth-cutouts"), model, shown)
+        _write(folder.name.removesuffix("-synth-cutouts"), model, pairs)
     if options.pose is not None:
         people = onebox.read(options.lsp, format="coco").part("test").samples[:_COUNT]
-        shown = [(person, images.load(person.image).pixels) for person in people]
-        _write("pose", options.pose, shown, with_ground=False)
+        pairs = [(person, images.load(person.image).pixels) for person in people]
+        _write("pose", options.pose, pairs, with_photograph=False)
 
 
-def _write(name: str, model: Path, shown: Sequence[Shown], *, with_ground: bool = True) -> None:
+def _write(name: str, model: Path, pairs: Sequence[Pair], *, with_photograph: bool = True) -> None:
     localizer = onebox.load(model)
     tiles = []
-    for sample, pixels in shown:
+    for sample, pixels in pairs:
         found = localizer.predict(pixels)
-        ground = pixels if with_ground else np.full_like(pixels, _GROUND)
+        background = pixels if with_photograph else np.full_like(pixels, _BACKGROUND)
         tiles.append(
-            draw(ground, prediction=found, truth=sample, keypoints=localizer.card.keypoints)
+            draw(background, prediction=found, truth=sample, keypoints=localizer.card.keypoints)
         )
-    sheet = contact_sheet(tiles, columns=_COUNT, tile_side=_SIDE)
+    sheet = contact_sheet(tiles, columns=_COUNT, tile_side=_SIZE)
     out = _FOLDER / f"recipe-{name}.png"
     sheet.quantize(_COLOURS).save(out, optimize=True)
     print(out.name)
