@@ -77,6 +77,6 @@ def test_parquet_without_its_package_says_how_to_install_it(monkeypatch):
     def missing(name):
         raise ImportError(f"No module named {name!r}")
 
-    monkeypatch.setattr("onebox.prediction.writers.parquet.importlib.import_module", missing)
+    monkeypatch.setattr("onebox.optional.importlib.import_module", missing)
     with pytest.raises(OneboxError, match=r"need pyarrow.*'onebox\[parquet\]'"):
         PARQUET.check()
