@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tomli_w
+
 from onebox.evaluation import Report, evaluate
 from onebox.files import write_atomically
 from onebox.loading import load
-from onebox.optional import require
 from onebox.progress import Listener
 from onebox.recipes.recipe import Recipe
 from onebox.report import write_report, write_samples
@@ -67,9 +68,8 @@ def write_recipe(recipe: Recipe, folder: Path) -> None:
     """Write ``recipe.toml``.
 
     Raises:
-        OneboxError: If it cannot be written, or tomli-w is not installed.
+        OneboxError: If it cannot be written.
     """
-    tomli_w = require("tomli_w", extra="train", purpose="runs")
     settings = recipe.model_dump(mode="json", exclude_none=True)
     write_atomically(folder / "recipe.toml", tomli_w.dumps(settings).encode())
 
