@@ -134,7 +134,9 @@ class TrainingModule(lightning.LightningModule):
         """The optimizer and the learning-rate schedule of the recipe."""
         settings = self.recipe.train
         groups = parameter_groups(self.network, self.network.backbone, settings)
-        optimizer = OPTIMIZERS[settings.optimizer](groups, fused=True)
+        # With half precision on a GPU, a fused optimizer unscales gradients itself, too late to clip.
+        is_fused = not torch.cuda.is_available()
+        optimizer = OPTIMIZERS[settings.optimizer](groups, fused=is_fused)
         factors = learning_rate_factors(optimizer, self.network.backbone, settings, self.progress)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factors)
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
