@@ -1,7 +1,9 @@
 """What many tests share: a cache of their own, generated discs, and one trained model."""
 
 import os
+import shutil
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -34,6 +36,21 @@ def discs():
     from onebox import synthetic
 
     return synthetic.dataset("synth:blobs", size=64, counts=COUNTS)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder on a disk of its own that holds 1 MiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount, unmount = shutil.which("mount"), shutil.which("umount")
+    if not mount or not unmount:
+        pytest.skip("this system mounts no tmpfs")
+    options = ["-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if subprocess.run([mount, *options], check=False, capture_output=True).returncode:
+        pytest.skip("only root may mount")
+    yield folder
+    subprocess.run([unmount, str(folder)], check=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,8 +2,6 @@
 
 import errno
 import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,21 +10,6 @@ from onebox import disk, files
 from onebox.errors import OneboxError
 
 MIB = 2**20
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A folder on a disk of its own that holds 1 MiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount, unmount = shutil.which("mount"), shutil.which("umount")
-    if not mount or not unmount:
-        pytest.skip("this system mounts no tmpfs")
-    options = ["-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if subprocess.run([mount, *options], check=False, capture_output=True).returncode:
-        pytest.skip("only root may mount")
-    yield folder
-    subprocess.run([unmount, str(folder)], check=True)
 
 
 def fill_up(self, content):

@@ -65,7 +65,7 @@ def test_without_validation_images_a_tenth_of_the_training_ones_serve_and_it_is_
     data = check_data(dataset(samples("train", 35), samples("test", 5)), heard.append)
     assert [len(data.part(split)) for split in ("train", "val", "test")] == [32, 3, 5]
     assert heard == [
-        "labels.csv has no validation images with a box; a tenth of the training images become some."
+        "labels.csv has no validation images with a box; a tenth of the training images are used."
     ]
 
 

@@ -29,19 +29,18 @@ def check_data(data: Dataset, note: Note) -> Dataset:
     train = data.part("train")
     if not len(train):
         raise DataError(
-            f"{name}: no image has the split 'train'. Give some rows that split, or leave the split "
-            "out of all rows."
+            f"{name}: no image has the split 'train'. Give it to some rows, or leave splits out."
         )
     if not len(train.boxes()):
         raise DataError(f"{name}: no training image has a box. Add boxes to the label file.")
     if len(train.boxes()) + len(data.part("val").boxes()) < _FEWEST_BOXES:
         raise DataError(
-            f"{name}: has one image with a box; training needs at least {_FEWEST_BOXES}, one to train "
-            "on and one to validate. Add images (30 make a useful model)."
+            f"{name}: has one image with a box; training needs at least {_FEWEST_BOXES}, one to "
+            "train on and one to validate. Add images (30 make a useful model)."
         )
     if len(data.part("val").boxes()):
         return data
-    note(f"{name} has no validation images with a box; a tenth of the training images become some.")
+    note(f"{name} has no validation images with a box; a tenth of the training images are used.")
     return hold_out_validation(data)
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from onebox.errors import OneboxError
 from onebox.learning.data.dataloader import RowsInOrder, batches
 from onebox.learning.data.decoded_cache import decode
 from onebox.learning.fitting import module, training_progress
@@ -523,6 +524,22 @@ def test_a_run_that_spent_its_budget_does_nothing_when_it_is_resumed(
     resumed = run(recipe, decoded, tmp_path, resume=tmp_path / "last.safetensors")
     assert (resumed.steps, resumed.epochs) == (spent.steps, spent.epochs)
     assert before == spent.steps < 12
+
+
+# --- a full disk -------------------------------------------------------------------------------
+
+
+def test_a_disk_that_fills_during_training_is_an_error_and_leaves_no_part(
+    recipe, decoded, small_disk
+):
+    with pytest.raises(OneboxError) as caught:
+        run(recipe, decoded, small_disk / "checkpoints")
+    message = str(caught.value)
+    assert message.startswith(str(small_disk / "checkpoints"))
+    assert "No space left on device" in message
+    assert "Free space on the disk" in message
+    left = [path.name for path in small_disk.rglob("*") if path.is_file()]
+    assert not [name for name in left if name.endswith(".part")]
 
 
 # --- listeners ---------------------------------------------------------------------------------

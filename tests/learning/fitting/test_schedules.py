@@ -35,7 +35,7 @@ def test_the_exponential_rate_is_four_fifths_every_3600_steps_a_little_at_each()
     )
 
 
-# --- with a frozen backbone --------------------------------------------------------------------------------------
+# --- with a frozen backbone --------------------------------------------------------------------
 
 
 def scheduled(settings, total):

@@ -134,7 +134,7 @@ class TrainingModule(lightning.LightningModule):
         """The optimizer and the learning-rate schedule of the recipe."""
         settings = self.recipe.train
         groups = parameter_groups(self.network, self.network.backbone, settings)
-        # With half precision on a GPU, a fused optimizer unscales gradients itself, too late to clip.
+        # On a GPU in half precision, a fused optimizer unscales gradients too late to clip them.
         is_fused = not torch.cuda.is_available()
         optimizer = OPTIMIZERS[settings.optimizer](groups, fused=is_fused)
         factors = learning_rate_factors(optimizer, self.network.backbone, settings, self.progress)
