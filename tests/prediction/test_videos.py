@@ -103,7 +103,7 @@ def test_no_suffix_means_both_an_image_and_a_video():
 
 def test_the_page_of_sources_lists_every_suffix():
     page = (Path(__file__).parents[2] / "docs/sources.md").read_text("utf-8")
-    (listed,) = re.findall(r"taken for a video where its name ends in (.*?)What", page, re.DOTALL)
+    (listed,) = re.findall(r"read as a video if its name ends in (.*?)PyAV", page, re.DOTALL)
     assert set(re.findall(r"`(.*?)`", listed)) == videos.SUFFIXES
 
 

@@ -116,7 +116,7 @@ def test_weights_with_a_flattened_vector_fix_the_size_of_the_images_and_others_d
 
 
 UNFIT = {
-    "flatten": "set train.initial_scale = 1",
+    "flatten": "starts with smaller ones; set it to 1",
     "gap": "loss.box.distribution needs box_head 'marginal' or 'heatmap', got 'direct'",
     "hull": "set model.keypoints = true",
     "anchors": "loss.box.distribution needs box_head 'marginal' or 'heatmap', got 'anchors'",
