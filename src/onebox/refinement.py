@@ -7,6 +7,9 @@ network such crops, so the same weights serve both passes.
 
 import math
 
+import numpy as np
+from numpy import ndarray
+
 from onebox.structures import Box
 
 Crop = tuple[int, int, int, int]
@@ -49,6 +52,12 @@ def crop_around(box: Box, size_wh: tuple[int, int], margin: float = MARGIN) -> C
     if (right - left) * (bottom - top) > _MAX_AREA * size_wh[0] * size_wh[1]:
         return None
     return left, top, right, bottom
+
+
+def cut(pixels: ndarray, crop: Crop) -> ndarray:
+    """The pixels of a crop, copied."""
+    left, top, right, bottom = crop
+    return np.ascontiguousarray(pixels[top:bottom, left:right])
 
 
 def _span(low: float, high: float, length: int, margin: float) -> tuple[int, int]:

@@ -88,7 +88,7 @@ class ExampleReader:
 
 
 def read_examples(
-    samples: Sequence[Sample], reader: ExampleReader, progress: Progress
+    samples: Sequence[Sample], reader: ExampleReader, progress: Progress | None
 ) -> tuple[Example, ...]:
     """Read all images; after each, call ``progress`` with the number done and the total.
 
@@ -103,7 +103,8 @@ def read_examples(
         except ImageError as error:
             origin = f"{sample.origin}: " if sample.origin else ""
             problems += [f"{origin}{problem}" for problem in error.problems]
-        progress(done, len(samples))
+        if progress is not None:
+            progress(done, len(samples))
     if problems:
         raise DataError(*problems)
     return tuple(examples)

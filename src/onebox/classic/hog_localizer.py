@@ -84,15 +84,9 @@ class HogLocalizer:
         return HogLocalizer(self.model, self.card, self.name, threads=threads)
 
     def predict(self, source: Source) -> Prediction:
-        """Localize the subject of one image.
+        """Localize the subject of one image; see `onebox.localizer.Localizer.predict`.
 
-        Args:
-            source: A path, encoded bytes, a Pillow image, or an array of uint8 with shape
-                (height, width), (height, width, 3) or (height, width, 4).
-
-        Returns:
-            The class, the score, and the box in pixels of the upright image. The score is the
-            probability of the class times the expected IoU of the box.
+        The score is the probability of the class times the expected IoU of the box.
 
         Raises:
             ImageError: If the image cannot be read.

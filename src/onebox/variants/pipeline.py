@@ -68,16 +68,9 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
             ".onnx", lambda model, _, __, file: shutil.copyfile(model, file), check_parity
         ),
         "int8": Variant(
-            ".onnx",
-            int8.write,
-            check_loss,
-            package="onnxruntime",
-            needs="onnx",
-            is_calibrated=True,
+            ".onnx", int8.write, check_loss, "onnxruntime", needs="onnx", is_calibrated=True
         ),
-        "openvino": Variant(
-            ".xml", openvino_ir.write, check_parity, package="openvino", needs="openvino"
-        ),
+        "openvino": Variant(".xml", openvino_ir.write, check_parity, "openvino", needs="openvino"),
     }
 )
 """Every variant by its name, which is also the extra of onebox that it needs."""
@@ -158,10 +151,11 @@ def _make(job: _Job) -> Comparison:
     with _moved_to(job.out) as file:
         with job.stage(f"Making {job.name}"):
             job.variant.write(model, card, network_inputs(localizer, chosen), file)
-        made = _load_candidate(job, file)
-        if job.variant.is_calibrated and made.metrics is not None:
-            metrics = {"val": made.metrics.as_json()}
-            write_card(file, dataclasses.replace(card, metrics=metrics))
+        loaded = _load_network(file)
+        metrics = _measure(loaded, job.samples, job.stage, "the variant")
+        made = Candidate(loaded, tuple(file.parent.iterdir()), metrics)
+        if job.variant.is_calibrated and metrics is not None:
+            write_card(file, dataclasses.replace(card, metrics={"val": metrics.as_json()}))
         comparison = compare(job.given, made, _images(job), variant=job.name, file=job.out)
         job.variant.check(comparison)
     return comparison
@@ -231,12 +225,6 @@ def _validation_part(data: Dataset | None, name: str, *, is_needed: bool) -> Dat
             "them. Put some into the split val."
         )
     return samples
-
-
-def _load_candidate(job: _Job, file: Path) -> Candidate:
-    localizer = _load_network(file)
-    metrics = _measure(localizer, job.samples, job.stage, "the variant")
-    return Candidate(localizer, tuple(file.parent.iterdir()), metrics)
 
 
 def _measure(
