@@ -115,11 +115,7 @@ _CARD = TypeAdapter(ModelCard)
 
 
 def read_card(text: str | None, file: Path) -> ModelCard:
-    """The card in a model file.
-
-    Args:
-        text: What the file holds under `METADATA_KEY`; None if it has no such entry.
-        file: The file, for messages.
+    """The card in a model file, from the text under `METADATA_KEY`; None if it has no such entry.
 
     Raises:
         ModelError: If there is no text, or it is not a card.

@@ -26,12 +26,7 @@ _MAX_AREA = 0.8
 
 
 def decoded_size(size: int, margin: float | None) -> int:
-    """The least width and height, in pixels, to which decoding may shrink an image.
-
-    Args:
-        size: The network's size.
-        margin: The refinement margin; None for a model without a refinement pass.
-    """
+    """The least width and height, in pixels, to which decoding may shrink an image."""
     return size if margin is None else _DETAIL * size
 
 
@@ -55,7 +50,7 @@ def crop_around(box: Box, size_wh: tuple[int, int], margin: float = MARGIN) -> C
 
 
 def cut(pixels: ndarray, crop: Crop) -> ndarray:
-    """The pixels of a crop, copied."""
+    """The pixels of a crop, contiguous."""
     left, top, right, bottom = crop
     return np.ascontiguousarray(pixels[top:bottom, left:right])
 

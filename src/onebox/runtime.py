@@ -137,10 +137,13 @@ class NetworkLocalizer:
         if margin is None:
             return {}
         for index, (pixels, arrays) in enumerate(zip(images, found, strict=True)):
-            if arrays.get(PRESENCE_OUTPUT, 1.0) >= PRESENT:
-                size_wh = pixels.shape[1], pixels.shape[0]
-                crops[index] = crop_around(tuple(arrays["box"].tolist()), size_wh, margin)
-        return {index: crop for index, crop in crops.items() if crop is not None}
+            if arrays.get(PRESENCE_OUTPUT, 1.0) < PRESENT:
+                continue
+            size_wh = pixels.shape[1], pixels.shape[0]
+            crop = crop_around(tuple(arrays["box"].tolist()), size_wh, margin)
+            if crop is not None:
+                crops[index] = crop
+        return crops
 
 
 def load(

@@ -38,13 +38,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingWindows:
-    """All windows of one shape over a training image.
-
-    Attributes:
-        example: The image.
-        grid: The windows.
-        ious: IoU of each window with the true box; 0 without one.
-    """
+    """All windows of one shape over a training image, with their IoU; 0 without a true box."""
 
     example: Example
     grid: Grid

@@ -58,17 +58,11 @@ class HogLocalizer:
         card: What the model file says of itself; its size is that of the pyramid's finest level.
         model: What training learned.
         name: The model file, or a name for messages.
-        threads: Images that `predict_many` works on at once; None for all cores that the process
-            may use.
+        threads: Images that `predict_many` works on at once; None for all available cores.
     """
 
     def __init__(
-        self,
-        model: HogModel,
-        card: ModelCard,
-        name: str = "hog-svm",
-        *,
-        threads: int | None = None,
+        self, model: HogModel, card: ModelCard, name: str = "hog-svm", *, threads: int | None = None
     ) -> None:
         self.model = model
         self.card = card

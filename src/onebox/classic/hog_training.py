@@ -136,11 +136,6 @@ def _fit_bank(
     reader: ExampleReader,
     generator: np.random.Generator,
 ) -> FilterBank:
-    """Fit the filter bank of one window shape.
-
-    Raises:
-        DataError: If no window shows a class, or none shows background.
-    """
     windows = [lay_windows(example, shape, reader.settings) for example in examples]
     shown = {each.example.class_index for each in windows if len(positives(each, reader.settings))}
     for class_index in class_indices:

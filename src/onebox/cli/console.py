@@ -127,11 +127,7 @@ def _bar(console: Console, *, unit: str | None = None) -> Progress:
 def progress_bar(
     description: str, *, unit: str | None = None
 ) -> Iterator[Callable[[int, int | None], None]]:
-    """Show a progress bar for one loop; without a terminal there is none.
-
-    Args:
-        description: Printed before the bar.
-        unit: Name of the items, to show how many are done per second.
+    """Show a progress bar for one loop, with units per second; without a terminal there is none.
 
     Yields:
         A function of the items done and the total, or None where the total is unknown.
@@ -150,12 +146,10 @@ class ConsoleListener:
         self._task: TaskID | None = None
 
     def __enter__(self) -> "ConsoleListener":
-        """Show the bar."""
         self._progress.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Remove the bar."""
         self._progress.stop()
 
     def stage(self, name: str) -> None:

@@ -117,11 +117,7 @@ def _format_line(row: Row) -> str:
 def _target(
     files: Mapping[str, Path | None], *, as_json: bool, resume: bool
 ) -> tuple[str, Path] | None:
-    """The kind and path of the file to write; None for standard output.
-
-    Raises:
-        SettingError: If several outputs are named, or there is no file to continue.
-    """
+    """The kind and path of the file to write; None for standard output."""
     named = [(kind, file) for kind, file in files.items() if file is not None]
     if as_json + len(named) > 1:
         options = ", ".join(f"--{kind}" for kind in files)
@@ -141,11 +137,8 @@ def _listed() -> Iterator[str]:
 
 
 def _standard_input() -> Iterable[bytes]:
-    """The lines of standard input, read through a file object of its own.
-
-    A thread that waits for the next line holds the lock of its file object, and Python needs the
-    lock of ``sys.stdin`` to exit.
-    """
+    # Through a file object of its own: a thread that waits for the next line holds the lock of its
+    # file object, and Python needs the lock of `sys.stdin` to exit.
     stream = typer.get_binary_stream("stdin")
     try:
         return os.fdopen(os.dup(stream.fileno()), "rb")

@@ -88,13 +88,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One form of a model, loaded and measured.
-
-    Attributes:
-        localizer: The loaded form.
-        files: All of its files.
-        metrics: Its metrics on the validation images; None if there are none.
-    """
+    """One form of a model: loaded, all its files, and its metrics on the validation images."""
 
     localizer: NetworkLocalizer
     files: tuple[Path, ...]

@@ -26,13 +26,7 @@ from onebox.structures import Dataset, Sample
 from onebox.variants import int8, openvino_ir
 from onebox.variants.comparison import Candidate, Comparison, compare
 from onebox.variants.gates import check_loss, check_parity
-from onebox.variants.inputs import (
-    Pixels,
-    choose_evenly,
-    generated,
-    network_inputs,
-    of_many_shapes,
-)
+from onebox.variants.inputs import Pixels, choose_evenly, generated, network_inputs, of_many_shapes
 
 CALIBRATION_IMAGES = 200
 """Most validation images that the ranges of activations are measured on. Not tuned."""
@@ -140,11 +134,6 @@ class _Job:
 
 
 def _make(job: _Job) -> Comparison:
-    """Write the variant, and keep it if it passes its gate.
-
-    Raises:
-        ModelError: If it does not pass.
-    """
     localizer, [model] = job.given.localizer, job.given.files
     chosen = job.choose(CALIBRATION_IMAGES)
     card = _card(job, len(chosen))
@@ -169,11 +158,7 @@ def _variant(name: str) -> Variant:
 
 
 def _check_path(out: Path, model: Path, variant: Variant) -> None:
-    """Check that the variant would replace nothing but an earlier variant.
-
-    Raises:
-        SettingError: If it would replace something else.
-    """
+    # The variant may replace an earlier variant and nothing else.
     if out.suffix != variant.suffix:
         raise SettingError(f"{out}: does not end in {variant.suffix}. Choose another name.")
     if out.resolve() == model.resolve():
@@ -261,11 +246,7 @@ def _images(job: _Job) -> list[Pixels]:
 
 @contextmanager
 def _moved_to(out: Path) -> Iterator[Path]:
-    """A file of the same name in a temporary folder; all files there are moved at the end.
-
-    Raises:
-        OneboxError: If the folder of ``out`` cannot be written to.
-    """
+    """A file of the same name in a temporary folder; all files there are moved at the end."""
     with temporary_beside(out) as folder:
         folder.mkdir()
         yield folder / out.name
