@@ -37,7 +37,6 @@ class Localizer(Protocol):
         Raises:
             ImageError: If the image cannot be read.
         """
-        ...
 
     def predict_many(
         self, sources: Iterable[Source], *, threads: int | None = None, batch: int = 1
@@ -63,4 +62,3 @@ class Localizer(Protocol):
         Raises:
             ValueError: If ``threads`` or ``batch`` is less than 1.
         """
-        ...

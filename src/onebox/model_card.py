@@ -21,8 +21,6 @@ from onebox.structures import Box, KeypointSet
 SCHEMA_VERSION = 1
 METADATA_KEY = "onebox"
 
-_MISSING = "missing"  # pydantic's type of the problem
-
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -92,8 +90,7 @@ class ModelCard:
         """
         if not isinstance(stored, dict) or "schema_version" not in stored:
             raise ValueError("has no schema_version")
-        if stored["schema_version"] != SCHEMA_VERSION:
-            version = stored["schema_version"]
+        if (version := stored["schema_version"]) != SCHEMA_VERSION:
             raise ValueError(f"is of schema {version}, and this onebox reads {SCHEMA_VERSION}")
         try:
             return _CARD.validate_python(stored)
@@ -118,11 +115,7 @@ _CARD = TypeAdapter(ModelCard)
 
 
 def read_card(text: str | None, file: Path) -> ModelCard:
-    """The card in a model file.
-
-    Args:
-        text: What the file holds under `METADATA_KEY`; None if it has no such entry.
-        file: The file, for messages.
+    """The card in a model file, from the text under `METADATA_KEY`; None if it has no such entry.
 
     Raises:
         ModelError: If there is no text, or it is not a card.
@@ -157,7 +150,7 @@ def _describe(error: ValidationError) -> str:
     """The missing keys, or else the first wrong key, of a card."""
     problems = error.errors(include_url=False)
     paths = [(".".join(map(str, problem["loc"])), problem) for problem in problems]
-    if missing := [path for path, problem in paths if problem["type"] == _MISSING]:
+    if missing := [path for path, problem in paths if problem["type"] == "missing"]:
         return f"lacks {', '.join(missing)}"
     path, problem = paths[0]
     return f"has a wrong {path} ({problem['msg']})"

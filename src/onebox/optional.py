@@ -50,14 +50,11 @@ def require(module: str, *, extra: str, purpose: str | None = None) -> ModuleTyp
 @contextmanager
 def _without(package: str) -> Iterator[None]:
     """Make imports of a package fail as if it were not installed; restore it afterwards."""
-    loaded = {name: sys.modules.pop(name) for name in [*sys.modules] if _is_within(name, package)}
+    names = [name for name in sys.modules if f"{name}.".startswith(f"{package}.")]
+    loaded = {name: sys.modules.pop(name) for name in names}
     sys.modules[package] = None  # type: ignore[assignment]  # Python reads None as "not there"
     try:
         yield
     finally:
         del sys.modules[package]
         sys.modules.update(loaded)
-
-
-def _is_within(name: str, package: str) -> bool:
-    return name == package or name.startswith(f"{package}.")

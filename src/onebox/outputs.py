@@ -104,10 +104,7 @@ OUTPUT_TABLE = (
         to_field=lambda array, _: tuple(array.tolist()),
     ),
     Output(
-        "score",
-        field="score",
-        from_crop=_score_from_crop,
-        to_field=lambda number, _: float(number),
+        "score", field="score", from_crop=_score_from_crop, to_field=lambda number, _: float(number)
     ),
     Output(
         KEYPOINTS_OUTPUT,
@@ -131,11 +128,7 @@ OUTPUT_TABLE = (
 
 
 def output_names(optional: Collection[str] = ()) -> tuple[str, ...]:
-    """Names of the outputs of a model file, in order.
-
-    Args:
-        optional: The outputs that this model has and not every model has.
-    """
+    """Names of the outputs of a model file, in order, with those that not every model has."""
     return tuple(each.name for each in OUTPUT_TABLE if each.is_in is None or each.name in optional)
 
 

@@ -22,16 +22,10 @@ Forward = Callable[[ndarray], Arrays]
 def largest_difference_px(
     one: Forward, other: Forward, images: Iterable[ndarray], *, size: int
 ) -> float:
-    """The largest difference between the outputs of two forms of a network.
-
-    Args:
-        one: One form.
-        other: The other form.
-        images: Pixels to compare them on.
-        size: The training size.
+    """The largest difference between the outputs of two forms of a network, on the same pixels.
 
     Returns:
-        Pixels of the training size, for a box edge or a keypoint. A probability, a score or a
+        Pixels of the training ``size``, for a box edge or a keypoint. A probability, a score or a
         presence counts as normalized coordinates do: a difference of 1 is the whole size. NaN if
         an output of either is NaN.
     """
@@ -55,13 +49,7 @@ def check_parity(
     subject: str = "the exported model's outputs differ from the network's",
     repair: str = "Keep the checkpoint and report the recipe.",
 ) -> None:
-    """Check that a difference is small enough.
-
-    Args:
-        difference_px: What `largest_difference_px` found.
-        limit_px: The largest difference that passes.
-        subject: The start of the message: what differs from what.
-        repair: The end of the message: what to do.
+    """Check what `largest_difference_px` found; ``subject`` and ``repair`` frame the message.
 
     Raises:
         ModelError: If the difference is larger, or NaN; the message has both numbers.

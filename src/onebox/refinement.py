@@ -7,6 +7,9 @@ network such crops, so the same weights serve both passes.
 
 import math
 
+import numpy as np
+from numpy import ndarray
+
 from onebox.structures import Box
 
 Crop = tuple[int, int, int, int]
@@ -23,12 +26,7 @@ _MAX_AREA = 0.8
 
 
 def decoded_size(size: int, margin: float | None) -> int:
-    """The least width and height, in pixels, to which decoding may shrink an image.
-
-    Args:
-        size: The network's size.
-        margin: The refinement margin; None for a model without a refinement pass.
-    """
+    """The least width and height, in pixels, to which decoding may shrink an image."""
     return size if margin is None else _DETAIL * size
 
 
@@ -49,6 +47,12 @@ def crop_around(box: Box, size_wh: tuple[int, int], margin: float = MARGIN) -> C
     if (right - left) * (bottom - top) > _MAX_AREA * size_wh[0] * size_wh[1]:
         return None
     return left, top, right, bottom
+
+
+def cut(pixels: ndarray, crop: Crop) -> ndarray:
+    """The pixels of a crop, contiguous."""
+    left, top, right, bottom = crop
+    return np.ascontiguousarray(pixels[top:bottom, left:right])
 
 
 def _span(low: float, high: float, length: int, margin: float) -> tuple[int, int]:

@@ -1,15 +1,17 @@
 """A network's file in, predictions out, without PyTorch.
 
 The file holds everything between pixels and outputs: resizing, normalization, the network, the
-decoding of the box. What is left here is to read images and to name the classes.
+decoding of the box. What is left here is to read images, to name the classes, and to run a model
+with a refinement pass twice: then on a crop around the first box.
 """
 
 import dataclasses
 import os
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from numpy import ndarray
 
 from onebox import images, streaming
@@ -17,12 +19,11 @@ from onebox.engines.engine import Engine, Provider
 from onebox.engines.opening import open_engine
 from onebox.errors import ModelError
 from onebox.images import LoadedImage, Source
-from onebox.inference import Inference
 from onebox.model_card import ModelCard, read_card
-from onebox.outputs import Arrays, outputs_in
-from onebox.refinement import decoded_size
+from onebox.outputs import PRESENCE_OUTPUT, Arrays, outputs_in
+from onebox.refinement import Crop, crop_around, cut, decoded_size
 from onebox.streaming import Answer
-from onebox.structures import Prediction
+from onebox.structures import PRESENT, Prediction
 from onebox.threads import resolve_threads
 
 _ReloadArgs = tuple[Path, int, tuple[Provider, ...] | None, float | None]
@@ -44,7 +45,7 @@ class NetworkLocalizer:
         self.name = name
         self.engine = engine
         self._outputs = outputs_in(card)
-        self._inference = Inference(self._outputs, card.refine_margin)
+        self._names = tuple(output.name for output in self._outputs)
 
     def __reduce__(self) -> tuple[object, _ReloadArgs]:
         """Say how to load the file again: with the same threads, providers and refinement."""
@@ -85,23 +86,64 @@ class NetworkLocalizer:
 
     def run_once(self, pixels: ndarray) -> Arrays:
         """The outputs for the pixels of one image, as they are: without the refinement pass."""
-        return self._inference.run_once(self.engine, [pixels])[0]
+        return self._run_once([pixels], self.engine)[0]
 
     def _predict_in_thread(self, source: Source) -> Prediction:
-        """Predict in one of several threads."""
         return self._predict([self._decode(source)], self.engine.per_thread())[0]
 
     def _decode(self, source: Source) -> LoadedImage:
         return images.load(source, at_least=decoded_size(self.card.size, self.card.refine_margin))
 
     def _predict(self, images: Sequence[LoadedImage], engine: Engine) -> list[Prediction]:
-        found = self._inference.run(engine, [image.pixels for image in images])
+        found = self._run([image.pixels for image in images], engine)
         return [self._prediction(*pair) for pair in zip(found, images, strict=True)]
 
     def _prediction(self, arrays: Arrays, image: LoadedImage) -> Prediction:
         fields = {each.field: each.to_field(arrays[each.name], image) for each in self._outputs}
         probabilities = fields["probabilities"]
         return Prediction(self.card.classes[probabilities.index(max(probabilities))], **fields)
+
+    def _run(self, images: Sequence[ndarray], engine: Engine) -> list[Arrays]:
+        """The outputs for each image, in its pixels, after the refinement pass if there is one."""
+        found = self._run_once(images, engine)
+        crops = self._crops(images, found)
+        if crops:
+            refined = self._run_once([cut(images[at], crop) for at, crop in crops.items()], engine)
+            for (index, crop), arrays in zip(crops.items(), refined, strict=True):
+                first = found[index]
+                found[index] = {
+                    each.name: each.from_crop(arrays, first, crop) for each in self._outputs
+                }
+        return found
+
+    def _run_once(self, images: Sequence[ndarray], engine: Engine) -> list[Arrays]:
+        """The outputs for each image; images of one size go through the network together."""
+        if len(images) == 1:  # most calls: grouping by shape would cost more than all else here
+            rows = [array[0] for array in engine.run(images[0][None], self._names)]
+            return [dict(zip(self._names, rows, strict=True))]
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for index, pixels in enumerate(images):
+            groups.setdefault(pixels.shape, []).append(index)
+        found: list[Arrays] = [{}] * len(images)
+        for indices in groups.values():
+            arrays = engine.run(np.stack([images[index] for index in indices]), self._names)
+            for index, *rows in zip(indices, *arrays, strict=True):
+                found[index] = dict(zip(self._names, rows, strict=True))
+        return found
+
+    def _crops(self, images: Sequence[ndarray], found: Sequence[Arrays]) -> Mapping[int, Crop]:
+        """The crops to refine, by the indices of their images."""
+        margin, crops = self.card.refine_margin, {}
+        if margin is None:
+            return {}
+        for index, (pixels, arrays) in enumerate(zip(images, found, strict=True)):
+            if arrays.get(PRESENCE_OUTPUT, 1.0) < PRESENT:
+                continue
+            size_wh = pixels.shape[1], pixels.shape[0]
+            crop = crop_around(tuple(arrays["box"].tolist()), size_wh, margin)
+            if crop is not None:
+                crops[index] = crop
+        return crops
 
 
 def load(
@@ -110,12 +152,9 @@ def load(
     threads: int | None = None,
     providers: Sequence[Provider] | None = None,
 ) -> NetworkLocalizer:
-    """Load a network's file that `onebox train` or `onebox export` wrote.
+    """Load a network's file: an ``.xml`` of OpenVINO, or a model of ONNX under any other name.
 
-    Args:
-        path: The file: an ``.xml`` of OpenVINO, or a model of ONNX under any other name.
-        threads: Threads that share the work; by default all cores that the process may use.
-        providers: ONNX Runtime's execution providers, in order of preference; the CPU if None.
+    The other arguments are those of `onebox.load`.
 
     Raises:
         ModelError: If the file is missing, cannot be opened, or is not a model of onebox.

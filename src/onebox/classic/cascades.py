@@ -111,28 +111,20 @@ def _largest_first(boxes: Boxes) -> Boxes:
 
 
 def _cascade_file(cascade: str | Path) -> Path:
-    """Find a cascade's file.
-
-    Raises:
-        SettingError: If there is no such file or name.
-    """
     path = Path(cascade)
     if path.is_file():
         return path
     if path.suffix == _SUFFIX or path.is_dir():
         what = "is a folder" if path.is_dir() else "there is no such file"
         raise SettingError(f"cascade {path}: {what}. Name a cascade's XML file.")
-    names = cascade_names()
-    name = str(cascade)
-    if f"{_PREFIX}{name}" in names:
-        name = f"{_PREFIX}{name}"
-    if name not in names:
-        short = [known.removeprefix(_PREFIX) for known in names]
-        hint = suggest(name.removeprefix(_PREFIX), short)
-        raise SettingError(
-            f"cascade {name!r} is neither a file nor one of {shorten(short, most=20)}.{hint}"
-        )
-    return _bundled() / f"{name}{_SUFFIX}"
+    name, known = str(cascade).removeprefix(_PREFIX), cascade_names()
+    if (full_name := f"{_PREFIX}{name}") in known:
+        return _bundled() / f"{full_name}{_SUFFIX}"
+    short = [each.removeprefix(_PREFIX) for each in known]
+    raise SettingError(
+        f"cascade '{cascade}' is neither a file nor one of {shorten(short, most=20)}."
+        f"{suggest(name, short)}"
+    )
 
 
 def _bundled() -> Path:

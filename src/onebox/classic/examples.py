@@ -38,13 +38,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingWindows:
-    """All windows of one shape over a training image.
-
-    Attributes:
-        example: The image.
-        grid: The windows.
-        ious: IoU of each window with the true box; 0 without one.
-    """
+    """All windows of one shape over a training image, with their IoU; 0 without a true box."""
 
     example: Example
     grid: Grid
@@ -88,7 +82,7 @@ class ExampleReader:
 
 
 def read_examples(
-    samples: Sequence[Sample], reader: ExampleReader, progress: Progress
+    samples: Sequence[Sample], reader: ExampleReader, progress: Progress | None
 ) -> tuple[Example, ...]:
     """Read all images; after each, call ``progress`` with the number done and the total.
 
@@ -103,7 +97,8 @@ def read_examples(
         except ImageError as error:
             origin = f"{sample.origin}: " if sample.origin else ""
             problems += [f"{origin}{problem}" for problem in error.problems]
-        progress(done, len(samples))
+        if progress is not None:
+            progress(done, len(samples))
     if problems:
         raise DataError(*problems)
     return tuple(examples)

@@ -5,6 +5,7 @@ detects some that are not there, so check its boxes before training on them. An 
 detection is listed, and is never labelled as an image without the subject.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ POLICIES = ("error", "largest", "skip")
 # Minimum size of a decoded image, in pixels: a detection of `MIN_FRACTION` is then 50 pixels, twice
 # the cascades' own windows. Not tuned.
 _AT_LEAST = 600
+_KEEP_LARGEST = "on_multiple='largest' (--on-multiple largest)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,7 @@ class Annotation:
         samples: The images with a detection, each with one box, all in ``train``.
         label: The label of every sample.
         without: The images without a detection.
-        several: The images with several detections: either the largest was kept, or the image was
-            skipped.
+        several: The images with several detections: the largest was kept, or the image skipped.
         unreadable: One sentence for each image that could not be read.
     """
 
@@ -75,9 +76,6 @@ def annotate(
             ``largest``, or ``skip`` the image.
         progress: Called after each image with the number done and the total.
 
-    Returns:
-        The samples, and the images without a box.
-
     Raises:
         SettingError: If the cascade or the policy does not exist.
         DataError: If the folder has no image, if no image is left with a box, or if
@@ -93,9 +91,8 @@ def annotate(
     several = [each for each in searched if len(each.boxes) > 1]
     if several and on_multiple == "error":
         raise DataError(*unreadable, _too_many(several, label))
-    boxed = [each for each in searched if len(each.boxes)]
-    kept = [each for each in boxed if len(each.boxes) == 1] if on_multiple == "skip" else boxed
-    samples = [_sample(each, label) for each in kept]
+    most = 1 if on_multiple == "skip" else math.inf
+    samples = [_sample(each, label) for each in searched if 1 <= len(each.boxes) <= most]
     if not samples:
         raise DataError(*unreadable, _nothing(folder, label, len(searched), len(several)))
     return Annotation(
@@ -108,11 +105,6 @@ def annotate(
 
 
 def _find_images(folder: Path) -> list[Path]:
-    """List a folder's images.
-
-    Raises:
-        DataError: If it is not a folder, or has no image.
-    """
     if not folder.is_dir():
         what = "is not a folder" if folder.exists() else "there is no such folder"
         raise DataError(f"{folder}: {what}. Name a folder of images.")
@@ -148,13 +140,11 @@ def _sample(searched: _Searched, label: str) -> Sample:
 
 
 def _too_many(several: Sequence[_Searched], label: str) -> str:
-    count = format_count(len(several), "image", "images")
-    first = several[0]
+    count, first = format_count(len(several), "image", "images"), several[0]
     return (
         f"{count} with several detections of {label!r}, for example {first.path} with "
-        f"{len(first.boxes)}; an image has one subject. Keep the largest with "
-        "on_multiple='largest' (--on-multiple largest), or leave such images out with "
-        "on_multiple='skip' (--on-multiple skip)."
+        f"{len(first.boxes)}; an image has one subject. Keep the largest with {_KEEP_LARGEST}, or "
+        "leave such images out with on_multiple='skip' (--on-multiple skip)."
     )
 
 
@@ -163,8 +153,7 @@ def _nothing(folder: Path, label: str, searched: int, several: int) -> str:
     if several:
         return (
             f"{folder}: every image with a detection of {label!r} has several ({several} of "
-            f"{count}), and all were skipped. Keep the largest with "
-            "on_multiple='largest' (--on-multiple largest)."
+            f"{count}), and all were skipped. Keep the largest with {_KEEP_LARGEST}."
         )
     return (
         f"{folder}: found no {label!r} in {count}. Name a folder of images that show one, or "

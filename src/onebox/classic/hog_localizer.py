@@ -58,17 +58,11 @@ class HogLocalizer:
         card: What the model file says of itself; its size is that of the pyramid's finest level.
         model: What training learned.
         name: The model file, or a name for messages.
-        threads: Images that `predict_many` works on at once; None for all cores that the process
-            may use.
+        threads: Images that `predict_many` works on at once; None for all available cores.
     """
 
     def __init__(
-        self,
-        model: HogModel,
-        card: ModelCard,
-        name: str = "hog-svm",
-        *,
-        threads: int | None = None,
+        self, model: HogModel, card: ModelCard, name: str = "hog-svm", *, threads: int | None = None
     ) -> None:
         self.model = model
         self.card = card
@@ -84,15 +78,9 @@ class HogLocalizer:
         return HogLocalizer(self.model, self.card, self.name, threads=threads)
 
     def predict(self, source: Source) -> Prediction:
-        """Localize the subject of one image.
+        """Localize the subject of one image; see `onebox.localizer.Localizer.predict`.
 
-        Args:
-            source: A path, encoded bytes, a Pillow image, or an array of uint8 with shape
-                (height, width), (height, width, 3) or (height, width, 4).
-
-        Returns:
-            The class, the score, and the box in pixels of the upright image. The score is the
-            probability of the class times the expected IoU of the box.
+        The score is the probability of the class times the expected IoU of the box.
 
         Raises:
             ImageError: If the image cannot be read.

@@ -61,7 +61,7 @@ def train(
     if len(held_out) < _MIN_HELD_OUT:
         held_out = []
     shapes, reader = _plan_windows(samples, data.classes, settings)
-    examples = read_examples([*samples, *held_out], reader, progress or _no_progress)
+    examples = read_examples([*samples, *held_out], reader, progress)
     seen, unseen = examples[: len(samples)], examples[len(samples) :]
     banks = tuple(_fit_bank(seen, shape, shapes[shape], reader, generator) for shape in shapes)
     model = HogModel(settings, reader.level_lengths, banks)
@@ -136,11 +136,6 @@ def _fit_bank(
     reader: ExampleReader,
     generator: np.random.Generator,
 ) -> FilterBank:
-    """Fit the filter bank of one window shape.
-
-    Raises:
-        DataError: If no window shows a class, or none shows background.
-    """
     windows = [lay_windows(example, shape, reader.settings) for example in examples]
     shown = {each.example.class_index for each in windows if len(positives(each, reader.settings))}
     for class_index in class_indices:
@@ -164,7 +159,3 @@ def _calibrate(model: HogModel, examples: Sequence[Example]) -> Calibration:
         np.stack(decision_values),
         np.array([example.class_index for example in examples]),
     )
-
-
-def _no_progress(done: int, total: int) -> None:
-    """Report nothing."""

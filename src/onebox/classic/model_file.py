@@ -39,13 +39,11 @@ def save(localizer: HogLocalizer, path: str | os.PathLike[str]) -> None:
     Raises:
         OneboxError: If the file cannot be written.
     """
-    arrays = {
-        f"{name}_{number}": array
-        for number, bank in enumerate(localizer.model.banks)
-        for name, array in bank.arrays().items()
-    }
+    arrays = {KEY: np.array(_text(localizer))}
+    for number, bank in enumerate(localizer.model.banks):
+        arrays |= {f"{name}_{number}": array for name, array in bank.arrays().items()}
     content = io.BytesIO()
-    np.savez(content, allow_pickle=False, **{KEY: np.array(_text(localizer))}, **arrays)
+    np.savez(content, allow_pickle=False, **arrays)
     write_atomically(Path(path), content.getvalue())
 
 
@@ -87,20 +85,14 @@ def _text(localizer: HogLocalizer) -> str:
 
 
 def _read_arrays(file: Path) -> Mapping[str, ndarray]:
-    """Read a file's arrays.
-
-    Raises:
-        ModelError: If it is not an archive of arrays, lacks the text, or holds something pickled.
-    """
     if not zipfile.is_zipfile(file):
         raise ModelError(f"{file}: is no .npz file. Name one that onebox wrote.")
     try:
         with np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except Exception as error:  # the readers of a damaged archive raise errors of many kinds
-        raise ModelError(
-            f"{file}: cannot be read ({error}). Name a file that onebox wrote."
-        ) from error
+        message = f"{file}: cannot be read ({error}). Name a file that onebox wrote."
+        raise ModelError(message) from error
     if KEY not in arrays:
         raise ModelError(
             f"{file}: is no onebox model: it has no array '{KEY}'. Name one that onebox wrote."
@@ -109,16 +101,10 @@ def _read_arrays(file: Path) -> Mapping[str, ndarray]:
 
 
 def _localizer(arrays: Mapping[str, ndarray], name: str) -> HogLocalizer:
-    """Build a localizer from its arrays.
-
-    Raises:
-        ValueError: If the text is of another kind or schema, or does not fit the arrays.
-    """
     text: dict[str, Any] = json.loads(str(arrays[KEY]))
     if text.get("kind") != KIND:
         raise ValueError(f"its kind is {text.get('kind')!r}, not {KIND!r}")
-    if text["schema_version"] != SCHEMA_VERSION:
-        version = text["schema_version"]
+    if (version := text["schema_version"]) != SCHEMA_VERSION:
         raise ValueError(f"its schema is {version}, and this onebox reads {SCHEMA_VERSION}")
     settings = HogSettings.model_validate(text["settings"])
     card = ModelCard.from_dict(text["card"])

@@ -79,22 +79,11 @@ def level_lengths(box_lengths: Float[ndarray, " n"], settings: HogSettings) -> t
 
 
 def build_pyramid(
-    image: LoadedImage,
-    lengths: Sequence[int],
-    settings: HogSettings,
-    *,
-    min_cells: tuple[int, int],
+    image: LoadedImage, lengths: Sequence[int], settings: HogSettings, *, min_cells: tuple[int, int]
 ) -> Pyramid:
-    """Describe an image at each size.
+    """Describe an image at each size; it is enlarged for levels that are larger.
 
-    Args:
-        image: An image of any size; it is enlarged for levels that are larger.
-        lengths: Width or height of each level, whichever is longer, in pixels.
-        settings: Cells, blocks, padding.
-        min_cells: Minimum rows and columns of each level, with padding.
-
-    Returns:
-        The levels, in the order of ``lengths``.
+    ``lengths`` are those of `level_lengths`; ``min_cells`` are rows and columns, with padding.
     """
     grey = Image.fromarray(image.pixels).convert("L")
     levels = tuple(_level(grey, length, settings, min_cells) for length in lengths)

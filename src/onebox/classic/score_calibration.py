@@ -61,8 +61,8 @@ def fit_calibration(
         class_indices: True class of each image.
 
     Returns:
-        The calibration. If IoU does not grow with agreement, its slope is 0: the expected IoU is
-        the same for every image.
+        The calibration. Its slope is 0, so that the expected IoU is the same for every image, if
+        IoU does not grow with agreement.
     """
     # Two pseudo-observations, no IoU at no agreement and full IoU at full agreement, regularize
     # the slope where a few images do not settle its sign.

@@ -27,8 +27,7 @@ class HogSettings(BaseModel):
         padding: Cells around the image that windows may reach into.
         scales: Pyramid levels per octave. The sizes of the boxes set the first and last level.
         stride: Cells from one window to the next.
-        position_prior: Weight of the features that describe a window's position and size; 0 turns
-            them off.
+        position_prior: Weight of the features of a window's position and size; 0 turns them off.
         svm_c: ``C`` of the linear SVMs, the penalty for a window on the wrong side. The windows of
             a class weigh as much in total as all other windows.
         positive_iou: Minimum IoU of a positive window with the true box.
@@ -41,8 +40,7 @@ class HogSettings(BaseModel):
         regression_windows: Maximum number of such windows per image, drawn at random.
         regression_penalty: Ridge penalty of the box regression.
         sharpness: How fast a window's vote weight grows with its decision value.
-        images: Maximum number of training images, drawn at random. The windows of all of them are
-            in memory.
+        images: Maximum number of training images, drawn at random; all their windows are in memory.
         seed: Seed of everything random.
     """
 

@@ -12,14 +12,8 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 from numpy import ndarray
 
-from onebox.classic.examples import (
-    BACKGROUND,
-    TrainingWindows,
-    hard_negatives,
-    negatives,
-    positives,
-    regression_windows,
-)
+from onebox.classic import examples
+from onebox.classic.examples import BACKGROUND, TrainingWindows
 from onebox.classic.filter_bank import FilterBank, regression_targets
 from onebox.classic.packages import require_classic
 from onebox.classic.settings import HogSettings
@@ -42,12 +36,7 @@ def fit_filter_bank(
 ) -> FilterBank:
     """Fit the SVMs and the box regression of all classes whose windows have one shape.
 
-    Args:
-        windows: The windows of this shape over each training image, of every class.
-        shape: Shape of the windows.
-        class_indices: The classes that get an SVM.
-        settings: Numbers of windows, IoU thresholds and penalties.
-        generator: Draws windows.
+    The windows are those of every class; only ``class_indices`` get an SVM.
 
     Raises:
         DataError: If no window is background.
@@ -78,8 +67,8 @@ def _initial_windows(
     parts: list[Features] = []
     counts: list[tuple[int, int]] = []
     for each in windows:
-        subject = each.describe(positives(each, settings), settings)
-        background = each.describe(negatives(each, settings, generator), settings)
+        subject = each.describe(examples.positives(each, settings), settings)
+        background = each.describe(examples.negatives(each, settings, generator), settings)
         parts += [subject, background]
         counts += [(each.example.class_index, len(subject)), (BACKGROUND, len(background))]
     labels, lengths = np.array(counts).T
@@ -113,7 +102,7 @@ def _mine_hard_negatives(
     parts = []
     for each in windows:
         by_svm = score_windows(each.example.pyramid, each.grid, weights, settings) + bias
-        chosen = hard_negatives(each, by_svm.max(axis=1), settings)
+        chosen = examples.hard_negatives(each, by_svm.max(axis=1), settings)
         parts.append(each.describe(chosen, settings))
     return np.concatenate(parts)
 
@@ -128,7 +117,8 @@ def _fit_box_regression(
     features: list[Features] = []
     targets: list[Float[ndarray, "windows 4"]] = []
     for each in windows:
-        truth, chosen = each.example.truth, regression_windows(each, settings, generator)
+        truth = each.example.truth
+        chosen = examples.regression_windows(each, settings, generator)
         if truth is not None and len(chosen):
             features.append(each.describe(chosen, settings))
             targets.append(regression_targets(truth, each.grid.boxes[chosen]))

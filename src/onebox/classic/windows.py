@@ -55,24 +55,16 @@ def feature_count(shape: WindowShape, settings: HogSettings) -> int:
 
 def make_grid(pyramid: Pyramid, shape: WindowShape, settings: HogSettings) -> Grid:
     """Lay windows over every level that is large enough for one."""
-    levels = [
-        _windows_of(index, shape, level, settings) for index, level in enumerate(pyramid.levels)
-    ]
-    boxes, corners = zip(*levels, strict=True)
+    levels = enumerate(pyramid.levels)
+    parts = [_windows_of(index, shape, level, settings) for index, level in levels]
+    boxes, corners = zip(*parts, strict=True)
     return Grid(shape, np.concatenate(boxes), np.concatenate(corners))
 
 
 def describe_windows(
     pyramid: Pyramid, grid: Grid, chosen: Int[ndarray, " m"], settings: HogSettings
 ) -> Float32[ndarray, "m features"]:
-    """The features of some windows: their blocks, then their position and size.
-
-    Args:
-        pyramid: The image.
-        grid: Windows over the image.
-        chosen: Indices of the windows to describe.
-        settings: Cells and blocks.
-    """
+    """The features of the chosen windows: their blocks, then their position and size."""
     rows, columns = _blocks(grid.shape, settings)
     blocks = np.empty((len(chosen), rows, columns, settings.channels), dtype=np.float32)
     for index, (level, row, column) in enumerate(grid.corners[chosen].tolist()):
@@ -82,10 +74,7 @@ def describe_windows(
 
 
 def score_windows(
-    pyramid: Pyramid,
-    grid: Grid,
-    weights: Float32[ndarray, "features svms"],
-    settings: HogSettings,
+    pyramid: Pyramid, grid: Grid, weights: Float32[ndarray, "features svms"], settings: HogSettings
 ) -> Float32[ndarray, "n svms"]:
     """The features of every window times weights, without describing one window at a time.
 

@@ -27,8 +27,7 @@ def _print_version(is_asked: bool) -> bool:  # noqa: FBT001  (Typer calls it so)
 @app.callback()
 def onebox(
     version: Annotated[
-        bool,
-        typer.Option("--version", callback=_print_version, help="Print the version and exit."),
+        bool, typer.Option("--version", callback=_print_version, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """One image, one subject: what it is, where it is, and how sure."""

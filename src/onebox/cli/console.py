@@ -57,21 +57,11 @@ def print_table(title: str, facts: Mapping[str, object]) -> None:
 
     A fact inside another mapping has a dotted name, such as ``recipe.model.size``.
     """
-    typer.secho(title, bold=True)
-    rows = dict(_flatten(facts))
-    width = max(map(len, rows), default=0)
-    for name, value in rows.items():
-        typer.echo(f"  {name:<{width}}  {value}".rstrip())
+    print_rows(title, list(_flatten(facts)), alignments="<<")
 
 
 def print_rows(title: str, rows: Sequence[Sequence[str]], *, alignments: str) -> None:
-    """Print rows on standard output, in aligned columns.
-
-    Args:
-        title: Printed above the rows.
-        rows: The first row holds the names of the columns.
-        alignments: One character for each column: ``<`` aligns its cells left, ``>`` right.
-    """
+    """Print rows on standard output, in columns aligned left (``<``) or right (``>``)."""
     typer.secho(title, bold=True)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     formats = [f"{align}{width}" for align, width in zip(alignments, widths, strict=True)]
@@ -118,7 +108,7 @@ def is_terminal() -> bool:
     return stderr_console().is_terminal
 
 
-def _bar(console: Console, *, is_shown: bool = True, unit: str | None = None) -> Progress:
+def _bar(console: Console, *, unit: str | None = None) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -127,7 +117,7 @@ def _bar(console: Console, *, is_shown: bool = True, unit: str | None = None) ->
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        disable=not (is_shown and console.is_terminal),
+        disable=not console.is_terminal,
         # Results printed while the bar runs must stay on standard output.
         redirect_stdout=False,
     )
@@ -135,19 +125,14 @@ def _bar(console: Console, *, is_shown: bool = True, unit: str | None = None) ->
 
 @contextmanager
 def progress_bar(
-    description: str, *, is_shown: bool = True, unit: str | None = None
+    description: str, *, unit: str | None = None
 ) -> Iterator[Callable[[int, int | None], None]]:
-    """Show a progress bar for one loop.
-
-    Args:
-        description: Printed before the bar.
-        is_shown: False shows no bar; without a terminal there is none either way.
-        unit: Name of the items, to show how many are done per second.
+    """Show a progress bar for one loop, with units per second; without a terminal there is none.
 
     Yields:
         A function of the items done and the total, or None where the total is unknown.
     """
-    with _bar(stderr_console(), is_shown=is_shown, unit=unit) as progress:
+    with _bar(stderr_console(), unit=unit) as progress:
         task = progress.add_task(description, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
@@ -161,12 +146,10 @@ class ConsoleListener:
         self._task: TaskID | None = None
 
     def __enter__(self) -> "ConsoleListener":
-        """Show the bar."""
         self._progress.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Remove the bar."""
         self._progress.stop()
 
     def stage(self, name: str) -> None:

@@ -9,15 +9,7 @@ import typer
 
 from onebox import formats, reading, synthetic
 from onebox.cli.console import print_notes
-from onebox.cli.options import (
-    AsJson,
-    DataName,
-    FormatName,
-    OnBad,
-    OnMultiple,
-    check_choice,
-    choice,
-)
+from onebox.cli.options import AsJson, DataName, FormatName, OnBad, OnMultiple, check_choice, choice
 from onebox.errors import format_count
 
 _KINDS = ("blobs", "cutouts", "cutouts-black")

@@ -1,7 +1,6 @@
 """``onebox evaluate``."""
 
 import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -63,7 +62,9 @@ def evaluate(
     with progress_bar("Evaluating") as progress:
         result = evaluation.evaluate(localizer, _select(everything, split), progress=progress)
     if report is not None:
-        _write_report(result, report, {"Model": str(model), "Data": data, "Split": split})
+        from onebox.report import write_report
+
+        write_report(result, report, facts={"Model": str(model), "Data": data, "Split": split})
     if as_json:
         typer.echo(json.dumps(result.as_json()))
         return
@@ -71,25 +72,10 @@ def evaluate(
         print_note(COLLAPSED)
     print_table(f"{model} on {data}, {split}", result.overall.as_json())
     if keypoints := result.per_keypoint():
-        print_rows("keypoints", _keypoint_rows(keypoints), alignments="<>>")
-
-
-def _keypoint_rows(
-    keypoints: Mapping[str, Mapping[str, float | None]],
-) -> Sequence[tuple[str, ...]]:
-    rows = [
-        (name, *(format_metric(value) for value in metrics.values()))
-        for name, metrics in keypoints.items()
-    ]
-    return [_KEYPOINT_COLUMNS, *rows]
+        rows = [(name, *map(format_metric, row.values())) for name, row in keypoints.items()]
+        print_rows("keypoints", [_KEYPOINT_COLUMNS, *rows], alignments="<>>")
 
 
 def _select(data: Dataset, split: str) -> Dataset:
     """Return the samples of a split, or all of them."""
     return next((data.part(known) for known in SPLITS if known == split), data)
-
-
-def _write_report(result: evaluation.Report, path: Path, facts: dict[str, str]) -> None:
-    from onebox.report import write_report
-
-    write_report(result, path, facts=facts)

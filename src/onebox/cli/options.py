@@ -24,13 +24,7 @@ def check_choice(option: str, word: str, choices: Collection[str]) -> None:
 
 
 def choice(option: str, choices: Collection[str], text: str) -> Any:  # noqa: ANN401
-    """An option of Typer that accepts one of some words and nothing else.
-
-    Args:
-        option: Its name, such as ``--split``.
-        choices: The words; its help lists them.
-        text: The rest of its help.
-    """
+    """An option of Typer that accepts one of some words, which its help lists."""
 
     def check(word: str | None) -> str | None:
         if word is not None:

@@ -71,7 +71,7 @@ def predict(
         return sink if draw is None else DrawingSink(draw, card.keypoints, sink)
 
     if target is None:
-        has_bar = is_terminal() and not sys.stdout.isatty()
+        has_bar = not sys.stdout.isatty() and is_terminal()
         is_stopped = _run(job, sources, drawing(Printer(layout, as_json=as_json)), has_bar=has_bar)
     else:
         is_stopped = _record(job, sources, target, layout, drawing, resume=resume)
@@ -96,39 +96,28 @@ class Printer:
 
     def write(self, item: SourceItem, prediction: Prediction) -> None:
         """Print a prediction."""
-        if self._as_json:
-            row = Row(item.name, prediction, item.frame, item.time_s)
-            typer.echo(as_json_line(row, self._layout))
-        else:
-            typer.echo(_format_line(item, prediction))
+        row = Row(item.name, prediction, item.frame, item.time_s)
+        typer.echo(as_json_line(row, self._layout) if self._as_json else _format_line(row))
 
     def write_unreadable(self, item: SourceItem) -> None:
         """Print nothing: the image is named on standard error."""
 
 
-def _format_line(item: SourceItem, prediction: Prediction) -> str:
+def _format_line(row: Row) -> str:
     """Name, label, score and box, separated by tabs."""
-    label, box = "absent", "-"
-    if prediction.has_subject:
-        label, box = prediction.label, " ".join(f"{edge:.1f}" for edge in prediction.box)
-    return f"{_format_name(item)}\t{label}\t{prediction.score:.3f}\t{box}"
-
-
-def _format_name(item: SourceItem) -> str:
-    if item.frame is None:
-        return item.name
-    time = "" if item.time_s is None else f" at {item.time_s:.3f} s"
-    return f"{item.name} frame {item.frame}{time}"
+    name, label, box = row.image, "absent", "-"
+    if row.frame is not None:
+        time = "" if row.time_s is None else f" at {row.time_s:.3f} s"
+        name = f"{name} frame {row.frame}{time}"
+    if row.prediction.has_subject:
+        label, box = row.prediction.label, " ".join(f"{edge:.1f}" for edge in row.prediction.box)
+    return f"{name}\t{label}\t{row.prediction.score:.3f}\t{box}"
 
 
 def _target(
     files: Mapping[str, Path | None], *, as_json: bool, resume: bool
 ) -> tuple[str, Path] | None:
-    """The kind and path of the file to write; None for standard output.
-
-    Raises:
-        SettingError: If several outputs are named, or there is no file to continue.
-    """
+    """The kind and path of the file to write; None for standard output."""
     named = [(kind, file) for kind, file in files.items() if file is not None]
     if as_json + len(named) > 1:
         options = ", ".join(f"--{kind}" for kind in files)
@@ -148,11 +137,8 @@ def _listed() -> Iterator[str]:
 
 
 def _standard_input() -> Iterable[bytes]:
-    """The lines of standard input, read through a file object of its own.
-
-    A thread that waits for the next line holds the lock of its file object, and Python needs the
-    lock of ``sys.stdin`` to exit.
-    """
+    # Through a file object of its own: a thread that waits for the next line holds the lock of its
+    # file object, and Python needs the lock of `sys.stdin` to exit.
     stream = typer.get_binary_stream("stdin")
     try:
         return os.fdopen(os.dup(stream.fileno()), "rb")
@@ -186,15 +172,18 @@ def _record(
 
 def _run(job: Job, sources: Sources, sink: Sink, *, has_bar: bool) -> bool:
     """Predict all images; return whether the user stopped it."""
-    total = sources.count() if has_bar else None
-    with progress_bar("Predicting", unit="images", is_shown=has_bar) as show:
+    try:
+        if has_bar:
+            total = sources.count()
+            with progress_bar("Predicting", unit="images") as show:
 
-        def progress(tally: Tally) -> None:
-            show(tally.done, None if total is None else total - tally.skipped)
+                def progress(tally: Tally) -> None:
+                    show(tally.done, None if total is None else total - tally.skipped)
 
-        try:
-            job.run(sources, sink, progress)
-        except KeyboardInterrupt:
-            print_note(f"stopped after {job.tally.done} sources.")
-            return True
+                job.run(sources, sink, progress)
+        else:
+            job.run(sources, sink)
+    except KeyboardInterrupt:
+        print_note(f"stopped after {job.tally.done} sources.")
+        return True
     return False

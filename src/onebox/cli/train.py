@@ -93,11 +93,7 @@ def train(
     changed += [] if minutes is None else [f"train.minutes={minutes}"]
     settings = _read_recipe(recipe if resume is None else resume / "recipe.toml", changed, seed)
     samples = reading.read(
-        data,
-        format_name,
-        on_multiple=on_multiple,
-        on_bad=on_bad,
-        classes=settings.data.classes,
+        data, format_name, on_multiple=on_multiple, on_bad=on_bad, classes=settings.data.classes
     )
     with ConsoleListener() as progress:
         if settings.hog is None:
@@ -118,11 +114,7 @@ def demo(out: RunFolder = None, as_json: AsJson = False) -> None:
 
 
 def _check_options(given: Sequence[str], resume: Path | None) -> None:
-    """Check that no two options exclude each other; a resumed run keeps its own recipe.
-
-    Raises:
-        SettingError: If two do.
-    """
+    """Check that no two options exclude each other; a resumed run keeps its own recipe."""
     if resume is not None and given:
         raise SettingError(
             f"--resume continues with the recipe of {resume}; leave out {', '.join(given)}."

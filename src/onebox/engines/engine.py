@@ -32,7 +32,6 @@ class Engine(Protocol):
 
     def per_thread(self) -> "Engine":
         """The engine to use if each of several threads makes its own calls."""
-        ...
 
     def run(self, images: ndarray, outputs: Sequence[str]) -> list[ndarray]:
         """Run the network.
@@ -44,4 +43,3 @@ class Engine(Protocol):
         Returns:
             One array for each name, its first axis of length n.
         """
-        ...

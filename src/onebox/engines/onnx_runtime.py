@@ -21,7 +21,6 @@ from onebox.outputs import INPUT
 CPU = "CPUExecutionProvider"
 
 _ERRORS_ONLY = 3
-_Identity = tuple[int, int, int, int]
 
 
 class OnnxRuntimeEngine:
@@ -103,7 +102,7 @@ def _names(providers: Sequence[Provider]) -> list[str]:
     return [each if isinstance(each, str) else each[0] for each in providers]
 
 
-def _identify(file: Path) -> _Identity | None:
+def _identify(file: Path) -> tuple[int, ...] | None:
     """What differs once a file has been replaced or changed; None if it is gone."""
     try:
         status = file.stat()

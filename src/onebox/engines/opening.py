@@ -14,10 +14,7 @@ _OPENVINO_SUFFIX = ".xml"
 def open_engine(file: Path, threads: int, providers: Sequence[Provider] | None = None) -> Engine:
     """Open a model file: an ``.xml`` in OpenVINO, any other in ONNX Runtime.
 
-    Args:
-        file: The model file.
-        threads: Threads that share the work of one call.
-        providers: ONNX Runtime's execution providers, in order of preference; the CPU if None.
+    The other arguments are those of `onebox.load`.
 
     Raises:
         ModelError: If the file is missing or cannot be opened, or a provider does not start.

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from onebox.errors import ImageError, OneboxError
@@ -19,24 +20,13 @@ if TYPE_CHECKING:
 _WAIT_S = 0.005  # between questions for a packet; not tuned: far below the time of one frame
 
 
-def import_pyav() -> Any:  # noqa: ANN401 - a module that the light install lacks
-    """Import PyAV.
-
-    Raises:
-        OneboxError: If it is not installed; the message says how to install it.
-    """
-    return require("av", extra="video", purpose="videos and cameras")
+import_pyav = partial(require, "av", extra="video", purpose="videos and cameras")
+"""Import PyAV; see `onebox.optional.require`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """How FFmpeg reads the cameras of a platform.
-
-    Attributes:
-        format: FFmpeg's name of the interface.
-        address: The number of a camera → its address.
-        options: Options that the interface needs.
-    """
+    """How FFmpeg reads the cameras of a platform: its interface, and the address of a camera."""
 
     format: str
     address: Callable[[int], str]
@@ -44,11 +34,7 @@ class Devices:
 
 
 def _directshow_address(number: int) -> str:
-    """The address of a camera; DirectShow knows cameras by name only.
-
-    Raises:
-        ImageError: If there is no camera of that number.
-    """
+    # DirectShow knows cameras by name only.
     devices = import_pyav().enumerate_input_devices("dshow")
     names = [device.name for device in devices if "video" in device.media_types]
     if number >= len(names):

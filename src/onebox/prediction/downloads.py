@@ -107,12 +107,6 @@ def _start(url: str, most_bytes: int, timeout_s: float) -> Future[bytes]:
 
 
 def _fetch(url: str, most_bytes: int, timeout_s: float) -> bytes:
-    """Fetch, with every error of the library as one kind.
-
-    Raises:
-        ImageError: If the content cannot be fetched, is too large, incomplete or a web page.
-        TimeoutError: If it takes too long.
-    """
     end = time.monotonic() + timeout_s
     # Addresses that are encoded already stay as they are: their punctuation is safe.
     address = quote(url, safe=string.punctuation)
@@ -152,12 +146,6 @@ def _opener() -> urllib.request.OpenerDirector:
 
 
 def _read(url: str, response: http.client.HTTPResponse, most_bytes: int, end: float) -> bytes:
-    """Read the content of an answer.
-
-    Raises:
-        ImageError: If it is too large, ends too early, or is a web page.
-        TimeoutError: If the time is over.
-    """
     if response.headers.get_content_type() == "text/html":
         raise ImageError(
             f"{url}: is a web page, not an image. Name the address of the image on it."

@@ -19,27 +19,17 @@ class Sink(Protocol):
 
     def has(self, item: SourceItem) -> bool:
         """Whether it has a prediction for the image already."""
-        ...
 
     def write(self, item: SourceItem, prediction: Prediction) -> None:
         """Take a prediction."""
-        ...
 
     def write_unreadable(self, item: SourceItem) -> None:
         """Take note of an image that cannot be read."""
-        ...
 
 
 @dataclass(slots=True)
 class Tally:
-    """How many sources had which outcome so far.
-
-    Attributes:
-        predicted: Images with a prediction.
-        unreadable_images: Images that could not be read.
-        unreadable_sources: Sources that gave no image, or no further one.
-        skipped: Images that the sink had already.
-    """
+    """How many images and sources had which outcome so far; a sink had the skipped ones already."""
 
     predicted: int = 0
     unreadable_images: int = 0
@@ -61,11 +51,7 @@ class Tally:
 class Job:
     """Predicts all images of some sources.
 
-    Attributes:
-        localizer: The model.
-        threads: Images that are predicted at once.
-        report: Called with each problem of an image or source, a sentence; from two threads.
-        tally: The outcomes so far.
+    ``report`` is called with each problem of an image or source, a sentence; from two threads.
     """
 
     localizer: Localizer
@@ -80,11 +66,6 @@ class Job:
         progress: Callable[[Tally], object] = lambda _: None,
     ) -> None:
         """Predict all images; an image or source that cannot be read does not stop the others.
-
-        Args:
-            found: What the sources hold; see `onebox.prediction.sources.Sources`.
-            sink: Where predictions go.
-            progress: Called after each image.
 
         Raises:
             KeyboardInterrupt: If the user stops the job; the tally then says how far it got.

@@ -16,12 +16,7 @@ from onebox.structures import KeypointSet, Prediction
 
 @dataclass(frozen=True, slots=True)
 class JournalSink:
-    """Writes predictions into a results file.
-
-    Attributes:
-        journal: The journal of the file.
-        name: The name of an image in the file, by its path.
-    """
+    """Writes predictions into the file of a journal, with names that are made from paths."""
 
     journal: Journal
     name: Callable[[Path], str]
@@ -44,13 +39,7 @@ class JournalSink:
 
 @dataclass(frozen=True, slots=True)
 class DrawingSink:
-    """Draws each prediction into a folder, then passes it on.
-
-    Attributes:
-        folder: Where the drawings go, as PNG under the image's name or the next free one.
-        keypoints: The model's keypoints; None for a model without keypoints.
-        sink: The sink that gets the predictions.
-    """
+    """Draws each prediction as PNG under the image's name or the next free one; passes it on."""
 
     folder: Path
     keypoints: KeypointSet | None

@@ -45,11 +45,7 @@ class SourceItem:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableSource:
-    """A source that gives no image, or no further one.
-
-    Attributes:
-        message: What is wrong with it, and how to repair that.
-    """
+    """A source that gives no image, or no further one; the message says why."""
 
     message: str
 
@@ -64,9 +60,7 @@ class Sources(Iterator[Found]):
     def __init__(self, sources: Sequence[str], listed: Iterable[str] = ()) -> None:
         """Expand the globs; nothing is opened yet.
 
-        Args:
-            sources: Images, folders, globs, videos, ``camera:0``, URLs, or ``-``.
-            listed: The names that ``-`` stands for: any source except globs and ``-``.
+        The names that ``-`` stands for may be any source except globs and ``-``.
 
         Raises:
             SettingError: If a source is empty, as an unset variable of a script is.
@@ -168,11 +162,8 @@ def _walk(folder: Path) -> Iterator[Path | UnreadableSource]:
 
 
 def _read(target: _Target) -> Iterator[Found]:
-    if isinstance(target, UnreadableSource):
-        yield target
-        return
     try:
-        yield from _read_items(target)
+        yield from [target] if isinstance(target, UnreadableSource) else _read_items(target)
     except DataError as error:
         yield UnreadableSource(str(error))
 

@@ -105,14 +105,11 @@ def frames(source: Path | int, *, threads: int = 1) -> Iterator[Frame]:
             read = cameras.packets if isinstance(source, int) else _file_packets
             for frame in _upright_frames(_decode(read(container), stream), stream):
                 yield frame
-                count = frame.number + 1
+                count += 1
     except (av.FFmpegError, _DamageError) as error:
         raise ImageError(f"{name}: {_describe_failure(source, error, count)}") from error
     if not count:
         raise ImageError(f"{name}: holds no frame. Replace or remove it.")
-
-
-# --- opening ------------------------------------------------------------------------------
 
 
 def _open(source: Path | int) -> "av.container.InputContainer":
@@ -143,15 +140,7 @@ def _stream(container: "av.container.InputContainer", name: str) -> "av.VideoStr
     return stream
 
 
-# --- packets -------------------------------------------------------------------------------
-
-
 def _file_packets(container: "av.container.InputContainer") -> Iterator[Any]:
-    """The packets of all streams.
-
-    Raises:
-        _DamageError: If the file ends before its stated length.
-    """
     end_s = 0.0
     for packet in container.demux():
         if packet.pts is not None:
@@ -187,17 +176,9 @@ def _decode_packet(packet: Any) -> list["av.VideoFrame"]:  # noqa: ANN401 - PyAV
     return packet.decode()
 
 
-# --- frames --------------------------------------------------------------------------------
-
-
 def _upright_frames(
     decoded: Iterable["av.VideoFrame"], stream: "av.VideoStream"
 ) -> Iterator[Frame]:
-    """Frames with number, time and upright pixels.
-
-    Raises:
-        _DamageError: If a frame was decoded in part only.
-    """
     reformatter = import_pyav().video.reformatter.VideoReformatter()  # reuses its tables
     first = None
     for number, frame in enumerate(decoded):
@@ -249,9 +230,6 @@ def _rotate(
     if abs(right_to_y) + abs(down_to_x) > abs(right_to_x) + abs(down_to_y):
         pixels, across, down = pixels.transpose(1, 0, 2), down_to_x, right_to_y
     return pixels[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]
-
-
-# --- errors --------------------------------------------------------------------------------
 
 
 def _describe_failure(source: Path | int, error: Exception, count: int) -> str:

@@ -78,12 +78,8 @@ class Comparison:
     def as_json(self) -> dict[str, Any]:
         """What ``export --json`` prints."""
         return {
-            "variant": self.variant,
+            **asdict(self),
             "file": str(self.file),
-            "images": self.images,
-            "parity_px": self.parity_px,
-            "fp32": asdict(self.fp32),
-            "made": asdict(self.made),
             "size_ratio": self.size_ratio,
             "latency_ratio": self.latency_ratio,
             "mean_iou_loss": self.mean_iou_loss,
@@ -92,13 +88,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One form of a model, loaded and measured.
-
-    Attributes:
-        localizer: The loaded form.
-        files: All of its files.
-        metrics: Its metrics on the validation images; None if there are none.
-    """
+    """One form of a model: loaded, all its files, and its metrics on the validation images."""
 
     localizer: NetworkLocalizer
     files: tuple[Path, ...]
@@ -117,12 +107,7 @@ def compare(
 ) -> Comparison:
     """Compare a variant with the model that it was made from.
 
-    Args:
-        given: The model.
-        made: The variant.
-        images: Images to compare outputs and latencies on.
-        variant: Name of the variant.
-        file: Path that the variant will have.
+    Outputs and latencies are compared on ``images``; ``file`` is where the variant will lie.
     """
     one, other = given.localizer, made.localizer
     # Before the latencies, so that each form has met each size of image when the clock runs.

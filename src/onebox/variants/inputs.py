@@ -8,7 +8,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from onebox import images, synthetic
-from onebox.refinement import crop_around, decoded_size
+from onebox.refinement import crop_around, cut, decoded_size
 from onebox.runtime import NetworkLocalizer
 from onebox.structures import Sample
 
@@ -28,7 +28,9 @@ def network_inputs(localizer: NetworkLocalizer, samples: Iterable[Sample]) -> It
         pixels = images.load(source, at_least=decoded_size(size, margin)).pixels
         yield pixels
         if margin is not None:
-            yield from _crop(localizer.with_refinement(None), pixels, margin)
+            box = localizer.with_refinement(None).predict(pixels).box
+            if crop := crop_around(box, (pixels.shape[1], pixels.shape[0]), margin):
+                yield cut(pixels, crop)
 
 
 def choose_evenly(samples: Sequence[Sample], most: int) -> list[Sample]:
@@ -46,14 +48,6 @@ def generated(size: int, count: int) -> list[Pixels]:
     """Images to compare on if the user gives none: white discs on black."""
     discs = synthetic.dataset("synth:blobs", size=size, counts={"val": count})
     return [np.asarray(sample.image) for sample in discs]
-
-
-def _crop(once: NetworkLocalizer, pixels: Pixels, margin: float) -> Iterator[Pixels]:
-    height, width = pixels.shape[:2]
-    crop = crop_around(once.predict(pixels).box, (width, height), margin)
-    if crop is not None:
-        left, top, right, bottom = crop
-        yield np.ascontiguousarray(pixels[top:bottom, left:right])
 
 
 def _trim(image: Pixels, index: int) -> Pixels:

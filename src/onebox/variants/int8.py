@@ -8,11 +8,11 @@ channels cause most of the loss, and quantizing them saves no time.
 """
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
-
-from numpy import ndarray
 
 from onebox.errors import ModelError
 from onebox.model_card import ModelCard, write_card
@@ -32,13 +32,7 @@ _QUANTIZED = _WEIGHTED | {"Add", "AveragePool", "Clip", "Concat", "MaxPool", "Re
 
 
 def write(model: Path, card: ModelCard, images: Iterable[Pixels], file: Path) -> None:
-    """Quantize a model's backbone.
-
-    Args:
-        model: The ``model.onnx``.
-        card: Written into the file's metadata.
-        images: Inputs that the ranges of the activations are measured on.
-        file: The file to write.
+    """Quantize a model's backbone; images give the ranges of the activations.
 
     Raises:
         ModelError: If no weight has a name that says it is the backbone's.
@@ -57,10 +51,11 @@ def write(model: Path, card: ModelCard, images: Iterable[Pixels], file: Path) ->
                 f"{model}: none of its weights is named {BACKBONE}..., so its backbone cannot be "
                 "told from its head. Export it anew with onebox train."
             )
+        inputs = ({INPUT: pixels[None]} for pixels in images)
         quantization.quantize_static(
             prepared,
             file,
-            _Reader({INPUT: pixels[None]} for pixels in images),
+            SimpleNamespace(get_next=partial(next, inputs, None)),  # all that it asks for
             quant_format=quantization.QuantFormat.QDQ,
             per_channel=True,
             # Unsigned times signed is what x86 multiplies fastest. Processors before VNNI add up
@@ -79,9 +74,6 @@ def backbone_nodes(graph: Any) -> list[str]:  # noqa: ANN401 - an onnx.GraphProt
 
     Nodes before the backbone (resizing, normalization) read no weights, and nodes after a weight
     of another part belong to that part: neither is quantized.
-
-    Args:
-        graph: An ``onnx.GraphProto``, its nodes in topological order.
     """
     weights = {each.name for each in graph.initializer}
     of_backbone: set[str] = set()
@@ -98,14 +90,3 @@ def backbone_nodes(graph: Any) -> list[str]:  # noqa: ANN401 - an onnx.GraphProt
         if (read and not is_ours) or not of_head.isdisjoint(node.input):
             of_head.update(node.output)
     return [node.name for node in chosen if of_head.isdisjoint(node.output)]
-
-
-class _Reader:
-    """Inputs behind the interface that ONNX Runtime's calibration asks for."""
-
-    def __init__(self, inputs: Iterator[Mapping[str, ndarray]]) -> None:
-        self._inputs = inputs
-
-    def get_next(self) -> Mapping[str, ndarray] | None:
-        """The next input of the graph; None after the last."""
-        return next(self._inputs, None)

@@ -13,12 +13,7 @@ from onebox.variants.inputs import Pixels
 
 
 def write(model: Path, card: ModelCard, _: Iterable[Pixels], file: Path) -> None:
-    """Convert a model.
-
-    Args:
-        model: The ``model.onnx``.
-        card: Written into the ``.xml``.
-        file: The ``.xml`` to write, with the weights beside it.
+    """Convert a model; the weights lie beside the ``.xml``.
 
     Raises:
         OneboxError: If OpenVINO is not installed.

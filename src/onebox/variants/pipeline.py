@@ -26,13 +26,7 @@ from onebox.structures import Dataset, Sample
 from onebox.variants import int8, openvino_ir
 from onebox.variants.comparison import Candidate, Comparison, compare
 from onebox.variants.gates import check_loss, check_parity
-from onebox.variants.inputs import (
-    Pixels,
-    choose_evenly,
-    generated,
-    network_inputs,
-    of_many_shapes,
-)
+from onebox.variants.inputs import Pixels, choose_evenly, generated, network_inputs, of_many_shapes
 
 CALIBRATION_IMAGES = 200
 """Most validation images that the ranges of activations are measured on. Not tuned."""
@@ -68,16 +62,9 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
             ".onnx", lambda model, _, __, file: shutil.copyfile(model, file), check_parity
         ),
         "int8": Variant(
-            ".onnx",
-            int8.write,
-            check_loss,
-            package="onnxruntime",
-            needs="onnx",
-            is_calibrated=True,
+            ".onnx", int8.write, check_loss, "onnxruntime", needs="onnx", is_calibrated=True
         ),
-        "openvino": Variant(
-            ".xml", openvino_ir.write, check_parity, package="openvino", needs="openvino"
-        ),
+        "openvino": Variant(".xml", openvino_ir.write, check_parity, "openvino", needs="openvino"),
     }
 )
 """Every variant by its name, which is also the extra of onebox that it needs."""
@@ -147,21 +134,17 @@ class _Job:
 
 
 def _make(job: _Job) -> Comparison:
-    """Write the variant, and keep it if it passes its gate.
-
-    Raises:
-        ModelError: If it does not pass.
-    """
     localizer, [model] = job.given.localizer, job.given.files
     chosen = job.choose(CALIBRATION_IMAGES)
     card = _card(job, len(chosen))
     with _moved_to(job.out) as file:
         with job.stage(f"Making {job.name}"):
             job.variant.write(model, card, network_inputs(localizer, chosen), file)
-        made = _load_candidate(job, file)
-        if job.variant.is_calibrated and made.metrics is not None:
-            metrics = {"val": made.metrics.as_json()}
-            write_card(file, dataclasses.replace(card, metrics=metrics))
+        loaded = _load_network(file)
+        metrics = _measure(loaded, job.samples, job.stage, "the variant")
+        made = Candidate(loaded, tuple(file.parent.iterdir()), metrics)
+        if job.variant.is_calibrated and metrics is not None:
+            write_card(file, dataclasses.replace(card, metrics={"val": metrics.as_json()}))
         comparison = compare(job.given, made, _images(job), variant=job.name, file=job.out)
         job.variant.check(comparison)
     return comparison
@@ -175,11 +158,7 @@ def _variant(name: str) -> Variant:
 
 
 def _check_path(out: Path, model: Path, variant: Variant) -> None:
-    """Check that the variant would replace nothing but an earlier variant.
-
-    Raises:
-        SettingError: If it would replace something else.
-    """
+    # The variant may replace an earlier variant and nothing else.
     if out.suffix != variant.suffix:
         raise SettingError(f"{out}: does not end in {variant.suffix}. Choose another name.")
     if out.resolve() == model.resolve():
@@ -233,12 +212,6 @@ def _validation_part(data: Dataset | None, name: str, *, is_needed: bool) -> Dat
     return samples
 
 
-def _load_candidate(job: _Job, file: Path) -> Candidate:
-    localizer = _load_network(file)
-    metrics = _measure(localizer, job.samples, job.stage, "the variant")
-    return Candidate(localizer, tuple(file.parent.iterdir()), metrics)
-
-
 def _measure(
     localizer: NetworkLocalizer, samples: Dataset | None, stage: Stage, what: str
 ) -> Metrics | None:
@@ -273,11 +246,7 @@ def _images(job: _Job) -> list[Pixels]:
 
 @contextmanager
 def _moved_to(out: Path) -> Iterator[Path]:
-    """A file of the same name in a temporary folder; all files there are moved at the end.
-
-    Raises:
-        OneboxError: If the folder of ``out`` cannot be written to.
-    """
+    """A file of the same name in a temporary folder; all files there are moved at the end."""
     with temporary_beside(out) as folder:
         folder.mkdir()
         yield folder / out.name

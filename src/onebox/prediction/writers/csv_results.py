@@ -55,16 +55,12 @@ def _read(path: Path, layout: Layout) -> Iterator[Record]:
                 if len(row) != len(names):
                     reason = f"has {len(row)} columns, and the header has {len(names)}"
                     raise ContinueError(path, reason, rows.line_num)
-                yield _with_number(dict(zip(names, row, strict=True)))
+                values: Record = dict(zip(names, row, strict=True))
+                if "frame" in values:  # the other values stay text
+                    values["frame"] = int(values["frame"]) if values["frame"] else None
+                yield values
         except (csv.Error, ValueError) as error:
             raise ContinueError(path, f"is no row of results ({error})", rows.line_num) from error
-
-
-def _with_number(values: Record) -> Record:
-    """The values of a row, the number of a frame as such; other values stay text."""
-    if "frame" not in values:
-        return values
-    return {**values, "frame": int(values["frame"]) if values["frame"] else None}
 
 
 CSV = Kind(

@@ -34,22 +34,13 @@ def journal_path(file: Path) -> Path:
 
 
 class Journal:
-    """Writes one results file; usable as a context manager, which closes and unlocks it.
-
-    Attributes:
-        path: The journal.
-        kept: The number of predictions that the file will have.
-    """
+    """Writes one results file of ``kept`` predictions; a context that closes and unlocks it."""
 
     def __init__(self, kind: Kind, file: Path, layout: Layout, *, resume: bool = False) -> None:
-        """Open the journal.
+        """Open the journal of a file; a device or a pipe is written to at the end.
 
-        Args:
-            kind: One of `onebox.prediction.writers.KINDS`.
-            file: The results file. A device or a pipe is written to at the end.
-            layout: The layout of the rows.
-            resume: Whether to continue the journal, or else the finished file. Without it, both
-                are replaced: the journal now, the finished file at the end.
+        ``resume`` continues the journal, or else the finished file. Without it, both are replaced:
+        the journal now, the finished file at the end.
 
         Raises:
             OneboxError: If the journal cannot be written, or another process is writing it.
@@ -75,7 +66,6 @@ class Journal:
             raise self._not_writable(error) from error
 
     def __enter__(self) -> "Journal":
-        """The journal itself."""
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -150,7 +140,11 @@ class Journal:
         self._continues = resume and self._file.is_file() if is_new else self._check_header()
         self._opened.truncate(length)
         for record in self._records():
-            self._remember(record)
+            if _is_readable(record):
+                self.kept += 1
+                self._known.add(_key(record))
+            else:
+                self._unreadable.add(record["image"])
         self._opened.seek(length)
         if is_new:
             header = {"results": self._kind.name, "columns": self._columns}
@@ -183,7 +177,8 @@ class Journal:
         leaves it in both files.
         """
         seen: set[int] = set()
-        finished = self._kind.read(self._file, self._layout) if self._has_finished() else ()
+        has_finished = self._continues and self._file.is_file()
+        finished = self._kind.read(self._file, self._layout) if has_finished else ()
         for record in chain(finished, self._journal_records()):
             key = _key(record)
             if key not in seen:
@@ -191,20 +186,10 @@ class Journal:
             if _is_readable(record):
                 seen.add(key)
 
-    def _has_finished(self) -> bool:
-        return self._continues and self._file.is_file()
-
     def _journal_records(self) -> Iterator[Record]:
         self._opened.seek(0)
         self._opened.readline()  # the header
         return read_records(self._opened, self.path, first=2)
-
-    def _remember(self, record: Record) -> None:
-        if _is_readable(record):
-            self.kept += 1
-            self._known.add(_key(record))
-        else:
-            self._unreadable.add(record["image"])
 
     def _append(self, record: Record) -> None:
         try:

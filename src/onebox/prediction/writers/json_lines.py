@@ -9,12 +9,7 @@ from onebox.prediction.writers.records import Layout, as_json
 
 
 def read_records(lines: Iterable[bytes], path: Path, *, first: int = 1) -> Iterator[Record]:
-    """Decode lines; a last line without its line break is torn, and left out.
-
-    Args:
-        lines: Of a results file or a journal.
-        path: The file, for errors.
-        first: The number of the first line, for errors.
+    """Decode lines, numbered from ``first``; a torn last one, without line break, is left out.
 
     Raises:
         ContinueError: If a line is no JSON object with ``image``.

@@ -35,7 +35,7 @@ class Kind:
     read: Callable[[Path, Layout], Iterator[Record]]
     columns: Callable[[Layout], Sequence[str]] = lambda _: ()
     numbers_images: bool = False
-    check: Callable[[], None] = lambda: None
+    check: Callable[[], object] = lambda: None
 
 
 class ContinueError(SettingError):

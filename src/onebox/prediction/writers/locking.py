@@ -29,10 +29,7 @@ else:
 
 
 def open_locked(path: Path) -> BinaryIO:
-    """Open a file for reading and writing, as the only process that does.
-
-    Args:
-        path: Created if missing; its content stays.
+    """Open a file for reading and writing, as the only process that does; its content stays.
 
     Raises:
         OneboxError: If another process has it open.

@@ -25,10 +25,6 @@ _CLASSES = b"onebox.classes"
 _import = partial(require, extra="parquet", purpose="Parquet files")
 
 
-def _check() -> None:
-    _import("pyarrow.parquet")
-
-
 def _columns(layout: Layout) -> list[str]:
     """The columns, those of the probabilities by their classes."""
     return [*csv_results.columns(layout), *(f"{_PROBABILITIES}.{name}" for name in layout.classes)]
@@ -81,5 +77,5 @@ PARQUET = Kind(
     write=_write,
     read=_read,
     columns=_columns,
-    check=_check,
+    check=partial(_import, "pyarrow.parquet"),
 )

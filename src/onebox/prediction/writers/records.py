@@ -44,20 +44,20 @@ class Layout:
 def as_json(row: Row, layout: Layout) -> dict[str, Any]:
     """The row by name; with keypoints, ``keypoints`` maps each name to ``[x, y, confidence]``."""
     prediction = row.prediction
-    present = {} if prediction.present is None else {"present": prediction.present}
-    keypoints = (
-        {} if layout.keypoints is None else {"keypoints": _by_name(prediction, layout.keypoints)}
-    )
-    return {
+    values: dict[str, Any] = {
         "image": row.image,
         **moment(row),
         "label": prediction.label,
         "score": prediction.score,
         "box": list(prediction.box),
         "probabilities": dict(zip(layout.classes, prediction.probabilities, strict=True)),
-        **present,
-        **keypoints,
     }
+    if prediction.present is not None:
+        values["present"] = prediction.present
+    if layout.keypoints is not None:
+        points = map(list, prediction.keypoints or ())
+        values["keypoints"] = dict(zip(layout.keypoints.names, points, strict=True))
+    return values
 
 
 def as_json_line(row: Row, layout: Layout) -> str:
@@ -74,8 +74,3 @@ def flat_keypoints(prediction: Prediction, keypoints: KeypointSet | None) -> lis
     """``x, y, confidence`` of one keypoint after another; empty without keypoints."""
     points = () if keypoints is None else prediction.keypoints or ()
     return [number for point in points for number in point]
-
-
-def _by_name(prediction: Prediction, keypoints: KeypointSet) -> dict[str, list[float]]:
-    points = prediction.keypoints or ()
-    return {name: list(point) for name, point in zip(keypoints.names, points, strict=True)}
