@@ -70,11 +70,7 @@ class CocoFile:
 
 
 def load(path: Path, problems: Problems) -> CocoFile:
-    """Read a COCO file and check the types of its entries and the ids they refer to.
-
-    Args:
-        path: The JSON file.
-        problems: Collects a problem for each entry that cannot be used.
+    """Read a COCO file; ``problems`` collects one for each entry of a wrong type or wrong ids.
 
     Raises:
         DataError: If it is not COCO at all.
@@ -142,9 +138,7 @@ def _sentence(keys: Sequence[Id], message: str) -> str:
 
 
 def _check_references(
-    annotation: CocoAnnotation,
-    images: Mapping[Id, object],
-    categories: Mapping[Id, object],
+    annotation: CocoAnnotation, images: Mapping[Id, object], categories: Mapping[Id, object]
 ) -> None:
     if annotation.image_id not in images:
         raise DataError(

@@ -18,24 +18,18 @@ def make_keypoint_set(
     skeleton: Sequence[Sequence[int]] = (),
     flip_pairs: Sequence[Sequence[int]] | None = None,
 ) -> KeypointSet:
-    """Make a set of keypoints.
+    """Make a set of keypoints; pairs are of keypoint indices, from 0.
 
-    Args:
-        names: Name of each keypoint.
-        skeleton: Pairs of keypoint indices, from 0.
-        flip_pairs: Pairs of keypoint indices, from 0; None to derive them from ``left`` and
-            ``right`` in the names.
+    If ``flip_pairs`` is None, ``left`` and ``right`` in the names tell the pairs.
 
     Raises:
         DataError: If a pair has an index without a keypoint, or two keypoints share a name.
     """
     if twice := sorted({name for name in names if list(names).count(name) > 1}):
         raise DataError(f"the keypoint '{twice[0]}' is named twice; give each its own name.")
-    pairs = mirrored_pairs(names) if flip_pairs is None else flip_pairs
-    checked = [_pair(pair, len(names)) for pair in skeleton]
-    return KeypointSet(
-        tuple(names), tuple(checked), tuple(_pair(pair, len(names)) for pair in pairs)
-    )
+    flips = mirrored_pairs(names) if flip_pairs is None else flip_pairs
+    skeleton, flips = ([_pair(one, len(names)) for one in pairs] for pairs in (skeleton, flips))
+    return KeypointSet(tuple(names), tuple(skeleton), tuple(flips))
 
 
 def mirrored_pairs(names: Sequence[str]) -> Pairs:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from onebox.boxes import box_areas
-from onebox.errors import SettingError, format_count, suggest
+from onebox.errors import format_count
 from onebox.formats.rows import Row
 
 ImageRows = tuple[Row, ...]
@@ -47,27 +47,8 @@ class Selection:
     problems: tuple[str, ...] = ()
 
 
-def find_policy(on_multiple: str) -> Policy:
-    """Return the policy of that name.
-
-    Raises:
-        SettingError: If there is no policy of that name.
-    """
-    if on_multiple not in POLICIES:
-        raise SettingError(
-            f"on_multiple must be one of {', '.join(POLICIES)}, got {on_multiple!r}."
-            f"{suggest(on_multiple, POLICIES)}"
-        )
-    return POLICIES[on_multiple]
-
-
 def select_subjects(images: Sequence[ImageRows], policy: Policy) -> Selection:
-    """Choose one row for each image.
-
-    Args:
-        images: The rows of each image, with boxes in pixels.
-        policy: The policy for images with several boxes.
-    """
+    """Choose one row for each image; boxes are in pixels."""
     problems = [problem for rows in images for problem in _contradictions(rows)]
     crowded = [rows for rows in images if len(_distinct(rows)) > 1]
     kept = [rows[0] if len(rows) == 1 else policy.choose(rows) for rows in images]
@@ -84,10 +65,6 @@ def _largest(rows: ImageRows) -> Row:
     return rows[int(np.argmax(box_areas(np.array(boxes, dtype=np.float64))))]
 
 
-def _skip(rows: ImageRows) -> None:  # noqa: ARG001  (all policies have one signature)
-    return None
-
-
 POLICIES: dict[str, Policy] = {
     "error": Policy(
         _largest,
@@ -97,7 +74,7 @@ POLICIES: dict[str, Policy] = {
         is_allowed=False,
     ),
     "largest": Policy(_largest, "{count} with several boxes kept the largest one ({example})."),
-    "skip": Policy(_skip, "{count} with several boxes left out ({example})."),
+    "skip": Policy(lambda _: None, "{count} with several boxes left out ({example})."),
 }
 
 

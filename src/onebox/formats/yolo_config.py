@@ -69,26 +69,16 @@ def read_yaml(path: Path) -> YoloConfig:
     content = _load_yaml(path)
     root = path.parent / content.path
     root = root if root.is_dir() else path.parent
-    parts, notes = _without_repeats(
-        [
-            (split, _resolve(text, root, path))
-            for split in SPLITS
-            for text in _as_list(getattr(content, split))
-        ],
-        path.name,
-    )
+    stated = [(split, text) for split in SPLITS for text in _as_list(getattr(content, split))]
+    resolved = [(split, _resolve(text, root, path)) for split, text in stated]
+    parts, notes = _without_repeats(resolved, path.name)
     if not parts:
         raise DataError(f"{path.name}: names no images. Add train: with their folder.")
     names = content.names
-    return YoloConfig(
-        path.name,
-        path.parent,
-        parts,
-        dict(sorted(names.items())) if isinstance(names, dict) else dict(enumerate(names)),
-        _keypoints(content, path.name),
-        content.kpt_shape[1] if content.kpt_shape else VALUES_PER_KEYPOINT,
-        notes,
-    )
+    numbered = dict(sorted(names.items())) if isinstance(names, dict) else dict(enumerate(names))
+    dims = content.kpt_shape[1] if content.kpt_shape else VALUES_PER_KEYPOINT
+    keypoints = _keypoints(content, path.name)
+    return YoloConfig(path.name, path.parent, parts, numbered, keypoints, dims, notes)
 
 
 def read_folder(folder: Path) -> YoloConfig:
@@ -128,13 +118,8 @@ def _load_yaml(path: Path) -> _Yaml:
     try:
         return _Yaml.model_validate(content if isinstance(content, dict) else {})
     except ValidationError as error:
-        raise DataError(
-            *[
-                f"{path.name}: {'.'.join(map(str, one['loc'][:1]))}: {one['msg'].lower()}. "
-                "Correct it."
-                for one in error.errors()
-            ]
-        ) from error
+        wrong = [f"{one['loc'][0]}: {one['msg'].lower()}" for one in error.errors()]
+        raise DataError(*[f"{path.name}: {one}. Correct it." for one in wrong]) from error
 
 
 def _as_list(value: str | list[str] | None) -> Sequence[str]:
@@ -142,12 +127,7 @@ def _as_list(value: str | list[str] | None) -> Sequence[str]:
 
 
 def _resolve(text: str, root: Path, file: Path) -> Path:
-    """Resolve a path of ``data.yaml`` against the data set's root, then the file's folder.
-
-    Raises:
-        DataError: If neither exists.
-    """
-    # Roboflow writes `../train/images` for `train/images`.
+    # The data set's root comes first, then the file's folder. Roboflow writes `../train/images` for `train/images`.
     candidates = [
         base / one for base in (root, file.parent) for one in (text, text.removeprefix("../"))
     ]
