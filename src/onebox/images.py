@@ -49,10 +49,8 @@ _REASONS: dict[type[Exception], str] = {
 }
 
 _DECODING_ERRORS = (
-    *(OSError, SyntaxError, ValueError, EOFError, MemoryError),
-    Image.DecompressionBombError,
+    *(OSError, SyntaxError, ValueError, EOFError, MemoryError, Image.DecompressionBombError),
 )
-
 _ENCODED = (str, os.PathLike, bytes, Image.Image)
 
 _ORIENTATION = 0x0112
@@ -105,12 +103,8 @@ class Header:
     @property
     def size_wh(self) -> tuple[int, int]:
         """Width and height of the upright image."""
-        return self.stored_wh[::-1] if self.is_transposed else self.stored_wh
-
-    @property
-    def is_transposed(self) -> bool:
-        """Whether the upright image has the stored width as its height."""
-        return self.orientation >= _FIRST_TRANSPOSED
+        is_transposed = self.orientation >= _FIRST_TRANSPOSED
+        return self.stored_wh[::-1] if is_transposed else self.stored_wh
 
 
 def read_header(path: str | os.PathLike[str]) -> Header:
@@ -119,7 +113,7 @@ def read_header(path: str | os.PathLike[str]) -> Header:
     Raises:
         ImageError: If the file is missing, empty, not an image or too large.
     """
-    with _open_image(path) as image:
+    with open_image(path) as image:
         return _read_header(image)
 
 
@@ -144,7 +138,7 @@ def load(source: Source, *, at_least: int | None = None) -> LoadedImage:
     # Arrays first: checking whether an object is path-like takes longer than the rest of the work.
     if isinstance(source, np.ndarray) or not isinstance(source, _ENCODED):
         return _load_array(np.asarray(source), at_least)
-    with _open_image(source) as image:
+    with open_image(source) as image:
         header = _read_header(image)
         if isinstance(image, JpegImageFile) and image is not source:
             stored, shrink = _decode_jpeg(image, header, at_least)
@@ -183,7 +177,7 @@ def _load_array(array: ndarray, at_least: int | None) -> LoadedImage:
 
 
 @contextmanager
-def _open_image(source: str | os.PathLike[str] | bytes | Image.Image) -> Iterator[Image.Image]:
+def open_image(source: str | os.PathLike[str] | bytes | Image.Image) -> Iterator[Image.Image]:
     """Open an image, and raise any error of Pillow in the body as one that names the source.
 
     Raises:
@@ -218,9 +212,8 @@ def _name(source: str | os.PathLike[str] | bytes | Image.Image) -> str:
 
 
 def _check_size(image: Image.Image) -> None:
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise Image.DecompressionBombError(f"it has {width} x {height} pixels")
+    if image.width * image.height > MAX_PIXELS:
+        raise Image.DecompressionBombError
 
 
 def _explain(source: str | os.PathLike[str] | bytes | Image.Image, error: Exception) -> str:

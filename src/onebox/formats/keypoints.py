@@ -28,8 +28,7 @@ def make_keypoint_set(
     if twice := sorted({name for name in names if list(names).count(name) > 1}):
         raise DataError(f"the keypoint '{twice[0]}' is named twice; give each its own name.")
     flips = mirrored_pairs(names) if flip_pairs is None else flip_pairs
-    skeleton, flips = ([_pair(one, len(names)) for one in pairs] for pairs in (skeleton, flips))
-    return KeypointSet(tuple(names), tuple(skeleton), tuple(flips))
+    return KeypointSet(tuple(names), _pairs(skeleton, len(names)), _pairs(flips, len(names)))
 
 
 def mirrored_pairs(names: Sequence[str]) -> Pairs:
@@ -68,11 +67,11 @@ def make_keypoints(values: Sequence[float], keypoints: KeypointSet) -> Keypoints
     return tuple((float(x), float(y), int(visibility)) for x, y, visibility in triples)
 
 
-def _pair(pair: Sequence[int], count: int) -> tuple[int, int]:
-    first, second = pair if len(pair) == 2 else (-1, -1)  # noqa: PLR2004  (a pair has two)
-    if not (0 <= first < count and 0 <= second < count):
-        raise DataError(
-            f"{list(pair)} (counted from 0) is not a pair of keypoints; there are {count}. "
-            "Correct it."
-        )
-    return first, second
+def _pairs(pairs: Sequence[Sequence[int]], count: int) -> Pairs:
+    for pair in pairs:
+        if len(pair) != 2 or not all(0 <= index < count for index in pair):  # noqa: PLR2004
+            raise DataError(
+                f"{list(pair)} (counted from 0) is not a pair of keypoints; there are {count}. "
+                "Correct it."
+            )
+    return tuple((first, second) for first, second in pairs)

@@ -127,7 +127,7 @@ def _as_list(value: str | list[str] | None) -> Sequence[str]:
 
 
 def _resolve(text: str, root: Path, file: Path) -> Path:
-    # The data set's root comes first, then the file's folder. Roboflow writes `../train/images` for `train/images`.
+    # Roboflow writes `../train/images` for `train/images`.
     candidates = [
         base / one for base in (root, file.parent) for one in (text, text.removeprefix("../"))
     ]
