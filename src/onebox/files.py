@@ -48,9 +48,6 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
         sync: Whether a file is flushed to the disk before it is renamed, so that it survives a
             power failure. Pass False for a large file that can be made again.
 
-    Yields:
-        The path to write to.
-
     Raises:
         OneboxError: If the system refuses to write; the message names ``path`` and the reason.
     """
@@ -63,10 +60,7 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
 
 @contextmanager
 def temporary_beside(path: Path) -> Iterator[Path]:
-    """Yield a free path in the folder of ``path``, and remove what is there at the end.
-
-    Yields:
-        The temporary path, ``.NAME.PID.part``. The body makes a file or a folder there.
+    """Yield a path for a file or a folder beside ``path``, and remove what is there at the end.
 
     Raises:
         OneboxError: If the system refuses to write; the message names ``path`` and the reason.

@@ -90,15 +90,10 @@ class LoadedImage:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The size and orientation of an image file, read without decoding its pixels.
+    """The size and orientation of an image file, read without decoding its pixels."""
 
-    Attributes:
-        stored_wh: Width and height as stored in the file.
-        orientation: The EXIF orientation, 1 (upright) to 8.
-    """
-
-    stored_wh: tuple[int, int]
-    orientation: int
+    stored_wh: tuple[int, int]  # as in the file
+    orientation: int  # EXIF, 1 (upright) to 8
 
     @property
     def size_wh(self) -> tuple[int, int]:
@@ -279,7 +274,7 @@ def _decode_jpeg(image: JpegImageFile, header: Header, at_least: int | None) -> 
 
 def _average_blocks(decoded: Decoded, at_least: int | None) -> tuple[Decoded, tuple[float, float]]:
     """Average blocks of pixels, as large as width and height of ``at_least`` allow."""
-    width, height = _size_wh(decoded)
+    width, height = decoded.size if isinstance(decoded, Image.Image) else decoded.shape[1::-1]
     if at_least is None or max(width, height) < 2 * at_least:
         return decoded, (1.0, 1.0)
     factors = (max(1, width // at_least), max(1, height // at_least))
@@ -289,12 +284,6 @@ def _average_blocks(decoded: Decoded, at_least: int | None) -> tuple[Decoded, tu
 def _apply_orientation(decoded: Decoded, orientation: int) -> Decoded:
     transpose = _TRANSPOSES.get(orientation)
     return decoded if transpose is None else _as_image(decoded).transpose(transpose)
-
-
-def _size_wh(decoded: Decoded) -> tuple[int, int]:
-    if isinstance(decoded, Image.Image):
-        return decoded.size
-    return decoded.shape[1], decoded.shape[0]
 
 
 def _as_image(decoded: Decoded) -> Image.Image:

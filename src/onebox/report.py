@@ -102,10 +102,7 @@ def write_samples(
 ) -> None:
     """Write up to 24 images, evenly spaced over the data set, with their boxes drawn, as one PNG.
 
-    Args:
-        report: A report of at least one image.
-        path: The file to write; its folder must exist.
-        load_image: Reads the image of a sample. An image that can no longer be read is grey.
+    The report has at least one image; the arguments are those of `write_report`.
 
     Raises:
         OneboxError: If the file cannot be written.

@@ -26,13 +26,7 @@ ON_BAD = ("error", "skip")
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """Reader and writer of one label format.
-
-    Attributes:
-        parse: Parses a file or folder.
-        write: Writes a data set to a file or folder.
-        keeps_keypoints: Whether the format can hold keypoints.
-    """
+    """Reader and writer of one label format, of a file or a folder."""
 
     parse: Callable[[Path], ParsedLabels]
     write: Callable[[Dataset, Path], None]

@@ -100,16 +100,9 @@ def _samples(rows: Sequence[Row], headers: dict[Path, HeaderResult]) -> tuple[Sa
     samples = []
     for row, split in zip(rows, choose_splits(rows), strict=True):
         header = headers[row.image].header
+        size = header and header.size_wh
         samples.append(
-            Sample(
-                image=row.image,
-                label=row.label,
-                box=row.box,
-                split=split,
-                keypoints=row.keypoints,
-                size_wh=None if header is None else header.size_wh,
-                origin=row.origin,
-            )
+            Sample(row.image, row.label, row.box, split, row.keypoints, size, row.origin)
         )
     return tuple(samples)
 

@@ -52,21 +52,13 @@ Entry = TypeVar("Entry", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class CocoFile:
-    """A COCO file whose entries have the right types.
+    """A COCO file whose entries have the right types, in the order of the file."""
 
-    Attributes:
-        name: Name of the file, for messages.
-        images: Images in the order of the file.
-        categories: Categories by id, in the order of the file.
-        annotations: Annotations of each image, by the image's id.
-        keypoints: Keypoints that the categories name; None if they name none.
-    """
-
-    name: str
+    name: str  # for messages
     images: tuple[CocoImage, ...]
     categories: Mapping[Id, CocoCategory]
-    annotations: Mapping[Id, list[CocoAnnotation]]
-    keypoints: KeypointSet | None
+    annotations: Mapping[Id, list[CocoAnnotation]]  # by the image's id
+    keypoints: KeypointSet | None  # None if the categories name none
 
 
 def load(path: Path, problems: Problems) -> CocoFile:

@@ -23,21 +23,13 @@ _SNIFFED_BYTES = 4096  # one block of most disks; not tuned
 
 @dataclass(frozen=True, slots=True)
 class LabelSource:
-    """A label file, or a folder that is read as one.
-
-    Attributes:
-        path: Path of the file or folder.
-        format: Format of the labels, a key of ``FORMATS``.
-        split: Split that the name tells; None if it tells none.
-        prefix: Text before the file's name in messages, as ``train/``.
-        note: Sentence that tells the user which files are not read; may be empty.
-    """
+    """A label file, or a folder that is read as one."""
 
     path: Path
-    format: str
-    split: Split | None = None
-    prefix: str = ""
-    note: str = ""
+    format: str  # a key of ``FORMATS``
+    split: Split | None = None  # None if the name tells none
+    prefix: str = ""  # before the file's name in messages, as ``train/``
+    note: str = ""  # tells the user which files are not read
 
 
 def find_sources(path: Path, wanted: str | None = None) -> tuple[LabelSource, ...]:

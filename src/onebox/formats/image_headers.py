@@ -21,15 +21,9 @@ _MAX_SUGGESTIONS = 20  # each compares a name with a whole folder; not tuned
 
 @dataclass(frozen=True, slots=True)
 class HeaderResult:
-    """The header of one image, or the reason why it cannot be read.
+    """The header of one image, or the problem: a sentence that says why it cannot be read."""
 
-    Attributes:
-        file: Path with all links followed: equal for two names of one image.
-        header: Size and orientation; None if the image cannot be read.
-        problem: Sentence that says why the image cannot be read; empty if it can.
-    """
-
-    file: Path
+    file: Path  # with all links followed: equal for two names of one image
     header: Header | None = None
     problem: str = ""
 

@@ -19,28 +19,16 @@ ImageRows = tuple[Row, ...]
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What to do with an image that has several boxes.
+    """What to do with an image that has several boxes, and the sentence that tells the user."""
 
-    Attributes:
-        choose: Returns the row to keep, or None to leave the image out.
-        sentence: Tells the user; ``{count}`` is the images, ``{example}`` one of them.
-        is_allowed: Whether such images may be read; if not, the sentence is a problem.
-    """
-
-    choose: Callable[[ImageRows], Row | None]
-    sentence: str
-    is_allowed: bool = True
+    choose: Callable[[ImageRows], Row | None]  # the row to keep, or None to leave the image out
+    sentence: str  # ``{count}`` is the images, ``{example}`` one of them
+    is_allowed: bool = True  # whether such images may be read; if not, the sentence is a problem
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """One row for each image that is kept.
-
-    Attributes:
-        rows: The rows that are kept.
-        notes: What was left out, one sentence each.
-        problems: What the user has to repair, one sentence each.
-    """
+    """One row for each image that is kept; notes and problems are as in `ParsedLabels`."""
 
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
@@ -96,10 +84,9 @@ def _content(row: Row) -> tuple[object, ...]:
 def _contradictions(rows: ImageRows) -> list[str]:
     problems = []
     for number, row in enumerate(rows):
-        for earlier in rows[:number]:
-            if problem := _contradiction(row, earlier):
-                problems.append(f"{row.origin}: {problem}")
-                break
+        found = (_contradiction(row, earlier) for earlier in rows[:number])
+        if problem := next(filter(None, found), ""):
+            problems.append(f"{row.origin}: {problem}")
     return problems
 
 

@@ -29,15 +29,10 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class CheckedRow:
-    """A row that agrees with its image.
-
-    Attributes:
-        row: The row in pixels of the upright image.
-        overshoot_px: How far its box reached beyond the frame before it was clipped.
-    """
+    """A row that agrees with its image, in pixels of the upright image."""
 
     row: Row
-    overshoot_px: float = 0.0
+    overshoot_px: float = 0.0  # how far its box reached beyond the frame before it was clipped
 
 
 def check_row(row: Row, header: Header) -> CheckedRow:

@@ -17,25 +17,15 @@ Parts = tuple[tuple[Split | None, Path], ...]
 
 @dataclass(frozen=True, slots=True)
 class YoloConfig:
-    """Paths of the images of a YOLO data set, its class names and its keypoints.
+    """Paths of the images of a YOLO data set, its class names and its keypoints."""
 
-    Attributes:
-        name: Name of the file or folder, for messages.
-        root: Folder to which paths in messages are relative.
-        parts: Splits with their folders or lists of images; a split may have several.
-        names: Class names by number; empty if the data set names none.
-        keypoints: Names, skeleton and flip pairs; None without keypoints.
-        kpt_dims: Values for each keypoint: 2 (x, y) or 3 (and visibility).
-        notes: Sentences for the user about what is missing or not used.
-    """
-
-    name: str
-    root: Path
-    parts: Parts
-    names: Mapping[int, str]
+    name: str  # of the file or folder, for messages
+    root: Path  # to which paths in messages are relative
+    parts: Parts  # splits with their folders or lists of images; a split may have several
+    names: Mapping[int, str]  # by number; empty if the data set names none
     keypoints: KeypointSet | None = None
-    kpt_dims: int = 3
-    notes: tuple[str, ...] = ()
+    kpt_dims: int = 3  # values for each keypoint: 2 (x, y) or 3 (and visibility)
+    notes: tuple[str, ...] = ()  # what is missing or not used
 
     @property
     def keypoint_values(self) -> int:

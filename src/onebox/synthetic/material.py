@@ -39,15 +39,10 @@ Background = Literal["black", "natural"] | Path
 
 @dataclass(frozen=True, slots=True)
 class Cutout:
-    """An image of a subject and nothing else.
-
-    Attributes:
-        label: Label of the subject.
-        path: An RGBA PNG; None for the bundled cat.
-    """
+    """An image of a subject and nothing else."""
 
     label: str
-    path: Path | None = None
+    path: Path | None = None  # an RGBA PNG; None for the bundled cat
 
     def rgba(self) -> Image.Image:
         """The pixels, cropped to those that are not fully transparent.
