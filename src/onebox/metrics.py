@@ -151,8 +151,8 @@ def compare(
         keypoints: The keypoints that both have, or None without keypoints.
     """
     iou = _iou(prediction.box, sample.box)
-    mean_box_iou = _iou(mean_box and stretch(mean_box, size_wh), sample.box)
-    errors = keypoints and _keypoint_errors(sample, prediction, keypoints)
+    mean_box_iou = _iou(None if mean_box is None else stretch(mean_box, size_wh), sample.box)
+    errors = None if keypoints is None else _keypoint_errors(sample, prediction, keypoints)
     return Outcome(sample, prediction, size_wh, iou, mean_box_iou, errors)
 
 

@@ -100,7 +100,7 @@ def _samples(rows: Sequence[Row], headers: dict[Path, HeaderResult]) -> tuple[Sa
     samples = []
     for row, split in zip(rows, choose_splits(rows), strict=True):
         header = headers[row.image].header
-        size = header and header.size_wh
+        size = None if header is None else header.size_wh
         samples.append(
             Sample(row.image, row.label, row.box, split, row.keypoints, size, row.origin)
         )
