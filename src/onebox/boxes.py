@@ -33,13 +33,9 @@ def _to_cxcywh(boxes: Boxes) -> Boxes:
     return np.concatenate([centre, boxes[:, 2:] - boxes[:, :2]], axis=1)
 
 
-def _unchanged(boxes: Boxes) -> Boxes:
-    return boxes.copy()
-
-
 # For each layout the functions that convert it to xyxy and back.
 LAYOUTS: dict[str, tuple[Callable[[Boxes], Boxes], Callable[[Boxes], Boxes]]] = {
-    "xyxy": (_unchanged, _unchanged),
+    "xyxy": (np.copy, np.copy),
     "xywh": (_from_xywh, _to_xywh),
     "cxcywh": (_from_cxcywh, _to_cxcywh),
 }
@@ -70,13 +66,6 @@ def clip_boxes(boxes: Boxes, size_wh: tuple[float | int, float | int]) -> Boxes:
     return np.clip(boxes, 0, np.array([*size_wh, *size_wh], dtype=boxes.dtype))
 
 
-def _intersections(left: Boxes, right: Boxes) -> Float[ndarray, " n"]:
-    intersections = np.concatenate(
-        [np.maximum(left[:, :2], right[:, :2]), np.minimum(left[:, 2:], right[:, 2:])], axis=1
-    )
-    return box_areas(intersections)
-
-
 def paired_iou(left: Boxes, right: Boxes) -> Float[ndarray, " n"]:
     """Intersection over union of row ``i`` of one array with row ``i`` of the other.
 
@@ -87,7 +76,8 @@ def paired_iou(left: Boxes, right: Boxes) -> Float[ndarray, " n"]:
     Returns:
         IoU in ``[0, 1]``; 0 if both boxes have no area.
     """
-    intersection = _intersections(left, right)
+    corners = [np.maximum(left[:, :2], right[:, :2]), np.minimum(left[:, 2:], right[:, 2:])]
+    intersection = box_areas(np.concatenate(corners, axis=1))
     union = box_areas(left) + box_areas(right) - intersection
     return np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
 

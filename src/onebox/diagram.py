@@ -69,16 +69,14 @@ def _part_node(part: Part, corner: _Corner, style: str) -> str:
 def _node(title: str, lines: Sequence[str], corner: _Corner, style: str) -> str:
     x, y = corner
     squeezed = f' textLength="{_WIDTH - 24}" lengthAdjust="spacingAndGlyphs"'
-    return "".join(
-        [
-            f'<rect class="{style}" x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="8"/>',
-            f'<text class="title" x="{x + 12}" y="{y + 22}">{escape(title)}</text>',
-            *(
-                f'<text class="quiet" x="{x + 12}" y="{y + 42 + 18 * row}"'
-                f"{squeezed if len(line) > _MAX_LETTERS else ''}>{escape(line)}</text>"
-                for row, line in enumerate(lines)
-            ),
-        ]
+    texts = (
+        f'<text class="quiet" x="{x + 12}" y="{y + 42 + 18 * row}"'
+        f"{squeezed if len(line) > _MAX_LETTERS else ''}>{escape(line)}</text>"
+        for row, line in enumerate(lines)
+    )
+    return (
+        f'<rect class="{style}" x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="8"/>'
+        f'<text class="title" x="{x + 12}" y="{y + 22}">{escape(title)}</text>{"".join(texts)}'
     )
 
 

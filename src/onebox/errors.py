@@ -13,7 +13,7 @@ function raises ``TypeError`` or ``ValueError``.
 """
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 
 class OneboxError(Exception):
@@ -51,6 +51,20 @@ class ModelError(OneboxError):
     """A file that is not a onebox model, or an export that does not match its network."""
 
     exit_code = 4
+
+
+def check_choice(setting: str, value: str, choices: Collection[str]) -> str:
+    """Return a setting's value if it is one of the choices.
+
+    Raises:
+        SettingError: If it is not.
+    """
+    if value not in choices:
+        raise SettingError(
+            f"{setting} must be one of {', '.join(choices)}, got {value!r}."
+            f"{suggest(value, choices)}"
+        )
+    return value
 
 
 def suggest(word: str, options: Iterable[str]) -> str:

@@ -145,7 +145,8 @@ def evaluate(
         try:
             prediction, size_wh = _predict(localizer.predict, sample)
         except ImageError as error:
-            problems += [_with_origin(sample, problem) for problem in error.problems]
+            prefix = f"{sample.origin}: " if sample.origin else ""
+            problems += [f"{prefix}{problem}" for problem in error.problems]
         else:
             outcomes.append(compare_one(sample, prediction, size_wh=size_wh))
         if progress is not None:
@@ -177,28 +178,18 @@ def summarize(
 
 
 def _check_labels(data: Dataset, classes: tuple[str, ...]) -> None:
-    """Check the labels before any image is read.
-
-    Raises:
-        DataError: If there is no image, or if a label is none of the model's classes.
-    """
     if not len(data):
         raise DataError(
             f"{data.name or 'data set'}: there is no image to evaluate. Choose a split that has "
             f"images ({', '.join(SPLITS)}), or add some to this one."
         )
-    allowed = {None, *classes}
-    unknown = [sample for sample in data if sample.label not in allowed]
+    unknown = [sample for sample in data if sample.label not in {None, *classes}]
     if unknown:
         raise DataError(*(_unknown_label(sample, classes) for sample in unknown))
 
 
 def _check_keypoints(data: Dataset, keypoints: KeypointSet | None) -> None:
-    """Check that a keypoint has the same index in the model as in the data.
-
-    Raises:
-        DataError: If both have keypoints and their names differ.
-    """
+    # A keypoint must have the same index in the model as in the data.
     if keypoints is None or data.keypoints is None or keypoints.names == data.keypoints.names:
         return
     raise DataError(
@@ -213,10 +204,6 @@ def _unknown_label(sample: Sample, classes: tuple[str, ...]) -> str:
         f"{sample.origin or sample.name}: label {label!r} is not one of the model's classes "
         f"{shorten(classes)}.{suggest(label, classes)}"
     )
-
-
-def _with_origin(sample: Sample, problem: str) -> str:
-    return f"{sample.origin}: {problem}" if sample.origin else problem
 
 
 def _predict(
@@ -242,8 +229,7 @@ def _normalized_spread(outcomes: Sequence[Outcome], boxes: Sequence[Box | None])
 def _gains_on_mean_box(overall: Metrics) -> bool:
     if overall.mean_iou is None or overall.mean_box_iou is None:
         return True
-    possible_gain = 1 - overall.mean_box_iou
-    return overall.mean_iou - overall.mean_box_iou >= _MIN_GAIN * possible_gain
+    return overall.mean_iou - overall.mean_box_iou >= _MIN_GAIN * (1 - overall.mean_box_iou)
 
 
 def _outcome_as_json(outcome: Outcome) -> dict[str, object]:

@@ -17,6 +17,11 @@ def is_empty(path: Path) -> bool:
         return False
 
 
+def names_in(folder: Path) -> list[str]:
+    """Names of the files and folders in a folder, sorted; none if it is not a folder."""
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file as a whole; a device or a pipe is written to directly.
 
@@ -24,12 +29,11 @@ def write_atomically(path: Path, content: bytes) -> None:
         OneboxError: If it cannot be written.
     """
     with _write_errors_named(path):
-        is_special = path.exists() and not path.is_file()
-        if is_special:
+        if path.exists() and not path.is_file():
             path.write_bytes(content)
-    if not is_special:
-        with replacing(path) as temporary:
-            temporary.write_bytes(content)
+            return
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
 
 
 @contextmanager
@@ -44,9 +48,6 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
         sync: Whether a file is flushed to the disk before it is renamed, so that it survives a
             power failure. Pass False for a large file that can be made again.
 
-    Yields:
-        The path to write to.
-
     Raises:
         OneboxError: If the system refuses to write; the message names ``path`` and the reason.
     """
@@ -59,10 +60,7 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
 
 @contextmanager
 def temporary_beside(path: Path) -> Iterator[Path]:
-    """Yield a free path in the folder of ``path``, and remove what is there at the end.
-
-    Yields:
-        The temporary path, ``.NAME.PID.part``. The body makes a file or a folder there.
+    """Yield a path for a file or a folder beside ``path``, and remove what is there at the end.
 
     Raises:
         OneboxError: If the system refuses to write; the message names ``path`` and the reason.
@@ -97,11 +95,6 @@ def _temporary(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _write_errors_named(path: Path) -> Iterator[None]:
-    """Raise an `OSError` of the body as an error that names ``path``, the reason and the repair.
-
-    Raises:
-        OneboxError: If the body raises `OSError`.
-    """
     try:
         yield
     except OSError as error:

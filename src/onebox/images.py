@@ -49,10 +49,8 @@ _REASONS: dict[type[Exception], str] = {
 }
 
 _DECODING_ERRORS = (
-    *(OSError, SyntaxError, ValueError, EOFError, MemoryError),
-    Image.DecompressionBombError,
+    *(OSError, SyntaxError, ValueError, EOFError, MemoryError, Image.DecompressionBombError),
 )
-
 _ENCODED = (str, os.PathLike, bytes, Image.Image)
 
 _ORIENTATION = 0x0112
@@ -92,25 +90,16 @@ class LoadedImage:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The size and orientation of an image file, read without decoding its pixels.
+    """The size and orientation of an image file, read without decoding its pixels."""
 
-    Attributes:
-        stored_wh: Width and height as stored in the file.
-        orientation: The EXIF orientation, 1 (upright) to 8.
-    """
-
-    stored_wh: tuple[int, int]
-    orientation: int
+    stored_wh: tuple[int, int]  # as in the file
+    orientation: int  # EXIF, 1 (upright) to 8
 
     @property
     def size_wh(self) -> tuple[int, int]:
         """Width and height of the upright image."""
-        return self.stored_wh[::-1] if self.is_transposed else self.stored_wh
-
-    @property
-    def is_transposed(self) -> bool:
-        """Whether the upright image has the stored width as its height."""
-        return self.orientation >= _FIRST_TRANSPOSED
+        is_transposed = self.orientation >= _FIRST_TRANSPOSED
+        return self.stored_wh[::-1] if is_transposed else self.stored_wh
 
 
 def read_header(path: str | os.PathLike[str]) -> Header:
@@ -119,7 +108,7 @@ def read_header(path: str | os.PathLike[str]) -> Header:
     Raises:
         ImageError: If the file is missing, empty, not an image or too large.
     """
-    with _open_image(path) as image:
+    with open_image(path) as image:
         return _read_header(image)
 
 
@@ -144,7 +133,7 @@ def load(source: Source, *, at_least: int | None = None) -> LoadedImage:
     # Arrays first: checking whether an object is path-like takes longer than the rest of the work.
     if isinstance(source, np.ndarray) or not isinstance(source, _ENCODED):
         return _load_array(np.asarray(source), at_least)
-    with _open_image(source) as image:
+    with open_image(source) as image:
         header = _read_header(image)
         if isinstance(image, JpegImageFile) and image is not source:
             stored, shrink = _decode_jpeg(image, header, at_least)
@@ -183,7 +172,7 @@ def _load_array(array: ndarray, at_least: int | None) -> LoadedImage:
 
 
 @contextmanager
-def _open_image(source: str | os.PathLike[str] | bytes | Image.Image) -> Iterator[Image.Image]:
+def open_image(source: str | os.PathLike[str] | bytes | Image.Image) -> Iterator[Image.Image]:
     """Open an image, and raise any error of Pillow in the body as one that names the source.
 
     Raises:
@@ -218,9 +207,8 @@ def _name(source: str | os.PathLike[str] | bytes | Image.Image) -> str:
 
 
 def _check_size(image: Image.Image) -> None:
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise Image.DecompressionBombError(f"it has {width} x {height} pixels")
+    if image.width * image.height > MAX_PIXELS:
+        raise Image.DecompressionBombError
 
 
 def _explain(source: str | os.PathLike[str] | bytes | Image.Image, error: Exception) -> str:
@@ -286,7 +274,7 @@ def _decode_jpeg(image: JpegImageFile, header: Header, at_least: int | None) -> 
 
 def _average_blocks(decoded: Decoded, at_least: int | None) -> tuple[Decoded, tuple[float, float]]:
     """Average blocks of pixels, as large as width and height of ``at_least`` allow."""
-    width, height = _size_wh(decoded)
+    width, height = decoded.size if isinstance(decoded, Image.Image) else decoded.shape[1::-1]
     if at_least is None or max(width, height) < 2 * at_least:
         return decoded, (1.0, 1.0)
     factors = (max(1, width // at_least), max(1, height // at_least))
@@ -296,12 +284,6 @@ def _average_blocks(decoded: Decoded, at_least: int | None) -> tuple[Decoded, tu
 def _apply_orientation(decoded: Decoded, orientation: int) -> Decoded:
     transpose = _TRANSPOSES.get(orientation)
     return decoded if transpose is None else _as_image(decoded).transpose(transpose)
-
-
-def _size_wh(decoded: Decoded) -> tuple[int, int]:
-    if isinstance(decoded, Image.Image):
-        return decoded.size
-    return decoded.shape[1], decoded.shape[0]
 
 
 def _as_image(decoded: Decoded) -> Image.Image:

@@ -19,7 +19,6 @@ from PIL.JpegImagePlugin import JpegImageFile
 _SHRINKS = (8, 4, 2)
 _BLOCK = 8  # pixels, width and height of the DCT blocks
 _SIMPLEJPEG_MODES = frozenset({"RGB", "L"})
-_NEITHER = (False, False)
 
 # EXIF orientation → whether applying it reverses the order of the stored columns, of the rows.
 _REVERSED = {
@@ -42,7 +41,7 @@ def shrink_for(size_wh: tuple[int, int], at_least: int, orientation: int) -> int
             reverses: an incomplete last block would become the first and shift the others.
     """
     largest = min(size_wh) // at_least
-    lengths = zip(size_wh, _REVERSED.get(orientation, _NEITHER), strict=True)
+    lengths = zip(size_wh, _REVERSED.get(orientation, (False, False)), strict=True)
     divisible = math.gcd(*(length for length, is_reversed in lengths if is_reversed))
     return next((one for one in _SHRINKS if one <= largest and divisible % one == 0), 1)
 
@@ -59,12 +58,11 @@ def decode(image: JpegImageFile, shrink: int) -> UInt8[ndarray, "height width 3"
         RGB pixels if simplejpeg decoded it; otherwise the image itself, of any mode, which Pillow
         decodes on first access to its pixels.
     """
-    width, height = image.size
     pixels = _decode_by_simplejpeg(image, shrink)
     if pixels is not None:
         return pixels
     if shrink > 1:
-        image.draft(None, (width // shrink, height // shrink))
+        image.draft(None, (image.width // shrink, image.height // shrink))
     return image
 
 
@@ -77,7 +75,8 @@ def _decode_by_simplejpeg(image: JpegImageFile, shrink: int) -> ndarray | None:
     width, height = (-(-length // shrink) for length in image.size)
     data = _read_bytes(image)
     try:
-        if not _has_same_size(image, library.decode_jpeg_header(data)):
+        # Both libraries must read one size; only Pillow's was checked against the limit.
+        if library.decode_jpeg_header(data)[1::-1] != image.size:
             return None
         pixels = library.decode_jpeg(
             data, min_height=height, min_width=width, min_factor=float(shrink), strict=True
@@ -85,11 +84,6 @@ def _decode_by_simplejpeg(image: JpegImageFile, shrink: int) -> ndarray | None:
     except (ValueError, RuntimeError):
         return None
     return pixels if pixels.shape == (height, width, 3) else None
-
-
-def _has_same_size(image: JpegImageFile, header: tuple[int, int, str, str]) -> bool:
-    """Whether both libraries read the same size; only Pillow's was checked against the limit."""
-    return header[1::-1] == image.size
 
 
 def _read_bytes(image: JpegImageFile) -> bytes:

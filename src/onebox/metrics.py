@@ -149,35 +149,20 @@ def compare(
         size_wh: Width and height of the upright image.
         mean_box: Mean training box as ``xyxy`` in [0, 1], or None if it is not known.
         keypoints: The keypoints that both have, or None without keypoints.
-
-    Returns:
-        The outcome of this image.
     """
-    stretched = None if mean_box is None else stretch(mean_box, size_wh)
+    iou = _iou(prediction.box, sample.box)
+    mean_box_iou = _iou(None if mean_box is None else stretch(mean_box, size_wh), sample.box)
     errors = None if keypoints is None else _keypoint_errors(sample, prediction, keypoints)
-    return Outcome(
-        sample=sample,
-        prediction=prediction,
-        size_wh=size_wh,
-        iou=_iou(prediction.box, sample.box),
-        mean_box_iou=_iou(stretched, sample.box),
-        keypoint_errors=errors,
-    )
+    return Outcome(sample, prediction, size_wh, iou, mean_box_iou, errors)
 
 
 def compute_metrics(outcomes: Iterable[Outcome]) -> Metrics:
-    """Compute the metrics of any number of outcomes.
-
-    Args:
-        outcomes: May be empty.
-
-    Returns:
-        The metrics; one to which no outcome contributes is None.
-    """
+    """Compute the metrics of any number of outcomes, even none."""
     images = tuple(outcomes)
     with_box = [outcome for outcome in images if outcome.iou is not None]
     ious = known(outcome.iou for outcome in with_box)
-    errors = _errors_by_keypoint(known(outcome.keypoint_errors for outcome in images))
+    errors_of_images = known(outcome.keypoint_errors for outcome in images)
+    errors = [known(of_keypoint) for of_keypoint in zip(*errors_of_images, strict=True)]
     is_found = [[error <= PCK_THRESHOLD for error in column] for column in errors]
     judged = [outcome for outcome in images if outcome.prediction.present is not None]
     present = [outcome.prediction for outcome in judged if outcome.sample.has_subject]
@@ -204,12 +189,8 @@ def compute_metrics(outcomes: Iterable[Outcome]) -> Metrics:
 def auroc(positive: Sequence[float], negative: Sequence[float]) -> float | None:
     """Probability that a random positive scores above a random negative; a tie counts half.
 
-    Args:
-        positive: Scores of the positives, in any order.
-        negative: Scores of the negatives, in any order.
-
     Returns:
-        The area under the ROC curve, in [0, 1]; None if either is empty.
+        The area under the ROC curve, in [0, 1]; None without positives or without negatives.
 
     References:
         Hanley and McNeil, Radiology 143 (1982): the area is the Wilcoxon statistic.
@@ -240,11 +221,7 @@ def stretch(box: Box, size_wh: tuple[int, int]) -> Box:
 def box_spread(boxes: Float[ndarray, "n 4"]) -> float:
     """Measure how much boxes differ: 1 minus the mean IoU of each box with their mean box.
 
-    Args:
-        boxes: At least one ``xyxy`` box, all in the same coordinates, such as [0, 1] of each image.
-
-    Returns:
-        0 if all boxes are equal; the more they differ, the closer to 1.
+    There is at least one ``xyxy`` box, and all are in the same coordinates.
     """
     mean = np.broadcast_to(boxes.mean(axis=0), boxes.shape)
     return float(1 - paired_iou(boxes, mean).mean())
@@ -258,11 +235,6 @@ def _iou(predicted: Box | None, true: Box | None) -> float | None:
 
 def _presences(predictions: Sequence[Prediction]) -> list[float]:
     return known(prediction.present for prediction in predictions)
-
-
-def _errors_by_keypoint(errors: Sequence[Sequence[float | None]]) -> list[list[float]]:
-    """Errors of each keypoint over all images, from the errors of each image."""
-    return [known(column) for column in zip(*errors, strict=True)]
 
 
 def _keypoint_errors(

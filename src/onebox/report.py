@@ -47,32 +47,20 @@ _load = partial(load, at_least=TILE_SIDE)
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One image of the gallery.
+    """One image of the gallery."""
 
-    Attributes:
-        url: The image with its boxes drawn, as a data URL.
-        name: The file name, for the caption.
-        full_name: The whole path, for the tooltip.
-        outcome: The image's ground truth, prediction and IoU.
-    """
-
-    url: str
-    name: str
-    full_name: str
+    url: str  # a data URL of the image with its boxes drawn
+    name: str  # file name, for the caption
+    full_name: str  # whole path, for the tooltip
     outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Fraction of boxes over IoU threshold, for the model and for the mean training box.
-
-    Attributes:
-        model: The model's curve as points of an SVG line, both axes 0 to 100, y downwards.
-        mean_box: The curve of the mean training box; empty if it is not known.
-    """
+    """Fraction of boxes over IoU threshold: points of SVG lines, 0 to 100, y downwards."""
 
     model: str
-    mean_box: str
+    mean_box: str  # of the mean training box; empty if it is not known
 
 
 def write_report(
@@ -114,10 +102,7 @@ def write_samples(
 ) -> None:
     """Write up to 24 images, evenly spaced over the data set, with their boxes drawn, as one PNG.
 
-    Args:
-        report: A report of at least one image.
-        path: The file to write; its folder must exist.
-        load_image: Reads the image of a sample. An image that can no longer be read is grey.
+    The report has at least one image; the arguments are those of `write_report`.
 
     Raises:
         OneboxError: If the file cannot be written.
@@ -178,11 +163,9 @@ def _format_percent(fraction: float | None) -> str:
 
 def _classes_worst_first(report: Report) -> list[tuple[str, Metrics]]:
     """Classes by mean IoU, lowest first; classes without a box come last."""
-
-    def sort_key(item: tuple[str, Metrics]) -> float:
-        return 2.0 if item[1].mean_iou is None else item[1].mean_iou
-
-    return sorted(report.per_class.items(), key=sort_key)
+    ious = {name: metrics.mean_iou for name, metrics in report.per_class.items()}
+    order = sorted(ious, key=lambda name: (ious[name] is None, ious[name]))
+    return [(name, report.per_class[name]) for name in order]
 
 
 def _matrix(report: Report) -> list[tuple[str, list[tuple[int, float]]]]:

@@ -6,7 +6,7 @@ is made; code that receives one does not check them again.
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -122,11 +122,9 @@ class Dataset:
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        """The number of samples."""
         return len(self.samples)
 
     def __iter__(self) -> Iterator[Sample]:
-        """The samples, in order."""
         return iter(self.samples)
 
     def part(self, split: Split) -> "Dataset":
@@ -167,6 +165,12 @@ class Prediction:
     def has_subject(self) -> bool:
         """Whether ``present`` reaches `PRESENT`; True if the model does not estimate it."""
         return self.present is None or self.present >= PRESENT
+
+
+def as_box(values: Iterable[float]) -> Box:
+    """Make a box of exactly four numbers."""
+    x_min, y_min, x_max, y_max = values
+    return x_min, y_min, x_max, y_max
 
 
 def box_problem(box: Box) -> str:

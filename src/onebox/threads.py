@@ -16,7 +16,6 @@ from pathlib import Path
 
 _MEMBERSHIP = Path("/proc/self/cgroup")
 _GROUPS = Path("/sys/fs/cgroup")
-_CONTROLLER = "cpu"
 
 
 def available_threads() -> int:
@@ -69,8 +68,8 @@ def _quotas(lines: list[str], groups: Path) -> Iterator[float]:
         _, controllers, path = line.split(":", 2)
         if not controllers:
             yield from _quotas_upwards(groups, path, _read_version_2)
-        elif _CONTROLLER in controllers.split(","):
-            for mount in {groups / controllers, groups / _CONTROLLER}:
+        elif "cpu" in controllers.split(","):
+            for mount in {groups / controllers, groups / "cpu"}:
                 yield from _quotas_upwards(mount, path, _read_version_1)
 
 

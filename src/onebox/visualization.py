@@ -36,19 +36,12 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """One box to draw and the text of its plate.
-
-    Attributes:
-        box: ``xyxy`` in pixels of the drawing.
-        text: The text of the plate beside the box; empty for no plate.
-        is_truth: Whether it is ground truth, not a prediction.
-        has_line: Whether the box is drawn; if not, it only positions the plate.
-    """
+    """One box to draw, ``xyxy`` in pixels of the drawing, and the text of the plate beside it."""
 
     box: Box
-    text: str
+    text: str  # empty for no plate
     is_truth: bool
-    has_line: bool = True
+    has_line: bool = True  # if not, the box only positions the plate
 
     @property
     def colour(self) -> Colour:

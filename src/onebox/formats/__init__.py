@@ -9,11 +9,11 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from onebox.errors import DataError, SettingError, suggest
+from onebox.errors import DataError, SettingError, check_choice
 from onebox.formats import coco, csv, voc, yolo, yolo_writing
 from onebox.formats.assembly import assemble
 from onebox.formats.discovery import LabelSource, find_sources
-from onebox.formats.multiple_boxes import find_policy
+from onebox.formats.multiple_boxes import POLICIES
 from onebox.formats.rows import ParsedLabels, merge_labels
 from onebox.formats.writing import image_file
 from onebox.structures import Dataset
@@ -26,13 +26,7 @@ ON_BAD = ("error", "skip")
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """Reader and writer of one label format.
-
-    Attributes:
-        parse: Parses a file or folder.
-        write: Writes a data set to a file or folder.
-        keeps_keypoints: Whether the format can hold keypoints.
-    """
+    """Reader and writer of one label format, of a file or a folder."""
 
     parse: Callable[[Path], ParsedLabels]
     write: Callable[[Dataset, Path], None]
@@ -56,20 +50,17 @@ def read(
     classes: Sequence[str] | None = None,
     known_labels: Collection[str] = (),
 ) -> Dataset:
-    """Read label files and check them against their images.
+    """Read label files and check them against their images; see `onebox.reading.read`.
 
     Args:
         path: A label file, or a folder of them; a folder with ``train``, ``val`` and ``test`` files
             of one format is one data set with those splits.
-        format: ``csv``, ``voc``, ``coco`` or ``yolo``; None to find it by content.
-        on_multiple: What to do with an image of several boxes: ``error``, ``largest`` (keep the
-            largest) or ``skip`` (leave the image out).
-        on_bad: What to do with a row that is wrong: ``error``, or ``skip`` (leave it out; a note
-            says how many rows there were and names the first).
+        format: A key of `FORMATS`; None to find it by content.
+        on_multiple: A key of `POLICIES`.
+        on_bad: One of `ON_BAD`; a note says how many rows were skipped and names the first.
         classes: The class names, in the order in which a model numbers them; None for those that
             the format declares, or else the labels in use.
-        known_labels: Labels that are never taken for typing errors, such as the classes of a model;
-            used if nothing declares the classes.
+        known_labels: Used if nothing declares the classes.
 
     Returns:
         One sample for each image, with its box in pixels of the upright image. If the files state
@@ -82,14 +73,12 @@ def read(
     """
     if isinstance(classes, str):
         raise TypeError("classes must be a sequence of names, not one string.")
-    policy = find_policy(on_multiple)
-    if on_bad not in ON_BAD:
-        raise SettingError(
-            f"on_bad must be one of {', '.join(ON_BAD)}, got {on_bad!r}.{suggest(on_bad, ON_BAD)}"
-        )
-    wanted = format if format is None else _check_format(format)
+    policy = POLICIES[check_choice("on_multiple", on_multiple, POLICIES)]
+    check_choice("on_bad", on_bad, ON_BAD)
+    if format is not None:
+        check_choice("format", format, FORMATS)
     try:
-        labels = merge_labels([_parse(source) for source in find_sources(Path(path), wanted)])
+        labels = merge_labels([_parse(source) for source in find_sources(Path(path), format)])
     except OSError as error:
         raise DataError(
             f"{error.filename or path}: cannot be read ({error.strerror}). Check its permissions."
@@ -123,7 +112,7 @@ def write(
             and is not empty.
         ValueError: If a sample's label is not among the data set's classes.
     """
-    chosen = FORMATS[_check_format(format)]
+    chosen = FORMATS[check_choice("format", format, FORMATS)]
     if dataset.keypoints is not None and not chosen.keeps_keypoints:
         keepers = [name for name, one in FORMATS.items() if one.keeps_keypoints]
         raise SettingError(
@@ -135,14 +124,6 @@ def write(
         if sample.label is not None and sample.label not in dataset.classes:
             raise ValueError(f"label {sample.label!r} is not among the classes {dataset.classes}.")
     chosen.write(dataset, Path(path))
-
-
-def _check_format(name: str) -> str:
-    if name not in FORMATS:
-        raise SettingError(
-            f"format must be one of {', '.join(FORMATS)}, got {name!r}.{suggest(name, FORMATS)}"
-        )
-    return name
 
 
 def _parse(source: LabelSource) -> ParsedLabels:

@@ -39,18 +39,10 @@ def assemble(
     skips_bad: bool = False,
     name: str = "",
 ) -> Dataset:
-    """Check every row against its image and make the samples.
+    """Check every row against its image and make one sample for each image that is kept.
 
-    Args:
-        labels: The content of the label files.
-        policy: The policy for images with several boxes.
-        classes: The class names, in order; None if the user declares none.
-        known_labels: Labels that are never taken for typing errors; used without declared classes.
-        skips_bad: Whether to leave out wrong rows, with a note, instead of raising.
-        name: What the user asked to read.
-
-    Returns:
-        One sample for each image that is kept.
+    Wrong rows are left out with a note if ``skips_bad``. ``name`` is what the user asked to read;
+    `onebox.formats.read` explains ``classes`` and ``known_labels``.
 
     Raises:
         DataError: If rows or images are wrong; it holds every problem of every row.
@@ -108,16 +100,9 @@ def _samples(rows: Sequence[Row], headers: dict[Path, HeaderResult]) -> tuple[Sa
     samples = []
     for row, split in zip(rows, choose_splits(rows), strict=True):
         header = headers[row.image].header
+        size = None if header is None else header.size_wh
         samples.append(
-            Sample(
-                image=row.image,
-                label=row.label,
-                box=row.box,
-                split=split,
-                keypoints=row.keypoints,
-                size_wh=None if header is None else header.size_wh,
-                origin=row.origin,
-            )
+            Sample(row.image, row.label, row.box, split, row.keypoints, size, row.origin)
         )
     return tuple(samples)
 

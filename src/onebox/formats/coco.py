@@ -12,6 +12,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
+from itertools import chain
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -34,13 +35,7 @@ def is_labels(path: Path) -> bool:
 
 
 def parse(path: Path) -> ParsedLabels:
-    """Read a COCO file.
-
-    Args:
-        path: The JSON file.
-
-    Returns:
-        The rows, with a problem for each image or annotation that cannot be used.
+    """Read a COCO file, with a problem for each image or annotation that cannot be used.
 
     Raises:
         DataError: If it is not COCO.
@@ -66,16 +61,13 @@ def write(dataset: Dataset, path: Path) -> None:
 
     Images are not copied; their paths are relative to the JSON file's folder.
 
-    Args:
-        dataset: A data set with or without keypoints.
-        path: A file that ends in ``.json``, which then holds all splits and states the split of
-            each image; else a folder to make, with ``train.json``, ``val.json`` and ``test.json``.
+    A path that ends in ``.json`` is a file that holds all splits and states the split of each
+    image; any other is a folder to make, with ``train.json``, ``val.json`` and ``test.json``.
     """
-    if path.suffix.lower() == ".json":
-        with creating(path) as unfinished:
-            _write_file(dataset, unfinished, path.parent)
-        return
     with creating(path) as unfinished:
+        if path.suffix.lower() == ".json":
+            _write_file(dataset, unfinished, path.parent)
+            return
         unfinished.mkdir()
         for part in (dataset.part(split) for split in SPLITS):
             if part.samples:
@@ -113,7 +105,7 @@ def _image_entry(number: int, sample: Sample, folder: Path) -> dict[str, Any]:
 
 def _annotation_entry(number: int, sample: Sample, category_id: int) -> dict[str, Any]:
     x_min, y_min, x_max, y_max = sample.box or (0.0, 0.0, 0.0, 0.0)
-    width, height = _difference(x_max, x_min), _difference(y_max, y_min)
+    width, height = _sum(x_max, -x_min), _sum(y_max, -y_min)
     entry: dict[str, Any] = {
         "id": number,
         "image_id": number,
@@ -123,9 +115,7 @@ def _annotation_entry(number: int, sample: Sample, category_id: int) -> dict[str
         "iscrowd": 0,
     }
     if sample.keypoints is not None:
-        entry["keypoints"] = [
-            _shortest(value) for keypoint in sample.keypoints for value in keypoint
-        ]
+        entry["keypoints"] = list(map(_shortest, chain.from_iterable(sample.keypoints)))
         entry["num_keypoints"] = sum(visibility > 0 for *_, visibility in sample.keypoints)
     return entry
 
@@ -202,11 +192,7 @@ def _sum(start: float, length: float) -> float:
     """Add in decimals: 54.66 + 69.06 is 123.72, and 123.72000000000001 in binary floats."""
     if not (isfinite(start) and isfinite(length)):
         return start + length
-    return float(Decimal(repr(start)) + Decimal(repr(length)))
-
-
-def _difference(end: float, start: float) -> float:
-    return float(Decimal(repr(float(end))) - Decimal(repr(float(start))))
+    return float(Decimal(repr(float(start))) + Decimal(repr(float(length))))
 
 
 def _crowd_note(file: CocoFile) -> tuple[str, ...]:

@@ -52,29 +52,17 @@ Entry = TypeVar("Entry", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class CocoFile:
-    """A COCO file whose entries have the right types.
+    """A COCO file whose entries have the right types, in the order of the file."""
 
-    Attributes:
-        name: Name of the file, for messages.
-        images: Images in the order of the file.
-        categories: Categories by id, in the order of the file.
-        annotations: Annotations of each image, by the image's id.
-        keypoints: Keypoints that the categories name; None if they name none.
-    """
-
-    name: str
+    name: str  # for messages
     images: tuple[CocoImage, ...]
     categories: Mapping[Id, CocoCategory]
-    annotations: Mapping[Id, list[CocoAnnotation]]
-    keypoints: KeypointSet | None
+    annotations: Mapping[Id, list[CocoAnnotation]]  # by the image's id
+    keypoints: KeypointSet | None  # None if the categories name none
 
 
 def load(path: Path, problems: Problems) -> CocoFile:
-    """Read a COCO file and check the types of its entries and the ids they refer to.
-
-    Args:
-        path: The JSON file.
-        problems: Collects a problem for each entry that cannot be used.
+    """Read a COCO file; ``problems`` collects one for each entry of a wrong type or wrong ids.
 
     Raises:
         DataError: If it is not COCO at all.
@@ -142,9 +130,7 @@ def _sentence(keys: Sequence[Id], message: str) -> str:
 
 
 def _check_references(
-    annotation: CocoAnnotation,
-    images: Mapping[Id, object],
-    categories: Mapping[Id, object],
+    annotation: CocoAnnotation, images: Mapping[Id, object], categories: Mapping[Id, object]
 ) -> None:
     if annotation.image_id not in images:
         raise DataError(

@@ -21,7 +21,7 @@ from onebox.formats.rows import ParsedLabels, Problems, Row
 from onebox.formats.splitting import parse_split
 from onebox.formats.writing import creating, format_number, format_path, image_file
 from onebox.images import SUFFIXES
-from onebox.structures import Box, Dataset, Sample
+from onebox.structures import Box, Dataset, Sample, as_box
 
 Columns = Mapping[str, int]
 Cells = list[str]
@@ -54,22 +54,16 @@ _DELIMITERS = (",", ";", "\t")
 def is_labels(path: Path) -> bool:
     """Whether the first row of a file is that of a CSV label file."""
     try:
-        table = _read_table(path)
-        _columns_of(path.name, table)
+        _columns_of(path.name, _read_table(path))
     except DataError:
         return False
     return True
 
 
 def parse(path: Path) -> ParsedLabels:
-    """Read a CSV label file.
+    """Read a CSV label file, with a problem for each row that cannot be used.
 
-    Args:
-        path: Path of the file: UTF-8, with or without a byte order mark, delimited by comma,
-            semicolon or tab.
-
-    Returns:
-        The rows, with a problem for each row that cannot be used.
+    The file is UTF-8, with or without a byte order mark, delimited by comma, semicolon or tab.
 
     Raises:
         DataError: If it is not a CSV label file; the message says what is missing.
@@ -90,14 +84,10 @@ def parse(path: Path) -> ParsedLabels:
 
 
 def write(dataset: Dataset, path: Path) -> None:
-    """Write a data set as one CSV file with named columns.
+    """Write a data set without keypoints as one CSV file with named columns.
 
     Paths of images are relative to the file's folder. The format does not hold the order of the
     classes: reading sorts them.
-
-    Args:
-        dataset: A data set without keypoints.
-        path: The file to make.
     """
     with creating(path) as unfinished:
         _write_table(unfinished, HEADER, (_cells(sample, path.parent) for sample in dataset))
@@ -131,11 +121,6 @@ def _list_cells(sample: Sample, folder: Path) -> Sequence[str]:
 
 
 def _read_table(path: Path) -> list[NumberedCells]:
-    """Return the rows that are not blank, each with its line number.
-
-    Raises:
-        DataError: If the file is not CSV.
-    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -263,7 +248,7 @@ def _parse_corners(by_column: Mapping[str, str]) -> Box | None:
             f"{', '.join(empty)} is empty. Write all four numbers, or none for an image without "
             "the subject."
         )
-    return _as_box([_parse_number(name, word) for name, word in words.items()])
+    return as_box(_parse_number(name, word) for name, word in words.items())
 
 
 def _parse_list(cell: str) -> Box | None:
@@ -275,12 +260,7 @@ def _parse_list(cell: str) -> Box | None:
             f'bbox {cell!r} has {len(words)} values; it is written "[x_min, y_min, x_max, '
             'y_max]", in quotes.'
         )
-    return _as_box([_parse_number("bbox", word) for word in words])
-
-
-def _as_box(values: Sequence[float]) -> Box:
-    x_min, y_min, x_max, y_max = values
-    return x_min, y_min, x_max, y_max
+    return as_box(_parse_number("bbox", word) for word in words)
 
 
 def _parse_number(name: str, word: str) -> float:

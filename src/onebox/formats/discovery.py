@@ -8,9 +8,11 @@ are one data set with those splits, and so are folders of those names.
 import codecs
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from onebox.errors import DataError, shorten, suggest
+from onebox.files import names_in
 from onebox.formats import coco, csv, voc, yolo
 from onebox.formats.image_lookup import LABEL_FOLDERS
 from onebox.formats.splitting import SPLIT_NAMES, split_of_stem
@@ -21,32 +23,21 @@ _SNIFFED_BYTES = 4096  # one block of most disks; not tuned
 
 @dataclass(frozen=True, slots=True)
 class LabelSource:
-    """A label file, or a folder that is read as one.
-
-    Attributes:
-        path: Path of the file or folder.
-        format: Format of the labels, a key of ``FORMATS``.
-        split: Split that the name tells; None if it tells none.
-        prefix: Text before the file's name in messages, as ``train/``.
-        note: Sentence that tells the user which files are not read; may be empty.
-    """
+    """A label file, or a folder that is read as one."""
 
     path: Path
-    format: str
-    split: Split | None = None
-    prefix: str = ""
-    note: str = ""
+    format: str  # a key of ``FORMATS``
+    split: Split | None = None  # None if the name tells none
+    prefix: str = ""  # before the file's name in messages, as ``train/``
+    note: str = ""  # tells the user which files are not read
 
 
 def find_sources(path: Path, wanted: str | None = None) -> tuple[LabelSource, ...]:
-    """Find the label files to read.
+    """Find the label files to read: one source, or one for each split.
 
     Args:
         path: The file or folder that the user named.
         wanted: The format that the user named; None to find it.
-
-    Returns:
-        One source, or one for each split.
 
     Raises:
         DataError: If there are no label files, or it is not clear which to read.
@@ -54,7 +45,7 @@ def find_sources(path: Path, wanted: str | None = None) -> tuple[LabelSource, ..
     if path.is_file():
         return (_named(path, wanted or _format_of(path)),)
     if not path.is_dir():
-        near = suggest(path.name, _names_beside(path))
+        near = suggest(path.name, names_in(path.parent))
         raise DataError(f"{path}: there is no such file or folder.{near} Correct the path.")
     found = _in_folder(path, wanted) or _in_split_folders(path, wanted)
     found = found or _in_folder(path, wanted, by_suffix=True)
@@ -66,10 +57,6 @@ def find_sources(path: Path, wanted: str | None = None) -> tuple[LabelSource, ..
         f"{path}: holds no label files ({wanted or ', '.join(_FINDERS)}). Name the file that holds "
         "the labels."
     )
-
-
-def _names_beside(path: Path) -> list[str]:
-    return [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
 
 
 def _format_of(file: Path) -> str:
@@ -106,11 +93,7 @@ def _in_folder(
 
 
 def _assign_splits(folder: Path, name: str, files: Sequence[Path]) -> tuple[LabelSource, ...]:
-    """Give each file of one format its split; of files with equal splits, take the plain names.
-
-    Raises:
-        DataError: If the names do not tell the splits.
-    """
+    # Of files with equal splits, those with plain names (train, val, test) are taken.
     plain = [file for file in files if _is_split_name(file.stem)]
     for chosen in (files, plain):
         sources = [_named(file, name) for file in chosen]
@@ -152,24 +135,18 @@ def _in_split_folders(folder: Path, wanted: str | None) -> tuple[LabelSource, ..
     return _in_order(found)
 
 
-def _files(folder: Path, pattern: str) -> list[Path]:
-    """The files of a folder, or else of a folder for labels in it."""
+def _files_in(
+    pattern: str,
+    is_labels: Callable[[Path], bool],
+    folder: Path,
+    by_suffix: bool,  # noqa: FBT001  (all finders have one signature)
+) -> list[Path]:
+    """The label files of a folder, or else of a folder for labels in it."""
     inner = [one for one in sorted(folder.glob("*/")) if one.name.casefold() in LABEL_FOLDERS]
     listed = (sorted(one.glob(pattern)) for one in (folder, *inner))
-    return next((files for files in listed if files), [])
-
-
-def _csv_in(folder: Path, by_suffix: bool) -> list[Path]:  # noqa: FBT001  (all finders have one signature)
-    files = _files(folder, "*.csv")
-    return files if by_suffix else _recognized(csv.is_labels, files)
-
-
-def _coco_in(folder: Path, by_suffix: bool) -> list[Path]:  # noqa: FBT001
-    files = _files(folder, "*.json")
-    return files if by_suffix else _recognized(coco.is_labels, files)
-
-
-def _recognized(is_labels: Callable[[Path], bool], files: Sequence[Path]) -> list[Path]:
+    files = next((files for files in listed if files), [])
+    if by_suffix:
+        return files
     known = {file for file in files if is_labels(file)}
     # A test.csv that is not understood must be reported, not ignored, if there is a good train.csv.
     return [file for file in files if file in known or (known and _is_split_name(file.stem))]
@@ -191,9 +168,9 @@ def _yolo_in(folder: Path, by_suffix: bool) -> list[Path]:  # noqa: FBT001
 
 
 _FINDERS: dict[str, Callable[[Path, bool], list[Path]]] = {
-    "csv": _csv_in,
+    "csv": partial(_files_in, "*.csv", csv.is_labels),
     "voc": _voc_in,
-    "coco": _coco_in,
+    "coco": partial(_files_in, "*.json", coco.is_labels),
     "yolo": _yolo_in,
 }
 _READ_AS_FOLDERS = ("voc", "yolo")

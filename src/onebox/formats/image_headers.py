@@ -1,5 +1,6 @@
 """Reads the headers of many images at a time."""
 
+import functools
 import warnings
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from onebox.errors import ImageError, suggest
+from onebox.files import names_in
 from onebox.images import Header, read_header
 
 THREADS = 16
@@ -19,15 +21,9 @@ _MAX_SUGGESTIONS = 20  # each compares a name with a whole folder; not tuned
 
 @dataclass(frozen=True, slots=True)
 class HeaderResult:
-    """The header of one image, or the reason why it cannot be read.
+    """The header of one image, or the problem: a sentence that says why it cannot be read."""
 
-    Attributes:
-        file: Path with all links followed: equal for two names of one image.
-        header: Size and orientation; None if the image cannot be read.
-        problem: Sentence that says why the image cannot be read; empty if it can.
-    """
-
-    file: Path
+    file: Path  # with all links followed: equal for two names of one image
     header: Header | None = None
     problem: str = ""
 
@@ -53,18 +49,11 @@ def _read(path: Path) -> HeaderResult:
 
 def _with_suggestions(missing: list[Path]) -> dict[Path, HeaderResult]:
     """Suggest a file of a similar name for each of the first missing images."""
-    names: dict[Path, list[str]] = {}
+    names_of = functools.cache(names_in)
     results = {}
     for number, path in enumerate(missing):
-        suggestion = ""
-        if number < _MAX_SUGGESTIONS:
-            if path.parent not in names:
-                names[path.parent] = _names_in(path.parent)
-            suggestion = suggest(path.name, names[path.parent])
+        names = names_of(path.parent) if number < _MAX_SUGGESTIONS else ()
+        suggestion = suggest(path.name, names)
         problem = f"image {path} does not exist.{suggestion} Correct the path or remove the label."
         results[path] = HeaderResult(path, problem=problem)
     return results
-
-
-def _names_in(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []

@@ -18,21 +18,14 @@ class ImageFinder:
     """Finds the images that one label file, or one folder of them, names."""
 
     def __init__(self, folder: Path, hint: str = "") -> None:
-        """List the folders to search.
-
-        Args:
-            folder: Folder that names are resolved against.
-            hint: The label file's stem; folders of that name are searched too.
-        """
+        """Resolve names against ``folder``; ``hint`` is the label file's stem."""
         self._folder = folder
         self._roots = [root for root in _roots(folder, _spellings(hint)) if root.is_dir()]
         self._below = sorted(folder.glob("*/"))
         self._resolved: dict[Path, Path] = {}
 
     def find(self, name: str) -> Path:
-        """Return the image's absolute path, with links in its folders followed.
-
-        If there is no such image, this is the path where it is expected, for the message.
+        """Return the image's absolute path, as `resolve` does; if missing, the expected path.
 
         Raises:
             DataError: If several sub-folders hold an image of that name.

@@ -18,24 +18,17 @@ def make_keypoint_set(
     skeleton: Sequence[Sequence[int]] = (),
     flip_pairs: Sequence[Sequence[int]] | None = None,
 ) -> KeypointSet:
-    """Make a set of keypoints.
+    """Make a set of keypoints; pairs are of keypoint indices, from 0.
 
-    Args:
-        names: Name of each keypoint.
-        skeleton: Pairs of keypoint indices, from 0.
-        flip_pairs: Pairs of keypoint indices, from 0; None to derive them from ``left`` and
-            ``right`` in the names.
+    If ``flip_pairs`` is None, ``left`` and ``right`` in the names tell the pairs.
 
     Raises:
         DataError: If a pair has an index without a keypoint, or two keypoints share a name.
     """
     if twice := sorted({name for name in names if list(names).count(name) > 1}):
         raise DataError(f"the keypoint '{twice[0]}' is named twice; give each its own name.")
-    pairs = mirrored_pairs(names) if flip_pairs is None else flip_pairs
-    checked = [_pair(pair, len(names)) for pair in skeleton]
-    return KeypointSet(
-        tuple(names), tuple(checked), tuple(_pair(pair, len(names)) for pair in pairs)
-    )
+    flips = mirrored_pairs(names) if flip_pairs is None else flip_pairs
+    return KeypointSet(tuple(names), _pairs(skeleton, len(names)), _pairs(flips, len(names)))
 
 
 def mirrored_pairs(names: Sequence[str]) -> Pairs:
@@ -74,11 +67,11 @@ def make_keypoints(values: Sequence[float], keypoints: KeypointSet) -> Keypoints
     return tuple((float(x), float(y), int(visibility)) for x, y, visibility in triples)
 
 
-def _pair(pair: Sequence[int], count: int) -> tuple[int, int]:
-    first, second = pair if len(pair) == 2 else (-1, -1)  # noqa: PLR2004  (a pair has two)
-    if not (0 <= first < count and 0 <= second < count):
-        raise DataError(
-            f"{list(pair)} (counted from 0) is not a pair of keypoints; there are {count}. "
-            "Correct it."
-        )
-    return first, second
+def _pairs(pairs: Sequence[Sequence[int]], count: int) -> Pairs:
+    for pair in pairs:
+        if len(pair) != 2 or not all(0 <= index < count for index in pair):  # noqa: PLR2004
+            raise DataError(
+                f"{list(pair)} (counted from 0) is not a pair of keypoints; there are {count}. "
+                "Correct it."
+            )
+    return tuple((first, second) for first, second in pairs)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from onebox.boxes import box_areas
-from onebox.errors import SettingError, format_count, suggest
+from onebox.errors import format_count
 from onebox.formats.rows import Row
 
 ImageRows = tuple[Row, ...]
@@ -19,55 +19,24 @@ ImageRows = tuple[Row, ...]
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What to do with an image that has several boxes.
+    """What to do with an image that has several boxes, and the sentence that tells the user."""
 
-    Attributes:
-        choose: Returns the row to keep, or None to leave the image out.
-        sentence: Tells the user; ``{count}`` is the images, ``{example}`` one of them.
-        is_allowed: Whether such images may be read; if not, the sentence is a problem.
-    """
-
-    choose: Callable[[ImageRows], Row | None]
-    sentence: str
-    is_allowed: bool = True
+    choose: Callable[[ImageRows], Row | None]  # the row to keep, or None to leave the image out
+    sentence: str  # ``{count}`` is the images, ``{example}`` one of them
+    is_allowed: bool = True  # whether such images may be read; if not, the sentence is a problem
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """One row for each image that is kept.
-
-    Attributes:
-        rows: The rows that are kept.
-        notes: What was left out, one sentence each.
-        problems: What the user has to repair, one sentence each.
-    """
+    """One row for each image that is kept; notes and problems are as in `ParsedLabels`."""
 
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
 
-def find_policy(on_multiple: str) -> Policy:
-    """Return the policy of that name.
-
-    Raises:
-        SettingError: If there is no policy of that name.
-    """
-    if on_multiple not in POLICIES:
-        raise SettingError(
-            f"on_multiple must be one of {', '.join(POLICIES)}, got {on_multiple!r}."
-            f"{suggest(on_multiple, POLICIES)}"
-        )
-    return POLICIES[on_multiple]
-
-
 def select_subjects(images: Sequence[ImageRows], policy: Policy) -> Selection:
-    """Choose one row for each image.
-
-    Args:
-        images: The rows of each image, with boxes in pixels.
-        policy: The policy for images with several boxes.
-    """
+    """Choose one row for each image; boxes are in pixels."""
     problems = [problem for rows in images for problem in _contradictions(rows)]
     crowded = [rows for rows in images if len(_distinct(rows)) > 1]
     kept = [rows[0] if len(rows) == 1 else policy.choose(rows) for rows in images]
@@ -84,10 +53,6 @@ def _largest(rows: ImageRows) -> Row:
     return rows[int(np.argmax(box_areas(np.array(boxes, dtype=np.float64))))]
 
 
-def _skip(rows: ImageRows) -> None:  # noqa: ARG001  (all policies have one signature)
-    return None
-
-
 POLICIES: dict[str, Policy] = {
     "error": Policy(
         _largest,
@@ -97,7 +62,7 @@ POLICIES: dict[str, Policy] = {
         is_allowed=False,
     ),
     "largest": Policy(_largest, "{count} with several boxes kept the largest one ({example})."),
-    "skip": Policy(_skip, "{count} with several boxes left out ({example})."),
+    "skip": Policy(lambda _: None, "{count} with several boxes left out ({example})."),
 }
 
 
@@ -119,10 +84,9 @@ def _content(row: Row) -> tuple[object, ...]:
 def _contradictions(rows: ImageRows) -> list[str]:
     problems = []
     for number, row in enumerate(rows):
-        for earlier in rows[:number]:
-            if problem := _contradiction(row, earlier):
-                problems.append(f"{row.origin}: {problem}")
-                break
+        found = (_contradiction(row, earlier) for earlier in rows[:number])
+        if problem := next(filter(None, found), ""):
+            problems.append(f"{row.origin}: {problem}")
     return problems
 
 

@@ -87,11 +87,7 @@ def choose_splits(rows: Sequence[Row]) -> list[Split]:
     if len(stated) == len(rows):
         return stated
     with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(_split_of_file, [row.image for row in rows]))
-
-
-def _split_of_file(path: Path) -> Split:
-    return split_of_bytes(path.read_bytes())
+        return list(pool.map(lambda row: split_of_bytes(row.image.read_bytes()), rows))
 
 
 def hold_out_validation(data: Dataset) -> Dataset:

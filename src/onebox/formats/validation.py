@@ -12,7 +12,7 @@ from onebox.boxes import clip_boxes, turn_boxes_upright, turn_points_upright
 from onebox.errors import DataError, format_box
 from onebox.formats.rows import Row
 from onebox.images import Header
-from onebox.structures import Box, Keypoints, box_problem, keypoint_problem
+from onebox.structures import Box, Keypoints, as_box, box_problem, keypoint_problem
 
 MAX_OVERSHOOT_PX = 2.0
 """Largest overshoot that is clipped: a pixel for rounding, one for counting from 1. Not tuned."""
@@ -29,26 +29,14 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class CheckedRow:
-    """A row that agrees with its image.
-
-    Attributes:
-        row: The row in pixels of the upright image.
-        overshoot_px: How far its box reached beyond the frame before it was clipped.
-    """
+    """A row that agrees with its image, in pixels of the upright image."""
 
     row: Row
-    overshoot_px: float = 0.0
+    overshoot_px: float = 0.0  # how far its box reached beyond the frame before it was clipped
 
 
 def check_row(row: Row, header: Header) -> CheckedRow:
-    """Convert a row's box and keypoints to pixels of the upright image.
-
-    Args:
-        row: The row as the label file states it.
-        header: Header of the row's image.
-
-    Returns:
-        The row with ``xyxy`` pixels of the upright image, clipped at its frame.
+    """Convert a row's box and keypoints to pixels of the upright image, clipped at its frame.
 
     Raises:
         DataError: If the row cannot be true of this image.
@@ -110,20 +98,14 @@ def _check_unit(box: Box, size_wh: Size) -> None:
 
 
 def _turned(box: Box, keypoints: Keypoints | None, header: Header) -> tuple[Box, Keypoints | None]:
-    stored_wh = _floats(header.stored_wh)
-    boxes = turn_boxes_upright(np.array([box], dtype=np.float64), header.orientation, stored_wh)
-    return _as_box(boxes[0].tolist()), keypoints and tuple(
-        _turned_keypoint(keypoint, header) if keypoint[2] else keypoint for keypoint in keypoints
+    orientation, stored_wh = header.orientation, header.stored_wh
+    boxes = turn_boxes_upright(np.array([box], dtype=np.float64), orientation, stored_wh)
+    points = np.array([(x, y) for x, y, _ in keypoints or ()], dtype=np.float64).reshape(-1, 2)
+    turned = turn_points_upright(points, orientation, stored_wh).tolist()
+    return as_box(boxes[0].tolist()), keypoints and tuple(
+        (x, y, keypoint[2]) if keypoint[2] else keypoint
+        for (x, y), keypoint in zip(turned, keypoints, strict=True)
     )
-
-
-def _turned_keypoint(
-    keypoint: tuple[float, float, int], header: Header
-) -> tuple[float, float, int]:
-    point = np.array([keypoint[:2]], dtype=np.float64)
-    stored_wh = _floats(header.stored_wh)
-    x, y = turn_points_upright(point, header.orientation, stored_wh)[0].tolist()
-    return x, y, keypoint[2]
 
 
 def _clipped(box: Box, size_wh: Size) -> tuple[Box, float]:
@@ -131,7 +113,7 @@ def _clipped(box: Box, size_wh: Size) -> tuple[Box, float]:
     overshoot_px = max(-box[0], -box[1], box[2] - width, box[3] - height)
     if overshoot_px <= 0:
         return box, 0.0
-    clipped = _as_box(clip_boxes(np.array([box], dtype=np.float64), _floats(size_wh))[0].tolist())
+    clipped = as_box(clip_boxes(np.array([box], dtype=np.float64), size_wh)[0].tolist())
     if clipped[0] >= clipped[2] or clipped[1] >= clipped[3]:
         raise DataError(
             f"box {format_box(box)} lies outside the image of {_format_size(size_wh)} pixels. "
@@ -143,15 +125,6 @@ def _clipped(box: Box, size_wh: Size) -> tuple[Box, float]:
             f"{overshoot_px:.6g}. If it is right, clip it: {format_box(clipped)}."
         )
     return clipped, overshoot_px
-
-
-def _as_box(values: list[float]) -> Box:
-    x_min, y_min, x_max, y_max = values
-    return x_min, y_min, x_max, y_max
-
-
-def _floats(size_wh: Size) -> tuple[float, float]:
-    return float(size_wh[0]), float(size_wh[1])
 
 
 def _format_size(size_wh: Size) -> str:

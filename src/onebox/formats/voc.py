@@ -17,16 +17,10 @@ from xml.parsers import expat
 from onebox.errors import DataError, format_count
 from onebox.formats.image_lookup import LABEL_FOLDERS, ImageFinder
 from onebox.formats.rows import ParsedLabels, Problems, Row
-from onebox.formats.writing import (
-    creating,
-    format_number,
-    format_path,
-    image_file,
-    unique_stems,
-)
+from onebox.formats.writing import creating, format_number, format_path, image_file, unique_stems
 from onebox.image_sizes import size_of
 from onebox.images import SUFFIXES
-from onebox.structures import SPLITS, Box, Dataset, Sample, Split
+from onebox.structures import SPLITS, Dataset, Sample, Split, as_box
 
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
 _MAIN = Path("ImageSets", "Main")
@@ -49,11 +43,7 @@ def folders_of_xml(folder: Path) -> list[Path]:
 def parse(path: Path) -> ParsedLabels:
     """Read one XML file, a folder of them, or a folder with ``Annotations`` in it.
 
-    Args:
-        path: The file or folder.
-
-    Returns:
-        The rows, with a problem for each object that cannot be used.
+    There is a problem for each object that cannot be used.
 
     Raises:
         DataError: If there is no XML file.
@@ -75,15 +65,11 @@ def parse(path: Path) -> ParsedLabels:
 
 
 def write(dataset: Dataset, path: Path) -> None:
-    """Write a data set as a folder: ``Annotations/*.xml`` and ``ImageSets/Main/*.txt``.
+    """Write a data set without keypoints: ``Annotations/*.xml`` and ``ImageSets/Main/*.txt``.
 
     Images are not copied: ``path`` in each XML is relative to the XML file. Each XML is named like
     its image, with a number if two images share a name. The format does not hold the order of the
     classes: reading sorts them.
-
-    Args:
-        dataset: A data set without keypoints.
-        path: The folder to make.
     """
     stems = unique_stems([image_file(sample) for sample in dataset])
     with creating(path) as unfinished:
@@ -121,11 +107,7 @@ def _fill(element: Element, texts: Mapping[str, str]) -> None:
 
 
 def _tree_of(file: Path) -> Element:
-    """Parse XML without expanding entities: a file that declares any is refused.
-
-    Raises:
-        DataError: If it is not XML, not VOC, or declares a document type.
-    """
+    # Entities are not expanded: a file that declares any is refused.
     builder = TreeBuilder()
     parser = expat.ParserCreate()
     parser.StartElementHandler = builder.start
@@ -158,7 +140,8 @@ def _rows(file: Path, finder: ImageFinder, problems: Problems) -> list[Row]:
         origin = file.name if len(things) == 1 else f"{file.name}: object {number}"
         with problems.at(origin):
             label = _text(thing, "name") or None
-            rows.append(replace(empty, origin=origin, label=label, box=_box(thing)))
+            box = as_box(_number(thing, edge) for edge in _EDGES)
+            rows.append(replace(empty, origin=origin, label=label, box=box))
     return rows
 
 
@@ -191,11 +174,6 @@ def _stated_size(root: Element) -> tuple[int, int] | None:
     return int(texts[0]), int(texts[1])
 
 
-def _box(thing: Element) -> Box:
-    x_min, y_min, x_max, y_max = (_number(thing, edge) for edge in _EDGES)
-    return x_min, y_min, x_max, y_max
-
-
 def _number(thing: Element, edge: str) -> float:
     text = _text(thing, f"bndbox/{edge}")
     try:
@@ -220,7 +198,7 @@ def _lists_of(folder: Path) -> dict[Split, list[str]]:
     found: dict[Split, list[str]] = {}
     for split, names in _LISTS.items():
         files = [one / f"{name}.txt" for one in folders for name in names]
-        for file in [file for file in files if file.is_file()][:1]:
+        if file := next(filter(Path.is_file, files), None):
             found[split] = file.read_text(encoding="utf-8").splitlines()
     return found
 

@@ -13,21 +13,15 @@ from onebox.structures import Sample
 
 @contextmanager
 def creating(path: Path) -> Iterator[Path]:
-    """Yield a path beside ``path`` to write to, and rename it to ``path`` after the body.
-
-    The body may make a file or a folder. If the body fails, the file or folder is removed.
-
-    Args:
-        path: Final path; it must not exist, or be an empty file or an empty folder.
-
-    Yields:
-        Path to write to.
+    """Yield a path for a file or a folder, and rename it to ``path`` if the body succeeds.
 
     Raises:
         SettingError: If ``path`` exists and is not empty.
         OneboxError: If the disk refuses; the message says why.
     """
-    _check_free(path)
+    is_taken = any(path.iterdir()) if path.is_dir() else path.exists() and path.stat().st_size > 0
+    if is_taken:
+        raise SettingError(f"{path}: exists already. Remove it, or choose another place.")
     with files.replacing(path) as unfinished:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield unfinished
@@ -67,15 +61,6 @@ def image_file(sample: Sample) -> Path:
         "label files name image files, but these images are generated. Save them first "
         "(onebox synth)."
     )
-
-
-def _check_free(path: Path) -> None:
-    if path.is_dir():
-        is_free = not any(path.iterdir())
-    else:
-        is_free = not path.exists() or path.stat().st_size == 0
-    if not is_free:
-        raise SettingError(f"{path}: exists already. Remove it, or choose another place.")
 
 
 def unique_stems(paths: Sequence[Path]) -> list[str]:

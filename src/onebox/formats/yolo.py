@@ -22,7 +22,7 @@ from onebox.formats.rows import ParsedLabels, Problems, Row
 from onebox.formats.splitting import SPLIT_NAMES
 from onebox.formats.yolo_config import YoloConfig, read_folder, read_yaml
 from onebox.images import find_images
-from onebox.structures import Box, Keypoints, Split
+from onebox.structures import Box, Keypoints, Split, as_box
 
 _BOX_VALUES = 5
 # A normalized value a little above 1 is a box that passes the frame; above this it must be pixels.
@@ -31,23 +31,20 @@ _MAX_NORMALIZED = 2.0
 
 
 def parse(path: Path) -> ParsedLabels:
-    """Read a YOLO data set.
+    """Read ``data.yaml``, or a folder with ``images`` and ``labels`` in it.
 
-    Args:
-        path: ``data.yaml``, or a folder with ``images`` and ``labels`` in it.
-
-    Returns:
-        The rows, with a problem for each row that cannot be used.
+    There is a problem for each row that cannot be used.
 
     Raises:
         DataError: If it is not a YOLO data set.
     """
     config = read_yaml(path) if path.is_file() else read_folder(path)
     problems = Problems()
-    images = _images(config, problems)
-    problems.sentences.extend(_unlabelled(config, [image for image, _ in images]))
-    rows = [row for image, split in images for row in _rows_of(image, split, config, problems)]
-    problems.sentences.extend(_imageless(config, [image for image, _ in images]))
+    splits = _images(config, problems)
+    images = [image for image, _ in splits]
+    problems.sentences.extend(_unlabelled(config, images))
+    rows = [row for image, split in splits for row in _rows_of(image, split, config, problems)]
+    problems.sentences.extend(_imageless(config, images))
     return ParsedLabels(
         tuple(rows),
         classes=_classes(config, rows),
@@ -150,9 +147,8 @@ def _parse_row(words: Sequence[str], config: YoloConfig) -> tuple[str, Box, Keyp
             f"has {len(values)} values; a box has {_BOX_VALUES} (class cx cy width height){also}."
             " Polygons and rotated boxes are not read: write their upright box."
         )
-    label = _label(values[0], config.names)
-    keypoints = _keypoints(values[_BOX_VALUES:], config)
-    return label, _box(values[1:_BOX_VALUES]), keypoints
+    box, keypoints = _box(values[1:_BOX_VALUES]), _keypoints(values[_BOX_VALUES:], config)
+    return _label(values[0], config.names), box, keypoints
 
 
 def _number(word: str) -> float:
@@ -178,8 +174,7 @@ def _box(values: Sequence[float]) -> Box:
             "(0 to 1) are expected. Divide cx and width by the image's width, cy and height by "
             "its height."
         )
-    x_min, y_min, x_max, y_max = to_xyxy(np.array([values], dtype=np.float64), "cxcywh")[0].tolist()
-    return x_min, y_min, x_max, y_max
+    return as_box(to_xyxy(np.array([values], dtype=np.float64), "cxcywh")[0].tolist())
 
 
 def _keypoints(values: Sequence[float], config: YoloConfig) -> Keypoints | None:

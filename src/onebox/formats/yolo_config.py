@@ -17,25 +17,15 @@ Parts = tuple[tuple[Split | None, Path], ...]
 
 @dataclass(frozen=True, slots=True)
 class YoloConfig:
-    """Paths of the images of a YOLO data set, its class names and its keypoints.
+    """Paths of the images of a YOLO data set, its class names and its keypoints."""
 
-    Attributes:
-        name: Name of the file or folder, for messages.
-        root: Folder to which paths in messages are relative.
-        parts: Splits with their folders or lists of images; a split may have several.
-        names: Class names by number; empty if the data set names none.
-        keypoints: Names, skeleton and flip pairs; None without keypoints.
-        kpt_dims: Values for each keypoint: 2 (x, y) or 3 (and visibility).
-        notes: Sentences for the user about what is missing or not used.
-    """
-
-    name: str
-    root: Path
-    parts: Parts
-    names: Mapping[int, str]
+    name: str  # of the file or folder, for messages
+    root: Path  # to which paths in messages are relative
+    parts: Parts  # splits with their folders or lists of images; a split may have several
+    names: Mapping[int, str]  # by number; empty if the data set names none
     keypoints: KeypointSet | None = None
-    kpt_dims: int = 3
-    notes: tuple[str, ...] = ()
+    kpt_dims: int = 3  # values for each keypoint: 2 (x, y) or 3 (and visibility)
+    notes: tuple[str, ...] = ()  # what is missing or not used
 
     @property
     def keypoint_values(self) -> int:
@@ -69,26 +59,16 @@ def read_yaml(path: Path) -> YoloConfig:
     content = _load_yaml(path)
     root = path.parent / content.path
     root = root if root.is_dir() else path.parent
-    parts, notes = _without_repeats(
-        [
-            (split, _resolve(text, root, path))
-            for split in SPLITS
-            for text in _as_list(getattr(content, split))
-        ],
-        path.name,
-    )
+    stated = [(split, text) for split in SPLITS for text in _as_list(getattr(content, split))]
+    resolved = [(split, _resolve(text, root, path)) for split, text in stated]
+    parts, notes = _without_repeats(resolved, path.name)
     if not parts:
         raise DataError(f"{path.name}: names no images. Add train: with their folder.")
     names = content.names
-    return YoloConfig(
-        path.name,
-        path.parent,
-        parts,
-        dict(sorted(names.items())) if isinstance(names, dict) else dict(enumerate(names)),
-        _keypoints(content, path.name),
-        content.kpt_shape[1] if content.kpt_shape else VALUES_PER_KEYPOINT,
-        notes,
-    )
+    numbered = dict(sorted(names.items())) if isinstance(names, dict) else dict(enumerate(names))
+    dims = content.kpt_shape[1] if content.kpt_shape else VALUES_PER_KEYPOINT
+    keypoints = _keypoints(content, path.name)
+    return YoloConfig(path.name, path.parent, parts, numbered, keypoints, dims, notes)
 
 
 def read_folder(folder: Path) -> YoloConfig:
@@ -128,13 +108,8 @@ def _load_yaml(path: Path) -> _Yaml:
     try:
         return _Yaml.model_validate(content if isinstance(content, dict) else {})
     except ValidationError as error:
-        raise DataError(
-            *[
-                f"{path.name}: {'.'.join(map(str, one['loc'][:1]))}: {one['msg'].lower()}. "
-                "Correct it."
-                for one in error.errors()
-            ]
-        ) from error
+        wrong = [f"{one['loc'][0]}: {one['msg'].lower()}" for one in error.errors()]
+        raise DataError(*[f"{path.name}: {one}. Correct it." for one in wrong]) from error
 
 
 def _as_list(value: str | list[str] | None) -> Sequence[str]:
@@ -142,11 +117,6 @@ def _as_list(value: str | list[str] | None) -> Sequence[str]:
 
 
 def _resolve(text: str, root: Path, file: Path) -> Path:
-    """Resolve a path of ``data.yaml`` against the data set's root, then the file's folder.
-
-    Raises:
-        DataError: If neither exists.
-    """
     # Roboflow writes `../train/images` for `train/images`.
     candidates = [
         base / one for base in (root, file.parent) for one in (text, text.removeprefix("../"))

@@ -21,10 +21,6 @@ def write(dataset: Dataset, path: Path) -> None:
     The format finds labels by the image's path, so the images are written too, as hard links if
     the disk allows it, else as copies: ``images/train/a.jpg`` and ``labels/train/a.txt``. Reading
     gives the same samples with other paths. The second image of the same name gets a number.
-
-    Args:
-        dataset: A data set with or without keypoints.
-        path: The folder to make.
     """
     stems = unique_stems([image_file(sample) for sample in dataset])
     with creating(path) as unfinished:

@@ -97,12 +97,7 @@ def split_counts(count: int) -> dict[Split, int]:
 
 
 def save(samples: Iterable[Sample], folder: Path, count: int) -> tuple[Sample, ...]:
-    """Write the images of samples to ``folder/images``, all or none.
-
-    Args:
-        samples: Samples, perhaps without end.
-        folder: An empty or new folder.
-        count: Number of samples to write.
+    """Write the images of the first ``count`` samples to ``folder/images``, all or none.
 
     Returns:
         The samples with the files as their images.
@@ -126,11 +121,6 @@ def save(samples: Iterable[Sample], folder: Path, count: int) -> tuple[Sample, .
 
 
 def _check_empty(folder: Path) -> None:
-    """Refuse to mix generated images with other files.
-
-    Raises:
-        SettingError: If the folder is not empty, or is a file.
-    """
     if folder.exists() and not folder.is_dir():
         raise SettingError(f"{folder}: is a file. Name a folder for the images.")
     if folder.is_dir() and any(folder.iterdir()):
@@ -138,11 +128,6 @@ def _check_empty(folder: Path) -> None:
 
 
 def _check_folders(name: str, cutouts: Path | None, backgrounds: Path | None) -> None:
-    """Refuse folders that the named data set would not use.
-
-    Raises:
-        SettingError: If the data set takes no such folder.
-    """
     if cutouts and _BACKGROUNDS[name] is None:
         raise SettingError(f"{name} takes no cutouts. Use synth:cutouts, or leave them out.")
     if backgrounds and _BACKGROUNDS[name] != "natural":

@@ -28,7 +28,6 @@ class Disc:
     index: int
 
     def __str__(self) -> str:
-        """The name, as ``synth:blobs/7/train#123``."""
         return self.stream.name(self.index)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> ndarray:  # noqa: ANN401, FBT001
@@ -66,8 +65,7 @@ def blobs(
         absent: Fraction of the images without a disc; it does not change the other images.
 
     Returns:
-        Samples labelled ``disc``, each with the extent of the white pixels as the box; samples
-        without a disc have no label and no box.
+        Samples labelled ``disc``, with its box; those without a disc have neither.
 
     Raises:
         SettingError: If a number is out of range.

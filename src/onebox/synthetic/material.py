@@ -6,8 +6,7 @@ shrunk, so a folder of any size fits in memory.
 
 import functools
 import importlib.util
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -40,15 +39,10 @@ Background = Literal["black", "natural"] | Path
 
 @dataclass(frozen=True, slots=True)
 class Cutout:
-    """An image of a subject and nothing else.
-
-    Attributes:
-        label: Label of the subject.
-        path: An RGBA PNG; None for the bundled cat.
-    """
+    """An image of a subject and nothing else."""
 
     label: str
-    path: Path | None = None
+    path: Path | None = None  # an RGBA PNG; None for the bundled cat
 
     def rgba(self) -> Image.Image:
         """The pixels, cropped to those that are not fully transparent.
@@ -80,9 +74,7 @@ def find_cutouts(folder: Path | None) -> tuple[Cutout, ...]:
     if not paths:
         raise DataError(f"{folder}: holds no PNG. Cut-outs are RGBA PNGs; name a folder of them.")
     found = tuple(Cutout(_label(path, folder), path) for path in paths)
-    problems = [problem for cutout in found for problem in _problems(cutout.rgba)]
-    if problems:
-        raise DataError(*problems)
+    _check_each(cutout.rgba for cutout in found)
     return found
 
 
@@ -102,22 +94,17 @@ def find_backgrounds(background: Background) -> tuple[Path, ...]:
             for distribution, (_, images) in BUNDLED.items()
             for image in images
         )
-    paths = _images_in(background, "backgrounds")
-    problems = [
-        problem for path in paths for problem in _problems(partial(images.read_header, path))
-    ]
-    if problems:
-        raise DataError(*problems)
-    return tuple(paths)
+    paths = tuple(_images_in(background, "backgrounds"))
+    _check_each(partial(images.read_header, path) for path in paths)
+    return paths
 
 
 @functools.lru_cache(maxsize=32)
 def load_background(path: Path, size: int) -> tuple[Image.Image, tuple[float, float]]:
-    """Read a background for images of a width and height of ``size`` pixels.
+    """Read a background, perhaps shrunk, for images of a width and height of ``size`` pixels.
 
     Returns:
-        The background, perhaps shrunk, and the factors in x and y from its pixels to those of the
-        file.
+        The background, and the factors in x and y from its pixels to those of the file.
 
     Raises:
         ImageError: If the image cannot be read.
@@ -150,22 +137,9 @@ def _cat() -> Image.Image:
 
 @functools.lru_cache(maxsize=64)
 def _user_cutout(path: Path) -> Image.Image:
-    """Read an RGBA PNG, cropped and shrunk.
-
-    Raises:
-        ImageError: If it cannot be read, has no transparency, or is fully transparent.
-    """
-    images.read_header(path)
-    try:
-        with warnings.catch_warnings():
-            # read_header has already checked the size against our own limit.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            opened = Image.open(path)
-        with opened:
-            has_transparency = opened.has_transparency_data
-            rgba = ImageOps.exif_transpose(opened).convert("RGBA")
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ImageError(f"{path}: cannot be decoded ({error}). Replace or remove it.") from error
+    with images.open_image(path) as opened:
+        has_transparency = opened.has_transparency_data
+        rgba = ImageOps.exif_transpose(opened).convert("RGBA")
     if not has_transparency:
         raise ImageError(
             f"{path}: has no transparency; a cut-out is an RGBA PNG that is transparent around "
@@ -183,11 +157,6 @@ def _cropped(rgba: Image.Image) -> Image.Image:
 
 
 def _images_in(folder: Path, what: str) -> list[Path]:
-    """List a folder's images.
-
-    Raises:
-        DataError: If it is not a folder, or has no images.
-    """
     if not folder.is_dir():
         raise DataError(f"{folder}: is not a folder. Name a folder of {what}.")
     paths = images.find_images(folder)
@@ -202,10 +171,12 @@ def _label(path: Path, folder: Path) -> str:
     return path.stem.rstrip("0123456789_-. ()") or folder.name
 
 
-def _problems(read: Callable[[], object]) -> tuple[str, ...]:
-    """The problems of reading an image, if it cannot be read."""
-    try:
-        read()
-    except ImageError as error:
-        return error.problems
-    return ()
+def _check_each(reads: Iterable[Callable[[], object]]) -> None:
+    problems: list[str] = []
+    for read in reads:
+        try:
+            read()
+        except ImageError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise DataError(*problems)

@@ -81,22 +81,14 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """An image of a cut-out on a background, or of the background alone, drawn on request.
-
-    Attributes:
-        stream: Stream of its random numbers.
-        index: Index in the stream.
-        background: ``black``, ``natural`` (the bundled photographs) or a folder of images.
-        cutouts: A folder of RGBA PNGs; None for the bundled cat.
-    """
+    """An image of a cut-out on a background, or of the background alone, drawn on request."""
 
     stream: Stream
     index: int
     background: Background
-    cutouts: Path | None
+    cutouts: Path | None  # a folder of RGBA PNGs; None for the bundled cat
 
     def __str__(self) -> str:
-        """The name, as ``synth:cutouts/7/train#123``."""
         return self.stream.name(self.index)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> ndarray:  # noqa: ANN401, FBT001
@@ -144,9 +136,7 @@ def cutouts(
         cutouts: A folder of RGBA PNGs, labelled by `material.find_cutouts`; None for a cat.
 
     Returns:
-        Samples labelled with the cut-out's label, each with the extent of the pixels that the
-        cut-out covers by more than half as the box; samples without a cut-out have no label and
-        no box.
+        Samples with the cut-out's label and box; those without a cut-out have neither.
 
     Raises:
         SettingError: If a number is out of range.

@@ -18,26 +18,16 @@ _PRESENCE = 1  # tells the random number that decides on the subject from those 
 class Stream:
     """An endless sequence of square images of one kind, each with its own random numbers.
 
-    Attributes:
-        kind: Kind of image, for the images' names.
-        size: Width and height of the images, in pixels.
-        seed: Another seed gives other images.
-        split: Split of the images. Splits of one seed have no image in common.
-        absent: Fraction of the images without the subject.
+    Splits of one seed have no image in common.
     """
 
-    kind: str
-    size: int
+    kind: str  # for the images' names
+    size: int  # width and height in pixels
     seed: int
     split: Split
-    absent: float = 0.0
+    absent: float = 0.0  # fraction of the images without the subject
 
     def __post_init__(self) -> None:
-        """Refuse numbers that are out of range.
-
-        Raises:
-            SettingError: If the size is too small, the seed negative, or ``absent`` not a fraction.
-        """
         if self.size < MIN_SIZE:
             raise SettingError(f"size must be at least {MIN_SIZE} pixels, got {self.size}.")
         if self.seed < 0:
@@ -59,5 +49,5 @@ class Stream:
         return bool(np.random.default_rng(seeds).random() >= self.absent)
 
     def name(self, index: int) -> str:
-        """The name of one image in messages and reports."""
+        """The name of one image in messages and reports, as ``synth:blobs/7/train#123``."""
         return f"synth:{self.kind}/{self.seed}/{self.split}#{index}"
