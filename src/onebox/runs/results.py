@@ -22,7 +22,6 @@ MODEL = "model.onnx"
 _EVALUATED: tuple[Split, ...] = ("val", "test")
 
 Reports = Mapping[Split, Report]
-"""One report for each split that was evaluated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +99,8 @@ def write_results(
 ) -> dict[str, Any]:
     """Write ``metrics.json``, ``report.html`` and ``samples.png``.
 
-    The report shows the test images, or the validation images if there are no test images.
-
-    Args:
-        folder: The run's folder.
-        data: The data set that the model was trained and evaluated on.
-        reports: The evaluations.
-        facts: Lines about the model for the report's head.
+    The report shows the test images, or the validation images if there are no test images, below
+    ``facts`` about the model.
 
     Returns:
         The content of ``metrics.json``.
@@ -118,11 +112,7 @@ def write_results(
     text = json.dumps(metrics, indent=1, allow_nan=False)
     write_atomically(folder / "metrics.json", text.encode())
     split: Split = "test" if "test" in reports else "val"
-    of_data = {
-        "Data": data.name,
-        "Split": split,
-        "Training images": str(len(data.part("train"))),
-    }
+    of_data = {"Data": data.name, "Split": split, "Training images": str(len(data.part("train")))}
     write_report(reports[split], folder / "report.html", facts={**facts, **of_data})
     write_samples(reports[split], folder / "samples.png")
     return metrics

@@ -65,11 +65,6 @@ class Backbone(nn.Module):
         return [each.permute(0, 3, 1, 2) for each in maps] if self.has_channels_last else maps
 
     def _shapes(self, settings: ModelSettings) -> list[Shape]:
-        """Shapes of the maps of one black image.
-
-        Raises:
-            SettingError: If the image is so small that the deepest map has no cell.
-        """
         self.eval()
         try:
             with torch.no_grad():
@@ -228,12 +223,8 @@ def _create(settings: ModelSettings, weights: Path | None, **options: Any) -> nn
         ) from error
 
 
+# Compare names and shapes of tensors before any is copied; classifiers may differ.
 def _check_fit(path: Path, settings: ModelSettings, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Compare names and shapes of tensors before any is copied; classifiers may differ.
-
-    Raises:
-        SettingError: If a tensor of the backbone is missing or of another shape.
-    """
     check_name(settings.backbone)
     with torch.device("meta"):
         if settings.backbone in _OTHERS:
@@ -253,11 +244,6 @@ def _check_fit(path: Path, settings: ModelSettings, shapes: Mapping[str, tuple[i
 
 
 def _triple(path: Path, facts: Mapping[str, str], name: str) -> tuple[float, float, float] | None:
-    """Three numbers from a file's metadata.
-
-    Raises:
-        SettingError: If the metadata has something else there.
-    """
     if name not in facts:
         return None
     with contextlib.suppress(ValueError):

@@ -23,12 +23,7 @@ class Shared(Generic[Values]):
 
 
 class Bins(NamedTuple):
-    """Probability distributions over positions along an axis.
-
-    Attributes:
-        logits: One per bin.
-        centres: Positions of the bins, evenly spaced.
-    """
+    """Probability distributions over evenly spaced positions along an axis."""
 
     logits: Float[Tensor, "n outputs bins"]
     centres: Shared[Float[Tensor, " bins"]]
@@ -39,13 +34,7 @@ class Bins(NamedTuple):
 
 
 class AnchorOutput(NamedTuple):
-    """A score and offsets for every anchor.
-
-    Attributes:
-        scores: Logits.
-        offsets: See `anchors.encode`.
-        anchors: ``cxcywh``.
-    """
+    """A logit and offsets for every ``cxcywh`` anchor; see `anchors.encode`."""
 
     scores: Float[Tensor, "n anchors"]
     offsets: Float[Tensor, "n anchors 4"]
@@ -53,12 +42,7 @@ class AnchorOutput(NamedTuple):
 
 
 class VoteOutput(NamedTuple):
-    """One box predicted by every cell of a map.
-
-    Attributes:
-        boxes: ``xyxy``.
-        centres: ``(x, y)`` of the cells.
-    """
+    """One ``xyxy`` box predicted by every cell of a map, and the ``(x, y)`` of the cells."""
 
     boxes: Float[Tensor, "n 4 cells"]
     centres: Shared[Float[Tensor, "cells 2"]]
@@ -146,12 +130,10 @@ def marginals(
     x: Float[Tensor, " columns"],
     y: Float[Tensor, " rows"],
 ) -> tuple[Bins, Bins]:
-    """Marginal distributions along x and along y of each heat map.
+    """Marginal distributions along x and along y of heat maps.
 
-    Args:
-        heat: Logits; each map is one distribution over its cells.
-        x: Positions of the columns.
-        y: Positions of the rows.
+    Each map of logits is one distribution over its cells, whose columns lie at ``x`` and rows at
+    ``y``.
     """
     log_probability = heat.flatten(2).log_softmax(dim=2).reshape_as(heat)
     along_x, along_y = log_probability.logsumexp(dim=2), log_probability.logsumexp(dim=3)

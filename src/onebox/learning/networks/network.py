@@ -34,14 +34,9 @@ class Network(nn.Module):
         presence: bool = False,
         weights: Path | None = None,
     ) -> None:
-        """Make the network of a recipe.
+        """Make the network of a recipe's ``[model]`` and ``[loss]`` for numbers of outputs.
 
-        Args:
-            recipe: Its ``[model]`` and ``[loss]`` sections are read.
-            classes: Number of classes, at least one.
-            keypoints: Number of keypoints; 0 for none.
-            presence: Whether to predict if an image shows the subject.
-            weights: A safetensors file for the backbone; None initializes it at random.
+        ``weights`` is a safetensors file for the backbone; None initializes it at random.
         """
         super().__init__()
         model = recipe.model
@@ -63,11 +58,7 @@ class Network(nn.Module):
         self.scale_head = ScaleHead(sizes) if recipe.loss.box.get("laplace") else None
 
     def forward(self, images: Float[Tensor, "n 3 height width"], white: float = 1.0) -> Outputs:
-        """Localize the subjects of images whose pixels go from 0 to ``white``.
-
-        Raises:
-            ValueError: If the box is the keypoints' hull, and the data has no keypoints.
-        """
+        """Localize the subjects of images whose pixels go from 0 to ``white``."""
         return self.forward_heads(self.backbone(images, white))
 
     def forward_heads(self, maps: Sequence[Tensor]) -> Outputs:

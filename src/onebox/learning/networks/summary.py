@@ -11,26 +11,16 @@ from onebox.model_card import Part
 
 # Parts that a model file holds; the scale head serves training alone.
 _PARTS = (
-    "backbone",
-    "vectorizer",
-    "shared",
-    "box_head",
-    "keypoint_head",
-    "class_head",
-    "iou_head",
-    "presence_head",
-)
+    "backbone", "vectorizer", "shared",
+    "box_head", "keypoint_head", "class_head", "iou_head", "presence_head",
+)  # fmt: skip
 
 
 def summarize(network: Network, size: int) -> tuple[Part, ...]:
-    """Run a black image through a network, and record each part's size and output shapes.
+    """Each part's parameters, operations and output shapes, in the order in which data flows.
 
-    Args:
-        network: In evaluation mode, as it is exported.
-        size: Width and height of the image, in pixels.
-
-    Returns:
-        The parts that the network has, in the order in which data flows.
+    A black image of ``size`` pixels runs through the network, which is in evaluation mode, as it
+    is exported.
     """
     shapes: dict[str, tuple[tuple[int, ...], ...]] = {}
 
