@@ -55,8 +55,9 @@ class Run:
 
 def provenance(data: Dataset, packages: Iterable[str]) -> dict[str, Any]:
     """What made a model: the data, its number of images by split, and the versions of packages."""
+    name = Path(data.name)
     return {
-        "data": _without_folder(data.name),
+        "data": name.name if name.is_absolute() else data.name,  # not where the data lay
         "images": {split: len(data.part(split)) for split in ("train", *_EVALUATED)},
         "versions": {name: importlib.metadata.version(name) for name in packages},
         "python": platform.python_version(),
@@ -116,8 +117,3 @@ def write_results(
     write_report(reports[split], folder / "report.html", facts={**facts, **of_data})
     write_samples(reports[split], folder / "samples.png")
     return metrics
-
-
-def _without_folder(name: str) -> str:
-    """The name without its folders, which would tell where the data lay."""
-    return Path(name).name if Path(name).is_absolute() else name

@@ -80,12 +80,9 @@ def decode(data: Dataset, size: int, *, progress: Progress | None = None) -> Dec
     digest = _digest(data, side)
     path = cache_folder() / f"{digest}.npy"
     if not path.exists():
-        check_space(
-            path.parent,
-            len(data) * side * side * 3,
-            what="the decoded images",
-            repair="set ONEBOX_CACHE to a folder on another disk",
-        )
+        needed = len(data) * side * side * 3
+        repair = "set ONEBOX_CACHE to a folder on another disk"
+        check_space(path.parent, needed, what="the decoded images", repair=repair)
         _write(data.samples, side, path, progress)
     path.touch()
     _forget_oldest(path.parent)

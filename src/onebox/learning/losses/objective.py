@@ -123,9 +123,8 @@ def _keypoint_values(
     """One loss before its mean; None where the head does not compute what the loss compares."""
     if name == "confidence":
         similarity = keypoint_similarity(found.points.detach(), truth, boxes)
-        return functional.binary_cross_entropy_with_logits(
-            found.confidence, similarity, reduction="none"
-        )
+        logits = found.confidence
+        return functional.binary_cross_entropy_with_logits(logits, similarity, reduction="none")
     if name == "distribution":
         if found.bins is None:
             return None

@@ -49,12 +49,9 @@ def train_network(data: Dataset, recipe: Recipe, options: RunOptions, listener: 
         prepared = _prepare_resumed(data, options.resume)
     reserve_s = _reserve_s(prepared, data, options, listener)
     weights = sum(weight.numel() for weight in prepared.network.parameters())
-    check_space(
-        prepared.folder,
-        weights * _BYTES_PER_WEIGHT * _COPIES,
-        what="checkpoints and model",
-        repair="choose a folder on another disk with --out",
-    )
+    needed = weights * _BYTES_PER_WEIGHT * _COPIES
+    repair = "choose a folder on another disk with --out"
+    check_space(prepared.folder, needed, what="checkpoints and model", repair=repair)
     decoded = {split: _decode(data, split, prepared, listener) for split in ("train", "val")}
     _write_facts(prepared, data, decoded)
     fitted = _fit(prepared, decoded, reserve_s, options, listener)

@@ -115,7 +115,7 @@ def find_weights(settings: ModelSettings) -> Path:
     """
     check_name(settings.backbone)
     own = _own_settings(settings.backbone)
-    repository = own.hf_hub_id if own is not None else None
+    repository = own and own.hf_hub_id
     if not repository:
         raise OneboxError(_no_weights(settings.backbone, "timm's hub has none"))
     cached = try_to_load_from_cache(repository, _FILE)
@@ -227,10 +227,8 @@ def _create(settings: ModelSettings, weights: Path | None, **options: Any) -> nn
 def _check_fit(path: Path, settings: ModelSettings, shapes: Mapping[str, tuple[int, ...]]) -> None:
     check_name(settings.backbone)
     with torch.device("meta"):
-        if settings.backbone in _OTHERS:
-            network = _OTHERS[settings.backbone]()
-        else:
-            network = _create(settings, None, num_classes=0)
+        other = _OTHERS.get(settings.backbone)
+        network = other() if other else _create(settings, None, num_classes=0)
     wanted = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
     unfit = [key for key, shape in wanted.items() if shapes.get(key, shape) != shape]
     missing = [key for key in wanted if key not in shapes]

@@ -5,11 +5,12 @@ edges of the image. Every tensor of a record has one row per image, except those
 """
 
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.utils._pytree import tree_map_only
 
 Values = TypeVar("Values", bound=Tensor)
 Output = TypeVar("Output")
@@ -102,16 +103,7 @@ class Outputs(NamedTuple):
 
 def select_rows(output: Output, rows: Int[Tensor, " selected"]) -> Output:
     """Outputs of some images of a batch, by their indices; shared tensors stay as they are."""
-    return _select(output, rows)
-
-
-def _select(output: Any, rows: Tensor) -> Any:  # noqa: ANN401
-    if isinstance(output, Tensor):
-        return output[rows]
-    if isinstance(output, tuple):
-        parts = [_select(part, rows) for part in output]
-        return type(output)(*parts) if hasattr(output, "_fields") else tuple(parts)
-    return output
+    return tree_map_only(Tensor, lambda tensor: tensor[rows], output)
 
 
 def bin_centres(cells: int, bins_per_cell: int) -> Float[Tensor, " bins"]:

@@ -1,5 +1,6 @@
 """Parts of a network with their shapes, parameters and multiply-adds, counted by PyTorch."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,14 +25,11 @@ def summarize(network: Network, size: int) -> tuple[Part, ...]:
     """
     shapes: dict[str, tuple[tuple[int, ...], ...]] = {}
 
-    def record(name: str) -> Any:  # noqa: ANN401
-        def hook(_: nn.Module, __: Any, output: Any) -> None:  # noqa: ANN401
-            shapes[name] = tuple(_shapes(output))
-
-        return hook
+    def record(name: str, _: nn.Module, __: Any, output: Any) -> None:  # noqa: ANN401
+        shapes[name] = tuple(_shapes(output))
 
     parts = {name: module for name, module in network.named_children() if name in _PARTS}
-    hooks = [module.register_forward_hook(record(name)) for name, module in parts.items()]
+    hooks = [module.register_forward_hook(partial(record, name)) for name, module in parts.items()]
     counter = FlopCounterMode(display=False)
     try:
         with counter, torch.no_grad():
