@@ -46,9 +46,9 @@ def augment(
 ) -> tuple[Float[Tensor, "n 3 size size"], Targets]:
     """Crop or zoom, rotate, mirror and recolour each image at random.
 
-    Images have values in [0, 1], and targets lie on the CPU. A box that the window cuts keeps its
-    visible part, and a keypoint outside the window is no longer labelled. Mirroring an image swaps
-    the keypoints of ``flip_pairs``.
+    Images have values in [0, 1], and targets lie on the CPU; ``size`` is in pixels. A box that the
+    window cuts keeps its visible part, and a keypoint outside the window is no longer labelled.
+    Mirroring an image swaps the keypoints of ``flip_pairs``.
     """
     windows = random_windows(targets.boxes, settings, generator)
     is_flipped = _chance(len(windows), settings.flip, generator)

@@ -29,6 +29,7 @@ Setting = Literal["auto", "never", "always"]
 def choose_refinement(localizer: NetworkLocalizer, val: Dataset, setting: Setting) -> float | None:
     """Choose the refinement margin that does best on validation images, or None for no refinement.
 
+    A margin is the size of the crop over that of the box; see `refinement.crop_around`.
     The first 300 images with a box are evaluated. ``auto`` refines if the mean IoU gains at least
     0.003, and at least twice the gain's standard error, on 10 images or more.
 

@@ -136,7 +136,8 @@ def votes_loss(found: VoteOutput, truth: Boxes) -> PerRow:
 def laplace(boxes: Boxes, scales: Boxes, truth: Boxes) -> PerRow:
     """Negative log-likelihood of the true edges under Laplace distributions, averaged over edges.
 
-    ``boxes`` are the medians, and ``scales`` the mean absolute errors expected of the edges.
+    ``boxes`` are the medians, and ``scales`` the mean absolute errors expected of the edges, which
+    are positive; all are in one unit.
 
     References:
         Kendall and Gal, arXiv:1703.04977, section 2.2 and equation 5 (a scale that is learned with

@@ -67,9 +67,9 @@ def decode(offsets: Offsets, anchors: Boxes) -> Boxes:
 def cluster_sizes(
     boxes: Float[ndarray, "n 4"], count: int, seed: int
 ) -> tuple[tuple[float, float], ...]:
-    """``count`` typical widths and heights of boxes, by k-means whose similarity is IoU.
+    """Typical widths and heights of normalized ``xyxy`` boxes, by k-means whose similarity is IoU.
 
-    There are fewer if the boxes have fewer different sizes.
+    There are ``count``, or fewer if the boxes have fewer different sizes.
 
     References:
         Redmon and Farhadi, arXiv:1612.08242, section 2 (dimension clusters).

@@ -34,7 +34,7 @@ class Network(nn.Module):
         presence: bool = False,
         weights: Path | None = None,
     ) -> None:
-        """Make the network of a recipe's ``[model]`` and ``[loss]`` for numbers of outputs.
+        """Make the network of a recipe's ``[model]`` and ``[loss]``, for so many outputs.
 
         ``weights`` is a safetensors file for the backbone; None initializes it at random.
         """
@@ -58,7 +58,11 @@ class Network(nn.Module):
         self.scale_head = ScaleHead(sizes) if recipe.loss.box.get("laplace") else None
 
     def forward(self, images: Float[Tensor, "n 3 height width"], white: float = 1.0) -> Outputs:
-        """Localize the subjects of images whose pixels go from 0 to ``white``."""
+        """Localize the subjects of images whose pixels go from 0 to ``white``.
+
+        Raises:
+            ValueError: If the box is the keypoints' hull, and the data has no keypoints.
+        """
         return self.forward_heads(self.backbone(images, white))
 
     def forward_heads(self, maps: Sequence[Tensor]) -> Outputs:
