@@ -14,12 +14,9 @@ def normalized_boxes(dataset: Dataset) -> Float[ndarray, "n 4"]:
     Raises:
         ImageError: If an image whose size is not known cannot be read.
     """
-    boxes = [
-        np.array(sample.box) / np.array(size_of(sample) * 2)
-        for sample in dataset
-        if sample.box is not None
-    ]
-    return np.array(boxes, dtype=np.float64).reshape(-1, 4)
+    boxed = [sample for sample in dataset if sample.box is not None]
+    sides = np.array([size_of(sample) * 2 for sample in boxed]).reshape(-1, 4)
+    return dataset.boxes() / sides
 
 
 def mean_box(dataset: Dataset) -> Box | None:

@@ -92,11 +92,6 @@ class Listeners:
         self._tell(lambda each: each.note(sentence))
 
     def _tell(self, tell: Callable[[Listener], None]) -> None:
-        """Call every listener.
-
-        Raises:
-            StopTraining: If one of them asked to stop.
-        """
         request: StopTraining | None = None
         for each in self._listeners:
             try:

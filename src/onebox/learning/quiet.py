@@ -8,12 +8,7 @@ from typing import NamedTuple
 
 
 class Ignored(NamedTuple):
-    """A warning that is expected, and no news to a user.
-
-    Attributes:
-        message: Regular expression that matches the start of the warning.
-        module: Regular expression that matches the module that is warned about.
-    """
+    """An expected warning: regular expressions of its start and of the module it is about."""
 
     message: str
     module: str
@@ -21,12 +16,7 @@ class Ignored(NamedTuple):
 
 @contextmanager
 def quiet(logger_name: str, *ignored: Ignored) -> Iterator[None]:
-    """Ignore the given warnings, and log records below ERROR; let all others through.
-
-    Args:
-        logger_name: The logger whose records are dropped.
-        ignored: The warnings, by message and module.
-    """
+    """Ignore the given warnings, and a logger's records below ERROR; let all others through."""
     logger = logging.getLogger(logger_name)
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -12,14 +12,9 @@ from onebox.recipes.problems import section_of
 def change(settings: dict[str, Any], name: str, value: object, recipe: type[BaseModel]) -> None:
     """Set one setting of nested tables, in place.
 
+    The name is dotted, such as ``train.epochs`` or ``loss.box.giou``, and the value is not checked.
     A setting that is a table itself, such as ``loss.box``, keeps its other entries: those given,
-    or else the defaults.
-
-    Args:
-        settings: The tables of a recipe; they may leave out what has a default.
-        name: A dotted name, such as ``train.epochs`` or ``loss.box.giou``.
-        value: The new value, not checked here.
-        recipe: The model of the tables, for the defaults.
+    or else the defaults of ``recipe``.
 
     Raises:
         SettingError: If a name before the last dot is a value.

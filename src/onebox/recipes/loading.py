@@ -61,11 +61,6 @@ def read_recipe(name_or_file: str | Path, changes: Sequence[str] = ()) -> Recipe
 
 
 def _parse(text: str) -> tuple[str, object]:
-    """Parse ``section.name=value``.
-
-    Raises:
-        SettingError: If the text is of another form.
-    """
     name, sign, value = (part.strip() for part in text.partition("="))
     if not sign or not name:
         raise SettingError(f"--set '{text}' is not of the form key=value, such as train.epochs=20.")

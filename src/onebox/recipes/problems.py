@@ -10,12 +10,7 @@ from onebox.errors import suggest
 
 
 def describe_problem(details: Mapping[str, Any], recipe: type[BaseModel]) -> str:
-    """Describe one error of pydantic, with the name that was probably meant.
-
-    Args:
-        details: An item of ``ValidationError.errors()``.
-        recipe: The model that was validated, for the names of its settings.
-    """
+    """Describe an item of ``ValidationError.errors()``, with the name that was probably meant."""
     kind, message = details["type"], details["msg"]
     *sections, last = [str(part) for part in details["loc"] if part != "[key]"] or ["recipe"]
     if kind == "extra_forbidden":
@@ -35,7 +30,6 @@ def section_of(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401
 
 
 def _names(recipe: type[BaseModel], sections: Sequence[str]) -> list[str]:
-    """The settings of a section."""
     model = recipe
     for section in sections:
         inner = section_of(model.model_fields[section].annotation)

@@ -118,11 +118,9 @@ class Recipe(Section):
 
 
 def check_recipe(settings: Mapping[str, Any], *, place: str) -> Recipe:
-    """Make a recipe from plain values.
+    """Make a recipe from its sections as nested mappings.
 
-    Args:
-        settings: The sections as nested mappings.
-        place: Where they come from; each line of the error message begins with it.
+    Each line of an error message begins with ``place``, where they come from.
 
     Raises:
         SettingError: If settings are unknown, wrong, or do not fit together.

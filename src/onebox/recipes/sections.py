@@ -192,9 +192,7 @@ class TrainSettings(Section):
     epochs: Annotated[int, Field(ge=1)] | None = None
     minutes: Positive | None = None
     batch_size: Annotated[int, Field(ge=1)] = 32  # not tuned
-    initial_scale: Annotated[float, Field(gt=0, le=1)] = (
-        1.0  # 0.67 in the recipe default: ablations
-    )
+    initial_scale: Annotated[float, Field(gt=0, le=1)] = 1.0  # 0.67 in the recipe default
     optimizer: Literal["adamw", "adam"] = "adamw"
     schedule: Literal["one_cycle", "exponential"] = "one_cycle"
     decay_rate: Fraction = 0.8  # with its steps as in the source of resnet50-gap-mse

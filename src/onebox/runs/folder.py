@@ -1,5 +1,6 @@
 """The folder of a training run: which one a new run takes, and which ones can be resumed."""
 
+import itertools
 from pathlib import Path
 
 from onebox.errors import SettingError
@@ -23,9 +24,7 @@ def check_folder(out: Path | None, resume: Path | None) -> None:
 def choose_folder(out: Path | None, data_name: str) -> Path:
     """Return the folder of a new run: the user's, or the next free name below ``runs``.
 
-    Args:
-        out: The user's folder, new or empty.
-        data_name: What the data was read from; the free name begins with it.
+    The free name begins with what the data was read from.
 
     Raises:
         SettingError: If the user's folder is a file or is not empty.
@@ -38,10 +37,8 @@ def choose_folder(out: Path | None, data_name: str) -> Path:
             )
         return out
     stem = _stem(data_name)
-    number = 1
-    while (folder := Path("runs") / f"{stem}-{number}").exists():
-        number += 1
-    return folder
+    folders = (Path("runs") / f"{stem}-{number}" for number in itertools.count(1))
+    return next(folder for folder in folders if not folder.exists())
 
 
 def check_resumable(folder: Path) -> None:

@@ -28,26 +28,13 @@ _BYTES = 16 * 2**20  # of the machines of a hundred classes, twice
 def train(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> Run:
     """Train HOG windows, evaluate the stored file, and write report and metrics.
 
-    Args:
-        data: With validation images.
-        recipe: Its ``hog`` table, or the default of each setting there.
-        folder: The run's folder.
-        listener: Told of the progress.
-
-    Returns:
-        The run's folder and metrics.
-
     Raises:
         DataError: If the images cannot be trained on, or cannot be read.
         OneboxError: If the disk is full, a package is missing, or training was stopped.
     """
     hog_training.check(data)
-    check_space(
-        folder,
-        _BYTES,
-        what="model and report",
-        repair="choose a folder on another disk with --out",
-    )
+    repair = "choose a folder on another disk with --out"
+    check_space(folder, _BYTES, what="model and report", repair=repair)
     localizer = _fit(data, recipe, folder, listener)
     write_recipe(recipe, folder)
     model = folder / HOG_MODEL
@@ -60,11 +47,6 @@ def train(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> Ru
 
 
 def _fit(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> HogLocalizer:
-    """Fit the windows, and give them the model card of a run.
-
-    Raises:
-        OneboxError: If the user stopped it.
-    """
     listener.stage("Training")
     try:
         settings = recipe.hog or HogSettings()
@@ -85,7 +67,7 @@ def _fit(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> Hog
 def _report_facts(localizer: HogLocalizer, model: Path) -> dict[str, str]:
     """Lines about the windows for the report's head."""
     hog = localizer.model
-    shapes = [f"{rows} x {columns}" for rows, columns in (bank.shape for bank in hog.banks)]
+    shapes = ["{} x {}".format(*bank.shape) for bank in hog.banks]
     return {
         "Model": str(model),
         "Windows": f"{', '.join(shapes)} cells of {hog.settings.cell} px",

@@ -10,8 +10,7 @@ class RunOptions:
 
     Attributes:
         started_s: Value of `time.monotonic` from which ``train.minutes`` counts.
-        weights: Initial weights: a safetensors file of a backbone, or the ``weights.safetensors``
-            of an earlier run; None takes timm's, unless the recipe says ``pretrained = false``.
+        weights: Initial weights, as in `onebox.train`.
         out: The run's folder; None chooses a free name below ``runs``.
         resume: The folder of an interrupted run to continue, by its own recipe.
     """

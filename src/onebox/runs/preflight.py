@@ -9,18 +9,13 @@ from onebox.structures import Dataset
 
 _FEWEST_BOXES = 2
 
-Note = Callable[[str], None]
 
-
-def check_data(data: Dataset, note: Note) -> Dataset:
+def check_data(data: Dataset, note: Callable[[str], None]) -> Dataset:
     """Check that a data set can be trained on and validated.
 
-    Args:
-        data: As it was read.
-        note: Called with a sentence about each change.
-
     Returns:
-        The data set, with validation images taken from the training images if it had none.
+        The data set, with validation images taken from the training images if it had none, of
+        which ``note`` is told.
 
     Raises:
         DataError: If there are too few images or boxes.

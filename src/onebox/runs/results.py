@@ -22,7 +22,6 @@ MODEL = "model.onnx"
 _EVALUATED: tuple[Split, ...] = ("val", "test")
 
 Reports = Mapping[Split, Report]
-"""One report for each split that was evaluated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +55,9 @@ class Run:
 
 def provenance(data: Dataset, packages: Iterable[str]) -> dict[str, Any]:
     """What made a model: the data, its number of images by split, and the versions of packages."""
+    name = Path(data.name)
     return {
-        "data": _without_folder(data.name),
+        "data": name.name if name.is_absolute() else data.name,  # not where the data lay
         "images": {split: len(data.part(split)) for split in ("train", *_EVALUATED)},
         "versions": {name: importlib.metadata.version(name) for name in packages},
         "python": platform.python_version(),
@@ -100,13 +100,8 @@ def write_results(
 ) -> dict[str, Any]:
     """Write ``metrics.json``, ``report.html`` and ``samples.png``.
 
-    The report shows the test images, or the validation images if there are no test images.
-
-    Args:
-        folder: The run's folder.
-        data: The data set that the model was trained and evaluated on.
-        reports: The evaluations.
-        facts: Lines about the model for the report's head.
+    The report shows the test images, or the validation images if there are no test images, below
+    ``facts`` about the model.
 
     Returns:
         The content of ``metrics.json``.
@@ -118,16 +113,7 @@ def write_results(
     text = json.dumps(metrics, indent=1, allow_nan=False)
     write_atomically(folder / "metrics.json", text.encode())
     split: Split = "test" if "test" in reports else "val"
-    of_data = {
-        "Data": data.name,
-        "Split": split,
-        "Training images": str(len(data.part("train"))),
-    }
+    of_data = {"Data": data.name, "Split": split, "Training images": str(len(data.part("train")))}
     write_report(reports[split], folder / "report.html", facts={**facts, **of_data})
     write_samples(reports[split], folder / "samples.png")
     return metrics
-
-
-def _without_folder(name: str) -> str:
-    """The name without its folders, which would tell where the data lay."""
-    return Path(name).name if Path(name).is_absolute() else name

@@ -81,11 +81,6 @@ def run(data: Dataset, recipe: Recipe | str | Path, options: RunOptions, listene
 
 
 def _import_train_network() -> Callable[[Dataset, Recipe, RunOptions, Listener], Run]:
-    """Import what trains networks; it needs PyTorch.
-
-    Raises:
-        OneboxError: If a package is missing.
-    """
     try:
         module = importlib.import_module("onebox.learning.network_runs.run")
     except ModuleNotFoundError as error:
@@ -98,11 +93,6 @@ def _import_train_network() -> Callable[[Dataset, Recipe, RunOptions, Listener],
 
 
 def _check_hog_options(options: RunOptions) -> None:
-    """HOG windows are trained in one go.
-
-    Raises:
-        SettingError: If they are asked to start from something.
-    """
     missing = {"weights": "no weights to start from", "resume": "no checkpoints to resume from"}
     for name, reason in missing.items():
         value = getattr(options, name)

@@ -46,17 +46,9 @@ def augment(
 ) -> tuple[Float[Tensor, "n 3 size size"], Targets]:
     """Crop or zoom, rotate, mirror and recolour each image at random.
 
-    Args:
-        images: Values in [0, 1].
-        targets: On the CPU.
-        settings: Probabilities and ranges of all changes.
-        size: Width and height of the images that are returned, in pixels.
-        flip_pairs: Pairs of keypoints that mirroring an image swaps.
-        generator: Source of all randomness.
-
-    Returns:
-        Square images of ``size``, and their targets. A box that the window cuts keeps its visible
-        part, and a keypoint outside the window is no longer labelled.
+    Images have values in [0, 1], and targets lie on the CPU; ``size`` is in pixels. A box that the
+    window cuts keeps its visible part, and a keypoint outside the window is no longer labelled.
+    Mirroring an image swaps the keypoints of ``flip_pairs``.
     """
     windows = random_windows(targets.boxes, settings, generator)
     is_flipped = _chance(len(windows), settings.flip, generator)
@@ -66,7 +58,8 @@ def augment(
     boxes = transform_boxes(targets.boxes, windows, is_flipped)
     # A rotated box is no longer tight; the hull of the rotated keypoints is.
     if angles is not None:
-        boxes = torch.where(_span_a_box(keypoints), hulls(keypoints), boxes)
+        has_hull = (keypoints[..., 2] > 0).sum(dim=1, keepdim=True) > 1
+        boxes = torch.where(has_hull, hulls(keypoints), boxes)
     return jitter_colours(shown, settings, generator), Targets(boxes, keypoints)
 
 
@@ -87,19 +80,11 @@ def hulls(keypoints: Float[Tensor, "n keypoints 3"]) -> Boxes:
     return torch.cat([low, high], dim=1)
 
 
-def _span_a_box(keypoints: Float[Tensor, "n keypoints 3"]) -> Bool[Tensor, "n 1"]:
-    """Whether at least two keypoints are labelled."""
-    return ((keypoints[..., 2] > 0).sum(dim=1) > 1)[:, None]
-
-
 def random_windows(boxes: Boxes, settings: AugmentSettings, generator: torch.Generator) -> Boxes:
     """Draw a window per image that contains its box, except for what truncation cuts off.
 
     Width and height are log-uniform and the position is uniform. A window smaller than the image
-    lies inside it, a larger one contains it.
-
-    Returns:
-        Normalized ``xyxy``; the whole image for an image that is not cropped or zoomed.
+    lies inside it, a larger one contains it. It is the whole image where nothing is cropped.
     """
     count = len(boxes)
     boxes = _with_borrowed_boxes(boxes, generator)
@@ -109,9 +94,8 @@ def random_windows(boxes: Boxes, settings: AugmentSettings, generator: torch.Gen
     smallest = (high - low).clamp(settings.min_scale, 1.0).log()
     largest = torch.full_like(smallest, settings.max_scale).log()
     zoom = _uniform((count, 1), generator)
-    stretch = (_uniform((count, 1), generator) - 0.5) * torch.tensor(
-        settings.max_aspect_change
-    ).log()
+    widest = torch.tensor(settings.max_aspect_change).log()
+    stretch = (_uniform((count, 1), generator) - 0.5) * widest
     wanted = smallest + (largest - smallest) * zoom + torch.cat([stretch, -stretch], dim=1)
     window_wh = wanted.clamp(min=smallest, max=largest).exp()
     # Inside the image if it fits, around the image otherwise.
@@ -120,9 +104,8 @@ def random_windows(boxes: Boxes, settings: AugmentSettings, generator: torch.Gen
     corner = first + (last - first) * _uniform((count, 2), generator)
     windows = torch.cat([corner, corner + window_wh], dim=1)
     whole = torch.tensor([0.0, 0.0, 1.0, 1.0]).expand_as(windows)
-    return torch.where(
-        _chance(count, settings.geometric_probability, generator)[:, None], windows, whole
-    )
+    is_changed = _chance(count, settings.geometric_probability, generator)
+    return torch.where(is_changed[:, None], windows, whole)
 
 
 def _with_borrowed_boxes(boxes: Boxes, generator: torch.Generator) -> Boxes:
@@ -150,8 +133,7 @@ def warp(
 ) -> Float[Tensor, "n 3 size size"]:
     """Resample each image's window to ``size`` x ``size``, with mid-grey beyond the image.
 
-    ``angles``, in radians, rotate the resulting square about its centre, from x towards y, which
-    one sees as clockwise.
+    ``angles``, in radians, rotate the resulting square clockwise about its centre.
     """
     windows, is_flipped = windows.to(images.device), is_flipped.to(images.device)
     extent = windows[:, 2:] - windows[:, :2]
@@ -172,8 +154,7 @@ def warp(
 def transform_boxes(boxes: Boxes, windows: Boxes, is_flipped: Bool[Tensor, " n"]) -> Boxes:
     """Boxes in normalized coordinates of their windows, clipped, and mirrored as the image is."""
     extent = windows[:, 2:] - windows[:, :2]
-    corners = (boxes - windows[:, :2].repeat(1, 2)) / extent.repeat(1, 2)
-    corners = corners.clamp(0, 1)
+    corners = ((boxes - windows[:, :2].repeat(1, 2)) / extent.repeat(1, 2)).clamp(0, 1)
     mirrored = torch.stack(
         [1 - corners[:, 2], corners[:, 1], 1 - corners[:, 0], corners[:, 3]], dim=1
     )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler
 
 from onebox.learning.data.decoded_cache import Decoded
 
@@ -39,11 +39,9 @@ class DecodedRows(Dataset[Batch]):
         self._decoded = decoded
 
     def __len__(self) -> int:
-        """The number of rows."""
         return len(self._decoded)
 
     def __getitem__(self, rows: list[int]) -> Batch:
-        """The given rows as one batch."""
         decoded = self._decoded
         return Batch(
             torch.from_numpy(np.ascontiguousarray(decoded.pixels[rows])),
@@ -72,11 +70,9 @@ class ShuffledRows(Sampler[list[int]]):
         self._epoch = epoch
 
     def __len__(self) -> int:
-        """The number of batches per epoch."""
         return self._passes * math.ceil(self._count / self._batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
-        """The batches of the epoch that was set."""
         first = self._epoch * self._passes
         for number in range(first, first + self._passes):
             yield from self._pass(number)
@@ -88,20 +84,11 @@ class ShuffledRows(Sampler[list[int]]):
             yield np.sort(filled[start : start + self._batch_size]).tolist()
 
 
-class RowsInOrder(Sampler[list[int]]):
+class RowsInOrder(BatchSampler):
     """Lists of rows from the first to the last."""
 
     def __init__(self, count: int, batch_size: int) -> None:
-        self._count, self._batch_size = count, batch_size
-
-    def __len__(self) -> int:
-        """The number of batches."""
-        return math.ceil(self._count / self._batch_size)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        """The batches in order."""
-        for start in range(0, self._count, self._batch_size):
-            yield list(range(start, min(start + self._batch_size, self._count)))
+        super().__init__(range(count), batch_size, drop_last=False)
 
 
 def batches(decoded: Decoded, order: Sampler[list[int]]) -> DataLoader[Batch]:

@@ -9,7 +9,7 @@ label and every setting that its pixels depend on: any change makes a new file.
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,8 @@ from onebox.disk import check_space
 from onebox.errors import DataError
 from onebox.files import replacing
 from onebox.image_sizes import size_of
+from onebox.mean_box import normalized_boxes
+from onebox.progress import Progress
 from onebox.structures import Dataset, Sample
 
 OVERSIZE = 1.25
@@ -33,8 +35,6 @@ OVERSIZE = 1.25
 NO_LABEL = -1
 _VERSION = 2
 _KEPT = 8  # latest files that stay on disk; a run makes two (docs/decisions/0006-cache-key.md)
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +60,6 @@ class Decoded:
     digest: str
 
     def __len__(self) -> int:
-        """The number of images."""
         return len(self.labels)
 
 
@@ -70,15 +69,9 @@ def cache_folder() -> Path:
 
 
 def decode(data: Dataset, size: int, *, progress: Progress | None = None) -> Decoded:
-    """Decode a data set for training at ``size``, or map the file of an earlier run.
+    """Decode a data set for training at ``size`` pixels, or map the file of an earlier run.
 
-    Args:
-        data: The images; none may be larger than memory.
-        size: Width and height of the images that are trained on, in pixels.
-        progress: Called with the number of images decoded so far, and their total.
-
-    Returns:
-        Squares of ``OVERSIZE`` times the size, and the targets.
+    The squares have ``OVERSIZE`` times the size.
 
     Raises:
         DataError: If images cannot be decoded; the message names all of them.
@@ -87,12 +80,9 @@ def decode(data: Dataset, size: int, *, progress: Progress | None = None) -> Dec
     digest = _digest(data, side)
     path = cache_folder() / f"{digest}.npy"
     if not path.exists():
-        check_space(
-            path.parent,
-            len(data) * side * side * 3,
-            what="the decoded images",
-            repair="set ONEBOX_CACHE to a folder on another disk",
-        )
+        needed = len(data) * side * side * 3
+        repair = "set ONEBOX_CACHE to a folder on another disk"
+        check_space(path.parent, needed, what="the decoded images", repair=repair)
         _write(data.samples, side, path, progress)
     path.touch()
     _forget_oldest(path.parent)
@@ -123,11 +113,6 @@ def _content(sample: Sample) -> bytes:
 
 
 def _write(samples: Sequence[Sample], side: int, path: Path, progress: Progress | None) -> None:
-    """Decode into a file that appears once it is complete: a broken run leaves no half cache.
-
-    Raises:
-        DataError: If images cannot be decoded.
-    """
     with replacing(path, sync=False) as temporary:  # it may have gigabytes, and can be made again
         shape = (len(samples), side, side, 3)
         squares = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
@@ -170,14 +155,12 @@ def _square(sample: Sample, side: int) -> ndarray:
 
 
 def _targets(data: Dataset) -> tuple[ndarray, ndarray, ndarray, ndarray]:
-    rows = [_target(sample) for sample in data]
+    has_box = np.array([sample.box is not None for sample in data], bool)
+    boxes = np.zeros((len(data), 4), np.float32)
+    boxes[has_box] = normalized_boxes(data)
     index = {name: row for row, name in enumerate(data.classes)}
-    return (
-        np.array([row or (0, 0, 0, 0) for row in rows], np.float32).reshape(-1, 4),
-        np.array([row is not None for row in rows], bool),
-        np.array([index.get(s.label or "", NO_LABEL) for s in data], np.int64),
-        _keypoints(data),
-    )
+    labels = np.array([index.get(s.label or "", NO_LABEL) for s in data], np.int64)
+    return boxes, has_box, labels, _keypoints(data)
 
 
 def _keypoints(data: Dataset) -> Float32[ndarray, "n keypoints 3"]:
@@ -188,14 +171,6 @@ def _keypoints(data: Dataset) -> Float32[ndarray, "n keypoints 3"]:
         if sample.keypoints is not None and count:
             keypoints[row] = np.array(sample.keypoints) / np.array([*size_of(sample), 1])
     return keypoints
-
-
-def _target(sample: Sample) -> tuple[float, ...] | None:
-    """A box as shares of the image's sides."""
-    if sample.box is None:
-        return None
-    sides = size_of(sample) * 2
-    return tuple(edge / side for edge, side in zip(sample.box, sides, strict=True))
 
 
 def _forget_oldest(folder: Path) -> None:

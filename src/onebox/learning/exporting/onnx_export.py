@@ -79,14 +79,7 @@ def export(
     *,
     limit_px: float = PARITY_PX,
 ) -> float:
-    """Write ``model.onnx``, if its outputs agree with the network's.
-
-    Args:
-        network: On any device.
-        card: Written into the file's metadata.
-        path: Appears as a whole, in place of an earlier file.
-        images: At least ``PARITY_IMAGES``, on which the two are compared.
-        limit_px: The largest difference that is accepted.
+    """Write ``model.onnx``, if its outputs agree with the network's on some images.
 
     Returns:
         The largest difference of a box edge, in pixels of the training size.
@@ -94,7 +87,7 @@ def export(
     Raises:
         ModelError: If the two differ by more than ``limit_px``.
         OneboxError: If the file cannot be written.
-        ValueError: If there are too few images to compare.
+        ValueError: If there are fewer than ``PARITY_IMAGES`` images to compare.
     """
     if len(images) < PARITY_IMAGES:
         raise ValueError(f"parity needs {PARITY_IMAGES} images, got {len(images)}.")
@@ -108,11 +101,7 @@ def export(
 
 
 def parity(deployed: Deployed, file: Path, images: Sequence[ndarray]) -> float:
-    """The largest difference between PyTorch's and ONNX Runtime's outputs.
-
-    Returns:
-        Pixels of the training size; see `onebox.parity.largest_difference_px`.
-    """
+    """As `largest_difference_px`, between PyTorch's and ONNX Runtime's outputs."""
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     names = deployed.output_names
 

@@ -1,5 +1,6 @@
 """Whether predictions are refined, and how: measured on validation images, on the exported file."""
 
+import dataclasses
 from typing import Literal
 
 import numpy as np
@@ -28,21 +29,17 @@ Setting = Literal["auto", "never", "always"]
 def choose_refinement(localizer: NetworkLocalizer, val: Dataset, setting: Setting) -> float | None:
     """Choose the refinement margin that does best on validation images, or None for no refinement.
 
-    Args:
-        localizer: The exported model.
-        val: Validation images; the first 300 with a box are evaluated.
-        setting: The recipe's; ``auto`` refines if the mean IoU gains at least 0.003, and at least
-            twice the gain's standard error, on 10 images or more.
-
-    Returns:
-        Width and height of the crop over those of the box; see `refinement.crop_around`.
+    A margin is the size of the crop over that of the box; see `refinement.crop_around`.
+    The first 300 images with a box are evaluated. ``auto`` refines if the mean IoU gains at least
+    0.003, and at least twice the gain's standard error, on 10 images or more.
 
     Raises:
         DataError: If an image cannot be read.
     """
     if setting == "never":
         return None
-    boxed = _with_box(val)
+    samples = tuple(sample for sample in val if sample.box is not None)[:MOST_IMAGES]
+    boxed = dataclasses.replace(val, samples=samples)
     plain = _ious(localizer.with_refinement(None), boxed)
     gains = {margin: _ious(localizer.with_refinement(margin), boxed) - plain for margin in _MARGINS}
     best = max(gains, key=lambda margin: float(gains[margin].mean()))
@@ -55,11 +52,6 @@ def is_worthwhile(gains: Float[ndarray, " n"]) -> bool:
         return False
     standard_error = gains.std(ddof=1) / np.sqrt(len(gains))
     return bool(gains.mean() >= max(_MIN_GAIN, _MIN_STANDARD_ERRORS * standard_error))
-
-
-def _with_box(val: Dataset) -> Dataset:
-    boxed = tuple(sample for sample in val if sample.box is not None)[:MOST_IMAGES]
-    return Dataset(boxed, val.classes, val.keypoints, val.name)
 
 
 def _ious(localizer: NetworkLocalizer, boxed: Dataset) -> Float[ndarray, " n"]:

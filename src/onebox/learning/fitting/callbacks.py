@@ -51,11 +51,7 @@ class ProgressReporter(Callback):
         position = self._progress.position(trainer.global_step)
         self._tell(trainer, lambda: self._listener.advance(round(position), self._progress.steps))
 
-    def on_train_epoch_end(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,  # noqa: ARG002
-    ) -> None:
+    def on_train_epoch_end(self, trainer: lightning.Trainer, *_: object) -> None:
         """Tell of the epochs since the last validation."""
         metrics = self._epoch_metrics(trainer)
         self._tell(trainer, lambda: self._listener.epoch(metrics))

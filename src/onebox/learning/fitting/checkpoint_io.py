@@ -81,12 +81,8 @@ class SafetensorsCheckpoints(CheckpointIO):
         Path(path).unlink(missing_ok=True)
 
 
+# A nest that JSON can hold; its tensors are put into ``tensors``.
 def _taken_apart(node: object, tensors: dict[str, Tensor]) -> object:
-    """A nest that JSON can hold, with its tensors put into ``tensors``.
-
-    Raises:
-        TypeError: If a leaf is neither a tensor nor a plain value.
-    """
     if isinstance(node, Tensor):
         name = str(len(tensors))
         # A copy of its own: safetensors refuses tensors that share memory.
@@ -99,7 +95,7 @@ def _taken_apart(node: object, tensors: dict[str, Tensor]) -> object:
         return parts if isinstance(node, list) else {_TUPLE: parts}
     if isinstance(node, os.PathLike):
         return str(node)
-    if node is None or isinstance(node, str | int | float | bool):
+    if node is None or isinstance(node, str | int | float):
         return node
     raise TypeError(f"a checkpoint cannot hold a {type(node).__name__}.")
 

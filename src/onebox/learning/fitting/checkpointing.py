@@ -1,5 +1,6 @@
 """Checkpoints: of the best epoch, of the last, and of every epoch if the recipe asks for it."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +23,15 @@ def select_checkpoint(recipe: Recipe, val: Decoded) -> str:
 
 def checkpoints(recipe: Recipe, folder: Path) -> list[Callback]:
     """The callbacks that write ``best``, ``last`` and perhaps every epoch's ``.safetensors``."""
-    names = {"best": VAL_METRIC, "last": None}
-    kept: list[Callback] = [_every_epoch(folder)] if recipe.train.save_every_epoch else []
-    return kept + [
-        _Checkpoints(
-            folder,
-            filename=name,
-            monitor=monitor,
-            mode="max",
-            save_on_train_epoch_end=True,
-            enable_version_counter=False,
-        )
-        for name, monitor in names.items()
-    ]
+    write = partial(
+        _Checkpoints, folder, save_on_train_epoch_end=True, enable_version_counter=False
+    )
+    best = write(filename="best", monitor=VAL_METRIC, mode="max")
+    last = write(filename="last", mode="max")
+    if not recipe.train.save_every_epoch:
+        return [best, last]
+    name = "epoch-{epoch:03d}"
+    return [write(filename=name, auto_insert_metric_name=False, save_top_k=-1), best, last]
 
 
 class _Checkpoints(ModelCheckpoint):
@@ -57,14 +54,3 @@ class _Checkpoints(ModelCheckpoint):
 
     def _here(self, path: str) -> str:
         return str(Path(str(self.dirpath)) / Path(path).name) if path else ""
-
-
-def _every_epoch(folder: Path) -> ModelCheckpoint:
-    return _Checkpoints(
-        folder,
-        filename="epoch-{epoch:03d}",
-        auto_insert_metric_name=False,
-        save_top_k=-1,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )

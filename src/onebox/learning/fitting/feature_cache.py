@@ -23,25 +23,14 @@ _MOST_VIEWS = 1200  # of all images: 0.2 GB of feature maps of a small backbone
 
 
 class View(NamedTuple):
-    """A batch after augmentation.
-
-    Attributes:
-        images: Values in [0, 1], channels last in memory.
-        truth: The batch, with boxes and keypoints moved like the images.
-    """
+    """A batch after augmentation: images in [0, 1], channels last in memory, and their truth."""
 
     images: Float[Tensor, "n 3 size size"]
     truth: Batch
 
 
 class CachedFeatures(NamedTuple):
-    """Feature maps and targets of all training images, by view and row.
-
-    Attributes:
-        maps: The frozen backbone's feature maps, the finer first.
-        boxes: As in `Batch`, moved like the view.
-        keypoints: As in `Batch`, moved like the view.
-    """
+    """Feature maps, the finer first, and targets of all training images, by view and row."""
 
     maps: list[Float[Tensor, "views rows channels height width"]]
     boxes: Float[Tensor, "views rows 4"]
@@ -92,11 +81,8 @@ def cache_features(
 ) -> CachedFeatures:
     """Compute a frozen backbone's features of all training images in each of some views.
 
-    Args:
-        backbone: Frozen; see `freezing.freeze`. It is not changed.
-        batches: All training images, in the order of their rows.
-        views: Each is called once for every batch, in order, and returns the augmented batch on
-            the backbone's device.
+    The batches have the images in the order of their rows. Each view is called once for every
+    batch, in order, and returns the augmented batch on the backbone's device.
     """
     whole = list(batches)
     parts = [_features(backbone, map(view, whole)) for view in views]
@@ -106,7 +92,6 @@ def cache_features(
 
 
 def _features(backbone: Backbone, views: Iterable[View]) -> tuple[list[Tensor], Tensor, Tensor]:
-    """Feature maps, boxes and keypoints of all rows in one view."""
     with torch.no_grad():
         parts = [(backbone(view.images), view.truth.boxes, view.truth.keypoints) for view in views]
     maps, boxes, keypoints = zip(*parts, strict=True)
@@ -115,13 +100,10 @@ def _features(backbone: Backbone, views: Iterable[View]) -> tuple[list[Tensor], 
 
 
 def read_features(cached: CachedFeatures, batch: Batch, epoch: int) -> tuple[list[Tensor], Batch]:
-    """The cached feature maps and targets of a batch in the view of an epoch.
+    """The cached feature maps and targets of a batch in the view of an epoch, counted from 0.
 
-    Args:
-        cached: All views.
-        batch: Its rows in ascending order. A row that occurs again, because the images do not fill
-            the batch, gets the next view.
-        epoch: Number of the epoch, from 0.
+    The batch has its rows in ascending order. A row that occurs again, because the images do not
+    fill the batch, gets the next view.
     """
     rows = batch.rows
     repeats = torch.arange(len(rows), device=rows.device) - torch.searchsorted(rows, rows)

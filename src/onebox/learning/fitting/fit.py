@@ -42,8 +42,8 @@ class Fitted:
 
     Attributes:
         checkpoint: The selected checkpoint; None if no epoch ended.
-        epochs: Number of epochs that ended.
-        steps: Number of steps.
+        epochs: Epochs that ended.
+        steps: Steps taken.
         is_interrupted: Whether the user stopped it.
         is_out_of_time: Whether the time budget ended it before its last step.
     """
@@ -77,18 +77,10 @@ def fit(
     listener: Listener,
     limits: FitLimits = FitLimits(),
 ) -> Fitted:
-    """Train a network on the ``train`` rows, and validate it on the ``val`` rows.
+    """Train a network in place on the ``train`` rows, and validate it on the ``val`` rows.
 
-    Args:
-        network: Trained in place.
-        recipe: Every setting.
-        decoded: Rows of ``train`` and ``val``.
-        folder: Takes ``best.safetensors`` and ``last.safetensors``.
-        listener: Told of each step and epoch.
-        limits: Where it starts, and how long it may take.
-
-    Returns:
-        The selected checkpoint, also if the user pressed Ctrl-C.
+    The folder takes ``best.safetensors`` and ``last.safetensors``; one is selected also if the user
+    pressed Ctrl-C.
     """
     images = len(decoded["train"])
     per_epoch = steps_per_epoch(images, recipe)
@@ -126,10 +118,8 @@ def _loaders(recipe: Recipe, decoded: Mapping[str, Decoded], epochs: int) -> lis
     """Batches of the training rows, ``epochs`` passes at a time, and of the validation rows."""
     train, val = decoded["train"], decoded["val"]
     size = recipe.train.batch_size
-    return [
-        batches(train, ShuffledRows(len(train), size, recipe.train.seed, epochs)),
-        batches(val, RowsInOrder(len(val), size)),
-    ]
+    shuffled = ShuffledRows(len(train), size, recipe.train.seed, epochs)
+    return [batches(train, shuffled), batches(val, RowsInOrder(len(val), size))]
 
 
 def _trainer(epochs: int, max_grad_norm: float, callbacks: list[Callback]) -> lightning.Trainer:

@@ -11,13 +11,9 @@ from onebox.recipes.sections import TrainSettings
 
 
 def freeze(backbone: nn.Module, *, is_whole: bool, stages: int = 0) -> None:
-    """Freeze a backbone, batch statistics included, or unfreeze all but its first stages.
+    """Freeze a backbone, batch statistics included, or unfreeze all but its first ``stages``.
 
-    Args:
-        backbone: Its modes and ``requires_grad`` flags are set.
-        is_whole: Whether all of it is frozen.
-        stages: Number of first stages that are frozen in either case; see `stages_of`. The
-            backward pass ends at the first parameter that learns, which saves its time.
+    The backward pass ends at the first parameter that learns, which saves its time.
 
     References:
         Kumar et al., arXiv:2202.10054, section 3 (first the head alone, so that the gradients that
@@ -47,12 +43,7 @@ class BackboneFreezing(Callback):
     ) -> None:
         self._backbone, self._settings, self._progress = backbone, settings, progress
 
-    def on_train_batch_start(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,  # noqa: ARG002
-        *_: object,
-    ) -> None:
+    def on_train_batch_start(self, trainer: lightning.Trainer, *_: object) -> None:
         """Freeze or unfreeze the backbone for this step."""
         freeze(
             self._backbone,

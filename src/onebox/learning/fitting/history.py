@@ -2,12 +2,12 @@
 
 import csv
 import io
+from dataclasses import asdict
 from pathlib import Path
 
 from onebox.files import write_atomically
 from onebox.progress import EpochMetrics, Silent
 
-_COLUMNS = ("epoch", "epochs", "loss", "val_mean_iou", "learning_rate", "seconds")
 _LOSS_PREFIX = "loss/"
 
 
@@ -24,8 +24,8 @@ class History(Silent):
 
     def epoch(self, metrics: EpochMetrics) -> None:
         """Add the epoch; it replaces the rows of later epochs that the resumed run had written."""
-        row: dict[str, object] = {name: getattr(metrics, name) for name in _COLUMNS}
-        row |= {f"{_LOSS_PREFIX}{name}": value for name, value in metrics.losses.items()}
+        row = asdict(metrics)
+        row |= {f"{_LOSS_PREFIX}{name}": value for name, value in row.pop("losses").items()}
         earlier = [each for each in self._rows if int(str(each["epoch"])) < metrics.epoch]
         self._rows = [*earlier, row]
         columns = dict.fromkeys(name for each in self._rows for name in each)

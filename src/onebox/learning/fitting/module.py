@@ -112,12 +112,9 @@ class TrainingModule(lightning.LightningModule):
 
     def _augmented(self, batch: Batch, *, size: int, generator: torch.Generator) -> View:
         on_device = Batch(*(each.to(self.device) for each in batch))
+        pairs = self.flip_pairs
         return augment_batch(
-            on_device,
-            self.recipe.augment,
-            size=size,
-            flip_pairs=self.flip_pairs,
-            generator=generator,
+            on_device, self.recipe.augment, size=size, flip_pairs=pairs, generator=generator
         )
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:  # noqa: ARG002

@@ -16,10 +16,7 @@ def parameter_groups(
 ) -> list[dict[str, object]]:
     """Parameter groups: a lower rate for the backbone, no weight decay for vectors and scalars.
 
-    Args:
-        network: What is in it and not in the backbone is a head.
-        backbone: A part of the network.
-        settings: Rates and weight decay.
+    What is in the network and not in the backbone is a head.
     """
     in_backbone = {id(parameter) for parameter in backbone.parameters()}
     heads = [each for each in network.parameters() if id(each) not in in_backbone]

@@ -51,14 +51,9 @@ class TimeBudget(Callback):
 
     def __init__(self, progress: TrainingProgress) -> None:
         self._progress = progress
-        self._reserve_s = 0.0
-        self._started_s = self._validation_started_s = 0.0
+        self._reserve_s = self._started_s = self._validation_started_s = 0.0
 
-    def on_train_start(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,  # noqa: ARG002
-    ) -> None:
+    def on_train_start(self, trainer: lightning.Trainer, *_: object) -> None:
         """Start the clock."""
         self._started_s = time.monotonic() - (self._progress.used_s - self._reserve_s)
         self._stop_if_over(trainer)

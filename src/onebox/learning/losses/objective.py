@@ -36,17 +36,10 @@ Boxes = Float[Tensor, "n 4"]
 def compute_loss(
     outputs: Outputs, batch: Batch, settings: LossSettings, layout: str
 ) -> dict[str, Scalar]:
-    """The weighted losses of a batch by name, such as ``label`` or ``box/l1``.
+    """One mean per loss, times its weight, by a name such as ``label`` or ``box/l1``.
 
-    Args:
-        outputs: Of the network for the batch's images.
-        batch: The truth.
-        settings: Names and weights of the losses.
-        layout: Layout of the direct head's four numbers.
-
-    Returns:
-        One mean per loss, times its weight; their sum is what is minimized, see `total`. A loss
-        that no image of the batch can teach is left out, but for ``label``.
+    Their sum is minimized, see `total`. A loss that no image of the batch can teach is left out,
+    but for ``label``. ``layout`` is that of the direct head's four numbers.
     """
     parts: dict[str, Scalar] = {}
     has_box = batch.has_box.nonzero()[:, 0]
@@ -130,9 +123,8 @@ def _keypoint_values(
     """One loss before its mean; None where the head does not compute what the loss compares."""
     if name == "confidence":
         similarity = keypoint_similarity(found.points.detach(), truth, boxes)
-        return functional.binary_cross_entropy_with_logits(
-            found.confidence, similarity, reduction="none"
-        )
+        logits = found.confidence
+        return functional.binary_cross_entropy_with_logits(logits, similarity, reduction="none")
     if name == "distribution":
         if found.bins is None:
             return None

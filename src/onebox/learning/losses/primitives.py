@@ -72,19 +72,13 @@ COORDINATE_LOSSES: dict[str, Callable[[Coordinates, Coordinates], Coordinates]] 
     "smooth_l1": smooth_l1,
     "bce": bce,
 }
-IOU_LOSSES: dict[str, Callable[[Boxes, Boxes], PerRow]] = {
-    "giou": giou,
-    "diou": diou,
-    "ciou": ciou,
-}
+IOU_LOSSES: dict[str, Callable[[Boxes, Boxes], PerRow]] = {"giou": giou, "diou": diou, "ciou": ciou}
 
 
 def distribution(bins: Bins, truth: Float[Tensor, "n outputs"]) -> Float[Tensor, "n outputs"]:
     """Cross-entropy to the two bins around each truth, weighted by how near they are.
 
-    Args:
-        bins: Distributions over evenly spaced positions.
-        truth: Positions in the same unit; those beyond the bins count as the first or last bin.
+    A truth is a position in the unit of the bins; beyond them it counts as the first or last one.
 
     References:
         Li et al., arXiv:2006.04388, equation 6 (distribution focal loss).
@@ -142,10 +136,8 @@ def votes_loss(found: VoteOutput, truth: Boxes) -> PerRow:
 def laplace(boxes: Boxes, scales: Boxes, truth: Boxes) -> PerRow:
     """Negative log-likelihood of the true edges under Laplace distributions, averaged over edges.
 
-    Args:
-        boxes: Medians of the distributions.
-        scales: Mean absolute errors expected of the edges; positive.
-        truth: In the unit of both.
+    ``boxes`` are the medians, and ``scales`` the mean absolute errors expected of the edges, which
+    are positive; all are in one unit.
 
     References:
         Kendall and Gal, arXiv:1703.04977, section 2.2 and equation 5 (a scale that is learned with

@@ -76,7 +76,8 @@ def finish(
         DataError: If an image cannot be read.
     """
     network = _with_selected_weights(prepared.network, fitted)
-    _save_weights(network, prepared)
+    facts = {RECIPE_KEY: prepared.recipe.model_dump_json(exclude_none=True)}
+    save_weights(network.state_dict(), prepared.folder / "weights.safetensors", facts)
     card = make_card(prepared, data, network)
     model = prepared.folder / MODEL
     listener.stage("Exporting")
@@ -117,19 +118,13 @@ def _with_selected_weights(network: Network, fitted: Fitted) -> Network:
     return network.to(memory_format=torch.contiguous_format)
 
 
-def _save_weights(network: Network, prepared: PreparedRun) -> None:
-    facts = {RECIPE_KEY: prepared.recipe.model_dump_json(exclude_none=True)}
-    save_weights(network.state_dict(), prepared.folder / "weights.safetensors", facts)
-
-
 def _parity_images(decoded: Mapping[str, Decoded]) -> Iterator[UInt8[ndarray, "_ _ 3"]]:
     """Images of many shapes: the decoded squares, each without some rows and columns."""
     pixels = [rows.pixels for rows in decoded.values()]
     for number in range(PARITY_IMAGES):
         rows = pixels[number % len(pixels)]
         image = rows[number % len(rows)]
-        height = image.shape[0] - number % 7 * 5
-        width = image.shape[1] - number % 5 * 7
+        height, width = image.shape[0] - number % 7 * 5, image.shape[1] - number % 5 * 7
         yield np.ascontiguousarray(image[:height, :width])
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
 
 from onebox.errors import SettingError
 from onebox.learning.fitting.checkpoint_io import RECIPE_KEY
@@ -57,10 +58,8 @@ class Start:
 def find_start(recipe: Recipe, weights: Path | None) -> Start:
     """Find the initial weights of a recipe's network.
 
-    Args:
-        recipe: The user's.
-        weights: A safetensors file of a backbone, or of a network that an earlier run left; None
-            takes timm's weights, or random ones if the recipe has ``pretrained = false``.
+    ``weights`` is a safetensors file of a backbone, or of a network that an earlier run left. None
+    takes timm's weights, or random ones if the recipe has ``pretrained = false``.
 
     Raises:
         SettingError: If the file cannot be read, or the recipe cannot train its network.
@@ -89,11 +88,6 @@ def _from_scratch(recipe: Recipe) -> Recipe:
 
 
 def _with_architecture(earlier: Recipe, recipe: Recipe, weights: Path) -> Recipe:
-    """A recipe for the network of an earlier run's weights.
-
-    Raises:
-        SettingError: If the rest of the recipe does not fit that network.
-    """
     # The size of the images fixes the length of a flattened vector, and so shapes of weights.
     is_flat = earlier.model.vectorizer == "flatten"
     names = {*_ARCHITECTURE, "size"} if is_flat else {*_ARCHITECTURE}
@@ -110,12 +104,8 @@ def _with_architecture(earlier: Recipe, recipe: Recipe, weights: Path) -> Recipe
         ) from error
 
 
+# The recipe of the earlier run that wrote a weights file; None for a backbone's file.
 def _recipe_of(path: Path) -> Recipe | None:
-    """The recipe of the earlier run that wrote a weights file; None for a backbone's file.
-
-    Raises:
-        SettingError: If the recipe cannot be read.
-    """
     try:
         with safe_open(path, "pt") as file:
             text = (file.metadata() or {}).get(RECIPE_KEY)
@@ -135,12 +125,8 @@ def _recipe_of(path: Path) -> Recipe | None:
 
 def _copy_weights(path: Path, network: Network) -> None:
     """Copy every tensor of the same name and shape; a class head for other classes stays new."""
-    wanted = network.state_dict()
-    with safe_open(path, "pt") as file:
-        found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    fitting = {
-        name: tensor
-        for name, tensor in found.items()
-        if name in wanted and wanted[name].shape == tensor.shape
-    }
-    network.load_state_dict({**wanted, **fitting})
+    weights = network.state_dict()
+    for name, tensor in load_file(path).items():
+        if name in weights and weights[name].shape == tensor.shape:
+            weights[name] = tensor
+    network.load_state_dict(weights)

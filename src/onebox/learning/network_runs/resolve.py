@@ -40,8 +40,7 @@ def resolve_freezing(recipe: Recipe, images: int) -> Recipe:
     """Fill in the fraction of the steps in which the backbone is frozen.
 
     With few training images, the heads first learn alone from cached features: as accurate as
-    learning together, in two thirds of the time. With more, small subjects lose accuracy
-    (docs/accuracy.md).
+    learning together, in two thirds of the time. With more, small subjects lose accuracy.
     """
     if recipe.train.freeze_backbone_fraction is not None:
         return recipe
@@ -50,11 +49,6 @@ def resolve_freezing(recipe: Recipe, images: int) -> Recipe:
 
 
 def _check_keypoints(recipe: Recipe, data: Dataset) -> None:
-    """Check that the data has the keypoints that the recipe asks for.
-
-    Raises:
-        SettingError: If the data has none, or if the recipe's losses do not fit their head.
-    """
     model, losses = recipe.model, recipe.loss.keypoints
     if not model.keypoints:
         return

@@ -35,14 +35,7 @@ _LEAST_STEPS = 200  # below, smaller images would teach more: the former planner
 def train_network(data: Dataset, recipe: Recipe, options: RunOptions, listener: Listener) -> Run:
     """Train a network, export it, and evaluate the exported file.
 
-    Args:
-        data: With validation images.
-        recipe: Its settings for a new run; a resumed run has its own.
-        options: Where it starts and where it goes.
-        listener: Told of the progress.
-
-    Returns:
-        The run's folder and metrics.
+    The data has validation images. A resumed run has its own recipe in place of the given one.
 
     Raises:
         OneboxError: If weights cannot be had, the disk is full or nothing was trained.
@@ -56,12 +49,9 @@ def train_network(data: Dataset, recipe: Recipe, options: RunOptions, listener: 
         prepared = _prepare_resumed(data, options.resume)
     reserve_s = _reserve_s(prepared, data, options, listener)
     weights = sum(weight.numel() for weight in prepared.network.parameters())
-    check_space(
-        prepared.folder,
-        weights * _BYTES_PER_WEIGHT * _COPIES,
-        what="checkpoints and model",
-        repair="choose a folder on another disk with --out",
-    )
+    needed = weights * _BYTES_PER_WEIGHT * _COPIES
+    repair = "choose a folder on another disk with --out"
+    check_space(prepared.folder, needed, what="checkpoints and model", repair=repair)
     decoded = {split: _decode(data, split, prepared, listener) for split in ("train", "val")}
     _write_facts(prepared, data, decoded)
     fitted = _fit(prepared, decoded, reserve_s, options, listener)
@@ -78,11 +68,6 @@ def _prepare(data: Dataset, recipe: Recipe, options: RunOptions) -> PreparedRun:
 
 
 def _prepare_resumed(data: Dataset, folder: Path) -> PreparedRun:
-    """Prepare from a folder that an earlier run left.
-
-    Raises:
-        SettingError: If the folder holds no run to resume, or one of other classes.
-    """
     check_resumable(folder)
     recipe = read_recipe(folder / "recipe.toml")
     facts = _read_facts(folder)
@@ -100,14 +85,10 @@ def _prepare_resumed(data: Dataset, folder: Path) -> PreparedRun:
     return PreparedRun(folder, recipe, network, facts["weights"], last_checkpoint(folder))
 
 
+# Seconds of a new run's time budget that are kept for what comes after training.
 def _reserve_s(
     prepared: PreparedRun, data: Dataset, options: RunOptions, listener: Listener
 ) -> float:
-    """Seconds of a new run's time budget that are kept for what comes after training.
-
-    Raises:
-        SettingError: If they leave nothing to train in.
-    """
     minutes = prepared.recipe.train.minutes
     if minutes is None or prepared.resume is not None:
         return 0.0
@@ -132,12 +113,8 @@ def _count_keypoints(data: Dataset) -> int:
     return 0 if data.keypoints is None else len(data.keypoints.names)
 
 
+# What an earlier run noted of its data.
 def _read_facts(folder: Path) -> dict[str, Any]:
-    """What an earlier run noted of its data.
-
-    Raises:
-        SettingError: If the note is missing or damaged.
-    """
     file = folder / "checkpoints" / "data.json"
     try:
         facts: dict[str, Any] = json.loads(file.read_text("utf-8"))
@@ -149,12 +126,8 @@ def _read_facts(folder: Path) -> dict[str, Any]:
         ) from error
 
 
+# Write what a resumed run must know; for a resumed run, check that the data is unchanged.
 def _write_facts(prepared: PreparedRun, data: Dataset, decoded: Mapping[str, Decoded]) -> None:
-    """Write what a resumed run must know; for a resumed run, check that the data is unchanged.
-
-    Raises:
-        SettingError: If a resumed run's data changed.
-    """
     facts = {
         "classes": list(data.classes),
         "weights": prepared.weights,
@@ -179,14 +152,9 @@ def _fit(
     options: RunOptions,
     listener: Listener,
 ) -> Fitted:
-    """Fit, with a row of history for each reported epoch.
-
-    Raises:
-        OneboxError: If it was stopped before an epoch ended.
-    """
     listener.stage("Training")
-    path = prepared.folder / "history.csv"
-    history = History(path, is_resumed=prepared.resume is not None)
+    is_resumed = prepared.resume is not None
+    history = History(prepared.folder / "history.csv", is_resumed=is_resumed)
     minutes = prepared.recipe.train.minutes
     spent_s = time.monotonic() - options.started_s + reserve_s
     budget_s = None if minutes is None else max(1.0, minutes * 60 - spent_s)

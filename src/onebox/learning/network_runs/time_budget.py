@@ -1,6 +1,7 @@
 """How much of a time budget export and evaluation need: measured on a rehearsal before training."""
 
 import copy
+import dataclasses
 import math
 import tempfile
 import time
@@ -27,20 +28,16 @@ _SAFETY = 1.15  # of the rehearsal's time: what comes later may be slower, nothi
 def measure_reserve_s(prepared: PreparedRun, data: Dataset) -> float:
     """Seconds that export, the choice of refinement, evaluation and report will take.
 
-    The untrained network is exported, and the exported file evaluated on a few images, as will be
-    done with the trained one on all images. A network that cannot be exported is thus found before
-    training.
-
-    Args:
-        prepared: Its network is copied, not changed.
-        data: Its validation and test images are evaluated after training.
+    A copy of the untrained network is exported, and the exported file evaluated on a few validation
+    and test images, as will be done with the trained one on all of them. A network that cannot be
+    exported is thus found before training.
 
     Raises:
         DataError: If an image cannot be read.
     """
     begin = time.monotonic()
     images = [sample for split in ("val", "test") for sample in data.part(split)]
-    few = Dataset(tuple(images[:_REHEARSED_IMAGES]), data.classes, data.keypoints, data.name)
+    few = dataclasses.replace(data, samples=tuple(images[:_REHEARSED_IMAGES]))
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model.onnx"
         _export(prepared, data, model)

@@ -67,12 +67,9 @@ def decode(offsets: Offsets, anchors: Boxes) -> Boxes:
 def cluster_sizes(
     boxes: Float[ndarray, "n 4"], count: int, seed: int
 ) -> tuple[tuple[float, float], ...]:
-    """Typical widths and heights of boxes, by k-means whose similarity is IoU.
+    """Typical widths and heights of normalized ``xyxy`` boxes, by k-means whose similarity is IoU.
 
-    Args:
-        boxes: ``xyxy`` in normalized image coordinates.
-        count: Number of sizes to return; fewer if the boxes have fewer different sizes.
-        seed: Draws the initial centres.
+    There are ``count``, or fewer if the boxes have fewer different sizes.
 
     References:
         Redmon and Farhadi, arXiv:1612.08242, section 2 (dimension clusters).
@@ -84,12 +81,8 @@ def cluster_sizes(
     for _ in range(_ITERATIONS):
         nearest = _size_iou(sizes, centres).argmax(axis=1)
         members = [sizes[nearest == index] for index in range(len(centres))]
-        moved = np.array(
-            [
-                group.mean(axis=0) if len(group) else centre
-                for group, centre in zip(members, centres, strict=True)
-            ]
-        )
+        pairs = zip(members, centres, strict=True)
+        moved = np.array([own.mean(axis=0) if len(own) else centre for own, centre in pairs])
         if np.allclose(moved, centres):
             break
         centres = moved

@@ -65,11 +65,6 @@ class Backbone(nn.Module):
         return [each.permute(0, 3, 1, 2) for each in maps] if self.has_channels_last else maps
 
     def _shapes(self, settings: ModelSettings) -> list[Shape]:
-        """Shapes of the maps of one black image.
-
-        Raises:
-            SettingError: If the image is so small that the deepest map has no cell.
-        """
         self.eval()
         try:
             with torch.no_grad():
@@ -120,7 +115,7 @@ def find_weights(settings: ModelSettings) -> Path:
     """
     check_name(settings.backbone)
     own = _own_settings(settings.backbone)
-    repository = own.hf_hub_id if own is not None else None
+    repository = own and own.hf_hub_id
     if not repository:
         raise OneboxError(_no_weights(settings.backbone, "timm's hub has none"))
     cached = try_to_load_from_cache(repository, _FILE)
@@ -228,18 +223,12 @@ def _create(settings: ModelSettings, weights: Path | None, **options: Any) -> nn
         ) from error
 
 
+# Compare names and shapes of tensors before any is copied; classifiers may differ.
 def _check_fit(path: Path, settings: ModelSettings, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Compare names and shapes of tensors before any is copied; classifiers may differ.
-
-    Raises:
-        SettingError: If a tensor of the backbone is missing or of another shape.
-    """
     check_name(settings.backbone)
     with torch.device("meta"):
-        if settings.backbone in _OTHERS:
-            network = _OTHERS[settings.backbone]()
-        else:
-            network = _create(settings, None, num_classes=0)
+        other = _OTHERS.get(settings.backbone)
+        network = other() if other else _create(settings, None, num_classes=0)
     wanted = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
     unfit = [key for key, shape in wanted.items() if shapes.get(key, shape) != shape]
     missing = [key for key in wanted if key not in shapes]
@@ -253,11 +242,6 @@ def _check_fit(path: Path, settings: ModelSettings, shapes: Mapping[str, tuple[i
 
 
 def _triple(path: Path, facts: Mapping[str, str], name: str) -> tuple[float, float, float] | None:
-    """Three numbers from a file's metadata.
-
-    Raises:
-        SettingError: If the metadata has something else there.
-    """
     if name not in facts:
         return None
     with contextlib.suppress(ValueError):

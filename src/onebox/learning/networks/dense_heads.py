@@ -4,8 +4,7 @@ Every head outputs ``xyxy`` boxes in normalized image coordinates.
 """
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from onebox.learning.networks.head_outputs import (
     Bins,
@@ -46,7 +45,8 @@ class VoteBox(nn.Module):
         """Collect the votes of all cells, and average them."""
         cells = self.tower(map_of(features))
         rows, columns = cells.shape[2:]
-        centres = _centres(rows, columns).to(cells)
+        y, x = torch.meshgrid(cell_centres(rows), cell_centres(columns), indexing="ij")
+        centres = torch.stack([x, y], dim=2).flatten(0, 1).to(cells)
         outwards = cells.new_tensor([-1.0, -1.0, 1.0, 1.0])[:, None]
         distances = self.distances(cells).flatten(2)
         votes = centres.T.repeat(2, 1) + outwards * distances
@@ -78,9 +78,3 @@ class HeatmapBox(nn.Module):
         edges = torch.stack([x.logits, y.logits], dim=2).flatten(1, 2)
         bins = Bins(edges, x.centres)
         return BoxOutput(bins.means(), bins=bins)
-
-
-def _centres(rows: int, columns: int) -> Float[Tensor, "cells 2"]:
-    """``(x, y)`` of the cells' centres, row by row."""
-    y, x = torch.meshgrid(cell_centres(rows), cell_centres(columns), indexing="ij")
-    return torch.stack([x, y], dim=2).flatten(0, 1)

@@ -5,11 +5,12 @@ edges of the image. Every tensor of a record has one row per image, except those
 """
 
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.utils._pytree import tree_map_only
 
 Values = TypeVar("Values", bound=Tensor)
 Output = TypeVar("Output")
@@ -23,12 +24,7 @@ class Shared(Generic[Values]):
 
 
 class Bins(NamedTuple):
-    """Probability distributions over positions along an axis.
-
-    Attributes:
-        logits: One per bin.
-        centres: Positions of the bins, evenly spaced.
-    """
+    """Probability distributions over evenly spaced positions along an axis."""
 
     logits: Float[Tensor, "n outputs bins"]
     centres: Shared[Float[Tensor, " bins"]]
@@ -39,13 +35,7 @@ class Bins(NamedTuple):
 
 
 class AnchorOutput(NamedTuple):
-    """A score and offsets for every anchor.
-
-    Attributes:
-        scores: Logits.
-        offsets: See `anchors.encode`.
-        anchors: ``cxcywh``.
-    """
+    """A logit and offsets for every ``cxcywh`` anchor; see `anchors.encode`."""
 
     scores: Float[Tensor, "n anchors"]
     offsets: Float[Tensor, "n anchors 4"]
@@ -53,12 +43,7 @@ class AnchorOutput(NamedTuple):
 
 
 class VoteOutput(NamedTuple):
-    """One box predicted by every cell of a map.
-
-    Attributes:
-        boxes: ``xyxy``.
-        centres: ``(x, y)`` of the cells.
-    """
+    """One ``xyxy`` box predicted by every cell of a map, and the ``(x, y)`` of the cells."""
 
     boxes: Float[Tensor, "n 4 cells"]
     centres: Shared[Float[Tensor, "cells 2"]]
@@ -118,16 +103,7 @@ class Outputs(NamedTuple):
 
 def select_rows(output: Output, rows: Int[Tensor, " selected"]) -> Output:
     """Outputs of some images of a batch, by their indices; shared tensors stay as they are."""
-    return _select(output, rows)
-
-
-def _select(output: Any, rows: Tensor) -> Any:  # noqa: ANN401
-    if isinstance(output, Tensor):
-        return output[rows]
-    if isinstance(output, tuple):
-        parts = [_select(part, rows) for part in output]
-        return type(output)(*parts) if hasattr(output, "_fields") else tuple(parts)
-    return output
+    return tree_map_only(Tensor, lambda tensor: tensor[rows], output)
 
 
 def bin_centres(cells: int, bins_per_cell: int) -> Float[Tensor, " bins"]:
@@ -146,12 +122,10 @@ def marginals(
     x: Float[Tensor, " columns"],
     y: Float[Tensor, " rows"],
 ) -> tuple[Bins, Bins]:
-    """Marginal distributions along x and along y of each heat map.
+    """Marginal distributions along x and along y of heat maps.
 
-    Args:
-        heat: Logits; each map is one distribution over its cells.
-        x: Positions of the columns.
-        y: Positions of the rows.
+    Each map of logits is one distribution over its cells, whose columns lie at ``x`` and rows at
+    ``y``.
     """
     log_probability = heat.flatten(2).log_softmax(dim=2).reshape_as(heat)
     along_x, along_y = log_probability.logsumexp(dim=2), log_probability.logsumexp(dim=3)

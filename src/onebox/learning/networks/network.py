@@ -34,14 +34,9 @@ class Network(nn.Module):
         presence: bool = False,
         weights: Path | None = None,
     ) -> None:
-        """Make the network of a recipe.
+        """Make the network of a recipe's ``[model]`` and ``[loss]``, for so many outputs.
 
-        Args:
-            recipe: Its ``[model]`` and ``[loss]`` sections are read.
-            classes: Number of classes, at least one.
-            keypoints: Number of keypoints; 0 for none.
-            presence: Whether to predict if an image shows the subject.
-            weights: A safetensors file for the backbone; None initializes it at random.
+        ``weights`` is a safetensors file for the backbone; None initializes it at random.
         """
         super().__init__()
         model = recipe.model

@@ -1,5 +1,6 @@
 """Parts of a network with their shapes, parameters and multiply-adds, counted by PyTorch."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,37 +12,24 @@ from onebox.model_card import Part
 
 # Parts that a model file holds; the scale head serves training alone.
 _PARTS = (
-    "backbone",
-    "vectorizer",
-    "shared",
-    "box_head",
-    "keypoint_head",
-    "class_head",
-    "iou_head",
-    "presence_head",
-)
+    "backbone", "vectorizer", "shared",
+    "box_head", "keypoint_head", "class_head", "iou_head", "presence_head",
+)  # fmt: skip
 
 
 def summarize(network: Network, size: int) -> tuple[Part, ...]:
-    """Run a black image through a network, and record each part's size and output shapes.
+    """Each part's parameters, operations and output shapes, in the order in which data flows.
 
-    Args:
-        network: In evaluation mode, as it is exported.
-        size: Width and height of the image, in pixels.
-
-    Returns:
-        The parts that the network has, in the order in which data flows.
+    A black image of ``size`` pixels runs through the network, which is in evaluation mode, as it
+    is exported.
     """
     shapes: dict[str, tuple[tuple[int, ...], ...]] = {}
 
-    def record(name: str) -> Any:  # noqa: ANN401
-        def hook(_: nn.Module, __: Any, output: Any) -> None:  # noqa: ANN401
-            shapes[name] = tuple(_shapes(output))
-
-        return hook
+    def record(name: str, _: nn.Module, __: Any, output: Any) -> None:  # noqa: ANN401
+        shapes[name] = tuple(_shapes(output))
 
     parts = {name: module for name, module in network.named_children() if name in _PARTS}
-    hooks = [module.register_forward_hook(record(name)) for name, module in parts.items()]
+    hooks = [module.register_forward_hook(partial(record, name)) for name, module in parts.items()]
     counter = FlopCounterMode(display=False)
     try:
         with counter, torch.no_grad():

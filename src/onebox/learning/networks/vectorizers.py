@@ -19,12 +19,7 @@ from onebox.recipes.sections import ModelSettings
 
 
 class Features(NamedTuple):
-    """What heads read.
-
-    Attributes:
-        vector: One row per image.
-        map: Channels over a grid of cells; None from a vectorizer that keeps no map.
-    """
+    """What heads read: a vector and, from a vectorizer that keeps one, a map."""
 
     vector: Float[Tensor, "n channels"]
     map: Float[Tensor, "n width rows columns"] | None
@@ -32,12 +27,7 @@ class Features(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Sizes of the features that a head reads.
-
-    Attributes:
-        vector: Channels of the vector.
-        map: Channels of the map; 0 for none.
-    """
+    """Channels of the vector and of the map that a head reads; 0 for no map."""
 
     vector: int
     map: int = 0
@@ -79,11 +69,6 @@ class Pyramid(nn.Module):
     """
 
     def __init__(self, shapes: Sequence[Shape], settings: ModelSettings) -> None:
-        """Make the layers.
-
-        Raises:
-            SettingError: If the backbone has only one map.
-        """
         super().__init__()
         if len(shapes) < 2:  # noqa: PLR2004
             raise SettingError(
@@ -122,12 +107,8 @@ VECTORIZERS: dict[str, type[Vectorizer]] = {
 }
 
 
+# A 3 x 3 convolution of stride 2 without padding, and the shape of its output.
 def _neck(shape: Shape, settings: ModelSettings) -> tuple[nn.Module, Shape]:
-    """A 3 x 3 convolution of stride 2 without padding, and the shape of its output.
-
-    Raises:
-        SettingError: If the map has fewer than three rows or columns.
-    """
     channels, rows, columns = shape
     if not settings.neck:
         return nn.Identity(), shape
