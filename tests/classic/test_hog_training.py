@@ -119,7 +119,7 @@ def test_scores_are_calibrated_on_val_if_it_is_large_enough(localizer, two_class
 def test_keypoints_are_ignored(localizer, two_classes):
     keypointed = replace(two_classes, keypoints=KeypointSet(("head", "tail")))
     found = train(keypointed, SMALL)
-    assert found.keypoints is None
+    assert found.card.keypoints is None
     assert found.model.calibration == localizer.model.calibration
     assert evaluation.evaluate(found, keypointed.part("test")).overall.mean_iou > 0.7
 
