@@ -1,5 +1,7 @@
 """What many tests share: a cache of their own, generated discs, and one trained model."""
 
+import dataclasses
+import itertools
 import os
 import signal
 import sys
@@ -34,6 +36,78 @@ def discs():
     from onebox import synthetic
 
     return synthetic.dataset("synth:blobs", size=64, counts=COUNTS)
+
+
+@pytest.fixture(scope="session")
+def shortened():
+    """Keep the first samples of some splits: ``shortened(data, train=20, val=4)``."""
+
+    def shorten(data, **counts):
+        samples = (data.part(split).samples[:count] for split, count in counts.items())
+        return dataclasses.replace(data, samples=tuple(itertools.chain.from_iterable(samples)))
+
+    return shorten
+
+
+@pytest.fixture(scope="session")
+def faces(tmp_path_factory):
+    """PNG files: the astronaut (``one``), no face (``cup``), and two astronauts (``two``).
+
+    Of the two, the right one is whole and the left one half as large.
+    """
+    from PIL import Image
+
+    skimage_data = pytest.importorskip("skimage.data")
+    astronaut = Image.fromarray(skimage_data.astronaut())
+    both = Image.new("RGB", (768, 512))
+    both.paste(astronaut.resize((256, 256)), (0, 0))
+    both.paste(astronaut, (256, 0))
+    images = {"one": astronaut, "cup": Image.fromarray(skimage_data.coffee()), "two": both}
+    folder = tmp_path_factory.mktemp("faces")
+    for name, image in images.items():
+        image.save(folder / f"{name}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def new_diary():
+    """Make a listener that keeps what it hears, and can stop the run that tells it.
+
+    It stops at the report of an epoch (``stop_at_epoch``), or at that of a step (``stop_at_step``),
+    of one stage only if that is named (``stop_in``), by Ctrl-C or by calling ``stop``.
+    """
+    from onebox.progress import Silent
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    class Diary(Silent):
+        def __init__(self, stop_at_epoch=0, stop_at_step=0, stop_in=None, stop=interrupt):
+            self.stages, self.steps, self.epochs, self.notes = [], [], [], []
+            self.steps_of = {}
+            self._stop_at_epoch, self._stop_at_step = stop_at_epoch, stop_at_step
+            self._stop_in, self._stop = stop_in, stop
+
+        def stage(self, name):
+            self.stages.append(name)
+            self.steps_of[name] = []
+
+        def advance(self, done, total):
+            self.steps.append((done, total))
+            stage = self.stages[-1] if self.stages else None
+            self.steps_of.setdefault(stage, []).append((done, total))
+            if self._stop_in in {None, stage} and done == self._stop_at_step:
+                self._stop()
+
+        def epoch(self, metrics):
+            self.epochs.append(dataclasses.replace(metrics, seconds=0.0))
+            if metrics.epoch == self._stop_at_epoch:
+                self._stop()
+
+        def note(self, sentence):
+            self.notes.append(sentence)
+
+    return Diary
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -348,6 +348,7 @@ def smooth(width, height, seed=0):
     return Image.fromarray(random).resize((width, height), Image.Resampling.BICUBIC)
 
 
+@pytest.mark.train
 def test_the_files_keypoints_are_those_of_the_network(exported):
     network, file = exported
     random = np.random.default_rng(1)
@@ -361,6 +362,7 @@ def test_the_files_keypoints_are_those_of_the_network(exported):
     assert found[-1][..., :2].std() > 1  # they do not all lie at one point
 
 
+@pytest.mark.train
 def test_keypoints_come_in_pixels_with_the_logistic_of_their_logit(exported):
     network, _ = exported
     image = torch.from_numpy(np.asarray(smooth(128, 64)).copy())
@@ -374,6 +376,7 @@ def test_keypoints_come_in_pixels_with_the_logistic_of_their_logit(exported):
     assert_close(found[:, 2], keypoints.confidence[0].sigmoid())
 
 
+@pytest.mark.train
 def test_a_prediction_has_keypoints_in_pixels_of_the_upright_image(exported):
     localizer = load(exported[1])
     assert localizer.card.keypoints == EYES
@@ -392,6 +395,7 @@ def test_a_prediction_has_keypoints_in_pixels_of_the_upright_image(exported):
     assert localizer.predict(content.getvalue()) == expected
 
 
+@pytest.mark.train
 def test_keypoints_of_an_image_shrunk_on_the_way_are_those_of_the_whole(exported):
     localizer = load(exported[1])
     small, content = smooth(130, 90), io.BytesIO()

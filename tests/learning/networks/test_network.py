@@ -193,6 +193,7 @@ def test_saved_weights_loaded_into_another_network_give_the_same_outputs(network
     assert torch.equal(loaded.iou_logit, expected.iou_logit)
 
 
+@pytest.mark.train
 def test_the_exported_file_has_the_outputs_of_the_network(network, tmp_path):
     file = tmp_path / "model.onnx"
     random = np.random.default_rng(0)
