@@ -5,11 +5,13 @@ import itertools
 import os
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 THREADS = "1"  # the tensors are tiny; more threads only wait for each other on shared cores
+WHOLLY_MARKED = "\npytestmark = pytest.mark.train\n"
 COUNTS = {"train": 128, "val": 12, "test": 12}
 
 
@@ -19,6 +21,24 @@ def pytest_configure(config):
     # A slow machine is no failure.
     settings.register_profile("onebox", deadline=None)
     settings.load_profile("onebox")
+    # As a plugin: a hook of this file would be asked about the files beside it alone.
+    config.pluginmanager.register(InnerLoop())
+
+
+class InnerLoop:
+    """Imports no file of which ``-m "not train"`` would run nothing.
+
+    Such are the files that are marked as a whole, and sources without an example: to import
+    PyTorch Lightning and its like takes longer than the tests.
+    """
+
+    def pytest_ignore_collect(self, collection_path, config):
+        if config.option.markexpr != "not train" or collection_path.suffix != ".py":
+            return None
+        text = collection_path.read_text("utf-8")
+        is_test = collection_path.is_relative_to(Path(__file__).parent)
+        is_idle = WHOLLY_MARKED in text if is_test else ">>>" not in text
+        return is_idle or None  # None leaves the answer to others
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,12 +5,14 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 import onebox
+from onebox import synthetic
 from onebox.recipes.loading import read_recipe
 from onebox.runs.results import Run
 
@@ -36,7 +38,10 @@ def finished():
 
 @pytest.fixture
 def calls(monkeypatch, finished):
-    """The arguments of each call of training, which is replaced and returns a finished run."""
+    """The arguments of each call of training, which is replaced and returns a finished run.
+
+    Generated data sets have few samples.
+    """
     calls = []
 
     def run(data, recipe, options, listener):
@@ -44,6 +49,8 @@ def calls(monkeypatch, finished):
         return finished
 
     monkeypatch.setattr("onebox.runs.train.run", run)
+    few = partial(synthetic.dataset, counts={"train": 4, "val": 2, "test": 2})
+    monkeypatch.setattr(synthetic, "dataset", few)
     return calls
 
 

@@ -34,6 +34,8 @@ from onebox.recipes.sections import LossSettings, ModelSettings
 from onebox.runtime import load
 from onebox.structures import Dataset, KeypointSet, Sample
 
+pytestmark = pytest.mark.train
+
 SIDE = 64
 EYES = KeypointSet(
     ("left_eye", "right_eye", "nose"), skeleton=((0, 2), (1, 2)), flip_pairs=((0, 1),)
@@ -291,7 +293,6 @@ def test_every_vectorizer_feeds_keypoints_beside_a_box_or_alone(vectorizer, box_
     assert is_hull == (box_head == "hull")
 
 
-@pytest.mark.train
 @pytest.mark.parametrize("vectorizer", ["gap", "flatten", "pyramid"])
 def test_a_network_overfits_four_faces(vectorizer):
     network, recipe = made(vectorizer)
@@ -348,7 +349,6 @@ def smooth(width, height, seed=0):
     return Image.fromarray(random).resize((width, height), Image.Resampling.BICUBIC)
 
 
-@pytest.mark.train
 def test_the_files_keypoints_are_those_of_the_network(exported):
     network, file = exported
     random = np.random.default_rng(1)
@@ -362,7 +362,6 @@ def test_the_files_keypoints_are_those_of_the_network(exported):
     assert found[-1][..., :2].std() > 1  # they do not all lie at one point
 
 
-@pytest.mark.train
 def test_keypoints_come_in_pixels_with_the_logistic_of_their_logit(exported):
     network, _ = exported
     image = torch.from_numpy(np.asarray(smooth(128, 64)).copy())
@@ -376,7 +375,6 @@ def test_keypoints_come_in_pixels_with_the_logistic_of_their_logit(exported):
     assert_close(found[:, 2], keypoints.confidence[0].sigmoid())
 
 
-@pytest.mark.train
 def test_a_prediction_has_keypoints_in_pixels_of_the_upright_image(exported):
     localizer = load(exported[1])
     assert localizer.card.keypoints == EYES
@@ -395,7 +393,6 @@ def test_a_prediction_has_keypoints_in_pixels_of_the_upright_image(exported):
     assert localizer.predict(content.getvalue()) == expected
 
 
-@pytest.mark.train
 def test_keypoints_of_an_image_shrunk_on_the_way_are_those_of_the_whole(exported):
     localizer = load(exported[1])
     small, content = smooth(130, 90), io.BytesIO()

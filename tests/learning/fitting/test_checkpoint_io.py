@@ -20,6 +20,8 @@ from onebox.learning.fitting.checkpoint_io import (
     save_weights,
 )
 
+pytestmark = pytest.mark.train
+
 leaves = (
     st.none()
     | st.booleans()
