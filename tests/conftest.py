@@ -1,15 +1,19 @@
 """What many tests share: a cache of their own, generated discs, and one trained model."""
 
+import dataclasses
+import itertools
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 THREADS = "1"  # the tensors are tiny; more threads only wait for each other on shared cores
+WHOLLY_MARKED = "\npytestmark = pytest.mark.train\n"
 COUNTS = {"train": 128, "val": 12, "test": 12}
 
 
@@ -19,6 +23,24 @@ def pytest_configure(config):
     # A slow machine is no failure.
     settings.register_profile("onebox", deadline=None)
     settings.load_profile("onebox")
+    # As a plugin: a hook of this file would be asked about the files beside it alone.
+    config.pluginmanager.register(InnerLoop())
+
+
+class InnerLoop:
+    """Imports no file of which ``-m "not train"`` would run nothing.
+
+    Such are the files that are marked as a whole, and sources without an example: to import
+    PyTorch Lightning and its like takes longer than the tests.
+    """
+
+    def pytest_ignore_collect(self, collection_path, config):
+        if config.option.markexpr != "not train" or collection_path.suffix != ".py":
+            return None
+        text = collection_path.read_text("utf-8")
+        is_test = collection_path.is_relative_to(Path(__file__).parent)
+        is_idle = WHOLLY_MARKED in text if is_test else ">>>" not in text
+        return is_idle or None  # None leaves the answer to others
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -51,6 +73,78 @@ def small_disk(tmp_path):
         pytest.skip("only root may mount")
     yield folder
     subprocess.run([unmount, str(folder)], check=True)
+
+
+@pytest.fixture(scope="session")
+def shortened():
+    """Keep the first samples of some splits: ``shortened(data, train=20, val=4)``."""
+
+    def shorten(data, **counts):
+        samples = (data.part(split).samples[:count] for split, count in counts.items())
+        return dataclasses.replace(data, samples=tuple(itertools.chain.from_iterable(samples)))
+
+    return shorten
+
+
+@pytest.fixture(scope="session")
+def faces(tmp_path_factory):
+    """PNG files: the astronaut (``one``), no face (``cup``), and two astronauts (``two``).
+
+    Of the two, the right one is whole and the left one half as large.
+    """
+    from PIL import Image
+
+    skimage_data = pytest.importorskip("skimage.data")
+    astronaut = Image.fromarray(skimage_data.astronaut())
+    both = Image.new("RGB", (768, 512))
+    both.paste(astronaut.resize((256, 256)), (0, 0))
+    both.paste(astronaut, (256, 0))
+    images = {"one": astronaut, "cup": Image.fromarray(skimage_data.coffee()), "two": both}
+    folder = tmp_path_factory.mktemp("faces")
+    for name, image in images.items():
+        image.save(folder / f"{name}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def new_diary():
+    """Make a listener that keeps what it hears, and can stop the run that tells it.
+
+    It stops at the report of an epoch (``stop_at_epoch``), or at that of a step (``stop_at_step``),
+    of one stage only if that is named (``stop_in``), by Ctrl-C or by calling ``stop``.
+    """
+    from onebox.progress import Silent
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    class Diary(Silent):
+        def __init__(self, stop_at_epoch=0, stop_at_step=0, stop_in=None, stop=interrupt):
+            self.stages, self.steps, self.epochs, self.notes = [], [], [], []
+            self.steps_of = {}
+            self._stop_at_epoch, self._stop_at_step = stop_at_epoch, stop_at_step
+            self._stop_in, self._stop = stop_in, stop
+
+        def stage(self, name):
+            self.stages.append(name)
+            self.steps_of[name] = []
+
+        def advance(self, done, total):
+            self.steps.append((done, total))
+            stage = self.stages[-1] if self.stages else None
+            self.steps_of.setdefault(stage, []).append((done, total))
+            if self._stop_in in {None, stage} and done == self._stop_at_step:
+                self._stop()
+
+        def epoch(self, metrics):
+            self.epochs.append(dataclasses.replace(metrics, seconds=0.0))
+            if metrics.epoch == self._stop_at_epoch:
+                self._stop()
+
+        def note(self, sentence):
+            self.notes.append(sentence)
+
+    return Diary
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -496,6 +496,7 @@ class Fetched(HTMLParser):
             self.found.append(address)
 
 
+@pytest.mark.train
 def test_the_site_builds_and_fetches_nothing_from_elsewhere(tmp_path):
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", tmp_path]
     built = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)

@@ -20,6 +20,7 @@ def sent(localizer):
     return pickle.loads(pickle.dumps(localizer))  # noqa: S301 - our own
 
 
+@pytest.mark.train
 def test_a_model_sent_to_another_process_predicts_the_same(bright_file):
     localizer = onebox.load(bright_file, threads=1)
     with get_context("spawn").Pool(1) as pool:

@@ -47,6 +47,7 @@ def test_a_name_is_listed_before_it_is_imported():
     assert set(NAMES) <= set(dir(onebox))
 
 
+@pytest.mark.train
 def test_importing_onebox_imports_next_to_nothing():
     code = "import sys, onebox; print(*sorted({'numpy', 'PIL', 'onnxruntime'} & set(sys.modules)))"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -27,22 +27,19 @@ def astronaut():
 
 
 @pytest.fixture
-def folder(tmp_path, astronaut):
+def folder(tmp_path, faces):
     """One face, and one image without."""
     folder = tmp_path / "selfies"
     (folder / "deeper").mkdir(parents=True)
-    astronaut.save(folder / "deeper" / "one.png")
-    Image.fromarray(skimage_data.coffee()).save(folder / "cup.png")
+    shutil.copy(faces / "one.png", folder / "deeper")
+    shutil.copy(faces / "cup.png", folder)
     return folder
 
 
 @pytest.fixture
-def crowd(folder, astronaut):
+def crowd(folder, faces):
     """A second face of half the size beside the first."""
-    both = Image.new("RGB", (768, 512))
-    both.paste(astronaut.resize((256, 256)), (0, 0))
-    both.paste(astronaut, (256, 0))
-    both.save(folder / "two.png")
+    shutil.copy(faces / "two.png", folder)
     return folder
 
 
@@ -114,8 +111,8 @@ def test_if_skip_leaves_no_image_the_error_says_why(crowd):
         haar.annotate(crowd, on_multiple="skip")
 
 
-def test_a_folder_without_faces_is_refused(tmp_path):
-    Image.fromarray(skimage_data.coffee()).save(tmp_path / "cup.png")
+def test_a_folder_without_faces_is_refused(tmp_path, faces):
+    shutil.copy(faces / "cup.png", tmp_path)
     with pytest.raises(DataError, match="found no 'face' in 1 image"):
         haar.annotate(tmp_path)
 

@@ -81,6 +81,7 @@ def ended(*words, cwd):
 
 
 @pytest.mark.parametrize("module", LINES)
+@pytest.mark.train
 def test_ctrl_c_during_the_imports_of_any_command_ends_it_quietly(module, tmp_path):
     code, out, err = ended("-c", INTERRUPTED_IMPORT, module, *LINES[module], cwd=tmp_path)
     assert (code, out) == (130, "")
@@ -91,11 +92,13 @@ def test_ctrl_c_during_the_imports_of_any_command_ends_it_quietly(module, tmp_pa
 # --- entry points
 
 
+@pytest.mark.train
 def test_python_m_onebox_is_the_same_command(tmp_path):
     expected = (0, f"{onebox.__version__}\n", "")
     assert ended("-m", "onebox", "--version", cwd=tmp_path) == expected
 
 
+@pytest.mark.train
 def test_the_entry_point_imports_neither_the_commands_nor_numpy(tmp_path):
     code = "import sys, onebox.cli; print(*sorted({'numpy', 'rich', 'typer'} & set(sys.modules)))"
     assert ended("-c", code, cwd=tmp_path) == (0, "\n", "")

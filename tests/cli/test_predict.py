@@ -299,6 +299,7 @@ def test_images_with_the_same_name_get_drawings_of_their_own(run, bright_file, p
 
 
 @on_linux
+@pytest.mark.train
 def test_a_closed_pipe_and_a_full_disk_cause_no_traceback(bright_file, place):
     for number in range(3):
         save(place / f"{number}.png")

@@ -261,6 +261,7 @@ def wait_for_lines(file, most):
 
 @ON_POSIX
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
+@pytest.mark.train
 def test_after_a_kill_each_image_is_in_the_file_once(kind, run, bright_file, place):
     part = journal_path(Path(f"p.{kind}"))
     words = (bright_file, "-", f"--{kind}", f"p.{kind}")
@@ -284,6 +285,7 @@ def test_after_a_kill_each_image_is_in_the_file_once(kind, run, bright_file, pla
 
 
 @ON_POSIX
+@pytest.mark.train
 def test_an_interrupt_while_waiting_for_a_list_ends_at_once(bright_file, place):
     with listening(bright_file, "-", "--csv", "p.csv", "--threads", "2") as process:
         process.stdin.write("".join(f"{name}\n" for name in ALL[:4]))

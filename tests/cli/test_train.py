@@ -5,12 +5,14 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 import onebox
+from onebox import synthetic
 from onebox.recipes.loading import read_recipe
 from onebox.runs.results import Run
 
@@ -36,7 +38,10 @@ def finished():
 
 @pytest.fixture
 def calls(monkeypatch, finished):
-    """The arguments of each call of training, which is replaced and returns a finished run."""
+    """The arguments of each call of training, which is replaced and returns a finished run.
+
+    Generated data sets have few samples.
+    """
     calls = []
 
     def run(data, recipe, options, listener):
@@ -44,6 +49,8 @@ def calls(monkeypatch, finished):
         return finished
 
     monkeypatch.setattr("onebox.runs.train.run", run)
+    few = partial(synthetic.dataset, counts={"train": 4, "val": 2, "test": 2})
+    monkeypatch.setattr(synthetic, "dataset", few)
     return calls
 
 
@@ -220,30 +227,68 @@ def test_wrong_settings_end_with_2_before_anything_is_made(words, message, run, 
     assert list(Path().iterdir()) == []
 
 
-WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; from onebox.cli import main; main()"
+# Runs command lines in one process that cannot import PyTorch, and tells how each ended.
+WITHOUT_TORCH = """
+import contextlib, io, json, sys
+
+sys.modules["torch"] = None
+from onebox.cli import main
+
+ends = []
+for words in json.loads(sys.argv[1]):
+    out, err = io.StringIO(), io.StringIO()
+    sys.argv = ["onebox", "train", "synth:blobs", *words]
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            main()
+    except SystemExit as ended:
+        ends.append([ended.code, out.getvalue(), err.getvalue()])
+print(json.dumps(ends))
+"""
+WRONG_FOLDERS = [
+    (["--out", "full"], "--out full: exists and is not an empty folder."),
+    (["--resume", "full"], "--resume full: holds no checkpoints/last.safetensors"),
+    (["--resume", "half"], "--resume half: holds no recipe.toml"),
+    (["--resume", "hog"], "--resume hog: HOG windows are trained in one go"),
+    (["--resume", "full", "--out", "new"], "leave out --out."),
+    (["--weights", "w", "--no-pretrained"], "exclude each other"),
+    (["--recipe", "hog-svm", "--weights", "w"], "--weights w: HOG windows are trained in one"),
+]
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["--out", "full"], "--out full: exists and is not an empty folder."),
-        (["--resume", "full"], "--resume full: holds no checkpoints/last.safetensors"),
-        (["--resume", "half"], "--resume half: holds no recipe.toml"),
-        (["--resume", "hog"], "--resume hog: HOG windows are trained in one go"),
-        (["--resume", "full", "--out", "new"], "leave out --out."),
-        (["--weights", "w", "--no-pretrained"], "exclude each other"),
-        (["--recipe", "hog-svm", "--weights", "w"], "--weights w: HOG windows are trained in one"),
-    ],
-)
-def test_a_wrong_folder_or_option_is_an_error_before_pytorch_is_imported(words, message):
+@pytest.fixture(scope="module")
+def ends_without_torch(tmp_path_factory):
+    """Exit code, standard output and standard error of each line of `WRONG_FOLDERS`."""
+    folder = tmp_path_factory.mktemp("without_torch")
     for file in ("full/a.txt", "half/checkpoints/last.safetensors", "hog/model.npz"):
-        Path(file).parent.mkdir(parents=True)
-        Path(file).touch()
-    line = [sys.executable, "-c", WITHOUT_TORCH, "train", "synth:blobs", *words]
-    ended = subprocess.run(line, check=False, capture_output=True, text=True, timeout=60)
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr.startswith("error: ")
-    assert message in ended.stderr
+        (folder / file).parent.mkdir(parents=True)
+        (folder / file).touch()
+    lines = json.dumps([words for words, _ in WRONG_FOLDERS])
+    process = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, lines],
+        cwd=folder,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=120,
+    )
+    return json.loads(process.stdout)
+
+
+@pytest.mark.train
+@pytest.mark.parametrize(
+    "number",
+    range(len(WRONG_FOLDERS)),
+    ids=[" ".join(words) for words, _ in WRONG_FOLDERS],
+)
+def test_a_wrong_folder_or_option_is_an_error_before_pytorch_is_imported(
+    number, ends_without_torch
+):
+    assert len(ends_without_torch) == len(WRONG_FOLDERS)
+    code, out, err = ends_without_torch[number]
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert WRONG_FOLDERS[number][1] in err
 
 
 def test_a_folder_that_the_demo_cannot_take_is_an_error_before_training(run, calls):

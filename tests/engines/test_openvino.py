@@ -98,6 +98,7 @@ print(*(name for name in sys.modules if name.startswith("openvino_telemetry")))
 """
 
 
+@pytest.mark.train
 def test_openvino_is_imported_without_the_package_that_reports_its_use():
     ended = subprocess.run(
         [sys.executable, "-c", _OFFLINE], capture_output=True, text=True, check=True

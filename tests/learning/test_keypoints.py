@@ -34,6 +34,8 @@ from onebox.recipes.sections import LossSettings, ModelSettings
 from onebox.runtime import load
 from onebox.structures import Dataset, KeypointSet, Sample
 
+pytestmark = pytest.mark.train
+
 SIDE = 64
 EYES = KeypointSet(
     ("left_eye", "right_eye", "nose"), skeleton=((0, 2), (1, 2)), flip_pairs=((0, 1),)
@@ -291,7 +293,6 @@ def test_every_vectorizer_feeds_keypoints_beside_a_box_or_alone(vectorizer, box_
     assert is_hull == (box_head == "hull")
 
 
-@pytest.mark.train
 @pytest.mark.parametrize("vectorizer", ["gap", "flatten", "pyramid"])
 def test_a_network_overfits_four_faces(vectorizer):
     network, recipe = made(vectorizer)

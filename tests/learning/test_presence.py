@@ -37,6 +37,8 @@ from onebox.runs.preflight import check_data
 from onebox.runtime import load
 from onebox.structures import Dataset, Sample
 
+pytestmark = pytest.mark.train
+
 COUNTS = {"train": 48, "val": 10, "test": 30}
 SIZE = 64
 
@@ -200,7 +202,6 @@ def test_validation_images_may_lack_the_subject():
     assert heard == []
 
 
-@pytest.mark.train
 def test_the_presence_head_of_an_earlier_run_is_taken_over(recipe, trained):
     start = find_start(recipe, trained.folder / "weights.safetensors")
     kept = load_file(trained.folder / "weights.safetensors")["presence_head.logit.weight"]
@@ -211,7 +212,6 @@ def test_the_presence_head_of_an_earlier_run_is_taken_over(recipe, trained):
 # --- a run -------------------------------------------------------------------------------------
 
 
-@pytest.mark.train
 def test_a_run_learns_to_tell_empty_images_and_reports_it(trained, data):
     metrics = trained.metrics["test"]
     absent = sum(not sample.has_subject for sample in data.part("test"))
@@ -224,7 +224,6 @@ def test_a_run_learns_to_tell_empty_images_and_reports_it(trained, data):
     assert written["val"]["presence_auroc"] == trained.metrics["val"]["presence_auroc"]
 
 
-@pytest.mark.train
 def test_the_file_declares_presence_and_predicts_it(trained, data):
     localizer = load(trained.model)
     assert localizer.card.presence
@@ -235,7 +234,6 @@ def test_the_file_declares_presence_and_predicts_it(trained, data):
         assert prediction.score <= prediction.present
 
 
-@pytest.mark.train
 def test_a_run_without_empty_images_has_no_presence(model_file, trained_run):
     localizer = load(model_file)
     assert not localizer.card.presence
@@ -253,7 +251,6 @@ class Stop(Silent):
             raise KeyboardInterrupt
 
 
-@pytest.mark.train
 def test_a_resumed_run_learns_presence_as_an_unbroken_one(data, recipe, tmp_path, monkeypatch):
     monkeypatch.setattr(run_module, "finish", lambda plan, *_: onebox.Run(plan.folder, {}, 0))
     few = dataclasses.replace(data, samples=(*data.part("train").samples[:16], *data.part("val")))
@@ -273,7 +270,6 @@ def test_a_resumed_run_learns_presence_as_an_unbroken_one(data, recipe, tmp_path
 # --- the file ----------------------------------------------------------------------------------
 
 
-@pytest.mark.train
 def test_presence_is_the_last_output_and_the_logistic_of_its_logit(network):
     image = torch.zeros(2, SIZE, SIZE, 3, dtype=torch.uint8)
     network.presence_head.forward = lambda features: torch.tensor([0.0, math.log(3)])
@@ -299,7 +295,6 @@ def test_keypoints_come_before_presence():
     assert shapes["presence"] == (3,)
 
 
-@pytest.mark.train
 def test_the_parity_gate_detects_a_presence_that_differs(network, trained, data, tmp_path):
     images = [np.asarray(sample.image) for sample in data.part("test").samples[:4]]
     deployed = Deployed(network, SIZE)
@@ -314,7 +309,6 @@ def test_the_parity_gate_detects_a_presence_that_differs(network, trained, data,
     assert parity(deployed, tmp_path / "model.onnx", images) > PARITY_PX
 
 
-@pytest.mark.train
 def test_a_presence_that_differs_by_a_hundredth_is_0_64_px_of_64(network, monkeypatch):
     class Session:
         def run(self, names, inputs):
@@ -338,7 +332,6 @@ def test_a_card_of_an_earlier_onebox_has_no_presence():
     assert ModelCard.from_json(json.dumps(facts)) == ModelCard(("cat",), 64)
 
 
-@pytest.mark.train
 def test_a_file_must_output_presence_only_if_its_card_says_so(trained, model_file, tmp_path):
     for name, source in (("with", trained.model), ("without", model_file)):
         (tmp_path / f"{name}.onnx").write_bytes(source.read_bytes())

@@ -163,6 +163,7 @@ def test_an_interrupt_that_breaks_a_lock_is_an_interrupt_and_other_errors_are_no
         run([], model=Broken(ValueError()))
 
 
+@pytest.mark.train
 def test_the_job_needs_no_command_line():
     modules = "{'typer', 'rich', 'onebox.cli'}"
     code = f"import sys, onebox.prediction.sinks; print({modules} & {{*sys.modules}})"

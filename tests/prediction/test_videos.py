@@ -219,24 +219,39 @@ def test_a_phone_held_upright_gives_upright_frames(tmp_path):
     np.testing.assert_allclose(pixels[16, 36], red, atol=16)
 
 
+@pytest.fixture(scope="module")
+def plain_pixels(tmp_path_factory):
+    """The only frame of a video that is shown as it is stored."""
+    return next(
+        frames(write_video(tmp_path_factory.mktemp("plain") / "a.mp4", [quarters()]))
+    ).pixels
+
+
+@pytest.fixture(scope="module")
+def upright_pixels(tmp_path_factory):
+    """The only frame of a video that is shown rotated by a quarter."""
+    path = tmp_path_factory.mktemp("upright") / "a.mp4"
+    return next(frames(write_video(path, [quarters()], turn=(-90,)))).pixels
+
+
 @pytest.mark.parametrize("degrees", [0, 90, 180, -90])
 @pytest.mark.parametrize("is_mirrored", [False, True])
 @pytest.mark.parametrize("is_upside_down", [False, True])
-def test_frames_are_rotated_and_mirrored(tmp_path, degrees, is_mirrored, is_upside_down):
-    plain = write_video(tmp_path / "plain.mp4", [quarters()])
+def test_frames_are_rotated_and_mirrored(
+    tmp_path, plain_pixels, degrees, is_mirrored, is_upside_down
+):
     turn = (degrees, is_mirrored, is_upside_down)
     turned = write_video(tmp_path / "turned.mp4", [quarters()], turn=turn)
-    expected = np.rot90(next(frames(plain)).pixels, degrees // 90)  # counter-clockwise, as FFmpeg's
+    expected = np.rot90(plain_pixels, degrees // 90)  # counter-clockwise, as FFmpeg's
     expected = expected[:, ::-1] if is_mirrored else expected
     expected = expected[::-1] if is_upside_down else expected
     np.testing.assert_array_equal(next(frames(turned)).pixels, expected)
 
 
 @pytest.mark.parametrize("degrees", [-80, -100])
-def test_any_other_angle_is_rounded_to_a_quarter_turn(tmp_path, degrees):
-    upright = write_video(tmp_path / "upright.mp4", [quarters()], turn=(-90,))
+def test_any_other_angle_is_rounded_to_a_quarter_turn(tmp_path, upright_pixels, degrees):
     slanted = write_video(tmp_path / "slanted.mp4", [quarters()], turn=(degrees,))
-    np.testing.assert_array_equal(next(frames(slanted)).pixels, next(frames(upright)).pixels)
+    np.testing.assert_array_equal(next(frames(slanted)).pixels, upright_pixels)
 
 
 def test_frames_that_are_jpegs_are_rotated_by_their_exif(tmp_path):

@@ -190,6 +190,7 @@ def test_sections_that_are_not_read_are_not_written():
     assert list(Recipe().model_dump()) == ["source", "data", "model", "loss", "train", "augment"]
 
 
+@pytest.mark.train
 def test_reading_recipes_imports_neither_torch_nor_scikit_image():
     code = "import sys, onebox.recipes.recipe; print(*{'torch', 'skimage'} & set(sys.modules))"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

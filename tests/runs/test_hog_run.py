@@ -12,7 +12,6 @@ from PIL import Image
 
 import onebox
 from onebox.errors import DataError, OneboxError, SettingError
-from onebox.progress import Silent
 from onebox.recipes.loading import read_recipe
 from onebox.structures import KeypointSet
 
@@ -24,38 +23,12 @@ from onebox.classic import model_file
 pytestmark = pytest.mark.train
 
 
-class Diary(Silent):
-    """Keeps what it hears, and can stop the run at an image of a stage."""
-
-    def __init__(self, stop_in=None):
-        self.stages, self.steps, self.notes = [], [], []
-        self._stop_in = stop_in
-
-    def stage(self, name):
-        self.stages.append(name)
-
-    def advance(self, done, total):
-        self.steps.append((self.stages[-1], done, total))
-        if self.stages[-1] == self._stop_in and done == 3:
-            raise KeyboardInterrupt
-
-    def note(self, sentence):
-        self.notes.append(sentence)
-
-
-def shortened(data, **counts):
-    samples = tuple(
-        sample for split, count in counts.items() for sample in data.part(split).samples[:count]
-    )
-    return dataclasses.replace(data, samples=samples)
-
-
 def listed(folder):
     return sorted(str(file.relative_to(folder)) for file in folder.rglob("*"))
 
 
 @pytest.fixture(scope="module")
-def few(discs):
+def few(discs, shortened):
     return shortened(discs, train=16, val=4, test=4)
 
 
@@ -65,9 +38,9 @@ def recipe():
 
 
 @pytest.fixture(scope="module")
-def trained(few, recipe, tmp_path_factory):
+def trained(few, recipe, tmp_path_factory, new_diary):
     """A run, and what was heard of it."""
-    diary = Diary()
+    diary = new_diary()
     folder = tmp_path_factory.mktemp("runs") / "windows"
     return onebox.train(few, recipe, out=folder, listeners=[diary]), diary
 
@@ -128,19 +101,18 @@ def test_every_stage_and_image_is_told(trained):
     _, diary = trained
     counts = {"Training": 16, "Evaluating on val images": 4, "Evaluating on test images": 4}
     assert diary.stages == list(counts)
-    assert diary.steps == [
-        (stage, done, total) for stage, total in counts.items() for done in range(1, total + 1)
-    ]
+    for stage, total in counts.items():
+        assert diary.steps_of[stage] == [(done, total) for done in range(1, total + 1)]
 
 
-def test_the_model_does_not_tell_where_its_data_lay(few, recipe, tmp_path):
+def test_the_model_does_not_tell_where_its_data_lay(few, recipe, tmp_path, shortened):
     data = dataclasses.replace(few, name=str(tmp_path / "labels.csv"))
     run = onebox.train(shortened(data, train=8, val=2), recipe, out=tmp_path / "run")
     assert onebox.load(run.model).card.provenance["data"] == "labels.csv"
     assert str(tmp_path).encode() not in run.model.read_bytes()
 
 
-def test_the_seed_of_the_recipe_reaches_the_windows(few, recipe, tmp_path):
+def test_the_seed_of_the_recipe_reaches_the_windows(few, recipe, tmp_path, shortened):
     data = shortened(few, train=8, val=2)
     weights = []
     for name, seed in (("first", 1), ("again", 1), ("other", 2)):
@@ -150,8 +122,10 @@ def test_the_seed_of_the_recipe_reaches_the_windows(few, recipe, tmp_path):
     assert not np.array_equal(weights[0], weights[2])
 
 
-def test_without_validation_images_a_tenth_of_the_training_ones_serve(few, recipe, tmp_path):
-    diary = Diary()
+def test_without_validation_images_a_tenth_of_the_training_ones_serve(
+    few, recipe, tmp_path, new_diary, shortened
+):
+    diary = new_diary()
     data = shortened(few, train=10)
     run = onebox.train(data, recipe, out=tmp_path / "run", listeners=[diary])
     assert run.metrics["val"]["images"] == 1
@@ -207,17 +181,21 @@ def test_a_class_that_the_recipe_does_not_declare_is_refused(few, recipe, tmp_pa
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda data: shortened(data, train=1, test=3), "has one image with a box"),
-        (lambda data: shortened(data, test=4), "no image has the split 'train'"),
+        (({"train": 1, "test": 3}, ("disc",)), "has one image with a box"),
+        (({"test": 4}, ("disc",)), "no image has the split 'train'"),
         (
-            lambda data: dataclasses.replace(data, classes=("disc", "owl")),
+            ({"train": 16, "val": 4, "test": 4}, ("disc", "owl")),
             "has no training image of owl with a box",
         ),
     ],
 )
-def test_data_that_cannot_be_learned_from_leaves_no_folder(change, said, few, recipe, tmp_path):
+def test_data_that_cannot_be_learned_from_leaves_no_folder(
+    change, said, few, recipe, tmp_path, shortened
+):
+    counts, classes = change
+    data = dataclasses.replace(shortened(few, **counts), classes=classes)
     with pytest.raises(DataError, match=said):
-        onebox.train(change(few), recipe, out=tmp_path / "run")
+        onebox.train(data, recipe, out=tmp_path / "run")
     assert listed(tmp_path) == []
 
 
@@ -230,10 +208,10 @@ def test_a_package_that_is_missing_is_named_before_a_folder_is_made(
     assert listed(tmp_path) == []
 
 
-def test_a_disk_too_full_is_found_before_training(few, recipe, tmp_path, monkeypatch):
+def test_a_disk_too_full_is_found_before_training(few, recipe, tmp_path, monkeypatch, new_diary):
     usage = shutil.disk_usage(tmp_path)._replace(free=2**20)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
-    diary = Diary()
+    diary = new_diary()
     with pytest.raises(OneboxError, match=r"model and report need .* --out"):
         onebox.train(few, recipe, out=tmp_path / "run", listeners=[diary])
     assert diary.stages == []
@@ -242,15 +220,20 @@ def test_a_disk_too_full_is_found_before_training(few, recipe, tmp_path, monkeyp
 # --- stopped
 
 
-def test_ctrl_c_while_learning_leaves_nothing(few, recipe, tmp_path):
+def test_ctrl_c_while_learning_leaves_nothing(few, recipe, tmp_path, new_diary):
     with pytest.raises(OneboxError, match=r"training was stopped; .* nothing to export") as caught:
-        onebox.train(few, recipe, out=tmp_path / "run", listeners=[Diary(stop_in="Training")])
+        onebox.train(
+            few,
+            recipe,
+            out=tmp_path / "run",
+            listeners=[new_diary(stop_in="Training", stop_at_step=3)],
+        )
     assert caught.value.exit_code == 1
     assert listed(tmp_path / "run") == []
 
 
-def test_ctrl_c_while_measuring_leaves_a_whole_model(few, recipe, tmp_path):
-    diary = Diary(stop_in="Evaluating on val images")
+def test_ctrl_c_while_measuring_leaves_a_whole_model(few, recipe, tmp_path, new_diary):
+    diary = new_diary(stop_in="Evaluating on val images", stop_at_step=3)
     with pytest.raises(KeyboardInterrupt):
         onebox.train(few, recipe, out=tmp_path / "run", listeners=[diary])
     assert listed(tmp_path / "run") == ["model.npz", "recipe.toml"]

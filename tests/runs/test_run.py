@@ -16,37 +16,13 @@ import onebox
 from onebox.errors import DataError, OneboxError, SettingError
 from onebox.learning.fitting.checkpoint_io import load_checkpoint
 from onebox.learning.network_runs import run as run_module
-from onebox.progress import Silent
 from onebox.recipes.loading import read_recipe
 
 pytestmark = pytest.mark.train
 
 
-class Diary(Silent):
-    """Keeps what it hears, and can stop the run while it is told of an epoch."""
-
-    def __init__(self, stop_at_epoch=None):
-        self.stages, self.notes, self.epochs = [], [], []
-        self._stop_at_epoch = stop_at_epoch
-
-    def stage(self, name):
-        self.stages.append(name)
-
-    def note(self, sentence):
-        self.notes.append(sentence)
-
-    def epoch(self, metrics):
-        self.epochs.append(metrics.epoch)
-        if metrics.epoch == self._stop_at_epoch:
-            raise KeyboardInterrupt
-
-    def advance(self, done, total):
-        if self._stop_at_epoch == 0 and self.stages[-1] == "Training":
-            raise KeyboardInterrupt
-
-
 @pytest.fixture(scope="module")
-def few_discs(discs):
+def few_discs(discs, shortened):
     return shortened(discs, train=20, val=4, test=4)
 
 
@@ -63,13 +39,6 @@ def without_finish(monkeypatch):
         return onebox.Run(plan.folder, {}, fitted.epochs, fitted.is_interrupted)
 
     monkeypatch.setattr(run_module, "finish", end)
-
-
-def shortened(data, **counts):
-    samples = tuple(
-        sample for split, count in counts.items() for sample in data.part(split).samples[:count]
-    )
-    return dataclasses.replace(data, samples=samples)
 
 
 def listed(folder):
@@ -163,7 +132,9 @@ def test_a_folder_that_is_taken_is_refused_and_left_alone(few_discs, short_recip
     assert listed(trained_run.folder) == before
 
 
-def test_a_data_set_that_cannot_be_trained_on_leaves_no_folder(discs, short_recipe, tmp_path):
+def test_a_data_set_that_cannot_be_trained_on_leaves_no_folder(
+    discs, short_recipe, tmp_path, shortened
+):
     with pytest.raises(DataError, match="has one image with a box"):
         onebox.train(shortened(discs, train=1, test=3), short_recipe, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -184,11 +155,11 @@ def test_a_recipe_can_be_named(few_discs, tmp_path):
 
 
 def test_a_disk_too_full_for_the_checkpoints_is_found_before_training(
-    few_discs, short_recipe, tmp_path, monkeypatch
+    few_discs, short_recipe, tmp_path, monkeypatch, new_diary
 ):
     usage = shutil.disk_usage(tmp_path)._replace(free=2**20)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
-    diary = Diary()
+    diary = new_diary()
     with pytest.raises(OneboxError, match=r"checkpoints and model need .* --out"):
         onebox.train(few_discs, short_recipe, out=tmp_path / "run", listeners=[diary])
     assert "Training" not in diary.stages
@@ -219,8 +190,8 @@ def test_images_that_cannot_be_decoded_are_all_named_before_training(short_recip
     ]
 
 
-def test_what_the_reader_put_right_is_told(few_discs, short_recipe, tmp_path):
-    diary = Diary(stop_at_epoch=0)
+def test_what_the_reader_put_right_is_told(few_discs, short_recipe, tmp_path, new_diary):
+    diary = new_diary(stop_in="Training", stop_at_step=1)
     data = dataclasses.replace(few_discs, notes=("two boxes were cut at the frame.",))
     with pytest.raises(OneboxError):
         onebox.train(data, short_recipe, out=tmp_path / "run", listeners=[diary])
@@ -231,13 +202,13 @@ def test_what_the_reader_put_right_is_told(few_discs, short_recipe, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def interrupted(discs, short_recipe, tmp_path_factory):
+def interrupted(discs, short_recipe, tmp_path_factory, new_diary, shortened):
     """A run that was stopped in its third epoch, on a data set without test images."""
     folder = tmp_path_factory.mktemp("interrupted")
     data = dataclasses.replace(
         shortened(discs, train=20, val=4), name=str(folder / "labels.csv"), classes=("disc", "owl")
     )
-    diary = Diary(stop_at_epoch=3)
+    diary = new_diary(stop_at_epoch=3)
     return onebox.train(data, short_recipe, out=folder / "run", listeners=[diary]), diary
 
 
@@ -245,7 +216,7 @@ def test_ctrl_c_exports_the_best_epoch_so_far(interrupted):
     run, diary = interrupted
     assert run.is_interrupted
     assert run.epochs == 2
-    assert diary.epochs == [1, 2, 3]
+    assert [one.epoch for one in diary.epochs] == [1, 2, 3]
     answer = onebox.load(run.model).predict(np.zeros((50, 70, 3), np.uint8))
     assert 0 <= answer.box[0] <= answer.box[2] <= 70
     assert len(answer.probabilities) == 2
@@ -268,11 +239,14 @@ def test_the_model_does_not_tell_where_its_data_lay(interrupted):
 
 
 def test_a_run_stopped_before_its_first_epoch_has_nothing_to_export(
-    few_discs, short_recipe, tmp_path
+    few_discs, short_recipe, tmp_path, new_diary
 ):
     with pytest.raises(OneboxError, match="stopped before its first epoch ended") as caught:
         onebox.train(
-            few_discs, short_recipe, out=tmp_path / "run", listeners=[Diary(stop_at_epoch=0)]
+            few_discs,
+            short_recipe,
+            out=tmp_path / "run",
+            listeners=[new_diary(stop_in="Training", stop_at_step=1)],
         )
     assert caught.value.exit_code == 1
     assert not (tmp_path / "run" / "model.onnx").exists()
@@ -280,15 +254,15 @@ def test_a_run_stopped_before_its_first_epoch_has_nothing_to_export(
 
 @pytest.mark.usefixtures("without_finish")
 def test_a_resumed_run_ends_with_the_weights_and_history_of_an_unbroken_one(
-    few_discs, short_recipe, tmp_path
+    few_discs, short_recipe, tmp_path, new_diary
 ):
     onebox.train(few_discs, short_recipe, out=tmp_path / "whole")
     folder = tmp_path / "broken"
-    onebox.train(few_discs, short_recipe, out=folder, listeners=[Diary(stop_at_epoch=2)])
+    onebox.train(few_discs, short_recipe, out=folder, listeners=[new_diary(stop_at_epoch=2)])
     assert [row["epoch"] for row in history(folder)] == ["1", "2"]
-    diary = Diary()
+    diary = new_diary()
     onebox.train(few_discs, resume=folder, listeners=[diary])
-    assert diary.epochs == [2, 3]
+    assert [one.epoch for one in diary.epochs] == [2, 3]
     assert history(folder) == history(tmp_path / "whole")
     assert_same_weights(folder, tmp_path / "whole")
 

@@ -12,6 +12,7 @@ from onebox.synthetic import blobs, cutouts
 from onebox.synthetic.material import Cutout, find_backgrounds, find_cutouts
 
 
+@pytest.mark.train
 def test_drawing_imports_neither_scikit_image_nor_scikit_learn():
     program = """
 import sys

@@ -20,6 +20,8 @@ from onebox.outputs import INPUT, OUTPUTS
 from onebox.parity import PARITY_IMAGES, PARITY_PX, check_parity
 from onebox.runtime import load
 
+pytestmark = pytest.mark.train
+
 FACTS = ModelCard(("disc",), 64)
 
 
@@ -58,7 +60,6 @@ def metadata(file):
 # --- the gate ----------------------------------------------------------------------------------
 
 
-@pytest.mark.train
 @pytest.mark.usefixtures("quick_export")
 def test_a_file_of_the_networks_own_weights_passes_the_gate(with_trained_weights, images, tmp_path):
     difference = export(with_trained_weights, FACTS, tmp_path / "model.onnx", images)
@@ -66,7 +67,6 @@ def test_a_file_of_the_networks_own_weights_passes_the_gate(with_trained_weights
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
 
 
-@pytest.mark.train
 @pytest.mark.usefixtures("quick_export")
 def test_a_file_of_other_weights_is_refused_and_not_written(tiny_recipe, images, tmp_path):
     with pytest.raises(ModelError, match=r"by \d+\.\d{3} px, more than the 0\.100 px allowed"):
@@ -74,7 +74,6 @@ def test_a_file_of_other_weights_is_refused_and_not_written(tiny_recipe, images,
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.train
 @pytest.mark.usefixtures("quick_export")
 def test_a_refused_export_leaves_the_earlier_file_as_it_was(tiny_recipe, images, tmp_path):
     file = tmp_path / "model.onnx"
@@ -84,7 +83,6 @@ def test_a_refused_export_leaves_the_earlier_file_as_it_was(tiny_recipe, images,
     assert file.read_bytes() == b"the earlier file"
 
 
-@pytest.mark.train
 def test_one_wrong_weight_in_the_file_increases_the_difference(
     with_trained_weights, model_file, images, tmp_path
 ):
@@ -141,7 +139,6 @@ def test_too_few_images_for_parity_are_refused(tiny_recipe, images, tmp_path):
 # --- the metadata ------------------------------------------------------------------------------
 
 
-@pytest.mark.train
 def test_the_metadata_holds_provenance_and_metrics(trained_run, tiny_recipe, discs):
     facts = json.loads(metadata(trained_run.model)[METADATA_KEY])
     assert facts["schema_version"] == 1
@@ -162,7 +159,6 @@ def test_the_metadata_holds_provenance_and_metrics(trained_run, tiny_recipe, dis
         assert metrics["mean_iou"] == trained_run.metrics[split]["mean_iou"]
 
 
-@pytest.mark.train
 def test_the_file_contains_no_path_of_the_machine_that_made_it(model_file):
     content = model_file.read_bytes()
     here = Path(__file__).parents[3]
@@ -171,14 +167,12 @@ def test_the_file_contains_no_path_of_the_machine_that_made_it(model_file):
     assert b".py" not in content
 
 
-@pytest.mark.train
 def test_the_weights_are_inside_the_file(model_file, trained_run):
     onnx.checker.check_model(onnx.load(model_file, load_external_data=False), full_check=True)
     weights = (trained_run.folder / "weights.safetensors").stat().st_size
     assert model_file.stat().st_size > 0.9 * weights
 
 
-@pytest.mark.train
 def test_a_card_replaces_the_earlier_one_and_changes_nothing_else(model_file, images, tmp_path):
     file = tmp_path / "model.onnx"
     shutil.copy(model_file, file)
@@ -192,7 +186,6 @@ def test_a_card_replaces_the_earlier_one_and_changes_nothing_else(model_file, im
 # --- pixels in, pixels out ---------------------------------------------------------------------
 
 
-@pytest.mark.train
 def test_input_and_outputs_are_as_promised(session):
     [given] = session.get_inputs()
     assert given.name == "image"
@@ -202,7 +195,6 @@ def test_input_and_outputs_are_as_promised(session):
     assert [one.name for one in session.get_outputs()] == ["box", "probability", "score"]
 
 
-@pytest.mark.train
 def test_the_outputs_of_a_batch_are_those_of_its_images_one_by_one(session, images):
     together = session.run(OUTPUTS, {INPUT: np.stack(images[:5])})
     for row, image in enumerate(images[:5]):
@@ -211,7 +203,6 @@ def test_the_outputs_of_a_batch_are_those_of_its_images_one_by_one(session, imag
             np.testing.assert_allclose(ours[row], theirs[0], rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.train
 @pytest.mark.parametrize("size_hw", [(64, 64), (1, 1), (7, 300), (333, 41), (500, 500)])
 def test_the_box_of_an_image_of_any_size_lies_within_it(session, size_hw):
     image = np.random.default_rng(0).integers(0, 256, (*size_hw, 3), dtype=np.uint8)
@@ -223,7 +214,6 @@ def test_the_box_of_an_image_of_any_size_lies_within_it(session, size_hw):
     assert 0 <= score <= probability.max() <= 1
 
 
-@pytest.mark.train
 def test_the_same_image_at_double_size_has_double_the_box(session, images):
     for image in images:
         double = image.repeat(2, axis=0).repeat(2, axis=1)
@@ -235,7 +225,6 @@ def test_the_same_image_at_double_size_has_double_the_box(session, images):
         np.testing.assert_allclose(of_wide, box * (3, 1, 3, 1), atol=1.5)
 
 
-@pytest.mark.train
 def test_discs_are_found_where_they_are(trained_run):
     # The tests on boxes mean something only if boxes follow the subject.
     assert trained_run.metrics["test"]["mean_iou"] > 0.6

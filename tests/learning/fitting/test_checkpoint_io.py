@@ -20,6 +20,8 @@ from onebox.learning.fitting.checkpoint_io import (
     save_weights,
 )
 
+pytestmark = pytest.mark.train
+
 leaves = (
     st.none()
     | st.booleans()
@@ -32,7 +34,7 @@ keys = st.text() | st.integers() | st.tuples(st.integers(), st.text())
 nests = st.recursive(
     leaves,
     lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(keys, inner),
-    max_leaves=12,
+    max_leaves=6,
 )
 
 
@@ -56,7 +58,7 @@ def shared_file(tmp_path_factory):
     return tmp_path_factory.mktemp("nests") / "nest.safetensors"
 
 
-@given(st.dictionaries(st.text(), nests))
+@given(st.dictionaries(st.text(), nests, max_size=5))
 def test_any_nest_of_plain_values_comes_back_equal_in_value_and_kind(shared_file, nest):
     save_checkpoint(nest, shared_file)
     loaded = load_checkpoint(shared_file)

@@ -6,6 +6,8 @@ import pytest
 from onebox.learning.data.decoded_cache import Decoded
 from onebox.learning.fitting.checkpointing import select_checkpoint
 
+pytestmark = pytest.mark.train
+
 
 def val_of(boxed, unboxed=0):
     """Decoded validation images, ``boxed`` of them with a box."""

@@ -31,10 +31,9 @@ pytestmark = pytest.mark.train
 
 
 @pytest.fixture(scope="module")
-def decoded(discs):
-    rows = {split: discs.part(split) for split in ("train", "val")}
-    few = dataclasses.replace(rows["train"], samples=rows["train"].samples[:20])
-    return {"train": decode(few, 64), "val": decode(rows["val"], 64)}
+def decoded(discs, shortened):
+    few = shortened(discs, train=20)
+    return {"train": decode(few, 64), "val": decode(discs.part("val"), 64)}
 
 
 @pytest.fixture

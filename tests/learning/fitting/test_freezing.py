@@ -1,9 +1,12 @@
 """Freezing: weights, gradients and batch statistics."""
 
+import pytest
 import torch
 from torch import nn
 
 from onebox.learning.fitting.freezing import freeze
+
+pytestmark = pytest.mark.train
 
 
 def test_a_frozen_backbone_has_no_gradients_and_keeps_its_batch_statistics():

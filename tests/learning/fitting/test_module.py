@@ -1,6 +1,5 @@
 """fit: the same numbers for the same seed, interrupted or not."""
 
-import dataclasses
 import math
 import shutil
 import signal
@@ -25,28 +24,6 @@ from onebox.progress import Listeners, Silent, StopTraining
 pytestmark = pytest.mark.train
 
 
-class Diary(Silent):
-    """Keeps what is reported, and can stop the run at an epoch or at a step."""
-
-    def __init__(self, stop_at_epoch=0, stop_at_step=0, stop=None):
-        self.epochs, self.steps, self.notes = [], [], []
-        self._stop_at_epoch, self._stop_at_step = stop_at_epoch, stop_at_step
-        self._stop = stop or interrupt
-
-    def advance(self, done, total):
-        self.steps.append((done, total))
-        if done == self._stop_at_step:
-            self._stop()
-
-    def note(self, sentence):
-        self.notes.append(sentence)
-
-    def epoch(self, metrics):
-        self.epochs.append(dataclasses.replace(metrics, seconds=0.0))
-        if metrics.epoch == self._stop_at_epoch:
-            self._stop()
-
-
 def interrupt():
     raise KeyboardInterrupt
 
@@ -56,26 +33,27 @@ def press_ctrl_c():
 
 
 @pytest.fixture(scope="module")
-def decoded(discs):
-    rows = {split: discs.part(split) for split in ("train", "val")}
-    few = dataclasses.replace(rows["train"], samples=rows["train"].samples[:20])
-    return {"train": decode(few, 64), "val": decode(rows["val"], 64)}
+def decoded(discs, shortened):
+    few = shortened(discs, train=20)
+    return {"train": decode(few, 64), "val": decode(discs.part("val"), 64)}
 
 
 @pytest.fixture(scope="module")
 def recipe(tiny_recipe):
-    return with_train(tiny_recipe, epochs=4, batch_size=8, validate_every=1, checkpoint="best")
-
-
-def with_train(recipe, **changes):
-    return recipe.changed({f"train.{name}": value for name, value in changes.items()})
+    return tiny_recipe.changed(
+        {
+            "train.epochs": 4,
+            "train.batch_size": 8,
+            "train.validate_every": 1,
+            "train.checkpoint": "best",
+        }
+    )
 
 
 def run(recipe, decoded, folder, diary=None, resume=None, budget_s=None):
     torch.manual_seed(recipe.train.seed)
     network = Network(recipe, classes=1)
-    diary = diary or Diary()
-    return fit(network, recipe, decoded, folder, diary, FitLimits(resume, budget_s))
+    return fit(network, recipe, decoded, folder, diary or Silent(), FitLimits(resume, budget_s))
 
 
 def trained(folder):
@@ -95,9 +73,9 @@ def assert_same_numbers(folder, other):
 
 
 @pytest.fixture(scope="module")
-def unbroken(recipe, decoded, tmp_path_factory):
+def unbroken(recipe, decoded, tmp_path_factory, new_diary):
     """The folder and the epochs of one whole run."""
-    folder, diary = tmp_path_factory.mktemp("unbroken"), Diary()
+    folder, diary = tmp_path_factory.mktemp("unbroken"), new_diary()
     fitted = run(recipe, decoded, folder, diary)
     assert fitted.checkpoint == folder / "best.safetensors"
     assert fitted.epochs == 4
@@ -112,8 +90,13 @@ def unbroken(recipe, decoded, tmp_path_factory):
     ("optimizer", "kind"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)]
 )
 def test_the_optimizer_and_the_schedule_are_those_of_the_recipe(recipe, optimizer, kind):
-    slowing = with_train(
-        recipe, optimizer=optimizer, schedule="exponential", decay_rate=0.5, decay_steps=2
+    slowing = recipe.changed(
+        {
+            "train.optimizer": optimizer,
+            "train.schedule": "exponential",
+            "train.decay_rate": 0.5,
+            "train.decay_steps": 2,
+        }
     )
     module = TrainingModule(Network(slowing, classes=1), slowing, progress=TrainingProgress(9))
     [made], [schedule] = module.configure_optimizers()
@@ -204,34 +187,36 @@ def test_validation_logs_the_mean_iou_of_the_images_with_a_box(recipe, decoded):
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(
-    unbroken, recipe, decoded, tmp_path
+    unbroken, recipe, decoded, tmp_path, new_diary
 ):
     folder, diary = unbroken
-    again = Diary()
+    again = new_diary()
     torch.rand(7)  # random numbers drawn before do not matter
     run(recipe, decoded, tmp_path / "again", again)
     assert_same_numbers(tmp_path / "again", folder)
     assert again.epochs == diary.epochs
-    other = Diary()
-    run(with_train(recipe, seed=1), decoded, tmp_path / "other", other)
+    other = new_diary()
+    run(recipe.changed({"train.seed": 1}), decoded, tmp_path / "other", other)
     assert [one.loss for one in other.epochs] != [one.loss for one in diary.epochs]
 
 
-def test_the_seed_also_chooses_the_order_and_the_variations(unbroken, recipe, decoded, tmp_path):
+def test_the_seed_also_chooses_the_order_and_the_variations(
+    unbroken, recipe, decoded, tmp_path, new_diary
+):
     _, diary = unbroken
-    other = Diary()
+    other = new_diary()
     torch.manual_seed(recipe.train.seed)  # the same network to start with
     network = Network(recipe, classes=1)
-    fit(network, with_train(recipe, seed=1, epochs=1), decoded, tmp_path, other)
+    fit(network, recipe.changed({"train.seed": 1, "train.epochs": 1}), decoded, tmp_path, other)
     assert other.epochs[0].loss != diary.epochs[0].loss
 
 
 @pytest.mark.parametrize("stop_at_epoch", [2, 4])
 def test_a_resumed_run_ends_with_the_numbers_of_an_unbroken_one(
-    unbroken, recipe, decoded, tmp_path, stop_at_epoch
+    unbroken, recipe, decoded, tmp_path, stop_at_epoch, new_diary
 ):
     folder, diary = unbroken
-    broken, resumed = Diary(stop_at_epoch=stop_at_epoch), Diary()
+    broken, resumed = new_diary(stop_at_epoch=stop_at_epoch), new_diary()
     fitted = run(recipe, decoded, tmp_path, broken)
     assert fitted.is_interrupted
     # An epoch that is stopped while it is reported has no checkpoint yet.
@@ -244,28 +229,30 @@ def test_a_resumed_run_ends_with_the_numbers_of_an_unbroken_one(
 
 
 def test_a_run_stopped_amid_an_epoch_goes_on_from_the_last_whole_one(
-    unbroken, recipe, decoded, tmp_path
+    unbroken, recipe, decoded, tmp_path, new_diary
 ):
     folder, diary = unbroken
-    resumed = Diary()
-    assert run(recipe, decoded, tmp_path, Diary(stop_at_step=8)).epochs == 2
+    resumed = new_diary()
+    assert run(recipe, decoded, tmp_path, new_diary(stop_at_step=8)).epochs == 2
     run(recipe, decoded, tmp_path, resumed, resume=tmp_path / "last.safetensors")
     assert resumed.epochs == diary.epochs[2:]
     assert_same_numbers(tmp_path, folder)
 
 
-def test_a_run_can_also_go_on_from_its_best_epoch(recipe, decoded, tmp_path):
-    run(with_train(recipe, patience=1), decoded, tmp_path, Diary(stop_at_epoch=3))
-    diary = Diary()
+def test_a_run_can_also_go_on_from_its_best_epoch(recipe, decoded, tmp_path, new_diary):
+    run(recipe.changed({"train.patience": 1}), decoded, tmp_path, new_diary(stop_at_epoch=3))
+    diary = new_diary()
     with pytest.warns(UserWarning, match="callbacks used to create the checkpoint"):
         run(recipe, decoded, tmp_path, diary, resume=tmp_path / "best.safetensors")
     assert [one.epoch for one in diary.epochs][-1] == 4
     assert trained(tmp_path)[0]["epoch"] == 3
 
 
-def test_a_run_whose_folder_was_moved_goes_on_the_same(unbroken, recipe, decoded, tmp_path):
+def test_a_run_whose_folder_was_moved_goes_on_the_same(
+    unbroken, recipe, decoded, tmp_path, new_diary
+):
     folder, _ = unbroken
-    run(recipe, decoded, tmp_path / "here", Diary(stop_at_epoch=4))
+    run(recipe, decoded, tmp_path / "here", new_diary(stop_at_epoch=4))
     (tmp_path / "here").rename(tmp_path / "there")
     fitted = run(
         recipe, decoded, tmp_path / "there", resume=tmp_path / "there" / "last.safetensors"
@@ -275,15 +262,17 @@ def test_a_run_whose_folder_was_moved_goes_on_the_same(unbroken, recipe, decoded
     assert not (tmp_path / "here").exists()
 
 
-def test_a_moved_run_remembers_how_good_its_best_was(recipe, decoded, tmp_path, monkeypatch):
+def test_a_moved_run_remembers_how_good_its_best_was(
+    recipe, decoded, tmp_path, monkeypatch, new_diary
+):
     metrics = iter([0.2, 0.6, 0.4, 0.5])
 
     def made_up(module, batch, batch_index):
         module.log("val_mean_iou", next(metrics), on_epoch=True, batch_size=12)
 
     monkeypatch.setattr(TrainingModule, "validation_step", made_up)
-    changed = with_train(recipe, batch_size=20)
-    run(changed, decoded, tmp_path, Diary(stop_at_epoch=4))
+    changed = recipe.changed({"train.batch_size": 20})
+    run(changed, decoded, tmp_path, new_diary(stop_at_epoch=4))
     assert trained(tmp_path)[1]["epoch"] == 1
     moved = tmp_path.with_name("moved")
     tmp_path.rename(moved)
@@ -302,7 +291,7 @@ def test_last_is_the_checkpoint_of_the_last_epoch_though_an_earlier_one_was_bett
         module.log("val_mean_iou", next(metrics), on_epoch=True, batch_size=12)
 
     monkeypatch.setattr(TrainingModule, "validation_step", made_up)
-    run(with_train(recipe, batch_size=20), decoded, tmp_path)
+    run(recipe.changed({"train.batch_size": 20}), decoded, tmp_path)
     last, best = trained(tmp_path)
     assert (last["epoch"], best["epoch"]) == (3, 1)
     assert sorted(file.name for file in tmp_path.iterdir()) == [
@@ -311,10 +300,10 @@ def test_last_is_the_checkpoint_of_the_last_epoch_though_an_earlier_one_was_bett
     ]
 
 
-def test_a_run_that_had_ended_is_left_as_it_is_when_resumed(recipe, decoded, tmp_path):
+def test_a_run_that_had_ended_is_left_as_it_is_when_resumed(recipe, decoded, tmp_path, new_diary):
     run(recipe, decoded, tmp_path / "first")
     shutil.copytree(tmp_path / "first", tmp_path / "again")
-    diary = Diary()
+    diary = new_diary()
     last = tmp_path / "again" / "last.safetensors"
     fitted = run(recipe, decoded, tmp_path / "again", diary, resume=last)
     assert (fitted.epochs, fitted.is_interrupted, diary.epochs) == (4, False, [])
@@ -325,9 +314,11 @@ def test_a_run_that_had_ended_is_left_as_it_is_when_resumed(recipe, decoded, tmp
 
 
 @pytest.mark.parametrize("stop", [interrupt, press_ctrl_c])
-def test_ctrl_c_ends_a_run_and_leaves_the_signal_as_it_was(recipe, decoded, tmp_path, stop):
+def test_ctrl_c_ends_a_run_and_leaves_the_signal_as_it_was(
+    recipe, decoded, tmp_path, stop, new_diary
+):
     before = signal.getsignal(signal.SIGINT)
-    fitted = run(recipe, decoded, tmp_path, Diary(stop_at_step=4, stop=stop))
+    fitted = run(recipe, decoded, tmp_path, new_diary(stop_at_step=4, stop=stop))
     assert signal.getsignal(signal.SIGINT) is before
     assert fitted.is_interrupted
     assert fitted.epochs == 1
@@ -336,26 +327,33 @@ def test_ctrl_c_ends_a_run_and_leaves_the_signal_as_it_was(recipe, decoded, tmp_
         press_ctrl_c()
 
 
-def test_a_run_stopped_before_its_first_epoch_has_no_best(recipe, decoded, tmp_path):
-    fitted = run(recipe, decoded, tmp_path, Diary(stop_at_step=1))
+def test_a_run_stopped_before_its_first_epoch_has_no_best(recipe, decoded, tmp_path, new_diary):
+    fitted = run(recipe, decoded, tmp_path, new_diary(stop_at_step=1))
     assert fitted.is_interrupted
     assert fitted.checkpoint is None
     assert fitted.epochs == 0
 
 
-def test_an_error_of_the_listener_is_not_taken_for_ctrl_c(recipe, decoded, tmp_path):
+def test_an_error_of_the_listener_is_not_taken_for_ctrl_c(recipe, decoded, tmp_path, new_diary):
     def fail():
         raise RuntimeError("the bar broke")
 
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(RuntimeError, match="the bar broke"):
-        run(recipe, decoded, tmp_path, Diary(stop_at_step=1, stop=fail))
+        run(recipe, decoded, tmp_path, new_diary(stop_at_step=1, stop=fail))
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_a_run_ends_early_when_the_metric_stays_the_same(recipe, decoded, tmp_path):
-    still = with_train(recipe, epochs=9, patience=2, learning_rate=1e-12, batch_size=20)
-    diary = Diary()
+def test_a_run_ends_early_when_the_metric_stays_the_same(recipe, decoded, tmp_path, new_diary):
+    still = recipe.changed(
+        {
+            "train.epochs": 9,
+            "train.patience": 2,
+            "train.learning_rate": 1e-12,
+            "train.batch_size": 20,
+        }
+    )
+    diary = new_diary()
     fitted = run(still, decoded, tmp_path, diary)
     # The first epoch sets the metric, and two more do not improve it.
     assert fitted.epochs == len(diary.epochs) == 3
@@ -363,12 +361,12 @@ def test_a_run_ends_early_when_the_metric_stays_the_same(recipe, decoded, tmp_pa
 
 
 def test_without_an_average_a_checkpoint_has_the_latest_weights(recipe, decoded, tmp_path):
-    run(with_train(recipe, ema_decay=0.0, epochs=1), decoded, tmp_path)
+    run(recipe.changed({"train.ema_decay": 0.0, "train.epochs": 1}), decoded, tmp_path)
     assert "current_model_state" not in load_checkpoint(tmp_path / "last.safetensors")
 
 
 def test_every_epochs_checkpoint_stays_if_the_recipe_says_so(recipe, decoded, tmp_path):
-    run(with_train(recipe, save_every_epoch=True, epochs=3), decoded, tmp_path)
+    run(recipe.changed({"train.save_every_epoch": True, "train.epochs": 3}), decoded, tmp_path)
     files = sorted(tmp_path.glob("epoch-*.safetensors"))
     assert [load_checkpoint(file)["epoch"] for file in files] == [0, 1, 2]
 
@@ -396,7 +394,9 @@ class Watcher(Silent):
 def test_the_backbone_is_frozen_in_the_first_fraction_of_the_steps_and_learns_in_the_others(
     recipe, decoded, tmp_path
 ):
-    changed = with_train(recipe, freeze_backbone_fraction=0.5, epochs=2, ema_decay=0.0)
+    changed = recipe.changed(
+        {"train.freeze_backbone_fraction": 0.5, "train.epochs": 2, "train.ema_decay": 0.0}
+    )
     torch.manual_seed(0)
     network = Network(changed, classes=1)
     watcher = Watcher(network)
@@ -414,7 +414,7 @@ def test_the_backbone_is_frozen_in_the_first_fraction_of_the_steps_and_learns_in
 
 
 def test_frozen_stages_never_learn_and_those_after_them_do(recipe, decoded, tmp_path):
-    changed = with_train(recipe, frozen_stages=2, epochs=2, ema_decay=0.0)
+    changed = recipe.changed({"train.frozen_stages": 2, "train.epochs": 2, "train.ema_decay": 0.0})
     torch.manual_seed(0)
     network = Network(changed, classes=1)
     watcher = Watcher(network)
@@ -428,12 +428,14 @@ def test_frozen_stages_never_learn_and_those_after_them_do(recipe, decoded, tmp_
 
 @pytest.mark.parametrize("freeze_backbone_fraction", [0.2, 0.7])
 def test_a_run_resumed_with_a_frozen_backbone_or_after_it_ends_with_the_numbers_of_an_unbroken_one(
-    recipe, decoded, tmp_path, freeze_backbone_fraction
+    recipe, decoded, tmp_path, freeze_backbone_fraction, new_diary
 ):
     # Of six steps, one or four; the run is broken off in the second epoch, after the third.
-    changed = with_train(recipe, freeze_backbone_fraction=freeze_backbone_fraction, epochs=2)
+    changed = recipe.changed(
+        {"train.freeze_backbone_fraction": freeze_backbone_fraction, "train.epochs": 2}
+    )
     run(changed, decoded, tmp_path / "whole")
-    run(changed, decoded, tmp_path / "broken", Diary(stop_at_step=4))
+    run(changed, decoded, tmp_path / "broken", new_diary(stop_at_step=4))
     last = tmp_path / "broken" / "last.safetensors"
     run(changed, decoded, tmp_path / "broken", resume=last)
     assert_same_numbers(tmp_path / "broken", tmp_path / "whole")
@@ -461,11 +463,13 @@ def ticking(monkeypatch):
 @pytest.fixture(scope="module")
 def long_recipe(recipe):
     """Forty epochs of three steps, validated once, at the end."""
-    return with_train(recipe, epochs=40, validate_every=40, initial_scale=0.5)
+    return recipe.changed(
+        {"train.epochs": 40, "train.validate_every": 40, "train.initial_scale": 0.5}
+    )
 
 
 def test_a_run_out_of_time_ends_at_the_lowest_rate_and_the_whole_size(
-    long_recipe, decoded, tmp_path, monkeypatch, ticking
+    long_recipe, decoded, tmp_path, monkeypatch, ticking, new_diary
 ):
     sizes = []
     augment_batch = module.augment_batch
@@ -474,7 +478,7 @@ def test_a_run_out_of_time_ends_at_the_lowest_rate_and_the_whole_size(
         "augment_batch",
         lambda *_, size, **more: sizes.append(size) or augment_batch(*_, size=size, **more),
     )
-    diary = Diary()
+    diary = new_diary()
     fitted = run(long_recipe, decoded, tmp_path, diary, budget_s=30.0)
     # The clock ticks once a step: 30 of 120 steps, each of which counts for four.
     assert (fitted.steps, fitted.epochs) == (30, 10)
@@ -492,10 +496,10 @@ def test_a_run_out_of_time_ends_at_the_lowest_rate_and_the_whole_size(
 
 
 def test_a_run_that_is_in_time_has_the_numbers_of_one_without_a_budget(
-    unbroken, recipe, decoded, tmp_path
+    unbroken, recipe, decoded, tmp_path, new_diary
 ):
     folder, whole = unbroken
-    diary = Diary()
+    diary = new_diary()
     fitted = run(recipe, decoded, tmp_path, diary, budget_s=1e9)
     assert not fitted.is_out_of_time
     assert (diary.epochs, diary.steps) == (whole.epochs, whole.steps)
@@ -505,12 +509,14 @@ def test_a_run_that_is_in_time_has_the_numbers_of_one_without_a_budget(
         )
 
 
-def test_time_that_a_broken_run_used_counts_when_it_is_resumed(recipe, decoded, tmp_path, ticking):
+def test_time_that_a_broken_run_used_counts_when_it_is_resumed(
+    recipe, decoded, tmp_path, ticking, new_diary
+):
     # Three steps take 3 s and their validation 3 s, 1 s of which is reserved for the last one:
     # 3 + 3 + 3 + 3 + 3 and the reserve make 16 s in the ninth step.
     whole = run(recipe, decoded, tmp_path / "whole", budget_s=16.0)
     assert (whole.steps, whole.is_out_of_time) == (9, True)
-    run(recipe, decoded, tmp_path / "broken", Diary(stop_at_step=5), budget_s=16.0)
+    run(recipe, decoded, tmp_path / "broken", new_diary(stop_at_step=5), budget_s=16.0)
     last = tmp_path / "broken" / "last.safetensors"
     resumed = run(recipe, decoded, tmp_path / "broken", resume=last)
     assert (resumed.steps, resumed.is_out_of_time) == (whole.steps, True)
@@ -550,8 +556,10 @@ def stop_training():
 
 
 @pytest.mark.parametrize("at", [{"stop_at_step": 4}, {"stop_at_epoch": 2}])
-def test_a_listener_stops_a_run_and_the_run_ends_as_it_would_have(recipe, decoded, tmp_path, at):
-    diary = Diary(**at, stop=stop_training)
+def test_a_listener_stops_a_run_and_the_run_ends_as_it_would_have(
+    recipe, decoded, tmp_path, at, new_diary
+):
+    diary = new_diary(**at, stop=stop_training)
     fitted = run(recipe, decoded, tmp_path, diary)
     assert not fitted.is_interrupted
     # After the fourth step, the second epoch is validated and saved though it is not complete.
@@ -570,8 +578,10 @@ def test_each_part_of_the_loss_is_reported_and_they_add_up(unbroken, recipe):
         assert all(value >= 0 for value in metrics.losses.values())
 
 
-def test_several_listeners_hear_the_same_and_the_last_of_them_can_stop(recipe, decoded, tmp_path):
-    first, second = Diary(), Diary(stop_at_epoch=1, stop=stop_training)
+def test_several_listeners_hear_the_same_and_the_last_of_them_can_stop(
+    recipe, decoded, tmp_path, new_diary
+):
+    first, second = new_diary(), new_diary(stop_at_epoch=1, stop=stop_training)
     fitted = run(recipe, decoded, tmp_path, Listeners([second, first]))
     assert first.epochs == second.epochs
     assert (first.steps, fitted.steps) == (second.steps, 3)

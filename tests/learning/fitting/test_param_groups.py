@@ -9,6 +9,8 @@ from onebox.learning.networks.backbones import Backbone
 from onebox.learning.networks.network import Network
 from onebox.recipes.sections import ModelSettings, TrainSettings
 
+pytestmark = pytest.mark.train
+
 
 def counts(stages):
     return [len(parameters) for parameters in stages]

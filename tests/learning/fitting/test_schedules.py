@@ -15,6 +15,8 @@ from onebox.learning.fitting.schedules import (
 from onebox.learning.fitting.training_progress import TrainingProgress
 from onebox.recipes.sections import TrainSettings
 
+pytestmark = pytest.mark.train
+
 # --- schedules ---------------------------------------------------------------------------------
 
 

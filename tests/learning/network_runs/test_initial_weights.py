@@ -14,6 +14,8 @@ from onebox.learning.networks.network import Network
 from onebox.recipes.loading import read_recipe
 from onebox.recipes.recipe import check_recipe
 
+pytestmark = pytest.mark.train
+
 # --- from scratch ------------------------------------------------------------------------------
 
 

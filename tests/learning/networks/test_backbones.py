@@ -23,6 +23,8 @@ from onebox.learning.networks.backbones import (
 from onebox.recipes.recipe import Recipe, check_recipe
 from onebox.recipes.sections import ModelSettings
 
+pytestmark = pytest.mark.train
+
 RECIPE = check_recipe({"model": {"backbone": "test_byobnet", "size": 64}}, place="tiny")
 TINY = RECIPE.model
 SHARED = Path(__file__).parents[4] / "shared" / "weights" / "mobilenetv2_100_same.safetensors"

@@ -27,6 +27,8 @@ from onebox.parity import PARITY_PX
 from onebox.recipes.loading import read_recipe
 from onebox.recipes.recipe import check_recipe
 
+pytestmark = pytest.mark.train
+
 SIZE, CLASSES = 64, ("cat", "dog", "owl")
 
 
@@ -163,7 +165,6 @@ def test_gradients_reach_every_parameter_down_to_the_first_of_the_backbone(netwo
     assert without == []
 
 
-@pytest.mark.train
 def test_a_network_overfits_four_images(network, recipe):
     images, batch = four_images()
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)

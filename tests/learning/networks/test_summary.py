@@ -9,6 +9,8 @@ from onebox.learning.networks.summary import summarize
 from onebox.model_card import ModelCard
 from onebox.recipes.recipe import check_recipe
 
+pytestmark = pytest.mark.train
+
 SIZE = 96
 
 
