@@ -114,7 +114,7 @@ WRONG = {
     "a pyramid over one map": (
         "default",
         ["model.backbone=alexnet"],
-        "backbone 'alexnet' has one alone",
+        "backbone 'alexnet' has only one",
     ),
     "a loss of another head": (
         "linear128-smoothl1",
@@ -129,7 +129,7 @@ WRONG = {
     "sizes that flatten cannot read": (
         "vgg16-sigmoid-bce",
         ["train.initial_scale=0.5"],
-        "reads images of one size",
+        "needs images of one size",
     ),
 }
 

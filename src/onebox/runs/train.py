@@ -68,14 +68,15 @@ def run(data: Dataset, recipe: Recipe | str | Path, options: RunOptions, listene
     Raises:
         OneboxError: As `train`, and its children.
     """
+    settings = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
+    if settings.hog is not None:
+        _check_hog_options(options)
     check_folder(options.out, options.resume)
     data = check_data(data, listener.note)
     for note in data.notes:
         listener.note(note)
-    settings = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
     check_classes(data, settings)
     if settings.hog is not None:
-        _check_hog_options(options)
         return hog_run.train(data, settings, choose_folder(options.out, data.name), listener)
     return _import_train_network()(data, settings, options, listener)
 
