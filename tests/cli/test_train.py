@@ -328,6 +328,7 @@ def test_a_label_that_the_recipe_does_not_declare_suggests_a_declared_one(run, c
         (["--weights", "nowhere"], 2, "nowhere: "),
     ],
 )
+@pytest.mark.train
 def test_files_and_folders_that_cannot_be_used_are_found_before_training(words, code, message, run):
     for name in ("a.png", "b.png"):
         Image.new("RGB", (100, 80)).save(name)
