@@ -1,8 +1,8 @@
 """Everything that needs PyTorch: data, networks, losses, fitting, export, and runs of networks.
 
-Two OpenMP threads that wait for a third program spin, and lose its time and their own. Before
-PyTorch loads its OpenMP library, waiting threads are told to sleep after a short spin: as fast
-alone, and much faster beside a busy program (docs/performance.md). A user's own setting wins.
+OpenMP threads spin while they wait for each other, and take the time of the thread that they wait
+for. Before PyTorch loads its OpenMP library, they are told to sleep after a short spin: a little
+slower alone, faster beside a busy program (docs/performance.md). A user's own setting wins.
 """
 
 import os
