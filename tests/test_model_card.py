@@ -76,7 +76,7 @@ def test_a_card_written_into_an_onnx_file_replaces_all_metadata_there(bright_fil
     file = tmp_path / "model.onnx"
     model = onnx.load(bright_file)
     onnx.helper.set_model_props(model, {METADATA_KEY: "old", "author": "somebody"})
-    model.graph.node[0].doc_string = "/home/somebody/train.py"
+    model.graph.node[0].doc_string = "somewhere/else/train.py"
     onnx.save(model, file)
     write_card(file, CARD)
     written = onnx.load(file)
