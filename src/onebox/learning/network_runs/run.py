@@ -29,7 +29,7 @@ _BYTES_PER_WEIGHT = 4
 # Of every weight: in each of two checkpoints the network, its average and AdamW's two moments; in
 # one more while it is written; and in weights.safetensors and model.onnx.
 _COPIES = 14
-_LEAST_STEPS = 200  # below, smaller images would teach more: the former planner's limit, not tuned
+_LEAST_STEPS = 200  # below it, smaller images may teach more than the few steps do; not tuned
 
 
 def train_network(data: Dataset, recipe: Recipe, options: RunOptions, listener: Listener) -> Run:
