@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from onebox.confidence.records import Calibration
 from onebox.errors import ModelError
 from onebox.files import write_atomically
 from onebox.optional import require
@@ -56,6 +57,12 @@ class ModelCard:
         presence: Whether it predicts the probability that the subject is in the image.
         refine_margin: Width of the refinement crop over width of the first box, and likewise for
             the height; None for a model without a refinement pass.
+        features: Length of the vector that novelty is computed from; 0 for none.
+        sigma: Whether it predicts a standard deviation for each edge of the box; a model of an
+            older version does not.
+        calibration: What calibration found for predictions without the refinement pass; None if
+            the model is not calibrated.
+        refined_calibration: The same for predictions with it; None also for a model without one.
         recipe: The settings it was trained with, as plain values.
         provenance: Where it comes from: versions, weights, data.
         metrics: Its metrics, by split.
@@ -68,10 +75,19 @@ class ModelCard:
     keypoints: KeypointSet | None = None
     presence: bool = False
     refine_margin: float | None = None
+    features: int = 0
+    sigma: bool = False
+    calibration: Calibration | None = None
+    refined_calibration: Calibration | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
+
+    @property
+    def active_calibration(self) -> Calibration | None:
+        """The calibration of the predictions that this model makes."""
+        return self.calibration if self.refine_margin is None else self.refined_calibration
 
     def as_dict(self) -> dict[str, Any]:
         """The card as plain values, with the version of this schema."""

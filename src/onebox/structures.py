@@ -28,6 +28,8 @@ VISIBILITIES = (0, 1, 2)
 PRESENT = 0.5
 """Probability from which a prediction says that the subject is in the image; not tuned."""
 
+_LEAST_LENGTH = 1e-3  # pixels; divides a sigma
+
 
 @runtime_checkable
 class Rendered(Protocol):
@@ -152,6 +154,20 @@ class Prediction:
             image; None from a model without keypoints.
         present: Probability that the subject is in the image; None from a model whose training
             images all show it. Label, score and box are set even if it is low.
+        sigma: Standard deviation of each edge of the box, in pixels; None from a model of an
+            older version.
+        expected_iou: IoU with the true box that is expected; None from a model that is not
+            calibrated, as are the next five.
+        p_iou50: Probability that the IoU is at least 0.5.
+        p_iou75: Probability that the IoU is at least 0.75.
+        novelty: How much the image differs from the training images; without a unit.
+        familiar: Fraction of the calibration images that are at least as novel, in (0, 1].
+        is_familiar: Whether ``familiar`` exceeds 0.05: of images like the calibration images, at
+            most 5 % do not. None also if there were too few calibration images to tell.
+        outer_box: Contains the true box with the coverage asked for; None if none was.
+        inner_box: Lies within the true box with the coverage asked for; None if none was, or if
+            no such box has a size.
+        accepted: Whether the prediction is sure enough for the risk asked for; None if none was.
     """
 
     label: str
@@ -160,6 +176,26 @@ class Prediction:
     probabilities: tuple[float, ...]
     keypoints: tuple[tuple[float, float, float], ...] | None = None
     present: float | None = None
+    sigma: Box | None = None
+    expected_iou: float | None = None
+    p_iou50: float | None = None
+    p_iou75: float | None = None
+    novelty: float | None = None
+    familiar: float | None = None
+    is_familiar: bool | None = None
+    outer_box: Box | None = None
+    inner_box: Box | None = None
+    accepted: bool | None = None
+
+    @property
+    def spread(self) -> float | None:
+        """Mean over the four edges of ``sigma``, relative to the box's width or height."""
+        if self.sigma is None:
+            return None
+        x_min, y_min, x_max, y_max = self.box
+        width, height = max(x_max - x_min, _LEAST_LENGTH), max(y_max - y_min, _LEAST_LENGTH)
+        left, top, right, bottom = self.sigma
+        return ((left + right) / width + (top + bottom) / height) / 4
 
     @property
     def has_subject(self) -> bool:
