@@ -57,9 +57,9 @@ class ModelCard:
         presence: Whether it predicts the probability that the subject is in the image.
         refine_margin: Width of the refinement crop over width of the first box, and likewise for
             the height; None for a model without a refinement pass.
-        features: Length of the vector that novelty is computed from; 0 for none.
         sigma: Whether it predicts a standard deviation for each edge of the box; a model of an
             older version does not.
+        distance: Whether it measures how far an image's features are from those of training images.
         calibration: What calibration found for predictions without the refinement pass; None if
             the model is not calibrated.
         refined_calibration: The same for predictions with it; None also for a model without one.
@@ -75,8 +75,8 @@ class ModelCard:
     keypoints: KeypointSet | None = None
     presence: bool = False
     refine_margin: float | None = None
-    features: int = 0
     sigma: bool = False
+    distance: bool = False
     calibration: Calibration | None = None
     refined_calibration: Calibration | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)

@@ -156,11 +156,14 @@ class Prediction:
             images all show it. Label, score and box are set even if it is low.
         sigma: Standard deviation of each edge of the box, in pixels; None from a model of an
             older version.
+        distance: Cosine distance of the features inside the box from those of the most similar
+            training images; None from a model that does not keep such features.
         expected_iou: IoU with the true box that is expected; None from a model that is not
             calibrated, as are the next five.
         p_iou50: Probability that the IoU is at least 0.5.
         p_iou75: Probability that the IoU is at least 0.75.
-        novelty: How much the image differs from the training images; without a unit.
+        novelty: How much the image differs from the training images; 0 for an average
+            calibration image. None also without ``distance``.
         familiar: Fraction of the calibration images that are at least as novel, in (0, 1].
         is_familiar: Whether ``familiar`` exceeds 0.05: of images like the calibration images, at
             most 5 % do not. None also if there were too few calibration images to tell.
@@ -177,6 +180,7 @@ class Prediction:
     keypoints: tuple[tuple[float, float, float], ...] | None = None
     present: float | None = None
     sigma: Box | None = None
+    distance: float | None = None
     expected_iou: float | None = None
     p_iou50: float | None = None
     p_iou75: float | None = None
