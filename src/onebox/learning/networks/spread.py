@@ -7,7 +7,6 @@ minus the probability of the label.
 
 import math
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
