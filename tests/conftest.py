@@ -288,7 +288,9 @@ def sure_outcomes():
             predicted,
             probability,
             as_box([x, y, x + width, y + height]),
-            (probability, 1 - probability) if predicted == "cat" else (1 - probability, probability),
+            (probability, 1 - probability)
+            if predicted == "cat"
+            else (1 - probability, probability),
             sigma=as_box(sigma.tolist()),
         )
 
@@ -330,8 +332,7 @@ def calibration_of():
         labels = {one.prediction.label for one in outcomes} if by_label else ()
         first = Calibration(len(outcomes), 1.0, iou_model.fit(*pairs.T), sides(outcomes))
         scored = [
-            (calibrated(one.prediction, first, plain=first).score, one.is_wrong)
-            for one in outcomes
+            (calibrated(one.prediction, first, plain=first).score, one.is_wrong) for one in outcomes
         ]
         scores, is_wrong = zip(*sorted(scored, reverse=True), strict=True)
         return dataclasses.replace(

@@ -229,6 +229,7 @@ def test_json_has_the_keys_of_its_contract_and_is_strict():
         "per_class",
         "worst",
         "is_collapsed",
+        "certainty",
     ]
     assert result["schema_version"] == 1
     assert result["iou_at"] == {"0.5": 0.5, "0.75": 0.5, "0.9": 0.5}

@@ -55,7 +55,9 @@ def test_without_enough_calibration_images_or_any_image_there_is_nothing():
 
 def test_an_empty_predicted_box_has_no_stretch():
     point = (40.0, 40.0, 40.0, 40.0)
-    found = judge_outer_boxes([outcome((35.0, 35.0, 45.0, 45.0), box=point)], calibration(NINE), 0.9)
+    found = judge_outer_boxes(
+        [outcome((35.0, 35.0, 45.0, 45.0), box=point)], calibration(NINE), 0.9
+    )
     assert (found.covered, found.stretch) == (1.0, None)
 
 

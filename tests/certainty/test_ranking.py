@@ -12,7 +12,7 @@ few = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=30)
 
 
 def test_the_rank_correlation_of_one_swap_in_three_is_one_half():
-    # 1 - 6 (0 + 1 + 1) / (3 (9 - 1))
+    # 1 - 6 x (0 + 1 + 1) over 3 x (9 - 1)
     assert spearman(np.array([1.0, 2.0, 3.0]), np.array([10.0, 30.0, 20.0])) == pytest.approx(0.5)
 
 

@@ -13,8 +13,10 @@ from onebox.certainty.outer_boxes import LEVELS, OuterBoxes, judge_outer_boxes
 from onebox.certainty.ranking import RiskCurve, risk_curve, spearman
 from onebox.certainty.reliability import Reliability, reliability
 from onebox.confidence.drift import exchangeability_p
+from onebox.confidence.guarantees import guarantees
 from onebox.confidence.records import Calibration
 from onebox.confidence.selection import threshold
+from onebox.errors import SettingError
 from onebox.metrics import Outcome, known
 
 LEVEL = 0.9
@@ -26,7 +28,8 @@ MAX_RISK = 0.05
 LEAST_P = 0.01
 """Below this p-value, images count as unlike the calibration images."""
 
-_TIGHT = 0.75
+_TIGHT = 0.75  # of the IoU
+_MODEL = "This model"  # in sentences that have no file to name
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ class Certainty:
             calibration images do not prove it.
         drift_p: P-value of the hypothesis that these images are like the calibration images: the
             smaller of those of the spreads and of the novelties, times their number.
+        promises: What the model promises for a coverage of `LEVEL` and a risk of `MAX_RISK`, or
+            why it cannot; one sentence each.
     """
 
     images: int
@@ -80,6 +85,7 @@ class Certainty:
     outer_boxes: tuple[OuterBoxes, ...] = ()
     accepted: Accepted | None = None
     drift_p: float | None = None
+    promises: tuple[str, ...] = ()
 
     @property
     def excess_aurc(self) -> float:
@@ -135,6 +141,7 @@ class Certainty:
             "outer_boxes": [asdict(one) for one in self.outer_boxes],
             "accepted": self.accepted and asdict(self.accepted),
             "drift_p": self.drift_p,
+            "promises": self.promises,
             "risk_coverage": {
                 "coverage": self.by_score.coverages,
                 **{name: curve.risks for name, curve in curves.items()},
@@ -174,6 +181,7 @@ def assess(outcomes: Iterable[Outcome], calibration: Calibration | None) -> Cert
         outer_boxes=() if calibration is None else _outer_boxes(images, calibration),
         accepted=None if calibration is None else _accepted(images, calibration),
         drift_p=None if calibration is None else _drift_p(images, calibration),
+        promises=() if calibration is None else _promises(calibration),
     )
 
 
@@ -203,6 +211,17 @@ def _accepted(images: Sequence[Outcome], calibration: Calibration) -> Accepted |
     are_wrong = [bool(one.is_wrong) for one in images if one.prediction.score > least]
     risk = fmean(are_wrong) if are_wrong else None
     return Accepted(MAX_RISK, len(are_wrong) / len(images), risk)
+
+
+def _promises(calibration: Calibration) -> tuple[str, ...]:
+    asked: tuple[tuple[float | None, float | None], ...] = ((LEVEL, None), (None, MAX_RISK))
+    sentences: list[str] = []
+    for coverage, max_risk in asked:
+        try:
+            sentences += guarantees(calibration, _MODEL, coverage, max_risk).describe()
+        except SettingError as error:
+            sentences.append(str(error))
+    return tuple(sentences)
 
 
 def _drift_p(images: Sequence[Outcome], calibration: Calibration) -> float:

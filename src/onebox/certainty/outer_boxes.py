@@ -15,7 +15,7 @@ from numpy import ndarray
 from onebox.boxes import Boxes, box_areas
 from onebox.confidence.applying import guaranteed
 from onebox.confidence.conformal import least_images, quantile
-from onebox.confidence.guarantees import Guarantees, guarantees
+from onebox.confidence.guarantees import guarantees
 from onebox.confidence.records import Calibration
 from onebox.metrics import Outcome
 
@@ -102,7 +102,7 @@ def _expected(
     outcomes: Sequence[Outcome], calibration: Calibration, level: float
 ) -> tuple[float, float]:
     """The interval of `OuterBoxes.expected`; labels with a growth of their own count apart."""
-    own = {
+    own: dict[str | None, int] = {
         label: len(sides.outer)
         for label, sides in calibration.sides_by_label.items()
         if len(sides.outer) >= least_images(level)
@@ -111,7 +111,7 @@ def _expected(
     groups = Counter(label if label in own else None for label in labels)
     parts = []
     for label, images in groups.items():
-        scores = own.get(label or "", len(calibration.sides.outer))
+        scores = own.get(label, len(calibration.sides.outer))
         rank = int(quantile([float(k) for k in range(1, scores + 1)], level))
         parts.append(hits_distribution(scores, rank, images))
     cumulative = np.cumsum(reduce(np.convolve, parts))
@@ -121,7 +121,7 @@ def _expected(
 
 def _contains(outer: Boxes, true: Boxes) -> Bool[ndarray, " n"]:
     inside = np.concatenate([outer[:, :2] <= true[:, :2], outer[:, 2:] >= true[:, 2:]], axis=1)
-    return inside.all(axis=1)
+    return np.logical_and.reduce(inside, axis=1)
 
 
 def _stretch(outer: Boxes, predicted: Boxes) -> float | None:
