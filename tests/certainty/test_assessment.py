@@ -152,33 +152,49 @@ def test_few_calibration_images_allow_few_levels():
 SIGMA = (1.0, 1.0, 1.0, 1.0)  # of a box of 10 x 10: a spread of 0.1
 
 
+def with_spreads(count=20):
+    """Images whose spreads are 0.05 to 0.15, each with a perfect box."""
+    sigmas = map(float, np.linspace(0.5, 1.5, count))
+    return [outcome(sigma=(sigma, sigma, sigma, sigma), novelty=5.0) for sigma in sigmas]
+
+
+def from_0_to(end):
+    return tuple(np.linspace(0, end, 40).tolist())
+
+
 def test_images_unlike_the_calibration_images_are_warned_of():
-    sigmas = np.linspace(0.5, 1.5, 20)  # spreads of 0.05 to 0.15
-    images = [outcome(sigma=(sigma, sigma, sigma, sigma)) for sigma in map(float, sigmas)]
     alike = calibration(spreads=tuple(np.linspace(0.04, 0.16, 40).tolist()))
-    unlike = calibration(spreads=tuple(np.linspace(0.01, 0.1, 40).tolist()))
-    assert assess(images, alike).warning() is None
-    found = assess(images, unlike)
-    exact = stats.ks_2samp(unlike.spreads, sigmas / 10, method="exact").pvalue
-    assert found.drift_p < 0.01
-    assert found.drift_p == pytest.approx(exact, rel=0.5)
+    assert assess(with_spreads(), alike).warning() is None
+    unlike = calibration(spreads=from_0_to(0.08))
+    found = assess(with_spreads(), unlike)
+    new = np.linspace(0.05, 0.15, 20)
+    exact = stats.ks_2samp(unlike.spreads, new, method="exact").pvalue
+    # two tests: of the spreads, and of the coverage, which is complete
+    assert found.drift_p < 0.001
+    assert found.drift_p == pytest.approx(2 * exact, rel=0.5)
     assert found.warning().startswith(
         f"these images differ from those that the model was calibrated on (p = {found.drift_p:.1g})"
     )
     assert "onebox calibrate MODEL DATA" in found.warning()
 
 
-def test_novelties_differ_too_and_two_tests_double_the_p_value():
-    images = [outcome(sigma=SIGMA, novelty=5.0)] * 20
-    novelties, spreads = (tuple(np.linspace(0, end, 40).tolist()) for end in (4.9, 0.2))
-    alone = assess(images, calibration(novelties=novelties)).drift_p
-    both = calibration(spreads=spreads, novelties=novelties)
+def test_each_further_test_multiplies_the_p_value():
+    alone = assess(with_spreads(), calibration(novelties=from_0_to(4.9))).drift_p
+    both = calibration(spreads=from_0_to(0.2), novelties=from_0_to(4.9))
     assert alone < 1e-6
-    assert assess(images, both).drift_p == pytest.approx(2 * alone)
+    assert assess(with_spreads(), both).drift_p == pytest.approx(alone * 3 / 2)
+
+
+def test_outer_boxes_that_miss_too_often_are_warned_of(sure_outcomes, calibration_of):
+    calibrated = calibration_of(sure_outcomes(60, seed=1))
+    worse = assess(sure_outcomes(60, seed=2, errors=2.0, calibration=calibrated), calibrated)
+    assert worse.at_level.p_value < 0.003
+    assert worse.drift_p == pytest.approx(2 * worse.at_level.p_value)
+    assert "these images differ" in worse.warning()
 
 
 def test_a_calibration_without_stored_spreads_shows_no_drift():
-    assert assess([outcome(sigma=SIGMA)], calibration()).drift_p == 1.0
+    assert assess([outcome(sigma=SIGMA)], calibration()).drift_p == pytest.approx(1)
 
 
 def test_a_model_that_knows_its_errors_passes_every_check(sure_outcomes, calibration_of):

@@ -71,6 +71,7 @@ def test_the_expected_interval_is_of_both_samples():
     found = judge_outer_boxes([outcome(BOX)] * 40, calibration(tuple(map(float, range(18)))), 0.9)
     low, high = stats.betabinom.ppf([0.025, 0.975], 40, 18, 1)
     assert found.expected == (low / 40, high / 40)
+    assert found.p_value == pytest.approx(1)
 
 
 def test_a_label_with_scores_of_its_own_counts_apart():
@@ -95,6 +96,14 @@ def test_the_interval_holds_as_often_as_it_says(sure_outcomes, calibration_of):
         held.append(found.expected[0] <= found.covered <= found.expected[1])
     # 95 % of 60 are 57; at most 52 would happen once in 300
     assert sum(held) > 52
+
+
+def test_the_p_value_is_the_probability_of_so_few_or_fewer():
+    # 90 % of 9 scores of 1 to 9: a side of more than 9 px too few is a miss
+    outcomes = [outcome((30.0, 40.0, 60.0, 60.0))] * 7 + [outcome(BOX)] * 3
+    found = judge_outer_boxes(outcomes, calibration(NINE), 0.9)
+    assert found.covered == 0.3
+    assert found.p_value == pytest.approx(stats.betabinom.cdf(3, 10, 9, 1))
 
 
 def test_errors_that_doubled_fall_below_the_interval(sure_outcomes, calibration_of):

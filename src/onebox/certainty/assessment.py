@@ -1,7 +1,7 @@
 """Outcomes of labelled images → how far a model's certainty can be trusted."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from statistics import fmean
 
@@ -68,7 +68,8 @@ class Certainty:
         accepted: The predictions that are accepted for a risk of `MAX_RISK`; None also if the
             calibration images do not prove it.
         drift_p: P-value of the hypothesis that these images are like the calibration images: the
-            smaller of those of the spreads and of the novelties, times their number.
+            smallest of those of the spreads, of the novelties and of the coverage of the outer
+            boxes for `LEVEL`, times their number (Bonferroni).
         promises: What the model promises for a coverage of `LEVEL` and a risk of `MAX_RISK`, or
             why it cannot; one sentence each.
     """
@@ -164,9 +165,9 @@ def assess(outcomes: Iterable[Outcome], calibration: Calibration | None) -> Cert
         return None
     ious = _numbers(one.iou for one in images)
     losses = 1 - ious
-    return Certainty(
+    found = Certainty(
         images=len(images),
-        calibration_images=None if calibration is None else calibration.images,
+        calibration_images=None,
         spearman=spearman(_numbers(map(sureness, images)), ious),
         by_score=risk_curve(_numbers(one.prediction.score for one in images), losses),
         by_class_probability=risk_curve(_numbers(map(_class_probability, images)), losses),
@@ -178,11 +179,8 @@ def assess(outcomes: Iterable[Outcome], calibration: Calibration | None) -> Cert
             for one in images
             if len(one.prediction.probabilities) > 1
         ),
-        outer_boxes=() if calibration is None else _outer_boxes(images, calibration),
-        accepted=None if calibration is None else _accepted(images, calibration),
-        drift_p=None if calibration is None else _drift_p(images, calibration),
-        promises=() if calibration is None else _promises(calibration),
     )
+    return found if calibration is None else _with_promises(found, images, calibration)
 
 
 def sureness(outcome: Outcome) -> float:
@@ -199,9 +197,21 @@ def _reliability(pairs: Iterable[tuple[float | None, bool | None]]) -> Reliabili
     return reliability(probabilities, np.array([happened for _, happened in complete], bool))
 
 
-def _outer_boxes(images: Sequence[Outcome], calibration: Calibration) -> tuple[OuterBoxes, ...]:
+def _with_promises(
+    found: Certainty, images: Sequence[Outcome], calibration: Calibration
+) -> Certainty:
+    """Add what is measured with the calibration of the model."""
     with_sigma = [one for one in images if one.prediction.sigma is not None]
-    return tuple(known(judge_outer_boxes(with_sigma, calibration, level) for level in LEVELS))
+    outer_boxes = known(judge_outer_boxes(with_sigma, calibration, level) for level in LEVELS)
+    coverage_ps = [one.p_value for one in outer_boxes if one.level == LEVEL]
+    return replace(
+        found,
+        calibration_images=calibration.images,
+        outer_boxes=tuple(outer_boxes),
+        accepted=_accepted(images, calibration),
+        drift_p=_least_p([*_drift_ps(images, calibration), *coverage_ps]),
+        promises=_promises(calibration),
+    )
 
 
 def _accepted(images: Sequence[Outcome], calibration: Calibration) -> Accepted | None:
@@ -224,12 +234,16 @@ def _promises(calibration: Calibration) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def _drift_p(images: Sequence[Outcome], calibration: Calibration) -> float:
+def _drift_ps(images: Sequence[Outcome], calibration: Calibration) -> list[float]:
     spreads = _numbers(known(one.prediction.spread for one in images))
     novelties = _numbers(known(one.prediction.novelty for one in images))
     pairs = [(calibration.spreads, spreads), (calibration.novelties, novelties)]
-    ps = [exchangeability_p(np.array(old, float), new) for old, new in pairs if old and len(new)]
-    return min([1.0, *(len(ps) * p for p in ps)])  # Bonferroni
+    return [exchangeability_p(np.array(old, float), new) for old, new in pairs if old and len(new)]
+
+
+def _least_p(ps: Sequence[float]) -> float:
+    """The smallest of several p-values, times their number."""
+    return min([1.0, *(len(ps) * p for p in ps)])
 
 
 def _class_probability(outcome: Outcome) -> float:

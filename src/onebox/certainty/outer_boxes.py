@@ -35,6 +35,7 @@ class OuterBoxes:
         expected: Where ``covered`` lies with a probability of 95 %, if the images are like the
             calibration images. Both are few: the interval allows for the coverage that these
             calibration images happen to give, and for the number of images that are judged.
+        p_value: Probability of so few or fewer true boxes inside, if that is so.
         stretch: Median of ``sqrt(area of the outer box / area of the predicted box)``; None if
             every predicted box is empty.
         by_third: ``covered`` for the least sure third of the images, the middle one and the surest
@@ -44,6 +45,7 @@ class OuterBoxes:
     level: float
     covered: float
     expected: tuple[float, float]
+    p_value: float
     stretch: float | None
     by_third: tuple[float, float, float] | None
 
@@ -67,10 +69,13 @@ def judge_outer_boxes(
     predictions = [guaranteed(one.prediction, promise, one.size_wh) for one in outcomes]
     outer = np.array([one.outer_box for one in predictions], dtype=np.float64)
     is_covered = _contains(outer, np.array([one.sample.box for one in outcomes], dtype=np.float64))
+    cumulative = np.cumsum(_distribution(outcomes, calibration, level))
+    low, high = (int(np.searchsorted(cumulative, tail)) for tail in (_TAIL, 1 - _TAIL))
     return OuterBoxes(
         level=level,
         covered=float(is_covered.mean()),
-        expected=_expected(outcomes, calibration, level),
+        expected=(low / len(outcomes), high / len(outcomes)),
+        p_value=min(float(cumulative[is_covered.sum()]), 1.0),
         stretch=_stretch(outer, np.array([one.prediction.box for one in outcomes], np.float64)),
         by_third=_by_third(is_covered),
     )
@@ -98,10 +103,10 @@ def hits_distribution(calibration_images: int, rank: int, images: int) -> Float[
     return weights / weights.sum()
 
 
-def _expected(
+def _distribution(
     outcomes: Sequence[Outcome], calibration: Calibration, level: float
-) -> tuple[float, float]:
-    """The interval of `OuterBoxes.expected`; labels with a growth of their own count apart."""
+) -> Float[ndarray, " m"]:
+    """`hits_distribution` of the outcomes; labels with a growth of their own count apart."""
     own: dict[str | None, int] = {
         label: len(sides.outer)
         for label, sides in calibration.sides_by_label.items()
@@ -114,9 +119,8 @@ def _expected(
         scores = own.get(label, len(calibration.sides.outer))
         rank = int(quantile([float(k) for k in range(1, scores + 1)], level))
         parts.append(hits_distribution(scores, rank, images))
-    cumulative = np.cumsum(reduce(np.convolve, parts))
-    low, high = (int(np.searchsorted(cumulative, tail)) for tail in (_TAIL, 1 - _TAIL))
-    return low / len(outcomes), high / len(outcomes)
+    distribution: Float[ndarray, " m"] = reduce(np.convolve, parts)
+    return distribution
 
 
 def _contains(outer: Boxes, true: Boxes) -> Bool[ndarray, " n"]:
