@@ -57,9 +57,9 @@ class ModelCard:
         presence: Whether it predicts the probability that the subject is in the image.
         refine_margin: Width of the refinement crop over width of the first box, and likewise for
             the height; None for a model without a refinement pass.
-        features: Length of the vector that novelty is computed from; 0 for none.
         sigma: Whether it predicts a standard deviation for each edge of the box; a model of an
             older version does not.
+        distance: Whether it measures how far an image's features are from those of training images.
         calibration: What calibration found for predictions without the refinement pass; None if
             the model is not calibrated.
         refined_calibration: The same for predictions with it; None also for a model without one.
@@ -75,8 +75,8 @@ class ModelCard:
     keypoints: KeypointSet | None = None
     presence: bool = False
     refine_margin: float | None = None
-    features: int = 0
     sigma: bool = False
+    distance: bool = False
     calibration: Calibration | None = None
     refined_calibration: Calibration | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)
@@ -153,13 +153,22 @@ def write_card(file: Path, card: ModelCard) -> None:
     Raises:
         OneboxError: If onnx is not installed, or the file cannot be written.
     """
+    model = require("onnx", extra="int8").load(file)
+    put_card(model, card)
+    write_atomically(file, model.SerializeToString())
+
+
+def put_card(model: Any, card: ModelCard) -> None:  # noqa: ANN401
+    """Put a card into an ``onnx.ModelProto``, in place of all metadata that it has.
+
+    Raises:
+        OneboxError: If onnx is not installed.
+    """
     onnx = require("onnx", extra="int8")
-    model = onnx.load(file)
     onnx.helper.set_model_props(model, {METADATA_KEY: card.as_json()})
     for entity in (*model.graph.node, *model.graph.value_info, *model.graph.input):
         del entity.metadata_props[:]  # PyTorch's exporter leaves call stacks with local paths here
         entity.doc_string = ""
-    write_atomically(file, model.SerializeToString())
 
 
 def _describe(error: ValidationError) -> str:

@@ -19,6 +19,13 @@ from onebox.structures import Box
 INPUT = "image"
 KEYPOINTS_OUTPUT = "keypoints"
 PRESENCE_OUTPUT = "presence"
+SIGMA_OUTPUT = "sigma"
+DISTANCE_OUTPUT = "distance"
+FEATURES_OUTPUT = "features"
+"""Pooled features, which ``distance`` is computed from; no prediction has them."""
+
+RAW_OUTPUTS = {"probability": "raw_probability", "score": "raw_score"}
+"""Names of two outputs before calibration, in a calibrated file."""
 
 Arrays = Mapping[str, Any]
 """The outputs for one image, by name."""
@@ -62,6 +69,16 @@ def _keypoints_from_crop(refined: Arrays, _: Arrays, crop: Crop) -> ndarray:
     return refined[KEYPOINTS_OUTPUT] + np.array([*crop[:2], 0], np.float32)
 
 
+def _sigma_to_field(array: ndarray, image: LoadedImage) -> Box:
+    scale_x, scale_y = image.scale_xy
+    left, top, right, bottom = array.tolist()
+    return left * scale_x, top * scale_y, right * scale_x, bottom * scale_y
+
+
+def _normalize_edges(difference: ndarray, size_wh: tuple[int, int]) -> ndarray:
+    return difference.reshape(-1, 2) / size_wh
+
+
 def _score_from_crop(refined: Arrays, first: Arrays, _: Crop) -> Any:  # noqa: ANN401 - a number
     if PRESENCE_OUTPUT not in refined:
         return refined["score"]
@@ -95,7 +112,7 @@ OUTPUT_TABLE = (
         field="box",
         from_crop=_box_from_crop,
         to_field=_box_to_field,
-        normalize=lambda difference, size_wh: difference.reshape(-1, 2) / size_wh,
+        normalize=_normalize_edges,
     ),
     Output(
         "probability",
@@ -122,6 +139,22 @@ OUTPUT_TABLE = (
         from_crop=lambda _, first, __: first[PRESENCE_OUTPUT],
         to_field=lambda number, _: float(number),
         is_in=lambda card: card.presence,
+    ),
+    Output(
+        SIGMA_OUTPUT,
+        field="sigma",
+        from_crop=lambda refined, _, __: refined[SIGMA_OUTPUT],
+        to_field=_sigma_to_field,
+        is_in=lambda card: card.sigma,
+        normalize=_normalize_edges,
+    ),
+    Output(
+        DISTANCE_OUTPUT,
+        field="distance",
+        # The crop shows no surroundings: only the whole image can be compared with others.
+        from_crop=lambda _, first, __: first[DISTANCE_OUTPUT],
+        to_field=lambda number, _: float(number),
+        is_in=lambda card: card.distance,
     ),
 )
 """Every output, in the order of the file."""

@@ -6,7 +6,7 @@ is made; code that receives one does not check them again.
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -28,7 +28,7 @@ VISIBILITIES = (0, 1, 2)
 PRESENT = 0.5
 """Probability from which a prediction says that the subject is in the image; not tuned."""
 
-_LEAST_LENGTH = 1e-3  # pixels; divides a sigma
+LEAST_LENGTH = 1e-3  # pixels; divides a sigma
 
 
 @runtime_checkable
@@ -156,11 +156,14 @@ class Prediction:
             images all show it. Label, score and box are set even if it is low.
         sigma: Standard deviation of each edge of the box, in pixels; None from a model of an
             older version.
+        distance: Cosine distance of the features inside the box from those of the most similar
+            training images; None from a model that does not keep such features.
         expected_iou: IoU with the true box that is expected; None from a model that is not
             calibrated, as are the next five.
         p_iou50: Probability that the IoU is at least 0.5.
         p_iou75: Probability that the IoU is at least 0.75.
-        novelty: How much the image differs from the training images; without a unit.
+        novelty: How much the image differs from the training images; 0 for an average
+            calibration image. None also without ``distance``.
         familiar: Fraction of the calibration images that are at least as novel, in (0, 1].
         is_familiar: Whether ``familiar`` exceeds 0.05: of images like the calibration images, at
             most 5 % do not. None also if there were too few calibration images to tell.
@@ -177,6 +180,7 @@ class Prediction:
     keypoints: tuple[tuple[float, float, float], ...] | None = None
     present: float | None = None
     sigma: Box | None = None
+    distance: float | None = None
     expected_iou: float | None = None
     p_iou50: float | None = None
     p_iou75: float | None = None
@@ -193,7 +197,7 @@ class Prediction:
         if self.sigma is None:
             return None
         x_min, y_min, x_max, y_max = self.box
-        width, height = max(x_max - x_min, _LEAST_LENGTH), max(y_max - y_min, _LEAST_LENGTH)
+        width, height = max(x_max - x_min, LEAST_LENGTH), max(y_max - y_min, LEAST_LENGTH)
         left, top, right, bottom = self.sigma
         return ((left + right) / width + (top + bottom) / height) / 4
 
@@ -201,6 +205,12 @@ class Prediction:
     def has_subject(self) -> bool:
         """Whether ``present`` reaches `PRESENT`; True if the model does not estimate it."""
         return self.present is None or self.present >= PRESENT
+
+
+def choose_evenly(samples: Sequence[Sample], most: int) -> list[Sample]:
+    """At most that many samples, evenly spread: label files are often sorted by class."""
+    positions = np.linspace(0, len(samples) - 1, min(most, len(samples)))
+    return [samples[round(position)] for position in positions.tolist()]
 
 
 def as_box(values: Iterable[float]) -> Box:

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from onebox.confidence import familiarity
+from onebox.confidence import familiarity, novelty
 from onebox.confidence.conformal import grow, shrink
 from onebox.confidence.guarantees import Guarantees
 from onebox.confidence.iou_model import expected_iou, probability_at_least
@@ -11,9 +11,7 @@ from onebox.confidence.temperature import scale
 from onebox.structures import Prediction
 
 
-def calibrated(
-    prediction: Prediction, calibration: Calibration, *, plain: Calibration
-) -> Prediction:
+def calibrated(prediction: Prediction, calibration: Calibration) -> Prediction:
     """Set the probabilities, the score, the expected IoU and the familiarity of a prediction.
 
     The score is the IoU that is expected if a wrong label, or an image without the subject, counts
@@ -22,27 +20,28 @@ def calibrated(
     Args:
         prediction: As the model makes it. Without a sigma, it is returned as it is.
         calibration: Of this kind of prediction: with the refinement pass, or without.
-        plain: Of predictions without the refinement pass. Novelty is a matter of the whole image,
-            so it is compared with these.
     """
     spread = prediction.spread
     if spread is None:
         return prediction
     probabilities = scale(prediction.probabilities, calibration.temperature)
-    iou, novelty, novelties = calibration.iou, prediction.novelty, plain.novelties
+    iou, probability = calibration.iou, max(probabilities)
     expected = expected_iou(iou, spread)
     present = 1.0 if prediction.present is None else prediction.present
-    familiar = is_familiar = None
-    if novelty is not None and novelties:
-        familiar = familiarity.rank(novelties, novelty)
-        is_familiar = familiarity.is_familiar(novelties, novelty)
+    novel = familiar = is_familiar = None
+    if prediction.distance is not None and calibration.novelty is not None:
+        signs = novelty.signs(prediction.distance, spread, probability)
+        novel = novelty.novelty(calibration.novelty, signs)
+        familiar = familiarity.rank(calibration.novelties, novel)
+        is_familiar = familiarity.is_familiar(calibration.novelties, novel)
     return dataclasses.replace(
         prediction,
-        score=max(probabilities) * expected * present,
+        score=probability * expected * present,
         probabilities=probabilities,
         expected_iou=expected,
         p_iou50=probability_at_least(iou, spread, 0.5),
         p_iou75=probability_at_least(iou, spread, 0.75),
+        novelty=novel,
         familiar=familiar,
         is_familiar=is_familiar,
     )

@@ -34,6 +34,19 @@ class SideScores:
 
 
 @dataclass(frozen=True, slots=True)
+class NoveltyModel:
+    """Three signs of a novel image, made comparable; see `novelty`.
+
+    Attributes:
+        means: Of each sign, over the calibration images.
+        weights: 1 over its standard deviation; 0 for a sign that is the same for all images.
+    """
+
+    means: tuple[float, float, float]
+    weights: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Calibration:
     """What calibration images, which chose nothing else, say about a model's predictions.
 
@@ -47,6 +60,7 @@ class Calibration:
         scores: The score of each image, highest first.
         is_wrong: Whether the IoU of that image is below 0.5 or its label is wrong.
         spreads: The spread of each image, sorted; see `Prediction.spread`.
+        novelty: How the novelty of an image is computed; None for a model without it.
         novelties: The novelty of each image, sorted; empty for a model without it.
     """
 
@@ -58,4 +72,5 @@ class Calibration:
     scores: tuple[float, ...] = ()
     is_wrong: tuple[bool, ...] = ()
     spreads: tuple[float, ...] = ()
+    novelty: NoveltyModel | None = None
     novelties: tuple[float, ...] = ()

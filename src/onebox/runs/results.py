@@ -10,6 +10,7 @@ from typing import Any
 
 import tomli_w
 
+from onebox.calibration import LEAST_IMAGES, calibrate_file
 from onebox.evaluation import Report, evaluate
 from onebox.files import write_atomically
 from onebox.loading import load
@@ -72,6 +73,20 @@ def write_recipe(recipe: Recipe, folder: Path) -> None:
     """
     settings = recipe.model_dump(mode="json", exclude_none=True)
     write_atomically(folder / "recipe.toml", tomli_w.dumps(settings).encode())
+
+
+def calibrate_model(model: Path, data: Dataset, listener: Listener) -> None:
+    """Calibrate a model file on the calibration images, if there are enough.
+
+    Raises:
+        DataError: If an image cannot be read.
+    """
+    images = data.part("cal")
+    if len(images.boxes()) < LEAST_IMAGES:
+        return
+    listener.stage("Calibrating")
+    for warning in calibrate_file(model, images, progress=listener.advance).warnings:
+        listener.note(warning)
 
 
 def evaluate_model(model: Path, data: Dataset, listener: Listener) -> Reports:

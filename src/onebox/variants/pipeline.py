@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from onebox.calibration import LEAST_IMAGES, calibrate_file
 from onebox.errors import DataError, ModelError, SettingError, suggest
 from onebox.evaluation import evaluate
 from onebox.files import temporary_beside
@@ -22,11 +23,11 @@ from onebox.model_card import ModelCard, write_card
 from onebox.optional import require
 from onebox.parity import PARITY_IMAGES
 from onebox.runtime import NetworkLocalizer
-from onebox.structures import Dataset, Sample
+from onebox.structures import Dataset, Sample, choose_evenly
 from onebox.variants import int8, openvino_ir
 from onebox.variants.comparison import Candidate, Comparison, compare
 from onebox.variants.gates import check_loss, check_parity
-from onebox.variants.inputs import Pixels, choose_evenly, generated, network_inputs, of_many_shapes
+from onebox.variants.inputs import Pixels, generated, network_inputs, of_many_shapes
 
 CALIBRATION_IMAGES = 200
 """Most validation images that the ranges of activations are measured on. Not tuned."""
@@ -114,7 +115,9 @@ def make(
         require(variant.needs, extra=name)
     samples = _validation_part(data, name, is_needed=variant.is_calibrated)
     metrics = _measure(localizer, samples, stage, "the model")
-    return _make(_Job(name, variant, Candidate(localizer, (model,), metrics), samples, out, stage))
+    given = Candidate(localizer, (model,), metrics)
+    cal = None if data is None else data.part("cal")
+    return _make(_Job(name, variant, given, samples, out, stage, cal))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,7 @@ class _Job:
     samples: Dataset | None
     out: Path
     stage: Stage
+    cal: Dataset | None = None
 
     def choose(self, most: int) -> list[Sample]:
         """At most that many validation images."""
@@ -140,6 +144,7 @@ def _make(job: _Job) -> Comparison:
     with _moved_to(job.out) as file:
         with job.stage(f"Making {job.name}"):
             job.variant.write(model, card, network_inputs(localizer, chosen), file)
+        card = _calibrate_anew(job, file, card)
         loaded = _load_network(file)
         metrics = _measure(loaded, job.samples, job.stage, "the variant")
         made = Candidate(loaded, tuple(file.parent.iterdir()), metrics)
@@ -148,6 +153,19 @@ def _make(job: _Job) -> Comparison:
         comparison = compare(job.given, made, _images(job), variant=job.name, file=job.out)
         job.variant.check(comparison)
     return comparison
+
+
+def _calibrate_anew(job: _Job, file: Path, card: ModelCard) -> ModelCard:
+    """A variant with outputs of its own has a calibration of its own, if there are images for it.
+
+    Otherwise it keeps the model's.
+    """
+    is_changed = job.variant.is_calibrated and card.calibration is not None
+    if not is_changed or job.cal is None or len(job.cal.boxes()) < LEAST_IMAGES:
+        return card
+    with job.stage("Calibrating the variant") as progress:
+        calibrate_file(file, job.cal, progress=progress)
+    return load(file).card
 
 
 def _variant(name: str) -> Variant:

@@ -15,10 +15,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from onebox.files import replacing
+from onebox.learning.networks.box_features import sum_in_box
 from onebox.learning.networks.network import Network
+from onebox.learning.networks.spread import edge_sigmas
 from onebox.learning.quiet import quiet
 from onebox.model_card import ModelCard, write_card
-from onebox.outputs import INPUT, KEYPOINTS_OUTPUT, PRESENCE_OUTPUT, Arrays, output_names
+from onebox.outputs import (
+    FEATURES_OUTPUT,
+    INPUT,
+    KEYPOINTS_OUTPUT,
+    PRESENCE_OUTPUT,
+    SIGMA_OUTPUT,
+    Arrays,
+    output_names,
+)
 from onebox.parity import PARITY_IMAGES, PARITY_PX, check_parity, largest_difference_px
 
 _WHITE = 255.0  # divided by while normalizing, which saves a pass over the pixels
@@ -34,7 +44,7 @@ class Deployed(nn.Module):
         self.size = size
         heads = {KEYPOINTS_OUTPUT: network.keypoint_head, PRESENCE_OUTPUT: network.presence_head}
         there = {name for name, head in heads.items() if head is not None}
-        self.output_names = list(output_names(there))
+        self.output_names = [*output_names({*there, SIGMA_OUTPUT}), FEATURES_OUTPUT]
 
     def forward(self, image: UInt8[Tensor, "n height width 3"]) -> tuple[Tensor, ...]:
         """Localize the subjects.
@@ -42,20 +52,25 @@ class Deployed(nn.Module):
         Returns:
             ``xyxy`` boxes (n, 4) in pixels of the images, class probabilities (n, classes),
             scores (n,) and, where the network has them, keypoints as ``(x, y, confidence)``
-            (n, keypoints, 3) and probabilities (n,) that the image shows the subject.
+            (n, keypoints, 3) and probabilities (n,) that the image shows the subject. Then standard
+            deviations (n, 4) of the edges in pixels, and features (n, channels).
         """
         height, width = image.shape[1], image.shape[2]
         planes = image.permute(0, 3, 1, 2).float()
         images = functional.interpolate(
             planes, size=(self.size, self.size), mode="bilinear", align_corners=False
         )
-        outputs = self.network(images, _WHITE)
+        maps = self.network.backbone(images, _WHITE)
+        outputs = self.network.forward_heads(maps)
         edges = outputs.box.boxes.clamp(0, 1)
         low = torch.minimum(edges[:, :2], edges[:, 2:])
         high = torch.maximum(edges[:, :2], edges[:, 2:])
         one = torch.ones_like(low[:, :1])
         sides = torch.cat([one * width, one * height], dim=1)
-        found = {"box": torch.cat([low * sides, high * sides], dim=1)}
+        boxes = torch.cat([low, high], dim=1)
+        found = {"box": boxes * sides.repeat(1, 2)}
+        found[SIGMA_OUTPUT] = edge_sigmas(outputs) * sides.repeat(1, 2)
+        found[FEATURES_OUTPUT] = sum_in_box(maps[0], boxes)
         found["probability"] = outputs.class_logits.softmax(dim=1)
         score = found["probability"].amax(dim=1)
         if outputs.iou_logit is not None:

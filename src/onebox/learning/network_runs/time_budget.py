@@ -10,6 +10,7 @@ from statistics import median
 
 import numpy as np
 
+from onebox.confidence.records import MOST_SCORES
 from onebox.evaluation import evaluate
 from onebox.learning.exporting.onnx_export import export
 from onebox.learning.exporting.refinement_choice import MOST_IMAGES
@@ -71,6 +72,6 @@ def _predict_s(localizer: NetworkLocalizer, few: Dataset) -> float:
 
 
 def _count_predictions(data: Dataset) -> int:
-    """Predictions after training: three to choose the refinement, one to evaluate."""
-    val, test = len(data.part("val")), len(data.part("test"))
-    return 3 * min(val, MOST_IMAGES) + val + test
+    """Predictions after training: three to choose refinement, two to calibrate, one to evaluate."""
+    val, test, cal = len(data.part("val")), len(data.part("test")), len(data.part("cal"))
+    return 3 * min(val, MOST_IMAGES) + 2 * min(cal, MOST_SCORES) + val + test

@@ -52,7 +52,7 @@ class VoteBox(nn.Module):
         votes = centres.T.repeat(2, 1) + outwards * distances
         weights = self.attention(cells).flatten(2).softmax(dim=2)
         boxes = (weights * votes).sum(dim=2)
-        return BoxOutput(boxes, votes=VoteOutput(votes, Shared(centres)))
+        return BoxOutput(boxes, votes=VoteOutput(votes, Shared(centres), weights))
 
 
 class HeatmapBox(nn.Module):

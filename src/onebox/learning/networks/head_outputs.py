@@ -43,10 +43,14 @@ class AnchorOutput(NamedTuple):
 
 
 class VoteOutput(NamedTuple):
-    """One ``xyxy`` box predicted by every cell of a map, and the ``(x, y)`` of the cells."""
+    """One ``xyxy`` box predicted by every cell of a map, and the ``(x, y)`` of the cells.
+
+    The weights of an edge's votes sum to 1.
+    """
 
     boxes: Float[Tensor, "n 4 cells"]
     centres: Shared[Float[Tensor, "cells 2"]]
+    weights: Float[Tensor, "n 4 cells"]
 
 
 class BoxOutput(NamedTuple):
