@@ -79,7 +79,8 @@ CALIBRATION = Calibration(
 
 @pytest.fixture
 def image(two_classes):
-    return two_classes.part("test").samples[0].image
+    """Twice as wide as high, so that widths and heights cannot be confused."""
+    return np.repeat(two_classes.part("test").samples[0].image, 2, axis=1)
 
 
 @pytest.fixture
@@ -130,16 +131,9 @@ def test_an_outer_and_an_inner_box_move_each_side_by_the_quantile_of_sigmas(sure
     # The 54th of 59 scores, since 0.9 (59 + 1) = 54: 5.3 outwards, 0.53 inwards.
     left, top, right, bottom = prediction.box
     sigma = prediction.sigma
-    outer = np.clip(
-        [
-            left - 5.3 * sigma[0],
-            top - 5.3 * sigma[1],
-            right + 5.3 * sigma[2],
-            bottom + 5.3 * sigma[3],
-        ],
-        0,
-        SIDE,
-    )
+    moved = np.array(prediction.box) + 5.3 * np.array(sigma) * (-1, -1, 1, 1)
+    outer = np.clip(moved, 0, [2 * SIDE, SIDE] * 2)
+    assert (moved != outer).any()
     assert prediction.outer_box == pytest.approx(tuple(outer))
     inner = (
         left + 0.53 * sigma[0],
