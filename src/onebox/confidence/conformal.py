@@ -190,8 +190,13 @@ def _check(value: float, name: str = "coverage") -> None:
 
 
 def _moved(box: Box, sigma: Box, q: float) -> Box:
-    left, top, right, bottom = (q * max(each, LEAST_SIGMA) for each in sigma)
-    return box[0] - left, box[1] - top, box[2] + right, box[3] + bottom
+    left, top, right, bottom = sigma
+    return (
+        box[0] - q * max(left, LEAST_SIGMA),
+        box[1] - q * max(top, LEAST_SIGMA),
+        box[2] + q * max(right, LEAST_SIGMA),
+        box[3] + q * max(bottom, LEAST_SIGMA),
+    )
 
 
 def _within(low: float, high: float, length: int) -> tuple[float, float]:
