@@ -304,7 +304,7 @@ def sure_outcomes():
             truth = np.clip(true, 0, [200, 100, 200, 100])
             truth[2:] = np.maximum(truth[2:], truth[:2] + 1)
             if calibration is not None:
-                answer = calibrated(answer, calibration, plain=calibration)
+                answer = calibrated(answer, calibration)
             sample = Sample(Path(f"{index}.jpg"), label, as_box(truth.tolist()))
             outcomes.append(compare(sample, answer, size_wh=(200, 100), mean_box=None))
         return outcomes
@@ -331,9 +331,7 @@ def calibration_of():
         pairs = np.array([(one.prediction.spread, one.iou) for one in outcomes])
         labels = {one.prediction.label for one in outcomes} if by_label else ()
         first = Calibration(len(outcomes), 1.0, iou_model.fit(*pairs.T), sides(outcomes))
-        scored = [
-            (calibrated(one.prediction, first, plain=first).score, one.is_wrong) for one in outcomes
-        ]
+        scored = [(calibrated(one.prediction, first).score, one.is_wrong) for one in outcomes]
         scores, is_wrong = zip(*sorted(scored, reverse=True), strict=True)
         return dataclasses.replace(
             first,
