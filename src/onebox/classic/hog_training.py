@@ -72,6 +72,7 @@ def train(
         data.classes,
         reader.level_lengths[0],
         mean_box(data.part("train")),
+        sigma=True,
         recipe=settings.model_dump(),
         provenance={"learned_from": len(samples), "calibrated_on": "val" if unseen else "train"},
     )

@@ -65,12 +65,17 @@ def evaluate(
         from onebox.report import write_report
 
         write_report(result, report, facts={"Model": str(model), "Data": data, "Split": split})
+    certainty = result.certainty
+    if certainty is not None and (warning := certainty.warning()):
+        print_note(warning)
     if as_json:
         typer.echo(json.dumps(result.as_json()))
         return
     if result.is_collapsed:
         print_note(COLLAPSED)
     print_table(f"{model} on {data}, {split}", result.overall.as_json())
+    if certainty is not None:
+        print_table("how sure", certainty.rows())
     if keypoints := result.per_keypoint():
         rows = [(name, *map(format_metric, row.values())) for name, row in keypoints.items()]
         print_rows("keypoints", [_KEYPOINT_COLUMNS, *rows], alignments="<>>")
