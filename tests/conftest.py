@@ -14,7 +14,7 @@ from hypothesis import settings
 
 THREADS = "1"  # the tensors are tiny; more threads only wait for each other on shared cores
 WHOLLY_MARKED = "\npytestmark = pytest.mark.train\n"
-COUNTS = {"train": 128, "val": 12, "test": 12}
+COUNTS = {"train": 128, "val": 12, "cal": 12, "test": 12}
 
 
 def pytest_configure(config):
@@ -54,7 +54,7 @@ def cache_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def discs():
-    """A few dozen white discs on black, 64 pixels a side, in three splits."""
+    """A few dozen white discs on black, 64 pixels a side, in all splits."""
     from onebox import synthetic
 
     return synthetic.dataset("synth:blobs", size=64, counts=COUNTS)
@@ -304,7 +304,7 @@ def sure_outcomes():
             truth = np.clip(true, 0, [200, 100, 200, 100])
             truth[2:] = np.maximum(truth[2:], truth[:2] + 1)
             if calibration is not None:
-                answer = calibrated(answer, calibration, plain=calibration)
+                answer = calibrated(answer, calibration)
             sample = Sample(Path(f"{index}.jpg"), label, as_box(truth.tolist()))
             outcomes.append(compare(sample, answer, size_wh=(200, 100), mean_box=None))
         return outcomes
@@ -314,39 +314,10 @@ def sure_outcomes():
 
 @pytest.fixture(scope="session")
 def calibration_of():
-    """The calibration of outcomes with a sigma; ``by_label`` gives each label its own scores."""
-    import numpy as np
+    """Calibrate on outcomes of `sure_outcomes`."""
+    from onebox.calibration.fitting import fit
 
-    from onebox.confidence import conformal, iou_model
-    from onebox.confidence.applying import calibrated
-    from onebox.confidence.records import Calibration, SideScores
-
-    def sides(outcomes):
-        boxes = [[one.prediction.box, one.sample.box, one.prediction.sigma] for one in outcomes]
-        outer, inner = conformal.side_scores(*np.array(boxes, float).transpose(1, 0, 2))
-        return SideScores(tuple(sorted(outer.tolist())), tuple(sorted(inner.tolist())))
-
-    def fit(outcomes, *, by_label=False):
-        spreads = sorted(one.prediction.spread for one in outcomes)
-        pairs = np.array([(one.prediction.spread, one.iou) for one in outcomes])
-        labels = {one.prediction.label for one in outcomes} if by_label else ()
-        first = Calibration(len(outcomes), 1.0, iou_model.fit(*pairs.T), sides(outcomes))
-        scored = [
-            (calibrated(one.prediction, first, plain=first).score, one.is_wrong) for one in outcomes
-        ]
-        scores, is_wrong = zip(*sorted(scored, reverse=True), strict=True)
-        return dataclasses.replace(
-            first,
-            sides_by_label={
-                label: sides([one for one in outcomes if one.prediction.label == label])
-                for label in labels
-            },
-            scores=scores,
-            is_wrong=is_wrong,
-            spreads=tuple(spreads),
-        )
-
-    return fit
+    return lambda outcomes: fit(outcomes, ("cat", "dog"))
 
 
 @pytest.fixture

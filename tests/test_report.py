@@ -408,9 +408,9 @@ def test_a_calibrated_model_says_what_it_promises(tmp_path, sure_outcomes, calib
     )
     assert "The model was calibrated on 18 images." in words
     # the largest of 18 scores: Beta(18, 1), 0.025 ** (1 / 18) and 0.975 ** (1 / 18)
-    assert "90 % of images, with 18 calibration images somewhere in 81.5 to 99.9 %" in words
+    assert "90 % of images each; with 18 calibration images somewhere in 81 to 100 %" in words
     assert "18 calibration images are few" in words
-    assert "max_risk 0.05 cannot be proved" in words
+    assert "max_risk 0.05 needs at least 59 calibration images, this model has 18" in words
     assert "on average over such images, not for each image" in words
     assert "Accepted at" not in words
     assert f"90 % {100 * found.at_level.covered:.1f} %" in words

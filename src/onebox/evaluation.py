@@ -7,7 +7,7 @@ images after the last.
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -29,7 +29,6 @@ from onebox.metrics import (
     fraction_at_least,
     known,
 )
-from onebox.model_card import ModelCard
 from onebox.structures import SPLITS, Box, Dataset, KeypointSet, Prediction, Sample
 
 SCHEMA_VERSION = 1
@@ -160,7 +159,10 @@ def evaluate(
     if problems:
         raise DataError(*problems)
     return summarize(
-        outcomes, card.classes, keypoints=card.keypoints, calibration=_calibration(card)
+        outcomes,
+        card.classes,
+        keypoints=card.keypoints,
+        calibration=card.active_calibration,
     )
 
 
@@ -195,18 +197,6 @@ def summarize(
         keypoints=keypoints,
         certainty=assess(outcomes, calibration),
     )
-
-
-def _calibration(card: ModelCard) -> Calibration | None:
-    """The calibration of a model's predictions, with the novelties that theirs compare with.
-
-    Novelty is a matter of the whole image, so it is stored with the predictions without the
-    refinement pass.
-    """
-    active, plain = card.active_calibration, card.calibration
-    if active is None or plain is None:
-        return active
-    return replace(active, novelties=plain.novelties)
 
 
 def _check_labels(data: Dataset, classes: tuple[str, ...]) -> None:

@@ -205,7 +205,9 @@ def test_a_model_that_knows_its_errors_passes_every_check(sure_outcomes, calibra
     assert found.by_iou.area < found.by_score.area < 0.7 * found.by_class_probability.area
     assert found.p_iou50.ece < 0.04
     assert found.p_iou75.ece < 0.06
-    assert all(one.expected[0] <= one.covered <= one.expected[1] for one in found.outer_boxes)
+    # each level is outside once in 20 data sets, together with its neighbours
+    assert sum(one.expected[0] <= one.covered <= one.expected[1] for one in found.outer_boxes) > 7
+    assert found.at_level.covered == pytest.approx(0.9, abs=0.035)
     stretches = [one.stretch for one in found.outer_boxes]
     assert stretches == sorted(stretches)
     assert found.warning() is None

@@ -85,12 +85,8 @@ def _with_novelty(model: Calibration, predictions: Sequence[Prediction]) -> Cali
 def _with_scores(model: Calibration, outcomes: Sequence[Outcome]) -> Calibration:
     """With the calibrated score of each image and whether it is wrong, highest score first."""
     pairs = [
-        (calibrated(outcome.prediction, model).score, is_wrong(outcome)) for outcome in outcomes
+        (calibrated(outcome.prediction, model).score, bool(outcome.is_wrong))
+        for outcome in outcomes
     ]
     scores, wrong = zip(*sorted(pairs, key=lambda pair: -pair[0]), strict=True)
     return dataclasses.replace(model, scores=scores, is_wrong=wrong)
-
-
-def is_wrong(outcome: Outcome) -> bool:
-    """Whether the IoU is below 0.5, or the label is wrong."""
-    return not outcome.is_localized or outcome.is_label_right is False
