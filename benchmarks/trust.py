@@ -3,6 +3,7 @@
 python benchmarks/trust.py train   --shared DIR --keep DIR
 python benchmarks/trust.py predict --shared DIR --keep DIR
 python benchmarks/trust.py table   --keep DIR
+python benchmarks/trust.py cost    --shared DIR --keep DIR
 """
 
 import argparse
@@ -11,7 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from machine import facts
 from trust_parts import figures
+from trust_parts.cost import cost
 from trust_parts.predicted import SETS, Predicted, predict, read
 
 import runs
@@ -30,11 +33,12 @@ _TABLES: dict[str, Callable[[Predicted], dict[str, float]]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("verb", choices=("train", "predict", "table"))
+    parser.add_argument("verb", choices=("train", "predict", "table", "cost"))
     parser.add_argument("--shared", type=Path, help="the folder of data sets and weights")
     parser.add_argument("--keep", type=Path, required=True, help="models: DATA-SEED.onnx")
     options = parser.parse_args()
-    {"train": _train, "predict": _predict, "table": _table}[options.verb](options)
+    verbs = {"train": _train, "predict": _predict, "table": _table, "cost": _cost}
+    verbs[options.verb](options)
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -71,6 +75,14 @@ def _table(options: argparse.Namespace) -> None:
                 each = " ".join(f"{value:.3f}" for value in values)
                 mean = f"{np.mean(values):.3f}" if values else "-"
                 print(f"  {data:9} {number:24} {mean}   ({each})")
+
+
+def _cost(options: argparse.Namespace) -> None:
+    for name in SETS:
+        labels = options.shared / "data" / name / "labels.csv"
+        found = cost(options.keep / f"{name}-{_SEEDS[0]}.onnx", labels)
+        print(name, json.dumps(found), flush=True)
+    print(json.dumps(facts()))
 
 
 def _models(folder: Path) -> Iterator[tuple[str, int]]:

@@ -14,7 +14,7 @@ from hypothesis import settings
 
 THREADS = "1"  # the tensors are tiny; more threads only wait for each other on shared cores
 WHOLLY_MARKED = "\npytestmark = pytest.mark.train\n"
-COUNTS = {"train": 128, "val": 12, "test": 12}
+COUNTS = {"train": 128, "val": 12, "cal": 12, "test": 12}
 
 
 def pytest_configure(config):
@@ -54,7 +54,7 @@ def cache_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def discs():
-    """A few dozen white discs on black, 64 pixels a side, in three splits."""
+    """A few dozen white discs on black, 64 pixels a side, in all splits."""
     from onebox import synthetic
 
     return synthetic.dataset("synth:blobs", size=64, counts=COUNTS)

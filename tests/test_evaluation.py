@@ -128,7 +128,7 @@ def test_all_unknown_labels_are_named_before_any_image_is_read():
 
 
 def test_an_empty_data_set_is_refused_with_the_splits_to_choose_from():
-    with pytest.raises(DataError, match=r"labels\.csv: there is no image .*train, val, test"):
+    with pytest.raises(DataError, match=r"labels\.csv: there is no image .*train, val, cal, test"):
         evaluate(Scripted([]), Dataset((), classes=CLASSES, name="labels.csv"))
 
 

@@ -20,8 +20,8 @@ from onebox.errors import DataError, format_box, suggest
 
 Box = tuple[float, float, float, float]
 Keypoints = tuple[tuple[float, float, int], ...]
-Split = Literal["train", "val", "test"]
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
+Split = Literal["train", "val", "cal", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "cal", "test")
 VISIBILITIES = (0, 1, 2)
 """Visibility of a keypoint, as in COCO: not labelled, hidden, visible."""
 
@@ -48,7 +48,7 @@ class Sample:
         image: Path of the image file, or an image that is drawn on demand.
         label: Class of the subject; None if the image has no subject.
         box: ``xyxy`` in pixels of the upright image; None if the image has no subject.
-        split: ``train``, ``val`` or ``test``.
+        split: ``train``, ``val``, ``cal`` (calibration) or ``test``.
         keypoints: ``(x, y, visibility)`` for each keypoint of the data set, in pixels of the
             upright image; visibility is 0 (not labelled), 1 (hidden) or 2 (visible), as in COCO.
         size_wh: Width and height of the upright image; None to look it up (`size_of`).

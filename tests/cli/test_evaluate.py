@@ -14,7 +14,7 @@ METRICS = [
     *("images", "mean_iou", "iou_at", "class_accuracy", "top1_loc", "gt_known_loc"),
     *("max_box_acc_v2", "mean_box_iou"),
 ]
-COUNTS = {"train": 6, "val": 3, "test": 5}
+COUNTS = {"train": 6, "val": 3, "cal": 2, "test": 5}
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_the_metrics_are_those_of_the_predictions(run, model_file, labels):
     assert metrics["mean_box_iou"] == pytest.approx(sum(floor) / 5)
 
 
-@pytest.mark.parametrize(("split", "count"), [*COUNTS.items(), ("all", 14)])
+@pytest.mark.parametrize(("split", "count"), [*COUNTS.items(), ("all", 16)])
 def test_a_split_is_evaluated_alone(split, count, run, model_file, labels):
     _, out, _ = run("evaluate", model_file, labels, "--split", split, "--json")
     assert json.loads(out)["images"] == count
@@ -143,8 +143,8 @@ def test_a_label_that_the_model_does_not_know_is_named_with_its_line(run, model_
     labels.write_text(labels.read_text().replace(",disc,", ",dics,"))
     code, out, err = run("evaluate", model_file, labels)
     assert (code, out) == (3, "")
-    # The header is line 1; the five test images follow the nine others.
-    assert err.startswith("error: labels.csv:11: label 'dics' is not one of the model's classes")
+    # The header is line 1; the five test images follow the eleven others.
+    assert err.startswith("error: labels.csv:13: label 'dics' is not one of the model's classes")
     assert "Did you mean disc?" in err
 
 

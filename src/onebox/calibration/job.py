@@ -49,8 +49,8 @@ class Summary:
     images: int
     promise: str
     warnings: tuple[str, ...]
-    before: dict[str, float]
-    after: dict[str, float]
+    before: dict[str, int | float]
+    after: dict[str, int | float]
 
     def as_json(self) -> dict[str, Any]:
         """What ``calibrate --json`` prints."""
@@ -162,7 +162,7 @@ def _fit(localizer: Localizer, images: Dataset, progress: Progress | None) -> Ca
     return fit(report.outcomes, localizer.card.classes)
 
 
-def _numbers(calibration: Calibration | None) -> dict[str, float]:
+def _numbers(calibration: Calibration | None) -> dict[str, int | float]:
     """Numbers of a calibration that a person can compare with those of another."""
     if calibration is None:
         return {}

@@ -11,7 +11,7 @@ from numpy import ndarray
 Probabilities = Float[ndarray, " n"]
 
 MOST_BINS = 15
-LEAST_IMAGES = 5  # per bin, while there are as many
+LEAST_IMAGES = 10  # per bin, while there are as many
 
 
 @dataclass(frozen=True, slots=True)

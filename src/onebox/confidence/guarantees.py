@@ -18,6 +18,7 @@ LEAST_IMAGES_OF_LABEL = 50
 FEW_IMAGES = 50
 """Below this number of calibration images, a promise comes with a warning."""
 
+_PERCENT = 100
 _RISKS = 1000  # steps in which the smallest provable risk is looked for
 
 
@@ -200,7 +201,7 @@ def _accepted_share(scores: tuple[float, ...], score_threshold: float | None) ->
 def _check(setting: str, value: float | None) -> None:
     if value is None or 0 < value < 1:
         return
-    percent = f" Did you mean {value / 100:g}?" if 0 < value / 100 < 1 else ""
+    percent = f" Did you mean {value / 100:g}?" if 1 < value < _PERCENT else ""
     raise SettingError(f"{setting} must be between 0 and 1, got {value:g}.{percent}")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import inf
 
 import numpy as np
@@ -59,6 +60,7 @@ def images_for(errors: int, risk: float, confidence: float = 0.95) -> int:
     return high
 
 
+@lru_cache
 def fixed_sequence(
     images: int, risk: float, confidence: float = 0.95
 ) -> tuple[tuple[int, int], ...]:

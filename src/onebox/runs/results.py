@@ -17,7 +17,7 @@ from onebox.loading import load
 from onebox.progress import Listener
 from onebox.recipes.recipe import Recipe
 from onebox.report import write_report, write_samples
-from onebox.structures import Dataset, Split
+from onebox.structures import SPLITS, Dataset, Split
 
 MODEL = "model.onnx"
 _EVALUATED: tuple[Split, ...] = ("val", "test")
@@ -59,7 +59,7 @@ def provenance(data: Dataset, packages: Iterable[str]) -> dict[str, Any]:
     name = Path(data.name)
     return {
         "data": name.name if name.is_absolute() else data.name,  # not where the data lay
-        "images": {split: len(data.part(split)) for split in ("train", *_EVALUATED)},
+        "images": {split: len(data.part(split)) for split in SPLITS},
         "versions": {name: importlib.metadata.version(name) for name in packages},
         "python": platform.python_version(),
     }

@@ -17,6 +17,7 @@ from onebox.calibration import LEAST_IMAGES, calibrate_file
 from onebox.errors import DataError, ModelError, SettingError, suggest
 from onebox.evaluation import evaluate
 from onebox.files import temporary_beside
+from onebox.formats.splitting import hold_out_calibration
 from onebox.loading import load
 from onebox.metrics import Metrics
 from onebox.model_card import ModelCard, write_card
@@ -211,6 +212,8 @@ def _load_network(model: Path) -> NetworkLocalizer:
 def _validation_part(data: Dataset | None, name: str, *, is_needed: bool) -> Dataset | None:
     """The validation images; None if no data is given and none is needed.
 
+    Images that training would take for calibration are left out: they choose no variant.
+
     Raises:
         DataError: If there are none.
     """
@@ -221,7 +224,7 @@ def _validation_part(data: Dataset | None, name: str, *, is_needed: bool) -> Dat
                 "given. Name one by --data."
             )
         return None
-    samples = data.part("val")
+    samples = hold_out_calibration(data).part("val")
     if not len(samples):
         raise DataError(
             f"{data.name or 'data set'}: has no validation images, and '{name}' is measured on "
