@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import get_args
@@ -24,6 +26,8 @@ from onebox.classic.haar import Annotation
 from onebox.cli import annotate
 from onebox.cli.app import app
 from onebox.confidence.records import Calibration, IouModel, SideScores
+from onebox.confidence import conformal, familiarity, selection
+from onebox.confidence.guarantees import LEAST_IMAGES_OF_LABEL
 from onebox.evaluation import summarize
 from onebox.metrics import compare
 from onebox.prediction import writers
@@ -358,6 +362,51 @@ def test_calibrate_prints_the_keys_that_are_documented():
     assert same_shape(shown, json.loads(json.dumps(summary.as_json())))
 
 
+def test_certainty_has_the_keys_that_are_documented(sure_outcomes, calibration_of):
+    fitted = calibration_of(sure_outcomes(30, seed=1))
+    # 60 images of which none is wrong prove a risk of 5 %
+    proving = {"scores": (0.9,) * 59 + (0.1,), "is_wrong": (False,) * 60}
+    outcomes = sure_outcomes(30, seed=2, calibration=fitted)
+    report = summarize(outcomes, ("cat", "dog"), calibration=replace(fitted, **proving))
+    found = json.loads(json.dumps(report.as_json()["certainty"]))
+    assert same_shape(schema("certainty"), found)
+    text = section(text_of("docs/evaluation.md"), "Certainty")
+    names = {name for row in re.findall(r"^\| (`[^|]+`) \|", text, re.M) for name in words_in(row)}
+    keys = {*found, *found["p_iou50"], *found["outer_boxes"][0]}
+    assert names == keys
+
+
+def words_in(cell):
+    """The words in backticks of a cell."""
+    return re.findall(r"`(\w+)`", cell)
+
+
+def rows_of(page, mark):
+    """The cells of the table below a mark, without its head."""
+    table = text_of(page).partition(f"<!-- table: {mark} -->\n")[2].partition("\n\n")[0]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[2:]]
+
+
+def test_the_intervals_in_the_documents_are_those_of_the_beta_law():
+    for images, interval in rows_of("docs/trust.md", "intervals"):
+        low, high = conformal.coverage_interval(int(images), 0.9)
+        assert interval == f"{100 * low:.0f} to {100 * high:.0f} %"
+
+
+def test_the_numbers_of_calibration_images_in_the_documents_are_those_that_it_takes():
+    rows = dict(rows_of("docs/trust.md", "least images"))
+    own = rows.pop("boxes of its own for a label")
+    assert own.startswith(f"{LEAST_IMAGES_OF_LABEL} ")
+    assert int(rows.pop("a calibrated model")) == calibration.LEAST_IMAGES
+    assert int(rows.pop("`is_familiar`")) == familiarity.LEAST_IMAGES
+    for name, images in rows.items():
+        kind, number = name.partition(",")[0].split()
+        least = {"coverage": conformal.least_images, "risk": partial(selection.images_for, 0)}
+        assert int(images) == least[kind](float(number))
+    more = [selection.images_for(errors, 0.05) for errors in (1, 2)]
+    assert f"{more[0]} with one wrong, {more[1]} with two" in text_of("docs/trust.md")
+
+
 def test_annotate_prints_the_keys_that_are_documented(capsys):
     found = Annotation((), "face", without=(Path("c.jpg"),))
     annotate._print_written(Path("faces.csv"), found, as_json=True)
@@ -382,7 +431,9 @@ def evaluated(output_of):
 def test_the_metrics_of_evaluate_have_the_keys_that_are_documented(evaluated):
     shown = schema("evaluate")
     assert set(shown["per_class"]["cat"]) <= set(evaluated["per_class"]["disc"])
-    assert same_shape({**shown, "per_class": {}}, {**evaluated, "per_class": {}})
+    apart = {"per_class": {}, "certainty": {}}
+    assert same_shape({**shown, **apart}, {**evaluated, **apart})
+    assert evaluated["certainty"].keys() == schema("certainty").keys()
 
 
 @needs_a_trained_model
