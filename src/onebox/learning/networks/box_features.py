@@ -22,7 +22,8 @@ def sum_in_box(
 
 def _coverage(boxes: Float[Tensor, "n 4"], side: int) -> Float[Tensor, "n 2 side"]:
     """Fraction of each cell along x, and along y, that lies between the box's edges."""
-    low, high = (boxes * side)[..., None].split(2, dim=1)
+    edges = (boxes * side)[..., None]
+    low, high = edges[:, :2], edges[:, 2:]
     starts = torch.arange(side).to(low)
     ends = torch.minimum(high, starts + 1)
     return (ends - torch.maximum(low, starts)).clamp(0, 1) + _EVERYWHERE
