@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from trust_parts.predicted import Predicted
 
-from onebox.calibration.fitting import fit, is_wrong
+from onebox.calibration.fitting import fit
 from onebox.certainty.ranking import spearman
 from onebox.certainty.reliability import reliability
 from onebox.confidence import selection
@@ -176,12 +176,12 @@ def risks(predicted: Predicted) -> dict[str, float]:
             if guaranteed(one.prediction, promised, one.size_wh).accepted
         ]
         accepted.append(len(chosen) / len(half.judged))
-        broken += bool(chosen) and np.mean([is_wrong(one) for one in chosen]) > RISK
+        broken += bool(chosen) and np.mean([bool(one.is_wrong) for one in chosen]) > RISK
     return {
         "proved": proved / SPLITS,
         "broken": broken / SPLITS,
         "accepted": float(np.mean(accepted)) if accepted else float("nan"),
-        "wrong": float(np.mean([is_wrong(one) for one in predicted.own])),
+        "wrong": float(np.mean([bool(one.is_wrong) for one in predicted.own])),
     }
 
 
