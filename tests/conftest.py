@@ -14,7 +14,7 @@ from hypothesis import settings
 
 THREADS = "1"  # the tensors are tiny; more threads only wait for each other on shared cores
 WHOLLY_MARKED = "\npytestmark = pytest.mark.train\n"
-COUNTS = {"train": 128, "val": 12, "test": 12}
+COUNTS = {"train": 128, "val": 12, "cal": 12, "test": 12}
 
 
 def pytest_configure(config):
@@ -54,7 +54,7 @@ def cache_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def discs():
-    """A few dozen white discs on black, 64 pixels a side, in three splits."""
+    """A few dozen white discs on black, 64 pixels a side, in all splits."""
     from onebox import synthetic
 
     return synthetic.dataset("synth:blobs", size=64, counts=COUNTS)
@@ -261,6 +261,63 @@ def write_bright_model():
 def bright_file(write_bright_model, tmp_path_factory):
     """A model whose score is the mean brightness; see `write_bright_model`."""
     return write_bright_model(tmp_path_factory.mktemp("bright") / "model.onnx")
+
+
+@pytest.fixture(scope="session")
+def sure_outcomes():
+    """Outcomes of a model that knows its errors: ``sure_outcomes(20, seed=1)``.
+
+    Each edge of a predicted box is off by a normal error, whose standard deviation is its sigma.
+    The images are 200 x 100 pixels, and every second one shows a cat, the others a dog. With
+    ``calibration``, the predictions are calibrated; ``errors`` scales the errors.
+    """
+    import numpy as np
+
+    from onebox.confidence.applying import calibrated
+    from onebox.metrics import compare
+    from onebox.structures import Prediction, Sample, as_box
+
+    def predict(rng, label):
+        probability = float(rng.uniform(0.6, 1))
+        likely = rng.random() < probability
+        predicted = label if likely else {"cat": "dog", "dog": "cat"}[label]
+        width, height = rng.uniform(40, 80), rng.uniform(30, 50)
+        x, y = rng.uniform(20, 160 - width), rng.uniform(20, 80 - height)
+        sigma = np.exp(rng.normal(-3.3, 0.8)) * np.array([width, height, width, height])
+        return Prediction(
+            predicted,
+            probability,
+            as_box([x, y, x + width, y + height]),
+            (probability, 1 - probability)
+            if predicted == "cat"
+            else (1 - probability, probability),
+            sigma=as_box(sigma.tolist()),
+        )
+
+    def make(count, *, seed, calibration=None, errors=1.0):
+        rng = np.random.default_rng(seed)
+        outcomes = []
+        for index in range(count):
+            label = "cat" if index % 2 else "dog"
+            answer = predict(rng, label)
+            true = np.array(answer.box) + errors * np.array(answer.sigma) * rng.normal(size=4)
+            truth = np.clip(true, 0, [200, 100, 200, 100])
+            truth[2:] = np.maximum(truth[2:], truth[:2] + 1)
+            if calibration is not None:
+                answer = calibrated(answer, calibration)
+            sample = Sample(Path(f"{index}.jpg"), label, as_box(truth.tolist()))
+            outcomes.append(compare(sample, answer, size_wh=(200, 100), mean_box=None))
+        return outcomes
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def calibration_of():
+    """Calibrate on outcomes of `sure_outcomes`."""
+    from onebox.calibration.fitting import fit
+
+    return lambda outcomes: fit(outcomes, ("cat", "dog"))
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -128,7 +128,7 @@ def test_all_unknown_labels_are_named_before_any_image_is_read():
 
 
 def test_an_empty_data_set_is_refused_with_the_splits_to_choose_from():
-    with pytest.raises(DataError, match=r"labels\.csv: there is no image .*train, val, test"):
+    with pytest.raises(DataError, match=r"labels\.csv: there is no image .*train, val, cal, test"):
         evaluate(Scripted([]), Dataset((), classes=CLASSES, name="labels.csv"))
 
 
@@ -209,6 +209,43 @@ def test_without_true_boxes_there_is_no_collapse():
     assert not report_of((None, None, "cat", CENTRE)).is_collapsed
 
 
+def calibrated_card(sure_outcomes, calibration_of, **facts):
+    """A card of a model whose two kinds of predictions were calibrated on 30 and on 60 images."""
+    plain, refined = (calibration_of(sure_outcomes(count, seed=1)) for count in (30, 60))
+    return ModelCard(CLASSES, 64, calibration=plain, refined_calibration=refined, **facts)
+
+
+@dataclass
+class Sure(Localizer):
+    """A model whose predictions are given by the name of the image."""
+
+    answers: dict
+    card: ModelCard
+
+    def predict(self, source):
+        return self.answers[source.name]
+
+
+@pytest.mark.parametrize(("margin", "images"), [(None, 30), (1.7, 60)])
+def test_certainty_is_judged_by_the_calibration_of_the_predictions(
+    margin, images, sure_outcomes, calibration_of
+):
+    outcomes = sure_outcomes(20, seed=2)
+    samples = tuple(replace(one.sample, size_wh=(200, 100)) for one in outcomes)
+    answers = {one.sample.name: one.prediction for one in outcomes}
+    card = calibrated_card(sure_outcomes, calibration_of, refine_margin=margin)
+    found = evaluate(Sure(answers, card), Dataset(samples, CLASSES)).certainty
+    assert found.calibration_images == images
+    assert found.at_level.level == 0.9
+    assert f"with {images} calibration images" in found.promises[0]
+
+
+def test_without_true_boxes_there_is_no_certainty():
+    report = report_of((None, None, "cat", CENTRE))
+    assert report.certainty is None
+    assert report.as_json()["certainty"] is None
+
+
 def test_json_has_the_keys_of_its_contract_and_is_strict():
     report = report_of(
         ("cat", CENTRE, "dog", CENTRE),
@@ -229,6 +266,7 @@ def test_json_has_the_keys_of_its_contract_and_is_strict():
         "per_class",
         "worst",
         "is_collapsed",
+        "certainty",
     ]
     assert result["schema_version"] == 1
     assert result["iou_at"] == {"0.5": 0.5, "0.75": 0.5, "0.9": 0.5}

@@ -7,6 +7,7 @@ from PIL import Image
 
 import onebox
 from onebox.errors import DataError, SettingError
+from onebox.structures import SPLITS
 from onebox.synthetic import NAMES
 
 
@@ -27,7 +28,7 @@ def labels(tmp_path):
 def test_generated_data_sets_are_read_by_name_without_a_file(name):
     data = onebox.read(name)
     assert data.name == name
-    assert all(data.part(split).samples for split in ("train", "val", "test"))
+    assert all(data.part(split).samples for split in SPLITS)
 
 
 def test_an_unknown_generated_data_set_is_refused_with_a_suggestion():

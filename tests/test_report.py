@@ -6,6 +6,7 @@ import io
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -201,9 +202,10 @@ def test_a_large_data_set_shows_best_middle_and_worst_and_stays_small(tmp_path):
     report = summarize(many(60), ("cat",))
     write_report(report, path, load_image=lambda _: LoadedImage(noise, (320, 320)))
     page = Page(path.read_text())
-    assert len(page.images) == 36
+    assert len(page.images) == 60
     names = [found["alt"].split(":")[0] for tag, found in page.tags if tag == "img"]
-    assert (names[0], names[-12]) == ("59.jpg", "0.jpg")
+    assert (names[0], names[24]) == ("59.jpg", "0.jpg")
+    assert len(set(names[36:])) == 24  # the least sure, and the surest
     # noise makes the largest JPEGs
     assert path.stat().st_size < 4e6
 
@@ -340,3 +342,122 @@ def test_presence_is_left_out_if_it_is_unknown_or_no_image_lacks_the_subject(tmp
     page = written(tmp_path, [judged(present)])
     assert "presence" not in page.text.lower()
     assert "False boxes" not in page.text
+
+
+def certain(tmp_path, outcomes, calibration=None):
+    """What was measured, the text of its section, and the diagrams by name."""
+    path = tmp_path / "report.html"
+    report = summarize(outcomes, ("cat", "dog"), calibration=calibration)
+    write_report(report, path, load_image=load_plain)
+    raw = path.read_text("utf-8")
+    words = Page(raw).text.partition("How sure")[2].partition("Glossary")[0]
+    drawn = re.findall(r'(<svg class="(\w+)".*?</svg>)\s*</figure>', raw, re.DOTALL)
+    return report.certainty, words, {name: ET.fromstring(svg) for svg, name in drawn}  # noqa: S314 - our own page
+
+
+def circles(drawing):
+    return [
+        (float(one.get("cx")), float(one.get("cy")), one.findtext("title"))
+        for one in drawing.iter("circle")
+    ]
+
+
+def lines(drawing, kind):
+    """Points of the lines of a class, in the units of their area: 0 to 100."""
+    return [
+        [tuple(map(float, pair.split(","))) for pair in one.get("points").split()]
+        for one in drawing.iter()
+        if kind in (one.get("class") or "").split()
+    ]
+
+
+def test_the_diagrams_of_certainty_have_the_measured_points(
+    tmp_path, sure_outcomes, calibration_of
+):
+    calibrated = calibration_of(sure_outcomes(80, seed=1))
+    outcomes = sure_outcomes(60, seed=2, calibration=calibrated)
+    found, words, drawings = certain(tmp_path, outcomes, calibrated)
+    assert list(drawings) == ["reliability", "coverage", "risk"]
+    # 3.2 by 2 pixels for a hundredth, from (44, 220) rightwards and upwards
+    bins = [*found.p_iou50.bins, *found.p_iou75.bins]
+    dots = [(44 + 320 * one.predicted, 220 - 200 * one.observed) for one in bins]
+    drawn = circles(drawings["reliability"])
+    assert [dot[:2] for dot in drawn] == [pytest.approx(dot, abs=0.06) for dot in dots]
+    assert drawn[0][2].startswith(f"IoU ≥ 0.5: predicted {bins[0].predicted:.3f}, observed")
+    lowest = float(next(drawings["coverage"].iter("text")).text)
+    covered = [
+        (100 * (2 * one.level - 1), 100 * (1 - one.covered) / (1 - lowest))
+        for one in found.outer_boxes
+    ]
+    (measured,) = lines(drawings["coverage"], "model")
+    assert measured == [pytest.approx(point, abs=0.01) for point in covered]
+    assert len(lines(drawings["coverage"], "band")[0]) == 2 * len(found.outer_boxes)
+    (score,) = lines(drawings["risk"], "score")
+    assert [x for x, _ in score] == [
+        pytest.approx(100 * one, abs=0.01) for one in found.by_score.coverages
+    ]
+    ends = [lines(drawings["risk"], kind)[0][-1] for kind in ("class-probability", "best-order")]
+    assert ends == [score[-1]] * 2
+    assert f"Rank correlation {found.spearman:.3f} of expected IoU and IoU" in words
+
+
+def test_a_calibrated_model_says_what_it_promises(tmp_path, sure_outcomes, calibration_of):
+    calibrated = calibration_of(sure_outcomes(18, seed=1))
+    found, words, _ = certain(
+        tmp_path, sure_outcomes(20, seed=2, calibration=calibrated), calibrated
+    )
+    assert "The model was calibrated on 18 images." in words
+    # the largest of 18 scores: Beta(18, 1), 0.025 ** (1 / 18) and 0.975 ** (1 / 18)
+    assert "90 % of images each; with 18 calibration images somewhere in 81 to 100 %" in words
+    assert "18 calibration images are few" in words
+    assert "max_risk 0.05 needs at least 59 calibration images, this model has 18" in words
+    assert "on average over such images, not for each image" in words
+    assert "Accepted at" not in words
+    assert f"90 % {100 * found.at_level.covered:.1f} %" in words
+    assert "Least sure" in words
+
+
+def test_an_uncalibrated_model_says_how_to_calibrate_it(tmp_path, sure_outcomes):
+    found, words, drawings = certain(tmp_path, sure_outcomes(20, seed=2))
+    assert "This model is not calibrated" in words
+    assert "onebox calibrate MODEL DATA" in words
+    assert list(drawings) == ["risk"]
+    assert f"Rank correlation {found.spearman:.3f} of score and IoU" in words
+    assert "Outer boxes" not in words
+
+
+def test_too_few_calibration_images_show_the_number_needed(tmp_path, sure_outcomes, calibration_of):
+    calibrated = calibration_of(sure_outcomes(5, seed=1))
+    _, words, _ = certain(tmp_path, sure_outcomes(6, seed=2, calibration=calibrated), calibrated)
+    assert "coverage 0.9 needs 9 calibration images, this model has 5" in words
+    assert "Coverage asked" not in words
+
+
+def test_images_unlike_the_calibration_images_have_a_banner(
+    tmp_path, sure_outcomes, calibration_of
+):
+    calibrated = calibration_of(sure_outcomes(100, seed=1))
+    for errors, is_warned in ((1.0, False), (3.0, True)):
+        outcomes = sure_outcomes(60, seed=2, errors=errors, calibration=calibrated)
+        _, words, _ = certain(tmp_path, outcomes, calibrated)
+        assert ("These images are not like the calibration images." in words) is is_warned
+
+
+def test_the_surest_and_the_least_sure_images_have_tiles_by_score(tmp_path):
+    outcomes = [
+        dataclasses.replace(one, prediction=dataclasses.replace(one.prediction, score=score / 99))
+        for score, one in zip([*range(30, 60), *range(30)], many(60), strict=True)
+    ]
+    page = written(tmp_path, outcomes)
+    names = [found["alt"].split(":")[0] for tag, found in page.tags if tag == "img"][36:]
+    # images 30 to 59 have the scores 0 to 29, images 0 to 29 those of 30 to 59
+    assert names[:12] == [f"{index}.jpg" for index in range(30, 42)]
+    assert names[12:] == [f"{index}.jpg" for index in range(29, 17, -1)]
+
+
+def test_the_caption_of_an_image_has_its_expected_iou(tmp_path):
+    one = outcome()
+    sure = dataclasses.replace(one.prediction, expected_iou=0.876)
+    page = written(tmp_path, [dataclasses.replace(one, prediction=sure)])
+    assert "IoU 1.00 expected 0.88 a.jpg" in page.text
+    assert "expected 0" not in written(tmp_path, [one]).text

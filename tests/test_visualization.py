@@ -11,7 +11,7 @@ from PIL import Image
 from onebox.contact_sheets import contact_sheet
 from onebox.images import LoadedImage, load
 from onebox.structures import KeypointSet, Prediction, Sample
-from onebox.visualization import NO_SUBJECT, PREDICTED, TRUE, draw, resize_longer_side
+from onebox.visualization import DOUBTFUL, NO_SUBJECT, PREDICTED, TRUE, draw, resize_longer_side
 
 GREY = 128
 
@@ -141,6 +141,76 @@ def test_any_box_on_any_image_can_be_drawn(box, size_wh):
     truth = true((left, top, right + 1, bottom + 1), "dog")  # a sample's box is never inverted
     image = draw(plain(*size_wh), prediction=predicted(box), truth=truth)
     assert image.size == size_wh
+
+
+# --- how sure ---------------------------------------------------------------------------------
+
+BOXES = {
+    "outer_box": (20.0, 40.0, 180.0, 140.0),
+    "inner_box": (70.0, 80.0, 130.0, 110.0),
+}
+BETWEEN = (40.0, 60.0, 160.0, 130.0)
+
+
+def test_the_outer_and_the_inner_box_are_thinner_than_the_box_and_dashed():
+    sure = dataclasses.replace(predicted(BETWEEN), **BOXES)
+    image = draw(plain(), prediction=sure)
+    line = is_colour(image, PREDICTED)
+    # of each box the lowest edge, which no plate covers
+    for bottom, (left, right), thickness in [(140, (20, 180), 1), (110, (70, 130), 1)]:
+        rows = line[bottom - 3 : bottom + 4, left + 10 : right - 10]
+        assert rows.sum(axis=0).max() == thickness
+        assert 0.3 < rows.any(axis=0).mean() < 0.8
+    solid = line[127:134, 50:150]
+    assert (solid.sum(axis=0) == 2).all()
+
+
+@pytest.mark.parametrize("name", BOXES)
+def test_a_limit_that_is_missing_is_not_drawn(name):
+    both = is_colour(draw(plain(), prediction=sure_of(BOXES)), PREDICTED)
+    without = is_colour(draw(plain(), prediction=sure_of(BOXES | {name: None})), PREDICTED)
+    left, _, right, bottom = map(int, BOXES[name])
+    assert both[bottom, left + 5 : right - 5].any()
+    assert not without[bottom, left + 5 : right - 5].any()
+
+
+def sure_of(boxes):
+    return dataclasses.replace(predicted(BETWEEN), **boxes)
+
+
+def test_limits_are_in_pixels_of_the_whole_image():
+    whole = {name: (2 * box[0], 4 * box[1], 2 * box[2], 4 * box[3]) for name, box in BOXES.items()}
+    prediction = dataclasses.replace(predicted((80.0, 240.0, 320.0, 520.0)), **whole)
+    shrunk = draw(plain(), prediction=prediction, scale_xy=(2.0, 4.0))
+    np.testing.assert_array_equal(shrunk, draw(plain(), prediction=sure_of(BOXES)))
+
+
+def test_a_doubtful_prediction_has_a_colour_of_its_own_and_a_longer_text():
+    accepted = draw(plain(), prediction=sure_of(BOXES | {"accepted": True}))
+    doubtful = draw(plain(), prediction=sure_of(BOXES | {"accepted": False}))
+    np.testing.assert_array_equal(accepted, draw(plain(), prediction=sure_of(BOXES)))
+    assert not is_colour(doubtful, PREDICTED).any()
+    assert doubtful.getpixel((100, 130)) == DOUBTFUL
+    # "cat 0.75" has 8 letters, "doubtful: cat 0.75" has 18
+    plates = [is_colour(accepted, PREDICTED), is_colour(doubtful, DOUBTFUL)]
+    widths = [plate[45, 41:].sum() for plate in plates]
+    assert widths[1] > 1.7 * widths[0]
+
+
+def test_the_keypoints_of_a_doubtful_prediction_have_its_colour():
+    prediction = dataclasses.replace(
+        posed((40.0, 50.0), (160.0, 110.0), (100.0, 20.0)), accepted=False
+    )
+    image = draw(plain(), prediction=prediction, keypoints=LIMB)
+    assert image.getpixel((80, 70)) == DOUBTFUL
+
+
+def test_an_absent_subject_is_neither_limited_nor_doubtful():
+    absent = dataclasses.replace(sure_of(BOXES), present=0.2)
+    doubtful = dataclasses.replace(absent, accepted=False)
+    image = draw(plain(), prediction=doubtful)
+    np.testing.assert_array_equal(image, draw(plain(), prediction=absent))
+    assert (np.asarray(image)[40:] == GREY).all()
 
 
 # --- skeletons ---------------------------------------------------------------------------------

@@ -15,6 +15,8 @@ import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
+from onebox.certainty.assessment import Certainty, assess
+from onebox.confidence.records import Calibration
 from onebox.errors import DataError, ImageError, shorten, suggest
 from onebox.image_sizes import size_of
 from onebox.localizer import Localizer
@@ -51,6 +53,7 @@ class Report:
         classes: The model's class names.
         confusion: Number of images by true class (rows) and predicted class (columns).
         keypoints: The model's keypoints, or None.
+        certainty: How far the model's certainty can be trusted; None if no image has a true box.
     """
 
     overall: Metrics
@@ -59,6 +62,7 @@ class Report:
     classes: tuple[str, ...]
     confusion: Int[ndarray, "k k"]
     keypoints: KeypointSet | None = None
+    certainty: Certainty | None = None
 
     @property
     def is_collapsed(self) -> bool:
@@ -108,6 +112,7 @@ class Report:
             "per_class": {name: part.as_json() for name, part in self.per_class.items()},
             "worst": [_outcome_as_json(outcome) for outcome in self.worst(_WORST_IN_JSON)],
             "is_collapsed": self.is_collapsed,
+            "certainty": self.certainty and self.certainty.as_json(),
             **({"per_keypoint": self.per_keypoint()} if self.overall.keypoint_pck else {}),
         }
 
@@ -153,13 +158,29 @@ def evaluate(
             progress(done, len(data))
     if problems:
         raise DataError(*problems)
-    return summarize(outcomes, card.classes, keypoints=card.keypoints)
+    return summarize(
+        outcomes,
+        card.classes,
+        keypoints=card.keypoints,
+        calibration=card.active_calibration,
+    )
 
 
 def summarize(
-    outcomes: Sequence[Outcome], classes: tuple[str, ...], *, keypoints: KeypointSet | None = None
+    outcomes: Sequence[Outcome],
+    classes: tuple[str, ...],
+    *,
+    keypoints: KeypointSet | None = None,
+    calibration: Calibration | None = None,
 ) -> Report:
-    """Make the report of outcomes whose labels are all among ``classes``."""
+    """Make the report of outcomes.
+
+    Args:
+        outcomes: One for each image.
+        classes: The model's class names; all labels are among them.
+        keypoints: The model's keypoints, or None.
+        calibration: That of the predictions; None for a model that is not calibrated.
+    """
     index_of = {name: index for index, name in enumerate(classes)}
     confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
     of_class: dict[str, list[Outcome]] = {name: [] for name in classes}
@@ -174,6 +195,7 @@ def summarize(
         classes=classes,
         confusion=confusion,
         keypoints=keypoints,
+        certainty=assess(outcomes, calibration),
     )
 
 

@@ -62,3 +62,23 @@ class Localizer(Protocol):
         Raises:
             ValueError: If ``threads`` or ``batch`` is less than 1.
         """
+
+    def with_guarantees(
+        self, *, coverage: float | None = None, max_risk: float | None = None
+    ) -> "Localizer":
+        """The same model, whose predictions keep a promise that its calibration images support.
+
+        Args:
+            coverage: Fraction of new images whose true box lies in the ``outer_box`` and contains
+                the ``inner_box``, each; in (0, 1). None sets neither.
+            max_risk: Largest fraction of wrong predictions (IoU below 0.5, or another label) among
+                the ``accepted`` ones, promised with 95 % confidence; in (0, 1). None accepts and
+                refuses none.
+
+        Returns:
+            A model with these guarantees in place of earlier ones.
+
+        Raises:
+            SettingError: If the model is not calibrated, if it has too few calibration images for
+                the coverage, or if they do not prove the risk; the message says what it takes.
+        """

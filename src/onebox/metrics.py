@@ -65,6 +65,11 @@ class Outcome:
         """Whether the IoU is at least 0.5, whatever the label."""
         return self.iou is not None and self.iou >= _LOCALIZED_IOU
 
+    @property
+    def is_wrong(self) -> bool | None:
+        """Whether the IoU is below 0.5 or the label is wrong; None without a true box."""
+        return None if self.iou is None else not self.is_localized or self.is_label_right is False
+
 
 @dataclass(frozen=True, slots=True)
 class Metrics:

@@ -153,13 +153,22 @@ def write_card(file: Path, card: ModelCard) -> None:
     Raises:
         OneboxError: If onnx is not installed, or the file cannot be written.
     """
+    model = require("onnx", extra="int8").load(file)
+    put_card(model, card)
+    write_atomically(file, model.SerializeToString())
+
+
+def put_card(model: Any, card: ModelCard) -> None:  # noqa: ANN401
+    """Put a card into an ``onnx.ModelProto``, in place of all metadata that it has.
+
+    Raises:
+        OneboxError: If onnx is not installed.
+    """
     onnx = require("onnx", extra="int8")
-    model = onnx.load(file)
     onnx.helper.set_model_props(model, {METADATA_KEY: card.as_json()})
     for entity in (*model.graph.node, *model.graph.value_info, *model.graph.input):
         del entity.metadata_props[:]  # PyTorch's exporter leaves call stacks with local paths here
         entity.doc_string = ""
-    write_atomically(file, model.SerializeToString())
 
 
 def _describe(error: ValidationError) -> str:

@@ -24,6 +24,9 @@ DISTANCE_OUTPUT = "distance"
 FEATURES_OUTPUT = "features"
 """Pooled features, which ``distance`` is computed from; no prediction has them."""
 
+RAW_OUTPUTS = {"probability": "raw_probability", "score": "raw_score"}
+"""Names of two outputs before calibration, in a calibrated file."""
+
 Arrays = Mapping[str, Any]
 """The outputs for one image, by name."""
 

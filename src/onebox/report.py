@@ -16,6 +16,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from PIL import Image
 
+from onebox.certainty.charts import coverage_chart, reliability_dots, risk_chart
 from onebox.contact_sheets import contact_sheet
 from onebox.errors import ImageError
 from onebox.evaluation import Report
@@ -36,6 +37,7 @@ Draw = Callable[[Outcome, int], Image.Image]
 
 # Looks only, not tuned; 36 tiles of this size and quality keep the page below about 2 MB.
 _JPEG_QUALITY = 82
+_SMALL_SIDE = 168  # of the images by sureness, which would make the page too large
 _GREY = 160  # of an image that can no longer be read
 _SAMPLES, _SAMPLE_COLUMNS, _SAMPLE_SIDE = 24, 6, 240
 _BINS = 20  # of the IoU histogram
@@ -81,6 +83,7 @@ def write_report(
     Raises:
         OneboxError: If the file cannot be written.
     """
+    draw_one = partial(_draw_outcome, report.keypoints, load_image)
     page = _template().render(
         report=report,
         metrics=report.overall,
@@ -88,11 +91,12 @@ def write_report(
         classes=_classes_worst_first(report),
         histogram=histogram(report),
         curve=_curve(report),
-        groups=list(_groups(report, partial(_draw_outcome, report.keypoints, load_image))),
+        groups=list(_groups(report, draw_one)),
         keypoints=report.per_keypoint(),
         matrix=_matrix(report),
         pairs=most_confused(report, _MOST_PAIRS),
         largest_matrix=_LARGEST_MATRIX,
+        **_certainty(report, draw_one),
     )
     write_atomically(Path(path), page.encode("utf-8", errors="replace"))
 
@@ -149,7 +153,11 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": _format_number, "percent": _format_percent}
+    environment.filters |= {
+        "number": _format_number,
+        "percent": _format_percent,
+        "whole_percent": lambda fraction: f"{100 * fraction:.0f}\N{NO-BREAK SPACE}%",
+    }
     return environment.get_template("report.html.jinja")
 
 
@@ -158,7 +166,7 @@ def _format_number(value: float | None) -> str:
 
 
 def _format_percent(fraction: float | None) -> str:
-    return "-" if fraction is None else f"{100 * fraction:.1f} %"
+    return "-" if fraction is None else f"{100 * fraction:.1f}\N{NO-BREAK SPACE}%"
 
 
 def _classes_worst_first(report: Report) -> list[tuple[str, Metrics]]:
@@ -207,9 +215,40 @@ def _groups(report: Report, draw_one: Draw) -> Iterator[tuple[str, list[Tile]]]:
         yield title, [_tile(outcome, draw_one) for outcome in outcomes]
 
 
-def _tile(outcome: Outcome, draw_one: Draw) -> Tile:
+def _certainty(report: Report, draw_one: Draw) -> dict[str, object]:
+    """What the section on certainty shows, by its names in the template."""
+    certainty = report.certainty
+    if certainty is None:
+        return {"certainty": None}
+    found = {"IoU ≥ 0.5": certainty.p_iou50, "IoU ≥ 0.75": certainty.p_iou75}
+    return {
+        "certainty": certainty,
+        "reliability": {name: reliability_dots(one) for name, one in found.items() if one},
+        "coverage": coverage_chart(certainty.outer_boxes),
+        "risk": risk_chart(certainty),
+        "by_sureness": list(_by_sureness(report, draw_one)),
+    }
+
+
+def _by_sureness(report: Report, draw_one: Draw) -> Iterator[tuple[str, list[Tile]]]:
+    """Titles and tiles of the images with the lowest and the highest score; none is in both.
+
+    A small data set is shown already; if its model is calibrated, its order is worth a second look.
+    """
+    rising = sorted(report.ranked(), key=lambda outcome: outcome.prediction.score)
+    is_calibrated = report.certainty is not None and report.certainty.p_iou50 is not None
+    if len(rising) <= 3 * PER_GROUP and not is_calibrated:
+        return
+    count = min(PER_GROUP, len(rising) // 2)
+    groups = {"Least sure": rising[:count], "Surest": rising[::-1][:count]}
+    for title, outcomes in groups.items():
+        if outcomes:
+            yield title, [_tile(outcome, draw_one, _SMALL_SIDE) for outcome in outcomes]
+
+
+def _tile(outcome: Outcome, draw_one: Draw, side: int = TILE_SIDE) -> Tile:
     encoded = io.BytesIO()
-    draw_one(outcome, TILE_SIDE).save(encoded, "JPEG", quality=_JPEG_QUALITY)
+    draw_one(outcome, side).save(encoded, "JPEG", quality=_JPEG_QUALITY)
     url = "data:image/jpeg;base64," + base64.b64encode(encoded.getvalue()).decode("ascii")
     return Tile(url, _file_name(outcome), outcome.sample.name, outcome)
 

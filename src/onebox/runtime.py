@@ -15,18 +15,21 @@ import numpy as np
 from numpy import ndarray
 
 from onebox import images, streaming
+from onebox.confidence.applying import calibrated, guaranteed
+from onebox.confidence.guarantees import Guarantees, guarantees
 from onebox.engines.engine import Engine, Provider
 from onebox.engines.opening import open_engine
 from onebox.errors import ModelError
 from onebox.images import LoadedImage, Source
 from onebox.model_card import ModelCard, read_card
-from onebox.outputs import PRESENCE_OUTPUT, Arrays, outputs_in
+from onebox.outputs import PRESENCE_OUTPUT, RAW_OUTPUTS, Arrays, outputs_in
 from onebox.refinement import Crop, crop_around, cut, decoded_size
 from onebox.streaming import Answer
 from onebox.structures import PRESENT, Prediction
 from onebox.threads import resolve_threads
 
-_ReloadArgs = tuple[Path, int, tuple[Provider, ...] | None, float | None]
+_Promises = tuple[float | None, float | None]
+_ReloadArgs = tuple[Path, int, tuple[Provider, ...] | None, float | None, _Promises]
 
 
 class NetworkLocalizer:
@@ -40,18 +43,23 @@ class NetworkLocalizer:
         engine: What runs the network.
     """
 
-    def __init__(self, engine: Engine, card: ModelCard, name: str) -> None:
+    def __init__(
+        self, engine: Engine, card: ModelCard, name: str, promised: Guarantees | None = None
+    ) -> None:
         self.card = card
         self.name = name
         self.engine = engine
+        self._promised = promised
+        self._calibration = card.active_calibration
         self._outputs = outputs_in(card)
-        self._names = tuple(output.name for output in self._outputs)
+        self._keys = tuple(output.name for output in self._outputs)
+        self._names = tuple(_name_in_file(key, card) for key in self._keys)
 
     def __reduce__(self) -> tuple[object, _ReloadArgs]:
-        """Say how to load the file again: with the same threads, providers and refinement."""
+        """Say how to load the file again: with the same threads, providers and settings."""
         engine = self.engine
-        file = engine.file.absolute()
-        return _reload, (file, engine.threads, engine.providers, self.card.refine_margin)
+        file, margin = engine.file.absolute(), self.card.refine_margin
+        return _reload, (file, engine.threads, engine.providers, margin, self._promises)
 
     def predict(self, source: Source) -> Prediction:
         """Predict the subject of one image; see `Localizer.predict`.
@@ -80,9 +88,38 @@ class NetworkLocalizer:
         return streaming.predict_each(self._predict_in_thread, sources, threads=workers)
 
     def with_refinement(self, margin: float | None) -> "NetworkLocalizer":
-        """The same model with another refinement margin, or None; see `ModelCard`."""
+        """The same model with another refinement margin, or None; see `ModelCard`.
+
+        With a margin that it was not calibrated for, it is not calibrated.
+
+        Raises:
+            SettingError: If the model has guarantees, and its calibration for this margin does not
+                support them.
+        """
         card = dataclasses.replace(self.card, refine_margin=margin)
-        return NetworkLocalizer(self.engine, card, self.name)
+        if margin != self.card.refine_margin:
+            card = dataclasses.replace(card, refined_calibration=None)
+        return self._with(card, self._promises)
+
+    def with_guarantees(
+        self, *, coverage: float | None = None, max_risk: float | None = None
+    ) -> "NetworkLocalizer":
+        """The same model with outer and inner boxes, and accepted predictions; see `Localizer`.
+
+        Raises:
+            SettingError: If the calibration images do not allow the promise.
+        """
+        return self._with(self.card, (coverage, max_risk))
+
+    def _with(self, card: ModelCard, promises: _Promises) -> "NetworkLocalizer":
+        is_asked = promises != (None, None)
+        promised = guarantees(card.active_calibration, self.name, *promises) if is_asked else None
+        return NetworkLocalizer(self.engine, card, self.name, promised)
+
+    @property
+    def _promises(self) -> _Promises:
+        promised = self._promised
+        return (None, None) if promised is None else (promised.coverage, promised.max_risk)
 
     def run_once(self, pixels: ndarray) -> Arrays:
         """The outputs for the pixels of one image, as they are: without the refinement pass."""
@@ -101,7 +138,13 @@ class NetworkLocalizer:
     def _prediction(self, arrays: Arrays, image: LoadedImage) -> Prediction:
         fields = {each.field: each.to_field(arrays[each.name], image) for each in self._outputs}
         probabilities = fields["probabilities"]
-        return Prediction(self.card.classes[probabilities.index(max(probabilities))], **fields)
+        label = self.card.classes[probabilities.index(max(probabilities))]
+        prediction = Prediction(label, **fields)
+        if self._calibration is not None:
+            prediction = calibrated(prediction, self._calibration)
+            if self._promised is not None:
+                prediction = guaranteed(prediction, self._promised, image.size_wh)
+        return prediction
 
     def _run(self, images: Sequence[ndarray], engine: Engine) -> list[Arrays]:
         """The outputs for each image, in its pixels, after the refinement pass if there is one."""
@@ -120,7 +163,7 @@ class NetworkLocalizer:
         """The outputs for each image; images of one size go through the network together."""
         if len(images) == 1:  # most calls: grouping by shape would cost more than all else here
             rows = [array[0] for array in engine.run(images[0][None], self._names)]
-            return [dict(zip(self._names, rows, strict=True))]
+            return [dict(zip(self._keys, rows, strict=True))]
         groups: dict[tuple[int, ...], list[int]] = {}
         for index, pixels in enumerate(images):
             groups.setdefault(pixels.shape, []).append(index)
@@ -128,7 +171,7 @@ class NetworkLocalizer:
         for indices in groups.values():
             arrays = engine.run(np.stack([images[index] for index in indices]), self._names)
             for index, *rows in zip(indices, *arrays, strict=True):
-                found[index] = dict(zip(self._names, rows, strict=True))
+                found[index] = dict(zip(self._keys, rows, strict=True))
         return found
 
     def _crops(self, images: Sequence[ndarray], found: Sequence[Arrays]) -> Mapping[int, Crop]:
@@ -165,13 +208,25 @@ def load(
     file = Path(path)
     engine = open_engine(file, resolve_threads(threads), providers)
     card = read_card(engine.metadata, file)
-    expected = {output.name for output in outputs_in(card)}
+    expected = {_name_in_file(output.name, card) for output in outputs_in(card)}
     if missing := expected.difference(engine.output_names):
         raise ModelError(f"{file}: lacks the outputs {', '.join(sorted(missing))}. Export it anew.")
     return NetworkLocalizer(engine, card, str(file))
 
 
+def _name_in_file(output: str, card: ModelCard) -> str:
+    """The name in the model file of an output as the network gives it."""
+    # A calibrated file is calibrated for predictions without the refinement pass.
+    return output if card.calibration is None else RAW_OUTPUTS.get(output, output)
+
+
 def _reload(
-    file: Path, threads: int, providers: tuple[Provider, ...] | None, margin: float | None
+    file: Path,
+    threads: int,
+    providers: tuple[Provider, ...] | None,
+    margin: float | None,
+    promises: _Promises,
 ) -> NetworkLocalizer:
-    return load(file, threads=threads, providers=providers).with_refinement(margin)
+    model = load(file, threads=threads, providers=providers).with_refinement(margin)
+    coverage, max_risk = promises
+    return model.with_guarantees(coverage=coverage, max_risk=max_risk)

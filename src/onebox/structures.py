@@ -6,7 +6,7 @@ is made; code that receives one does not check them again.
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -20,15 +20,15 @@ from onebox.errors import DataError, format_box, suggest
 
 Box = tuple[float, float, float, float]
 Keypoints = tuple[tuple[float, float, int], ...]
-Split = Literal["train", "val", "test"]
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
+Split = Literal["train", "val", "cal", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "cal", "test")
 VISIBILITIES = (0, 1, 2)
 """Visibility of a keypoint, as in COCO: not labelled, hidden, visible."""
 
 PRESENT = 0.5
 """Probability from which a prediction says that the subject is in the image; not tuned."""
 
-_LEAST_LENGTH = 1e-3  # pixels; divides a sigma
+LEAST_LENGTH = 1e-3  # pixels; divides a sigma
 
 
 @runtime_checkable
@@ -48,7 +48,7 @@ class Sample:
         image: Path of the image file, or an image that is drawn on demand.
         label: Class of the subject; None if the image has no subject.
         box: ``xyxy`` in pixels of the upright image; None if the image has no subject.
-        split: ``train``, ``val`` or ``test``.
+        split: ``train``, ``val``, ``cal`` (calibration) or ``test``.
         keypoints: ``(x, y, visibility)`` for each keypoint of the data set, in pixels of the
             upright image; visibility is 0 (not labelled), 1 (hidden) or 2 (visible), as in COCO.
         size_wh: Width and height of the upright image; None to look it up (`size_of`).
@@ -197,7 +197,7 @@ class Prediction:
         if self.sigma is None:
             return None
         x_min, y_min, x_max, y_max = self.box
-        width, height = max(x_max - x_min, _LEAST_LENGTH), max(y_max - y_min, _LEAST_LENGTH)
+        width, height = max(x_max - x_min, LEAST_LENGTH), max(y_max - y_min, LEAST_LENGTH)
         left, top, right, bottom = self.sigma
         return ((left + right) / width + (top + bottom) / height) / 4
 
@@ -205,6 +205,12 @@ class Prediction:
     def has_subject(self) -> bool:
         """Whether ``present`` reaches `PRESENT`; True if the model does not estimate it."""
         return self.present is None or self.present >= PRESENT
+
+
+def choose_evenly(samples: Sequence[Sample], most: int) -> list[Sample]:
+    """At most that many samples, evenly spread: label files are often sorted by class."""
+    positions = np.linspace(0, len(samples) - 1, min(most, len(samples)))
+    return [samples[round(position)] for position in positions.tolist()]
 
 
 def as_box(values: Iterable[float]) -> Box:

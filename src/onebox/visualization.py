@@ -3,7 +3,9 @@
 Every image uses the same code: the prediction is a solid orange line, the ground truth a dashed
 sky-blue one, both outlined in black so that they are visible on any background. The two colours
 are from the Okabe-Ito palette, which is safe for colour-blind readers; the dashes carry the same
-information without colour. Lines are centred on a box's edges and never leave the image.
+information without colour. Thin dashed lines in the colour of the prediction are its outer and
+inner box. A prediction that is not accepted is vermilion and says "doubtful". Lines are centred on
+a box's edges and never leave the image.
 """
 
 import math
@@ -19,6 +21,9 @@ from onebox.structures import Box, KeypointSet, Prediction, Sample
 
 PREDICTED = (230, 159, 0)
 """RGB of a predicted box."""
+
+DOUBTFUL = (213, 94, 0)
+"""RGB of a predicted box that is not accepted; see `Prediction.accepted`."""
 
 TRUE = (86, 180, 233)
 """RGB of a true box."""
@@ -39,13 +44,11 @@ class _Mark:
     """One box to draw, ``xyxy`` in pixels of the drawing, and the text of the plate beside it."""
 
     box: Box
-    text: str  # empty for no plate
-    is_truth: bool
+    colour: Colour
+    text: str = ""  # empty for no plate
+    is_truth: bool = False
+    is_limit: bool = False  # an outer or inner box
     has_line: bool = True  # if not, the box only positions the plate
-
-    @property
-    def colour(self) -> Colour:
-        return TRUE if self.is_truth else PREDICTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +69,15 @@ def draw(
 ) -> Image.Image:
     """Draw a prediction and the ground truth on a copy of an image.
 
-    A plate beside the predicted box shows its label and score. If the model finds no subject, a
-    plate in the corner says "no subject", and neither box nor keypoints are drawn. The true box has
+    A plate beside the predicted box shows its label and score, and says "doubtful" if the
+    prediction is not accepted. If the model finds no subject, a plate in the corner says "no
+    subject", and neither boxes nor keypoints are drawn. The true box has
     a plate with its label if the prediction does not show the same. Text stays inside the image,
     and is shortened or left out if the image is too small for it.
 
     Args:
         pixels: The upright image.
-        prediction: Its box is drawn solid.
+        prediction: Its box is drawn solid, its outer and inner box thin and dashed.
         truth: Its box, if it has one, is drawn dashed.
         keypoints: The skeleton that connects the keypoints of both; None draws no keypoints.
         scale_xy: Columns and rows of the whole image that one pixel of ``pixels`` covers, as in
@@ -88,7 +92,7 @@ def draw(
     marks = list(_marks(prediction, truth, scale_xy))
     for mark in marks:
         if mark.has_line:
-            _draw_box(canvas, mark, pen.line)
+            _draw_box(canvas, mark, pen)
     if keypoints is not None:
         for points, colour in _skeletons(prediction, truth, scale_xy):
             _draw_skeleton(canvas, points, keypoints, colour, pen.line)
@@ -122,14 +126,27 @@ def _marks(
 ) -> Iterator[_Mark]:
     found = prediction if prediction is not None and prediction.has_subject else None
     if found is not None:
-        text = f"{found.label} {found.score:.2f}"
-        yield _Mark(_scale_box(found.box, scale_xy), text, is_truth=False)
+        colour = _colour(found)
+        for limit in (found.outer_box, found.inner_box):
+            if limit is not None:
+                yield _Mark(_scale_box(limit, scale_xy), colour, is_limit=True)
+        yield _Mark(_scale_box(found.box, scale_xy), colour, _text(found))
     elif prediction is not None:
-        yield _Mark(_TOP_LEFT, NO_SUBJECT, is_truth=False, has_line=False)
+        yield _Mark(_TOP_LEFT, PREDICTED, NO_SUBJECT, has_line=False)
     if truth is not None and truth.box is not None:
         is_predicted = found is not None and found.label == truth.label
         text = "" if is_predicted or truth.label is None else truth.label
-        yield _Mark(_scale_box(truth.box, scale_xy), text, is_truth=True)
+        yield _Mark(_scale_box(truth.box, scale_xy), TRUE, text, is_truth=True)
+
+
+def _colour(prediction: Prediction) -> Colour:
+    return DOUBTFUL if prediction.accepted is False else PREDICTED
+
+
+def _text(prediction: Prediction) -> str:
+    # The warning comes first: a plate that is too narrow loses its end.
+    warning = "doubtful: " if prediction.accepted is False else ""
+    return f"{warning}{prediction.label} {prediction.score:.2f}"
 
 
 def _skeletons(
@@ -140,7 +157,8 @@ def _skeletons(
         known = [(x, y) if visibility else None for x, y, visibility in truth.keypoints]
         yield [point and _scale_point(point, scale_xy) for point in known], TRUE
     if prediction is not None and prediction.has_subject and prediction.keypoints is not None:
-        yield [_scale_point((x, y), scale_xy) for x, y, _ in prediction.keypoints], PREDICTED
+        points = [_scale_point((x, y), scale_xy) for x, y, _ in prediction.keypoints]
+        yield [*points], _colour(prediction)
 
 
 def _scale_point(point: Point, scale_xy: tuple[float, float]) -> Point:
@@ -178,9 +196,10 @@ def _pen(size_wh: tuple[int, int]) -> _Pen:
     return _Pen(line=1 + round(mean_side / 200), text=max(11, round(mean_side / 22)))
 
 
-def _draw_box(canvas: ImageDraw.ImageDraw, mark: _Mark, width: int) -> None:
+def _draw_box(canvas: ImageDraw.ImageDraw, mark: _Mark, pen: _Pen) -> None:
+    width = max(1, pen.line // 2) if mark.is_limit else pen.line
     spans = list(_spans(mark.box, width, canvas.im.size))
-    if mark.is_truth:
+    if mark.is_truth or mark.is_limit:
         spans = [dash for span in spans for dash in _dashes(span, 5 * width)]
     for left, top, right, bottom in spans:
         canvas.rectangle((left - 1, top - 1, right + 1, bottom + 1), fill=_BLACK)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from onebox.classic import model_file
+from onebox.confidence.records import Calibration, IouModel, SideScores
 from onebox.errors import ModelError
 
 pytest.importorskip("skimage")
@@ -36,6 +37,22 @@ def test_metrics_are_stored_in_the_file(localizer, tmp_path):
     model_file.save(localizer.with_card(card), path)
     assert model_file.load(path).card.metrics == {"test": {"mean_iou": 0.5}}
     assert localizer.card.metrics == {}
+
+
+def test_a_calibration_is_stored_in_the_file(localizer, tmp_path):
+    calibration = Calibration(1, 2.0, IouModel(-1.5, 1.0, 0.25), SideScores((0.5,), (0.1 + 0.2,)))
+    card = replace(localizer.card, calibration=calibration)
+    model_file.save(localizer.with_card(card), tmp_path / "model.npz")
+    assert model_file.load(tmp_path / "model.npz").card == card
+
+
+def test_a_file_of_an_older_onebox_has_a_sigma_all_the_same(localizer, two_classes, file):
+    def without_sigma(text):
+        return text | {"card": {k: v for k, v in text["card"].items() if k != "sigma"}}
+
+    loaded = model_file.load(rewritten(file, without_sigma))
+    assert loaded.card == localizer.card
+    assert loaded.predict(two_classes.samples[0].image).sigma is not None
 
 
 def test_the_file_holds_only_arrays_and_no_temporary_file_is_left(file):

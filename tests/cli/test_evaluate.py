@@ -6,6 +6,7 @@ import pytest
 
 import onebox
 from onebox import formats, synthetic
+from onebox.certainty.assessment import Certainty
 
 pytestmark = pytest.mark.train
 
@@ -13,7 +14,7 @@ METRICS = [
     *("images", "mean_iou", "iou_at", "class_accuracy", "top1_loc", "gt_known_loc"),
     *("max_box_acc_v2", "mean_box_iou"),
 ]
-COUNTS = {"train": 6, "val": 3, "test": 5}
+COUNTS = {"train": 6, "val": 3, "cal": 2, "test": 5}
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_the_metrics_are_those_of_the_predictions(run, model_file, labels):
     assert metrics["mean_box_iou"] == pytest.approx(sum(floor) / 5)
 
 
-@pytest.mark.parametrize(("split", "count"), [*COUNTS.items(), ("all", 14)])
+@pytest.mark.parametrize(("split", "count"), [*COUNTS.items(), ("all", 16)])
 def test_a_split_is_evaluated_alone(split, count, run, model_file, labels):
     _, out, _ = run("evaluate", model_file, labels, "--split", split, "--json")
     assert json.loads(out)["images"] == count
@@ -68,11 +69,29 @@ def test_a_split_is_evaluated_alone(split, count, run, model_file, labels):
 def test_without_json_each_metric_has_a_line(run, model_file, labels):
     code, out, _ = run("evaluate", model_file, labels)
     title, *lines = out.splitlines()
-    names = [line.split()[0] for line in lines]
+    names = [line.split()[0] for line in lines[: lines.index("how sure")]]
     thresholds = ["iou_at.0.5", "iou_at.0.75", "iou_at.0.9"]
     assert (code, title) == (0, f"{model_file} on {labels}, test")
     assert names == [*METRICS[:2], *thresholds, *METRICS[3:]]
     assert lines[0].split() == ["images", "5"]
+
+
+def test_how_sure_the_model_is_has_a_table_and_an_object(run, model_file, labels):
+    _, out, _ = run("evaluate", model_file, labels)
+    rows = dict(line.split() for line in out.partition("how sure\n")[2].splitlines())
+    found = json.loads(run("evaluate", model_file, labels, "--json")[1])["certainty"]
+    assert list(rows)[:3] == ["spearman", "aurc", "calibration_images"]
+    assert float(rows["aurc"]) == pytest.approx(found["aurc"]["score"], rel=1e-3)
+    assert found["images"] == 5
+    assert len(found["risk_coverage"]["coverage"]) == 5
+
+
+def test_images_unlike_the_calibration_images_have_a_note(run, model_file, labels, monkeypatch):
+    monkeypatch.setattr(Certainty, "warning", lambda self: "these images differ.")
+    for words in ([], ["--json"]):
+        _, out, err = run("evaluate", model_file, labels, *words)
+        assert err == "note: these images differ.\n"
+        assert "differ" not in out
 
 
 def test_a_collapsed_model_has_a_note_on_standard_error(run, model_file, labels, monkeypatch):
@@ -124,8 +143,8 @@ def test_a_label_that_the_model_does_not_know_is_named_with_its_line(run, model_
     labels.write_text(labels.read_text().replace(",disc,", ",dics,"))
     code, out, err = run("evaluate", model_file, labels)
     assert (code, out) == (3, "")
-    # The header is line 1; the five test images follow the nine others.
-    assert err.startswith("error: labels.csv:11: label 'dics' is not one of the model's classes")
+    # The header is line 1; the five test images follow the eleven others.
+    assert err.startswith("error: labels.csv:13: label 'dics' is not one of the model's classes")
     assert "Did you mean disc?" in err
 
 

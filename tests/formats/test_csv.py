@@ -142,7 +142,7 @@ def test_every_bad_row_is_listed_at_once_with_its_line(folder, problems_of):
         "labels.csv:4: names no image. Write its path, or remove the row.",
         "labels.csv:5: has 2 cells; at least 7 are needed. Write the missing cells, empty if "
         "need be.",
-        "labels.csv:6: split 'tset' is not one of train, val, test. Did you mean test?",
+        "labels.csv:6: split 'tset' is not one of train, val, cal, test. Did you mean test?",
         "labels.csv:7: has a box but no label. Name the subject, or remove the box.",
         f"labels.csv:8: image {folder / 'images/bb.jpg'} does not exist. Did you mean b.jpg? "
         "Correct the path or remove the label.",

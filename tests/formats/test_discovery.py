@@ -25,7 +25,7 @@ TEXTS = {"labels.csv": ROW, "labels.json": json.dumps(COCO), "a.xml": VOC}
 
 @pytest.fixture
 def folder(tmp_path):
-    for shade, name in enumerate("abc"):
+    for shade, name in enumerate("abcd"):
         Image.new("RGB", (40, 30), (shade, 0, 0)).save(tmp_path / f"{name}.png")
     return tmp_path
 
@@ -95,15 +95,18 @@ def test_a_missing_path_is_reported_with_a_similar_one(folder, problem_of):
 @pytest.mark.parametrize(
     "names",
     [
-        ("train.{}", "val.{}", "test.{}"),
-        ("training.{}", "valid.{}", "Test.{}"),
-        ("instances_train2017.{}", "instances_val2017.{}", "instances_test2017.{}"),
-        ("train/labels.{}", "validation/x.{}", "test/_annotations.coco.{}"),
+        ("train.{}", "val.{}", "cal.{}", "test.{}"),
+        ("training.{}", "valid.{}", "Calib.{}", "Test.{}"),
+        (
+            *("instances_train2017.{}", "instances_val2017.{}"),
+            *("instances_cal2017.{}", "instances_test2017.{}"),
+        ),
+        ("train/labels.{}", "validation/x.{}", "calibration/y.{}", "test/_annotations.coco.{}"),
     ],
 )
 @pytest.mark.parametrize("suffix", ["csv", "json"])
 def test_files_or_folders_named_after_splits_are_one_data_set(folder, names, suffix):
-    for letter, name in zip("abc", names, strict=True):
+    for letter, name in zip("abcd", names, strict=True):
         path = folder / name.format(suffix)
         path.parent.mkdir(exist_ok=True)
         path.write_text(TEXTS[f"labels.{suffix}"].replace("a.png", f"{letter}.png"))
@@ -112,7 +115,8 @@ def test_files_or_folders_named_after_splits_are_one_data_set(folder, names, suf
     assert [(s.image.name, s.split) for s in read(folder)] == [
         ("a.png", "train"),
         ("b.png", "val"),
-        ("c.png", "test"),
+        ("c.png", "cal"),
+        ("d.png", "test"),
     ]
 
 

@@ -105,15 +105,20 @@ def test_what_is_not_plain_voc_is_refused(tmp_path, problems_of, text, sentence)
 
 
 def test_lists_name_the_splits_and_images_in_no_list_are_left_out(tmp_path):
-    for name in ("a", "b 1", "c"):
+    for name in ("a", "b 1", "c", "d"):
         write_image(tmp_path / f"JPEGImages/{name}.jpg", ord(name[0]))
         save(tmp_path / "Annotations", name, one("cat", 1, 2, 3, 4))
     lists = tmp_path / "ImageSets/Main"
     lists.mkdir(parents=True)
     (lists / "train.txt").write_text("a  1\n")  # lists of one class have a flag
     (lists / "val.txt").write_text("b 1\n")  # here it belongs to the name
+    (lists / "calibration.txt").write_text("d\n")
     data = read(tmp_path)
-    assert [(s.image.stem, s.split) for s in data] == [("a", "train"), ("b 1", "val")]
+    assert [(s.image.stem, s.split) for s in data] == [
+        ("a", "train"),
+        ("b 1", "val"),
+        ("d", "cal"),
+    ]
     assert data.notes == ("1 image left out, named by no list in ImageSets/Main.",)
 
 

@@ -1,6 +1,7 @@
 """YOLO: normalized boxes, keypoints, and the paths of images and labels."""
 
 import pytest
+import yaml
 from PIL import Image
 
 from onebox.formats import read, write
@@ -74,7 +75,13 @@ def test_names_may_be_numbered(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("place", "split"), [("images/val/a", "val"), ("valid/images/a", "val"), ("images/a", None)]
+    ("place", "split"),
+    [
+        ("images/val/a", "val"),
+        ("valid/images/a", "val"),
+        ("images/calib/a", "cal"),
+        ("images/a", None),
+    ],
 )
 def test_a_folder_of_images_and_labels_needs_no_yaml(tmp_path, place, split):
     write_image(tmp_path, place, "1 0.5 0.5 0.5 0.5\n")
@@ -128,6 +135,21 @@ def test_a_label_without_its_image_is_reported(tmp_path, problems_of):
     assert problems_of(config(tmp_path, "train: images/train")) == [
         "labels/train/b.txt: there is no image of that name. Add it, or remove the label."
     ]
+
+
+def test_data_yaml_names_calibration_images_by_a_key_of_our_own(tmp_path):
+    for split in ("train", "cal"):
+        write_image(tmp_path, f"images/{split}/a", "0 0.5 0.5 0.5 0.5\n")
+    data = read(config(tmp_path, "cal: images/cal", "train: images/train"))
+    assert [s.split for s in data] == ["train", "cal"]
+    write(data, tmp_path / "out", "yolo")
+    written = yaml.safe_load((tmp_path / "out/data.yaml").read_text())
+    assert written == {
+        "train": "images/train",
+        "cal": "images/cal",
+        "names": {0: "cat", 1: "dog"},
+    }
+    assert [s.split for s in read(tmp_path / "out")] == ["train", "cal"]
 
 
 def test_training_images_named_again_as_val_stay_training_images(tmp_path):

@@ -83,7 +83,7 @@ def test_the_model_says_what_made_it_and_what_it_scored(trained, recipe):
     facts = onebox.load(run.model).card
     assert facts.recipe == recipe.model_dump(mode="json", exclude_none=True)
     assert facts.provenance["data"] == "synth:blobs"
-    assert facts.provenance["images"] == {"train": 16, "val": 4, "test": 4}
+    assert facts.provenance["images"] == {"train": 16, "val": 4, "cal": 0, "test": 4}
     assert {"scikit-learn", "scikit-image"} <= facts.provenance["versions"].keys()
     assert facts.metrics["test"]["mean_iou"] == run.metrics["test"]["mean_iou"]
 
@@ -120,6 +120,18 @@ def test_the_seed_of_the_recipe_reaches_the_windows(few, recipe, tmp_path, short
         weights.append(onebox.load(run.model).model.banks[0].weights)
     assert np.array_equal(weights[0], weights[1])
     assert not np.array_equal(weights[0], weights[2])
+
+
+def test_calibration_images_do_not_reach_the_windows(few, discs, recipe, tmp_path, shortened):
+    cal = shortened(discs, cal=12).samples
+    wrong = tuple(dataclasses.replace(sample, box=(0.0, 0.0, 2.0, 2.0)) for sample in cal)
+    models = []
+    for name, held_out in (("none", ()), ("right", cal), ("wrong", wrong)):
+        data = dataclasses.replace(few, samples=few.samples + held_out)
+        models.append(onebox.load(onebox.train(data, recipe, out=tmp_path / name).model).model)
+    for other in models[1:]:
+        assert other.calibration == models[0].calibration
+        assert np.array_equal(other.banks[0].weights, models[0].banks[0].weights)
 
 
 def test_without_validation_images_a_tenth_of_the_training_ones_serve(

@@ -7,7 +7,7 @@ import pytest
 from onebox.errors import DataError, SettingError
 from onebox.recipes.loading import read_recipe
 from onebox.runs.preflight import check_classes, check_data
-from onebox.structures import Dataset, Sample
+from onebox.structures import SPLITS, Dataset, Sample
 
 BOX = (10.0, 20.0, 30.0, 60.0)
 
@@ -53,8 +53,8 @@ def test_a_data_set_with_nothing_to_learn_from_is_refused_with_the_repair(data, 
 # --- validation images -----------------------------------------------------------------------
 
 
-def test_a_data_set_with_validation_boxes_is_left_as_it_is():
-    data = dataset(samples("train", 2), samples("val", 1))
+def test_a_data_set_with_validation_and_calibration_boxes_is_left_as_it_is():
+    data = dataset(samples("train", 2), samples("val", 1), samples("cal", 9))
     heard = []
     assert check_data(data, heard.append) is data
     assert heard == []
@@ -62,8 +62,9 @@ def test_a_data_set_with_validation_boxes_is_left_as_it_is():
 
 def test_without_validation_images_a_tenth_of_the_training_ones_serve_and_it_is_said():
     heard = []
-    data = check_data(dataset(samples("train", 35), samples("test", 5)), heard.append)
-    assert [len(data.part(split)) for split in ("train", "val", "test")] == [32, 3, 5]
+    data = dataset(samples("train", 35), samples("cal", 9), samples("test", 5))
+    data = check_data(data, heard.append)
+    assert [len(data.part(split)) for split in SPLITS] == [32, 3, 9, 5]
     assert heard == [
         "labels.csv has no validation images with a box; a tenth of the training images are used."
     ]
@@ -98,6 +99,49 @@ def test_images_without_a_box_are_not_taken_for_validation():
     background = tuple(Sample(Path(f"none-{number}.jpg")) for number in range(50))
     data = check_data(dataset(samples("train", 10), background), ignore)
     assert [one.box for one in data.part("val")] == [BOX]
+
+
+# --- calibration images
+
+
+def test_half_of_the_validation_images_calibrate_and_it_is_said():
+    heard = []
+    parts = (samples("val", 30), samples("val", 4, box=None))
+    data = check_data(dataset(samples("train", 60), *parts), heard.append)
+    assert [len(data.part(split)) for split in SPLITS] == [60, 17, 17, 0]
+    assert heard == [
+        "labels.csv has no calibration images with a box; half of the validation images are used, "
+        "15 with a box."
+    ]
+
+
+def test_validation_images_that_were_training_images_are_halved_too():
+    heard = []
+    data = check_data(dataset(samples("train", 200)), heard.append)
+    assert [len(data.part(split)) for split in SPLITS] == [180, 10, 10, 0]
+    assert [" ".join(sentence.split()[1:4]) for sentence in heard] == [
+        "has no validation",
+        "has no calibration",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("parts", "images"),
+    [
+        ([samples("val", 17)], "0 calibration images"),
+        ([samples("val", 17), samples("cal", 20, box=None)], "0 calibration images"),
+        ([samples("val", 40), samples("cal", 1)], "1 calibration image"),
+        ([samples("val", 40), samples("cal", 8)], "8 calibration images"),
+    ],
+)
+def test_too_few_calibration_images_are_told_with_the_number_needed_and_the_repair(parts, images):
+    given, heard = dataset(samples("train", 60), *parts), []
+    assert check_data(given, heard.append) is given
+    assert heard == [
+        f"labels.csv has {images} with a box. The model will not be calibrated: that needs 9. Name "
+        "that many images 'cal' in the label file, or run onebox calibrate MODEL DATA after "
+        "training."
+    ]
 
 
 # --- classes

@@ -103,6 +103,27 @@ def test_the_metrics_are_those_of_the_exported_file_on_images_it_has_not_seen(tr
     assert written["test"]["mean_iou"] > written["test"]["mean_box_iou"] + 0.3
 
 
+def test_calibration_images_train_nothing_and_choose_nothing(
+    discs, short_recipe, tmp_path, shortened
+):
+    recipe = short_recipe.changed({"model.refinement": "auto"})
+    data = shortened(discs, train=20, val=4, cal=12)
+    wrong = [
+        dataclasses.replace(sample, box=(0.0, 0.0, 2.0, 2.0)) if sample.split == "cal" else sample
+        for sample in data
+    ]
+    right = onebox.train(data, recipe, out=tmp_path / "right")
+    misled = onebox.train(
+        dataclasses.replace(data, samples=tuple(wrong)), recipe, out=tmp_path / "b"
+    )
+    assert history(right.folder) == history(misled.folder)
+    ours, theirs = (load_file(run.folder / "weights.safetensors") for run in (right, misled))
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    cards = [onebox.load(run.model).card for run in (right, misled)]
+    assert cards[0].refine_margin == cards[1].refine_margin
+    assert cards[0].mean_box == cards[1].mean_box
+
+
 def test_the_best_epochs_averaged_weights_are_the_ones_kept(trained_run):
     folder = trained_run.folder
     best = load_checkpoint(folder / "checkpoints" / "best.safetensors")
@@ -195,7 +216,7 @@ def test_what_the_reader_put_right_is_told(few_discs, short_recipe, tmp_path, ne
     data = dataclasses.replace(few_discs, notes=("two boxes were cut at the frame.",))
     with pytest.raises(OneboxError):
         onebox.train(data, short_recipe, out=tmp_path / "run", listeners=[diary])
-    assert diary.notes == ["two boxes were cut at the frame."]
+    assert diary.notes[-1] == "two boxes were cut at the frame."
 
 
 # --- stopped and resumed -----------------------------------------------------------------------

@@ -13,7 +13,7 @@ from onebox.errors import ImageError, OneboxError, SettingError
 from onebox.structures import SPLITS
 from onebox.synthetic import NAMES, blobs, dataset, save, split_counts
 
-FEW = {"train": 4, "val": 2, "test": 3}
+FEW = {"train": 4, "val": 2, "cal": 1, "test": 3}
 
 
 def first(samples, count=1):
@@ -30,14 +30,14 @@ def pixels(sample):
 def test_a_data_set_has_splits_class_and_name(name, label):
     data = dataset(name, size=32, counts=FEW)
     assert (data.name, data.classes) == (name, (label,))
-    assert [s.split for s in data] == ["train"] * 4 + ["val"] * 2 + ["test"] * 3
-    assert len({s.name for s in data}) == 9
+    assert [s.split for s in data] == ["train"] * 4 + ["val"] * 2 + ["cal"] + ["test"] * 3
+    assert len({s.name for s in data}) == 10
     assert data.samples[0].name.startswith(f"{name}/0/train#")
 
 
-def test_the_default_counts_are_2000_250_and_500_samples():
+def test_the_default_counts_are_2000_250_100_and_500_samples():
     data = dataset("synth:blobs", size=16)
-    assert [len(data.part(split)) for split in SPLITS] == [2000, 250, 500]
+    assert [len(data.part(split)) for split in SPLITS] == [2000, 250, 100, 500]
 
 
 def test_more_training_images_neither_change_nor_repeat_the_test_images():
@@ -83,16 +83,22 @@ def test_a_folder_that_would_not_be_used_is_refused(tmp_path, name, kind):
 def test_split_counts_add_up_and_leave_most_for_training(count):
     counts = split_counts(count)
     assert sum(counts.values()) == count
-    assert counts["train"] >= 8 * counts["val"] == 8 * counts["test"]
+    assert counts["test"] == counts["cal"] == count // 10
+    assert counts["cal"] <= 2 * counts["val"] <= counts["cal"] + 1
+    assert counts["train"] >= 7 * counts["cal"]
+
+
+def test_ten_samples_have_one_for_each_purpose_but_training():
+    assert split_counts(10) == {"train": 7, "val": 1, "cal": 1, "test": 1}
 
 
 def test_every_split_has_images_without_the_subject():
-    counts = {"train": 50, "val": 50, "test": 50}
+    counts = dict.fromkeys(SPLITS, 50)
     data = dataset("synth:cutouts-black", size=16, counts=counts, absent=0.5)
     assert data.classes == ("cat",)
     shown = [{s.name.split("#")[1] for s in data.part(split) if s.has_subject} for split in SPLITS]
     assert all(10 < len(names) < 40 for names in shown)
-    assert shown[0] != shown[1] != shown[2] != shown[0]
+    assert all(one != other for one, other in itertools.combinations(shown, 2))
 
 
 @pytest.mark.parametrize("fraction", [-0.1, 1.5, float("nan")])

@@ -13,6 +13,7 @@ import pytest
 import onebox
 from onebox import synthetic
 from onebox.errors import DataError, ModelError, OneboxError, SettingError
+from onebox.formats.splitting import hold_out_calibration
 from onebox.model_card import write_card
 from onebox.variants import int8, pipeline
 from onebox.variants.pipeline import CALIBRATION_IMAGES, VARIANTS, default_path, make
@@ -145,6 +146,15 @@ def test_with_data_fp32_is_measured_too(model_file, discs, trained_run, tmp_path
     comparison = make(model_file, "fp32", tmp_path / "copy.onnx", discs)
     assert comparison.fp32.mean_iou == trained_run.metrics["val"]["mean_iou"]
     assert (comparison.images, comparison.mean_iou_loss) == (12, 0)
+
+
+def test_images_that_training_takes_for_calibration_choose_no_variant(model_file, tmp_path):
+    data = synthetic.dataset("synth:blobs", size=64, counts={"val": 20})
+    comparison = make(model_file, "fp32", tmp_path / "copy.onnx", data)
+    left = hold_out_calibration(data).part("val")
+    assert comparison.images == len(left) == 10
+    measured = onebox.evaluate(onebox.load(model_file), left).overall
+    assert comparison.fp32.mean_iou == measured.mean_iou
 
 
 def test_other_outputs_are_refused_with_the_difference(as_other, model_file, tmp_path):

@@ -32,7 +32,9 @@ from onebox.mean_box import mean_box
 from onebox.model_card import ModelCard
 from onebox.structures import Dataset, Sample
 
-_MIN_HELD_OUT = 10  # images to calibrate on; a logistic curve of fewer is mostly noise. Not tuned.
+# Images to calibrate on. Not tuned; a logistic curve of fewer is mostly noise. Half of 18
+# validation images must be enough: the others are taken for the split cal.
+_MIN_HELD_OUT = 9
 
 
 def train(
@@ -41,7 +43,7 @@ def train(
     """Train a localizer on the ``train`` split, and calibrate its scores on ``val``.
 
     Args:
-        data: The data set; its keypoints are ignored. If ``val`` has fewer than ten images with a
+        data: The data set; its keypoints are ignored. If ``val`` has fewer than nine images with a
             box, scores are calibrated on the training images, and are too high.
         settings: All settings.
         progress: Called after each image is read, with the number done and the total.
@@ -70,6 +72,7 @@ def train(
         data.classes,
         reader.level_lengths[0],
         mean_box(data.part("train")),
+        sigma=True,
         recipe=settings.model_dump(),
         provenance={"learned_from": len(samples), "calibrated_on": "val" if unseen else "train"},
     )

@@ -107,7 +107,8 @@ def _localizer(arrays: Mapping[str, ndarray], name: str) -> HogLocalizer:
     if (version := text["schema_version"]) != SCHEMA_VERSION:
         raise ValueError(f"its schema is {version}, and this onebox reads {SCHEMA_VERSION}")
     settings = HogSettings.model_validate(text["settings"])
-    card = ModelCard.from_dict(text["card"])
+    # The file of an older onebox does not say so, and its localizer predicts one all the same.
+    card = dataclasses.replace(ModelCard.from_dict(text["card"]), sigma=True)
     banks = tuple(_bank(arrays, number, each) for number, each in enumerate(text["banks"]))
     for bank in banks:
         bank.check(settings)

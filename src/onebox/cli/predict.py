@@ -10,15 +10,31 @@ import typer
 
 from onebox import loading
 from onebox.cli import INTERRUPTED
-from onebox.cli.console import is_terminal, print_error, print_note, progress_bar
+from onebox.cli.console import (
+    is_terminal,
+    print_error,
+    print_note,
+    print_notes,
+    progress_bar,
+)
 from onebox.cli.options import AsJson, ModelFile, Threads
 from onebox.cli.output_checks import prepare_folder, prepare_results
 from onebox.errors import DataError, SettingError
+from onebox.localizer import Localizer
 from onebox.prediction.job import Job, Sink, Tally
 from onebox.prediction.sinks import DrawingSink, JournalSink
 from onebox.prediction.sources import SourceItem, Sources
-from onebox.prediction.writers import KINDS, Journal, Layout, Row, as_json_line, names_in
-from onebox.structures import Prediction
+from onebox.prediction.writers import (
+    KINDS,
+    Certainty,
+    Journal,
+    Layout,
+    Row,
+    as_json_line,
+    certainty_of,
+    names_in,
+)
+from onebox.structures import Box, Prediction
 from onebox.threads import resolve_threads
 
 SourceNames = Annotated[
@@ -46,25 +62,43 @@ def predict(
         Path | None,
         typer.Option(help="Write each image with its box and keypoints into this folder."),
     ] = None,
+    coverage: Annotated[
+        float | None,
+        typer.Option(
+            metavar="C",
+            help="Add the outer box, which contains the true box of this fraction of images, such "
+            "as 0.9.",
+        ),
+    ] = None,
+    max_risk: Annotated[
+        float | None,
+        typer.Option(
+            metavar="R",
+            help="Say which predictions are accepted: of those, at most this fraction is wrong, "
+            "such as 0.05.",
+        ),
+    ] = None,
     threads: Threads = None,
 ) -> None:
     """Find the subject of images.
 
     Prints one line per image: a JSON object with --json, otherwise name, label, score and box, or
-    "absent" and no box if the model says that there is no subject. Images that cannot be read are
-    named on standard error, the others are predicted, and the exit code is then 3.
+    "absent" and no box if the model says that there is no subject. With --coverage, the outer box
+    follows; with --max-risk, "accepted" or "doubtful". Images that cannot be read are named on
+    standard error, the others are predicted, and the exit code is then 3.
     """
     files = {"jsonl": jsonl, "csv": csv, "coco": coco, "parquet": parquet}
     target = _target(files, as_json=as_json, resume=resume)
     # One thread per image: many images keep all of them busy.
-    localizer = loading.load(model, threads=1)
+    localizer = _promising(loading.load(model, threads=1), coverage, max_risk)
     sources = Sources(source_names, _listed())
     if draw is not None:
         prepare_folder("--draw", draw)
     if target is not None:
         prepare_results(*target)
     card, has_frames = localizer.card, target is not None and sources.has_frames()
-    layout = Layout(card.classes, card.keypoints, card.presence, has_frames)
+    certainty = certainty_of(card, coverage=coverage, max_risk=max_risk)
+    layout = Layout(card.classes, card.keypoints, card.presence, has_frames, certainty)
     job = Job(localizer, resolve_threads(threads), print_error)
 
     def drawing(sink: Sink) -> Sink:
@@ -97,21 +131,51 @@ class Printer:
     def write(self, item: SourceItem, prediction: Prediction) -> None:
         """Print a prediction."""
         row = Row(item.name, prediction, item.frame, item.time_s)
-        typer.echo(as_json_line(row, self._layout) if self._as_json else _format_line(row))
+        line = (
+            as_json_line(row, self._layout)
+            if self._as_json
+            else _format_line(row, self._layout.certainty)
+        )
+        typer.echo(line)
 
     def write_unreadable(self, item: SourceItem) -> None:
         """Print nothing: the image is named on standard error."""
 
 
-def _format_line(row: Row) -> str:
-    """Name, label, score and box, separated by tabs."""
-    name, label, box = row.image, "absent", "-"
+def _format_line(row: Row, certainty: Certainty) -> str:
+    """Name, label, score and box, and what the user asked for, separated by tabs."""
+    answer, name, label = row.prediction, row.image, "absent"
     if row.frame is not None:
         time = "" if row.time_s is None else f" at {row.time_s:.3f} s"
         name = f"{name} frame {row.frame}{time}"
-    if row.prediction.has_subject:
-        label, box = row.prediction.label, " ".join(f"{edge:.1f}" for edge in row.prediction.box)
-    return f"{name}\t{label}\t{row.prediction.score:.3f}\t{box}"
+    if answer.has_subject:
+        label = answer.label
+    cells = [name, label, f"{answer.score:.3f}", _edges(answer, answer.box)]
+    if certainty.coverage is not None:
+        cells.append(_edges(answer, answer.outer_box))
+    if certainty.max_risk is not None:
+        word = "accepted" if answer.accepted else "doubtful"
+        cells.append(word if answer.has_subject else "-")
+    return "\t".join(cells)
+
+
+def _edges(answer: Prediction, box: Box | None) -> str:
+    """The four edges of a box; a dash where there is none to show."""
+    if box is None or not answer.has_subject:
+        return "-"
+    return " ".join(f"{edge:.1f}" for edge in box)
+
+
+def _promising(localizer: Localizer, coverage: float | None, max_risk: float | None) -> Localizer:
+    """The model with the guarantees asked for, after a note that says what they are."""
+    if coverage is None and max_risk is None:
+        return localizer
+    from onebox.confidence.guarantees import guarantees
+
+    promising = localizer.with_guarantees(coverage=coverage, max_risk=max_risk)
+    calibration = localizer.card.active_calibration
+    print_notes(guarantees(calibration, localizer.name, coverage, max_risk).describe())
+    return promising
 
 
 def _target(

@@ -112,11 +112,10 @@ def coverage_interval(
 def grow(box: Box, sigma: Box, q: float, size_wh: tuple[int, int]) -> Box:
     """Move each side of a box outwards by ``q`` of its sigmas, at most to the image's border.
 
-    A negative ``q`` moves them inwards; sides that would pass each other meet halfway.
+    A negative ``q`` moves them inwards, at most to where opposite sides meet.
     """
-    x_min, y_min, x_max, y_max = _moved(box, sigma, q)
-    x_min, x_max = _within(x_min, x_max, size_wh[0])
-    y_min, y_max = _within(y_min, y_max, size_wh[1])
+    x_min, x_max = _moved(box[0], box[2], sigma[0], sigma[2], q, size_wh[0])
+    y_min, y_max = _moved(box[1], box[3], sigma[1], sigma[3], q, size_wh[1])
     return x_min, y_min, x_max, y_max
 
 
@@ -125,9 +124,7 @@ def shrink(box: Box, sigma: Box, q: float, size_wh: tuple[int, int]) -> Box | No
 
     A negative ``q`` moves them outwards, at most to the image's border.
     """
-    x_min, y_min, x_max, y_max = _moved(box, sigma, -q)
-    x_min, y_min = max(x_min, 0.0), max(y_min, 0.0)
-    x_max, y_max = min(x_max, float(size_wh[0])), min(y_max, float(size_wh[1]))
+    x_min, y_min, x_max, y_max = grow(box, sigma, -q, size_wh)
     return (x_min, y_min, x_max, y_max) if x_min < x_max and y_min < y_max else None
 
 
@@ -189,13 +186,14 @@ def _check(value: float, name: str = "coverage") -> None:
         raise ValueError(f"{name} must be between 0 and 1, got {value}.")
 
 
-def _moved(box: Box, sigma: Box, q: float) -> Box:
-    left, top, right, bottom = (q * max(each, LEAST_SIGMA) for each in sigma)
-    return box[0] - left, box[1] - top, box[2] + right, box[3] + bottom
-
-
-def _within(low: float, high: float, length: int) -> tuple[float, float]:
-    """Cut an interval at 0 and at a length; one that is inverted becomes its middle."""
-    if low > high:
-        low = high = (low + high) / 2
+def _moved(
+    low: float, high: float, low_sigma: float, high_sigma: float, q: float, length: int
+) -> tuple[float, float]:
+    """The two sides of one axis, moved outwards and cut at 0 and at the image's length."""
+    low_sigma, high_sigma = max(low_sigma, LEAST_SIGMA), max(high_sigma, LEAST_SIGMA)
+    meeting = (low - high) / (low_sigma + high_sigma)
+    if q <= meeting:
+        low = high = low - meeting * low_sigma
+    else:
+        low, high = low - q * low_sigma, high + q * high_sigma
     return min(max(low, 0.0), float(length)), min(max(high, 0.0), float(length))

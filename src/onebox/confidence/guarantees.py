@@ -18,6 +18,7 @@ LEAST_IMAGES_OF_LABEL = 50
 FEW_IMAGES = 50
 """Below this number of calibration images, a promise comes with a warning."""
 
+_PERCENT = 100
 _RISKS = 1000  # steps in which the smallest provable risk is looked for
 
 
@@ -67,21 +68,21 @@ class Guarantees:
         if self.coverage is not None:
             low, high = coverage_interval(self.images, self.coverage, CONFIDENCE)
             sentences.append(
-                f"The outer box contains the true box in {_percent(self.coverage)} % of images, "
-                f"with {format_count(self.images, 'calibration image', 'calibration images')} "
-                f"somewhere in {_percent(low)} to {_percent(high)} %; the same holds for the "
-                "inner box within it."
+                "Outer boxes contain the true box, and inner boxes lie within it, in "
+                f"{_percent(self.coverage)} % of images each; with "
+                f"{format_count(self.images, 'calibration image', 'calibration images')} "
+                f"somewhere in {100 * low:.0f} to {100 * high:.0f} %."
             )
-            if self.images < FEW_IMAGES:
-                sentences.append(
-                    f"{self.images} calibration images are few: the interval is narrower with "
-                    f"{FEW_IMAGES} or more."
-                )
         if self.max_risk is not None:
             sentences.append(
-                f"At most {_percent(self.max_risk)} % of the accepted predictions are wrong (IoU "
-                f"below 0.5, or another label), with {_percent(CONFIDENCE)} % confidence; "
-                f"{_percent(self.accepted_share)} % of the calibration images are accepted."
+                f"At most {_percent(self.max_risk)} % of accepted predictions are wrong (IoU below "
+                f"0.5, or another label), with {_percent(CONFIDENCE)} % confidence; of the "
+                f"calibration images, {100 * self.accepted_share:.0f} % are accepted."
+            )
+        if self.coverage is not None and self.images < FEW_IMAGES:
+            sentences.append(
+                f"{self.images} calibration images are few: calibrate with {FEW_IMAGES} or more "
+                "for a narrower interval."
             )
         return tuple(sentences)
 
@@ -135,10 +136,10 @@ def _growth(sides: SideScores, coverage: float, model_name: str) -> Growth:
     if images >= needed:
         return Growth(quantile(sides.outer, coverage), quantile(sides.inner, coverage))
     most = floor(100 * images / (images + 1)) / 100
-    instead = f"Ask for a coverage of at most {most:g}, or calibrate" if images else "Calibrate"
+    instead = f"Ask for at most {most:g}, or calibrate" if images else "Calibrate"
     raise SettingError(
         f"{model_name}: coverage {coverage:g} needs {needed} calibration images, this model has "
-        f"{images}. {instead} it with more images."
+        f"{images}. {instead} it with more."
     )
 
 
@@ -165,22 +166,21 @@ def _growth_by_label(
 
 
 def _threshold(calibration: Calibration, max_risk: float, model_name: str) -> float:
-    scores, is_wrong = calibration.scores, calibration.is_wrong
-    found = threshold(scores, is_wrong, max_risk, CONFIDENCE)
+    found = threshold(calibration.scores, calibration.is_wrong, max_risk, CONFIDENCE)
     if found is not None:
         return found
-    needed = images_for(0, max_risk, CONFIDENCE)
-    start = f"{model_name}: max_risk {max_risk:g} cannot be proved: it"
-    if len(scores) < needed:
-        start = f"{start} needs {needed} calibration images, this model has {len(scores)}."
-    else:
-        start = f"{start} needs {needed} right predictions above the first wrong one."
-    smallest = _smallest_risk(calibration)
+    images, needed = len(calibration.scores), images_for(0, max_risk, CONFIDENCE)
+    reason = (
+        f"needs at least {needed} calibration images, this model has {images}"
+        if images < needed
+        else f"is not proved by its {images} calibration images: too many of the surest are wrong"
+    )
+    smallest = smallest_risk(calibration)
     repair = f"Ask for at least {smallest:g}, or calibrate" if smallest else "Calibrate"
-    raise SettingError(f"{start} {repair} it with more images.")
+    raise SettingError(f"{model_name}: max_risk {max_risk:g} {reason}. {repair} it with more.")
 
 
-def _smallest_risk(calibration: Calibration) -> float | None:
+def smallest_risk(calibration: Calibration) -> float | None:
     """The smallest risk that the calibration images prove, in steps of 0.001; None for none."""
     low, high = 0, _RISKS
     while high - low > 1:
@@ -201,7 +201,7 @@ def _accepted_share(scores: tuple[float, ...], score_threshold: float | None) ->
 def _check(setting: str, value: float | None) -> None:
     if value is None or 0 < value < 1:
         return
-    percent = f" Did you mean {value / 100:g}?" if 0 < value / 100 < 1 else ""
+    percent = f" Did you mean {value / 100:g}?" if 1 < value < _PERCENT else ""
     raise SettingError(f"{setting} must be between 0 and 1, got {value:g}.{percent}")
 
 

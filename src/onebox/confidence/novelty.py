@@ -11,12 +11,12 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from onebox.confidence.iou_model import SPREAD_OFFSET
 from onebox.confidence.records import NoveltyModel
 
 LEAST_DISTANCE = 1e-6
 """A smaller distance, as of a training image from itself, counts as this one."""
 
-SPREAD_OFFSET = 1e-4
 LABEL_OFFSET = 1e-2
 """Added to the probability that the label is wrong: a smaller one says no more. Not tuned."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import inf
 
 import numpy as np
@@ -59,17 +60,38 @@ def images_for(errors: int, risk: float, confidence: float = 0.95) -> int:
     return high
 
 
+@lru_cache
+def fixed_sequence(
+    images: int, risk: float, confidence: float = 0.95
+) -> tuple[tuple[int, int], ...]:
+    """The tests of `threshold`, in their order; they depend on no score.
+
+    Returns:
+        For each test, how many of the surest images it takes, and how many of these may be wrong.
+        Each allows one error more than the test before it, in the smallest number of images
+        that then proves the risk. The first takes a third of the images at most, if a third can
+        prove the risk, and the last takes all.
+    """
+    tests: list[tuple[int, int]] = []
+    while (count := images_for(len(tests), risk, confidence)) <= images:
+        tests.append((count, len(tests)))
+    if tests and tests[-1][0] < images:
+        tests.append((images, tests[-1][1]))
+    # The strictest test allows no error: a model that errs once in a hundred fails it half the
+    # time, with any number of images, and the sequence would end there.
+    early = sum(count <= images / 3 for count, _ in tests)
+    return tuple(tests[max(early - 1, 0) :])
+
+
 def threshold(
     scores: Sequence[float], is_wrong: Sequence[bool], risk: float, confidence: float = 0.95
 ) -> float | None:
     """The lowest score above which at most this share of new predictions is wrong.
 
-    Learn then test, with a fixed sequence of counts, from strict to lenient. The first is the
-    smallest number of images that proves the risk without an error, the next proves it with one
-    error, and so on; the last is all images. For each count, the images with the highest scores
-    are tested, and the sequence ends at the first count that does not prove the risk. The
-    threshold is the next score below, so the images above it are like new images above it. The
-    bound is exact if higher scores are wrong no more often than lower ones.
+    Learn then test: the tests of `fixed_sequence`, from strict to lenient, each at the full
+    confidence, until one fails. A test takes the images with the highest scores. Its threshold
+    is the next score below them, so these images are like new images above the threshold. The
+    confidence is kept if higher scores are wrong no more often than lower ones.
 
     Args:
         scores: Scores of the calibration images, highest first.
@@ -85,11 +107,11 @@ def threshold(
         Angelopoulos and others, "Learn then Test", arXiv:2110.01052.
     """
     found, errors = None, np.cumsum(np.asarray(is_wrong, dtype=np.int64))
-    for count in _counts(len(scores), risk, confidence):
+    for count, most_errors in fixed_sequence(len(scores), risk, confidence):
         following = scores[count] if count < len(scores) else -inf
         if following == scores[count - 1]:
-            continue  # these scores do not tell the images apart
-        if not _proves(int(errors[count - 1]), count, risk, confidence):
+            continue  # no threshold separates these images
+        if errors[count - 1] > most_errors:
             break
         found = following
     return found
@@ -125,11 +147,3 @@ def aurc(scores: Float[ndarray, " n"], losses: Float[ndarray, " n"]) -> float:
 def _proves(errors: int, images: int, risk: float, confidence: float) -> bool:
     """Whether `upper_bound` is at most the risk; the same test, without its search."""
     return images > errors and cumulative(errors, images, risk) <= 1 - confidence
-
-
-def _counts(images: int, risk: float, confidence: float) -> list[int]:
-    """The counts that `threshold` tests, in this order; they depend on no score."""
-    counts: list[int] = []
-    while (count := images_for(len(counts), risk, confidence)) < images:
-        counts.append(count)
-    return [*counts, images] if images else []

@@ -12,7 +12,7 @@ from numpy import ndarray
 
 _LEAST_PROBABILITY = 1e-7  # what float32 resolves beside 1
 _RANGE = (0.1, 10.0)  # of temperatures
-_PRIOR_WEIGHT = 2.0  # of the temperature 1
+_PRIOR_WEIGHT = 2.0  # of the temperature 1; by simulation for 9 to 1000 images
 _HALVINGS = 50
 
 

@@ -53,8 +53,8 @@ def read(
     """Read label files and check them against their images; see `onebox.reading.read`.
 
     Args:
-        path: A label file, or a folder of them; a folder with ``train``, ``val`` and ``test`` files
-            of one format is one data set with those splits.
+        path: A label file, or a folder of them; a folder with ``train``, ``val``, ``cal`` and
+            ``test`` files of one format is one data set with those splits.
         format: A key of `FORMATS`; None to find it by content.
         on_multiple: A key of `POLICIES`.
         on_bad: One of `ON_BAD`; a note says how many rows were skipped and names the first.
@@ -64,7 +64,7 @@ def read(
 
     Returns:
         One sample for each image, with its box in pixels of the upright image. If the files state
-        no split, a hash of each image's bytes chooses it: 80 of 100 train, 10 val, 10 test.
+        no split, a hash of each image's bytes chooses it: 75 of 100 train, 5 val, 10 cal, 10 test.
 
     Raises:
         DataError: If rows or images are wrong; ``problems`` lists all of them, with file and line.

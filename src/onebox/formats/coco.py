@@ -62,7 +62,7 @@ def write(dataset: Dataset, path: Path) -> None:
     Images are not copied; their paths are relative to the JSON file's folder.
 
     A path that ends in ``.json`` is a file that holds all splits and states the split of each
-    image; any other is a folder to make, with ``train.json``, ``val.json`` and ``test.json``.
+    image; any other is a folder to make, with ``train.json``, ``val.json`` and so on.
     """
     with creating(path) as unfinished:
         if path.suffix.lower() == ".json":

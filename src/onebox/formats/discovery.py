@@ -1,8 +1,8 @@
 """Finds the label files of a path, each with its format and split.
 
 The suffix of a file, or else its content, tells its format. A folder is searched for every format;
-files of one format named ``train``, ``val`` and ``test`` (also ``valid``, ``instances_val2017``)
-are one data set with those splits, and so are folders of those names.
+files of one format named ``train``, ``val``, ``cal`` and ``test`` (also ``valid``,
+``instances_val2017``) are one data set with those splits, and so are folders of those names.
 """
 
 import codecs
@@ -93,7 +93,7 @@ def _in_folder(
 
 
 def _assign_splits(folder: Path, name: str, files: Sequence[Path]) -> tuple[LabelSource, ...]:
-    # Of files with equal splits, those with plain names (train, val, test) are taken.
+    # Of files with equal splits, those with plain names (train, val, cal, test) are taken.
     plain = [file for file in files if _is_split_name(file.stem)]
     for chosen in (files, plain):
         sources = [_named(file, name) for file in chosen]
@@ -103,7 +103,7 @@ def _assign_splits(folder: Path, name: str, files: Sequence[Path]) -> tuple[Labe
             return _with_note(_in_order(sources), unread)
     raise DataError(
         f"{folder}: holds several {name} files: {_names_of(files)}. Name one of them, or call "
-        "them train, val and test."
+        "them train, val, cal and test."
     )
 
 

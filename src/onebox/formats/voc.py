@@ -29,6 +29,7 @@ _MAIN = Path("ImageSets", "Main")
 _LISTS: dict[Split, tuple[str, ...]] = {
     "train": ("train", "trainval"),
     "val": ("val", "valid"),
+    "cal": ("cal", "calib", "calibration"),
     "test": ("test",),
 }
 

@@ -39,6 +39,7 @@ class _Yaml(BaseModel):
     path: str = ""
     train: str | list[str] | None = None
     val: str | list[str] | None = None
+    cal: str | list[str] | None = None
     test: str | list[str] | None = None
     names: list[str] | dict[int, str]
     kpt_shape: tuple[int, int] | None = None
@@ -50,8 +51,8 @@ class _Yaml(BaseModel):
 def read_yaml(path: Path) -> YoloConfig:
     """Read ``data.yaml``.
 
-    ``kpt_names`` and ``skeleton`` (pairs of keypoint indices, from 0) are our own keys, which other
-    tools ignore.
+    ``cal``, ``kpt_names`` and ``skeleton`` (pairs of keypoint indices, from 0) are our own keys,
+    which other tools ignore.
 
     Raises:
         DataError: If it does not describe a YOLO data set, or names images that do not exist.

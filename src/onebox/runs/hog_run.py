@@ -13,6 +13,7 @@ from onebox.recipes.recipe import Recipe
 from onebox.runs.folder import HOG_MODEL
 from onebox.runs.results import (
     Run,
+    calibrate_model,
     evaluate_model,
     metrics_by_split,
     provenance,
@@ -39,8 +40,9 @@ def train(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> Ru
     write_recipe(recipe, folder)
     model = folder / HOG_MODEL
     model_file.save(localizer, model)
+    calibrate_model(model, data, listener)
     reports = evaluate_model(model, data, listener)
-    card = dataclasses.replace(localizer.card, metrics=metrics_by_split(reports))
+    card = dataclasses.replace(model_file.load(model).card, metrics=metrics_by_split(reports))
     model_file.save(localizer.with_card(card), model)
     metrics = write_results(folder, data, reports, _report_facts(localizer, model))
     return Run(folder, metrics, epochs=0, model_name=HOG_MODEL)

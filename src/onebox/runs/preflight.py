@@ -2,8 +2,12 @@
 
 from collections.abc import Callable
 
-from onebox.errors import DataError, SettingError, shorten, suggest
-from onebox.formats.splitting import hold_out_validation
+from onebox.errors import DataError, SettingError, format_count, shorten, suggest
+from onebox.formats.splitting import (
+    LEAST_CALIBRATION,
+    hold_out_calibration,
+    hold_out_validation,
+)
 from onebox.recipes.recipe import Recipe
 from onebox.structures import Dataset
 
@@ -14,8 +18,9 @@ def check_data(data: Dataset, note: Callable[[str], None]) -> Dataset:
     """Check that a data set can be trained on and validated.
 
     Returns:
-        The data set, with validation images taken from the training images if it had none, of
-        which ``note`` is told.
+        The data set. If it had no validation images, some of the training images are; if it had
+        no calibration images, some of the validation images are. ``note`` is told of either, and
+        of calibration images that are too few.
 
     Raises:
         DataError: If there are too few images or boxes.
@@ -33,10 +38,32 @@ def check_data(data: Dataset, note: Callable[[str], None]) -> Dataset:
             f"{name}: has one image with a box; training needs at least {_FEWEST_BOXES}, one to "
             "train on and one to validate. Add images (30 make a useful model)."
         )
-    if len(data.part("val").boxes()):
+    if not len(data.part("val").boxes()):
+        sentence = "has no validation images with a box; a tenth of the training images are used."
+        note(f"{name} {sentence}")
+        data = hold_out_validation(data)
+    return _with_calibration(data, name, note)
+
+
+def _with_calibration(data: Dataset, name: str, note: Callable[[str], None]) -> Dataset:
+    stated = len(data.part("cal").boxes())
+    if stated >= LEAST_CALIBRATION:
         return data
-    note(f"{name} has no validation images with a box; a tenth of the training images are used.")
-    return hold_out_validation(data)
+    data = hold_out_calibration(data)
+    taken = len(data.part("cal").boxes())
+    if taken > stated:
+        note(
+            f"{name} has no calibration images with a box; half of the validation images are used, "
+            f"{taken} with a box."
+        )
+        return data
+    images = format_count(stated, "calibration image", "calibration images")
+    note(
+        f"{name} has {images} with a box. The model will not be calibrated: that needs "
+        f"{LEAST_CALIBRATION}. Name that many images 'cal' in the label file, or run onebox "
+        "calibrate MODEL DATA after training."
+    )
+    return data
 
 
 def check_classes(data: Dataset, recipe: Recipe) -> None:

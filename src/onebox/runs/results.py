@@ -10,13 +10,14 @@ from typing import Any
 
 import tomli_w
 
+from onebox.calibration import LEAST_IMAGES, calibrate_file
 from onebox.evaluation import Report, evaluate
 from onebox.files import write_atomically
 from onebox.loading import load
 from onebox.progress import Listener
 from onebox.recipes.recipe import Recipe
 from onebox.report import write_report, write_samples
-from onebox.structures import Dataset, Split
+from onebox.structures import SPLITS, Dataset, Split
 
 MODEL = "model.onnx"
 _EVALUATED: tuple[Split, ...] = ("val", "test")
@@ -58,7 +59,7 @@ def provenance(data: Dataset, packages: Iterable[str]) -> dict[str, Any]:
     name = Path(data.name)
     return {
         "data": name.name if name.is_absolute() else data.name,  # not where the data lay
-        "images": {split: len(data.part(split)) for split in ("train", *_EVALUATED)},
+        "images": {split: len(data.part(split)) for split in SPLITS},
         "versions": {name: importlib.metadata.version(name) for name in packages},
         "python": platform.python_version(),
     }
@@ -72,6 +73,20 @@ def write_recipe(recipe: Recipe, folder: Path) -> None:
     """
     settings = recipe.model_dump(mode="json", exclude_none=True)
     write_atomically(folder / "recipe.toml", tomli_w.dumps(settings).encode())
+
+
+def calibrate_model(model: Path, data: Dataset, listener: Listener) -> None:
+    """Calibrate a model file on the calibration images, if there are enough.
+
+    Raises:
+        DataError: If an image cannot be read.
+    """
+    images = data.part("cal")
+    if len(images.boxes()) < LEAST_IMAGES:
+        return
+    listener.stage("Calibrating")
+    for warning in calibrate_file(model, images, progress=listener.advance).warnings:
+        listener.note(warning)
 
 
 def evaluate_model(model: Path, data: Dataset, listener: Listener) -> Reports:

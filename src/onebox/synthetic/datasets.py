@@ -26,7 +26,7 @@ _BACKGROUNDS: dict[str, Background | None] = {
 NAMES = tuple(_BACKGROUNDS)
 """Names of the generated data sets, usable wherever a data set is read."""
 
-COUNTS: Mapping[Split, int] = MappingProxyType({"train": 2000, "val": 250, "test": 500})
+COUNTS: Mapping[Split, int] = MappingProxyType({"train": 2000, "val": 250, "cal": 100, "test": 500})
 """Default number of samples of each split; not tuned."""
 
 
@@ -86,14 +86,15 @@ def dataset(  # noqa: PLR0913 - the options of `onebox synth`; keyword-only exce
 
 
 def split_counts(count: int) -> dict[Split, int]:
-    """Split a number of samples: a tenth each to ``val`` and ``test``, the rest to ``train``.
+    """Split a number of samples into 75 of 100 ``train``, 5 ``val``, 10 ``cal`` and 10 ``test``.
 
     Examples:
-        >>> split_counts(25)
-        {'train': 21, 'val': 2, 'test': 2}
+        >>> split_counts(45)
+        {'train': 35, 'val': 2, 'cal': 4, 'test': 4}
     """
     tenth = count // 10
-    return {"train": count - 2 * tenth, "val": tenth, "test": tenth}
+    twentieth = (tenth + 1) // 2  # rounded up: ten images have one for validation
+    return {"train": count - 2 * tenth - twentieth, "val": twentieth, "cal": tenth, "test": tenth}
 
 
 def save(samples: Iterable[Sample], folder: Path, count: int) -> tuple[Sample, ...]:

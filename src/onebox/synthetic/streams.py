@@ -1,15 +1,20 @@
 """The random numbers of generated images."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
 from onebox.errors import SettingError
-from onebox.structures import SPLITS, Split
+from onebox.structures import Split
 
 MIN_SIZE = 16
 """Smallest width and height of an image, in pixels. The smallest disc is then 1.6 pixels wide: any
 narrower than 1.42 could miss every pixel centre."""
+
+# Seeds of the splits: another number gives a split other images.
+_SEEDS: Mapping[Split, int] = MappingProxyType({"train": 0, "val": 1, "test": 2, "cal": 3})
 
 _PRESENCE = 1  # tells the random number that decides on the subject from those that draw it
 
@@ -37,7 +42,7 @@ class Stream:
 
     def generator(self, index: int) -> np.random.Generator:
         """The random numbers of one image, the same on each call."""
-        return np.random.default_rng([self.seed, SPLITS.index(self.split), index])
+        return np.random.default_rng([self.seed, _SEEDS[self.split], index])
 
     def has_subject(self, index: int) -> bool:
         """Whether one image shows the subject.
@@ -45,7 +50,7 @@ class Stream:
         The decision has its own random number. So ``absent`` changes no image that shows the
         subject, and a larger fraction removes it from more images, not from others.
         """
-        seeds = [self.seed, SPLITS.index(self.split), index, _PRESENCE]
+        seeds = [self.seed, _SEEDS[self.split], index, _PRESENCE]
         return bool(np.random.default_rng(seeds).random() >= self.absent)
 
     def name(self, index: int) -> str:

@@ -33,12 +33,6 @@ def network_inputs(localizer: NetworkLocalizer, samples: Iterable[Sample]) -> It
                 yield cut(pixels, crop)
 
 
-def choose_evenly(samples: Sequence[Sample], most: int) -> list[Sample]:
-    """At most that many samples, evenly spread: label files are often sorted by class."""
-    positions = np.linspace(0, len(samples) - 1, min(most, len(samples)))
-    return [samples[round(position)] for position in positions.tolist()]
-
-
 def of_many_shapes(images: Sequence[Pixels], count: int) -> list[Pixels]:
     """That many images, each without some rows and columns: of many widths and heights."""
     return [_trim(images[index % len(images)], index) for index in range(count)]

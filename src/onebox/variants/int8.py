@@ -14,8 +14,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from onebox.calibration.onnx_nodes import add_calibration, remove_calibration
 from onebox.errors import ModelError
-from onebox.model_card import ModelCard, write_card
+from onebox.files import write_atomically
+from onebox.model_card import ModelCard, put_card
 from onebox.optional import require
 from onebox.outputs import INPUT
 from onebox.variants.inputs import Pixels
@@ -42,9 +44,10 @@ def write(model: Path, card: ModelCard, images: Iterable[Pixels], file: Path) ->
     onnx = require("onnx", extra="int8")
     quantization = require("onnxruntime.quantization", extra="int8")
     with tempfile.TemporaryDirectory(dir=file.parent) as folder:
-        prepared = Path(folder) / "prepared.onnx"
+        prepared, uncalibrated = Path(folder) / "prepared.onnx", Path(folder) / "model.onnx"
+        _write_uncalibrated(model, uncalibrated)
         # Shapes are known from the resizing on; symbolic shapes need sympy and add nothing.
-        quantization.quant_pre_process(model, prepared, skip_symbolic_shape=True)
+        quantization.quant_pre_process(uncalibrated, prepared, skip_symbolic_shape=True)
         names = backbone_nodes(onnx.load(prepared).graph)
         if not names:
             raise ModelError(
@@ -66,7 +69,22 @@ def write(model: Path, card: ModelCard, images: Iterable[Pixels], file: Path) ->
             weight_type=quantization.QuantType.QInt8,
             nodes_to_quantize=names,
         )
-    write_card(file, card)
+    _write_calibrated(file, card)
+
+
+def _write_uncalibrated(model: Path, file: Path) -> None:
+    """Without the nodes of the calibration, since quantization renames nodes."""
+    content = require("onnx", extra="int8").load(model)
+    remove_calibration(content)
+    file.write_bytes(content.SerializeToString())
+
+
+def _write_calibrated(file: Path, card: ModelCard) -> None:
+    content = require("onnx", extra="int8").load(file)
+    if card.calibration is not None:
+        add_calibration(content, card.calibration, card.refined_calibration)
+    put_card(content, card)
+    write_atomically(file, content.SerializeToString())
 
 
 def backbone_nodes(graph: Any) -> list[str]:  # noqa: ANN401 - an onnx.GraphProto

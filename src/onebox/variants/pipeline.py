@@ -13,20 +13,22 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from onebox.calibration import LEAST_IMAGES, calibrate_file
 from onebox.errors import DataError, ModelError, SettingError, suggest
 from onebox.evaluation import evaluate
 from onebox.files import temporary_beside
+from onebox.formats.splitting import hold_out_calibration
 from onebox.loading import load
 from onebox.metrics import Metrics
 from onebox.model_card import ModelCard, write_card
 from onebox.optional import require
 from onebox.parity import PARITY_IMAGES
 from onebox.runtime import NetworkLocalizer
-from onebox.structures import Dataset, Sample
+from onebox.structures import Dataset, Sample, choose_evenly
 from onebox.variants import int8, openvino_ir
 from onebox.variants.comparison import Candidate, Comparison, compare
 from onebox.variants.gates import check_loss, check_parity
-from onebox.variants.inputs import Pixels, choose_evenly, generated, network_inputs, of_many_shapes
+from onebox.variants.inputs import Pixels, generated, network_inputs, of_many_shapes
 
 CALIBRATION_IMAGES = 200
 """Most validation images that the ranges of activations are measured on. Not tuned."""
@@ -94,7 +96,8 @@ def make(
         name: One of `VARIANTS`.
         out: Path of the variant, with the variant's suffix, in an existing folder; an earlier
             variant there is replaced.
-        data: Its validation images calibrate and measure the variant. ``int8`` needs some.
+        data: Its validation images measure the variant, and give the ranges of activations of
+            ``int8``, which needs some. Its calibration images calibrate how sure ``int8`` is.
         stage: Called with the name of each stage.
 
     Returns:
@@ -112,9 +115,13 @@ def make(
     _check_path(out, model, variant)
     if variant.needs:
         require(variant.needs, extra=name)
+    # Images that training would take for calibration choose no variant.
+    data = None if data is None else hold_out_calibration(data)
     samples = _validation_part(data, name, is_needed=variant.is_calibrated)
     metrics = _measure(localizer, samples, stage, "the model")
-    return _make(_Job(name, variant, Candidate(localizer, (model,), metrics), samples, out, stage))
+    given = Candidate(localizer, (model,), metrics)
+    cal = None if data is None else data.part("cal")
+    return _make(_Job(name, variant, given, samples, out, stage, cal))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +134,7 @@ class _Job:
     samples: Dataset | None
     out: Path
     stage: Stage
+    cal: Dataset | None = None
 
     def choose(self, most: int) -> list[Sample]:
         """At most that many validation images."""
@@ -140,6 +148,7 @@ def _make(job: _Job) -> Comparison:
     with _moved_to(job.out) as file:
         with job.stage(f"Making {job.name}"):
             job.variant.write(model, card, network_inputs(localizer, chosen), file)
+        card = _calibrate_anew(job, file, card)
         loaded = _load_network(file)
         metrics = _measure(loaded, job.samples, job.stage, "the variant")
         made = Candidate(loaded, tuple(file.parent.iterdir()), metrics)
@@ -148,6 +157,19 @@ def _make(job: _Job) -> Comparison:
         comparison = compare(job.given, made, _images(job), variant=job.name, file=job.out)
         job.variant.check(comparison)
     return comparison
+
+
+def _calibrate_anew(job: _Job, file: Path, card: ModelCard) -> ModelCard:
+    """A variant with outputs of its own has a calibration of its own, if there are images for it.
+
+    Otherwise it keeps the model's.
+    """
+    is_changed = job.variant.is_calibrated and card.calibration is not None
+    if not is_changed or job.cal is None or len(job.cal.boxes()) < LEAST_IMAGES:
+        return card
+    with job.stage("Calibrating the variant") as progress:
+        calibrate_file(file, job.cal, progress=progress)
+    return load(file).card
 
 
 def _variant(name: str) -> Variant:

@@ -19,6 +19,7 @@ from onebox.model_card import METADATA_KEY, ModelCard, write_card
 from onebox.outputs import INPUT, OUTPUTS
 from onebox.parity import PARITY_IMAGES, PARITY_PX, check_parity
 from onebox.runtime import load
+from onebox.structures import SPLITS
 
 pytestmark = pytest.mark.train
 
@@ -148,7 +149,7 @@ def test_the_metadata_holds_provenance_and_metrics(trained_run, tiny_recipe, dis
     assert facts["recipe"] == tiny_recipe.model_dump(mode="json", exclude_none=True)
     made_of = facts["provenance"]
     assert made_of["data"] == "synth:blobs"
-    counts = {split: len(discs.part(split)) for split in ("train", "val", "test")}
+    counts = {split: len(discs.part(split)) for split in SPLITS}
     assert made_of["images"] == counts
     assert made_of["weights"] == "none"
     assert made_of["epochs"] == trained_run.epochs == tiny_recipe.train.epochs

@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from torch import Tensor
 
+from onebox.calibration.training_features import MOST_EXAMPLES, keep_features
 from onebox.learning.data.decoded_cache import Decoded
 from onebox.learning.exporting.onnx_export import export
 from onebox.learning.exporting.refinement_choice import choose_refinement
@@ -26,6 +27,7 @@ from onebox.recipes.recipe import Recipe
 from onebox.runs.results import (
     MODEL,
     Run,
+    calibrate_model,
     evaluate_model,
     metrics_by_split,
     provenance,
@@ -82,11 +84,14 @@ def finish(
     model = prepared.folder / MODEL
     listener.stage("Exporting")
     parity_px = export(network, card, model, list(_parity_images(decoded)))
+    keep_features(model, _spread_evenly(decoded["train"].pixels, MOST_EXAMPLES))
     setting = prepared.recipe.model.refinement
-    margin = choose_refinement(load_network(model), data.part("val"), setting)
-    card = dataclasses.replace(card, refine_margin=margin)
-    write_card(model, card)
+    localizer = load_network(model)
+    margin = choose_refinement(localizer, data.part("val"), setting)
+    write_card(model, dataclasses.replace(localizer.card, refine_margin=margin))
+    calibrate_model(model, data, listener)
     reports = evaluate_model(model, data, listener)
+    card = load_network(model).card
     made = {**card.provenance, "parity_px": parity_px, "epochs": fitted.epochs}
     card = dataclasses.replace(card, provenance=made, metrics=metrics_by_split(reports))
     write_card(model, card)
@@ -127,6 +132,14 @@ def _parity_images(decoded: Mapping[str, Decoded]) -> Iterator[UInt8[ndarray, "_
         image = rows[number % len(rows)]
         height, width = image.shape[0] - number % 7 * 5, image.shape[1] - number % 5 * 7
         yield np.ascontiguousarray(image[:height, :width])
+
+
+def _spread_evenly(
+    squares: UInt8[ndarray, "n _ _ 3"], most: int
+) -> Iterator[UInt8[ndarray, "_ _ 3"]]:
+    """At most that many images, evenly spread."""
+    for position in np.linspace(0, len(squares) - 1, min(most, len(squares))):
+        yield np.ascontiguousarray(squares[round(position)])
 
 
 def _report_facts(prepared: PreparedRun) -> dict[str, str]:

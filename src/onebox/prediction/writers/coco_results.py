@@ -2,8 +2,9 @@
 
 An image that could not be read has no entry, and takes a number while the file is unfinished.
 Since the numbers are ours, each entry also has the image's name, and ``frame`` and ``time_s`` for
-a frame. Keypoints are ``x, y, confidence`` one after another: COCO's own evaluation ignores the
-third number.
+a frame. Outer and inner boxes are ``outer_bbox`` and ``inner_bbox``, written as ``bbox`` is.
+Keypoints are ``x, y, confidence`` one after another: COCO's own evaluation ignores the third
+number.
 """
 
 import json
@@ -13,10 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from onebox.boxes import from_xyxy
+from onebox.prediction.writers import certainty
 from onebox.prediction.writers.kinds import ContinueError, Kind, Record
 from onebox.prediction.writers.records import Layout, Row, flat_keypoints, moment
+from onebox.structures import Box
 
 _CATEGORY = "category_id"
+_BBOXES = {"outer_box": "outer_bbox", "inner_box": "inner_bbox"}
 
 
 def record(row: Row, layout: Layout) -> Record:
@@ -27,10 +31,25 @@ def record(row: Row, layout: Layout) -> Record:
         "image": row.image,
         **moment(row),
         _CATEGORY: layout.classes.index(answer.label) + 1,
-        "bbox": from_xyxy(np.array([answer.box]), "xywh")[0].tolist(),
+        "bbox": _bbox(answer.box),
         "score": answer.score,
+        **_certainty(row, layout),
         **({} if layout.keypoints is None else {"keypoints": keypoints}),
     }
+
+
+def _certainty(row: Row, layout: Layout) -> Record:
+    """As in JSON lines, but with boxes as COCO has them."""
+    known = certainty.as_json(row.prediction, layout.certainty)
+    return {
+        _BBOXES.get(name, name): _bbox(value) if name in _BBOXES else value
+        for name, value in known.items()
+    }
+
+
+def _bbox(box: Box | None) -> list[float] | None:
+    """Left, top, width and height."""
+    return None if box is None else from_xyxy(np.array([box]), "xywh")[0].tolist()
 
 
 def entries(records: Iterable[Record]) -> Iterator[Record]:

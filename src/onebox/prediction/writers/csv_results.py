@@ -1,17 +1,20 @@
 """CSV: a header and one row per image; without videos, the file reads back as labels.
 
 Files with frames have the columns ``frame`` and ``time_s`` next, files with presence then have
-``present``, and each keypoint adds ``NAME_x``, ``NAME_y`` and ``NAME_confidence``.
+``present``, those of `certainty` follow, and each keypoint adds ``NAME_x``, ``NAME_y`` and
+``NAME_confidence``.
 """
 
 import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from onebox.prediction.writers import certainty
+from onebox.prediction.writers.certainty import EDGES
 from onebox.prediction.writers.kinds import ContinueError, Kind, Record
 from onebox.prediction.writers.records import Layout, Row, flat_keypoints
 
-COLUMNS = ("image", "label", "score", "x_min", "y_min", "x_max", "y_max")
+COLUMNS = ("image", "label", "score", *EDGES)
 _PER_KEYPOINT = ("x", "y", "confidence")
 _ESCAPED = "surrogateescape"  # a name that is not UTF-8 is written as the bytes that it came as
 
@@ -22,7 +25,7 @@ def columns(layout: Layout) -> list[str]:
     presence = ("present",) if layout.has_presence else ()
     names = () if layout.keypoints is None else layout.keypoints.names
     keypoints = [f"{name}_{part}" for name in names for part in _PER_KEYPOINT]
-    return [*COLUMNS, *frame, *presence, *keypoints]
+    return [*COLUMNS, *frame, *presence, *certainty.columns(layout.certainty), *keypoints]
 
 
 def record(row: Row, layout: Layout) -> Record:
@@ -31,7 +34,9 @@ def record(row: Row, layout: Layout) -> Record:
     frame = [row.frame, row.time_s] if layout.has_frames else []
     present = [answer.present] if layout.has_presence else []
     keypoints = flat_keypoints(answer, layout.keypoints)
-    values = [row.image, answer.label, answer.score, *answer.box, *frame, *present, *keypoints]
+    sure = certainty.values(answer, layout.certainty)
+    plain = [row.image, answer.label, answer.score, *answer.box]
+    values = [*plain, *frame, *present, *sure, *keypoints]
     return dict(zip(columns(layout), values, strict=True))
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from onebox.errors import OneboxError, SettingError
 from onebox.files import is_empty, replacing
+from onebox.prediction.writers.certainty import other_promise
 from onebox.prediction.writers.json_lines import read_records
 from onebox.prediction.writers.kinds import ContinueError, Kind, Record
 from onebox.prediction.writers.locking import open_locked, remove_locked
@@ -134,13 +135,19 @@ class Journal:
             raise
 
     def _begin(self, *, resume: bool) -> None:
-        """Cut off a torn line, learn which images there are, and see that there is a header."""
+        """Cut off a torn line, learn which images there are, and see that there is a header.
+
+        Raises:
+            ContinueError: If a prediction was made with another coverage or risk.
+        """
         length = sum(len(line) for line in self._opened if line.endswith(b"\n")) if resume else 0
         is_new = length == 0
         self._continues = resume and self._file.is_file() if is_new else self._check_header()
         self._opened.truncate(length)
         for record in self._records():
             if _is_readable(record):
+                if reason := other_promise(record, self._layout.certainty):
+                    raise ContinueError(self._file, reason)
                 self.kept += 1
                 self._known.add(_key(record))
             else:

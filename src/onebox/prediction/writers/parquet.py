@@ -13,6 +13,7 @@ from typing import Any
 
 from onebox.optional import require
 from onebox.prediction.writers import csv_results
+from onebox.prediction.writers.certainty import IS_TRUE
 from onebox.prediction.writers.kinds import ContinueError, Kind, Record
 from onebox.prediction.writers.records import Layout, Row
 
@@ -59,6 +60,7 @@ def _read(path: Path, layout: Layout) -> Iterator[Record]:
 
 def _schema(arrow: Any, layout: Layout) -> Any:  # noqa: ANN401 - imported by name
     types = dict.fromkeys(("image", "label"), arrow.string()) | {"frame": arrow.int64()}
+    types |= dict.fromkeys(IS_TRUE, arrow.bool_())
     fields = [(name, types.get(name, arrow.float64())) for name in csv_results.columns(layout)]
     probabilities = (_PROBABILITIES, arrow.list_(arrow.float64()))
     metadata = {_CLASSES: json.dumps(layout.classes).encode()}

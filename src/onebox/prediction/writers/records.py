@@ -1,9 +1,11 @@
 """One prediction as a row of a results file, and what all rows of a file have in common."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from onebox.prediction.writers import certainty
+from onebox.prediction.writers.certainty import Certainty
 from onebox.structures import KeypointSet, Prediction
 
 
@@ -33,12 +35,14 @@ class Layout:
         keypoints: The model's keypoints; None for a model without keypoints.
         has_presence: Whether predictions have the probability that a subject is present.
         has_frames: Whether some rows are frames of a video or camera.
+        certainty: What predictions say of how sure they are.
     """
 
     classes: tuple[str, ...]
     keypoints: KeypointSet | None = None
     has_presence: bool = False
     has_frames: bool = False
+    certainty: Certainty = field(default_factory=Certainty)
 
 
 def as_json(row: Row, layout: Layout) -> dict[str, Any]:
@@ -54,6 +58,7 @@ def as_json(row: Row, layout: Layout) -> dict[str, Any]:
     }
     if prediction.present is not None:
         values["present"] = prediction.present
+    values |= certainty.as_json(prediction, layout.certainty)
     if layout.keypoints is not None:
         points = map(list, prediction.keypoints or ())
         values["keypoints"] = dict(zip(layout.keypoints.names, points, strict=True))
