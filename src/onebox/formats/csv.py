@@ -54,7 +54,7 @@ _DELIMITERS = (",", ";", "\t")
 def is_labels(path: Path) -> bool:
     """Whether the first row of a file is that of a CSV label file."""
     try:
-        _columns_of(path.name, _read_table(path))
+        _columns_of(path.name, read_table(path))
     except DataError:
         return False
     return True
@@ -68,7 +68,7 @@ def parse(path: Path) -> ParsedLabels:
     Raises:
         DataError: If it is not a CSV label file; the message says what is missing.
     """
-    table = _read_table(path)
+    table = read_table(path)
     columns, has_header = _columns_of(path.name, table)
     finder = ImageFinder(path.parent, path.stem)
     problems = Problems()
@@ -120,7 +120,12 @@ def _list_cells(sample: Sample, folder: Path) -> Sequence[str]:
     return [format_path(image_file(sample), folder), f"[{box}]", sample.label or ""]
 
 
-def _read_table(path: Path) -> list[NumberedCells]:
+def read_table(path: Path) -> list[NumberedCells]:
+    """Rows of a CSV file that are not empty, each with its line and its cells, stripped.
+
+    Raises:
+        DataError: If it is not UTF-8, not CSV, or empty.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

@@ -21,8 +21,8 @@ def check_folder(out: Path | None, resume: Path | None) -> None:
         check_resumable(resume)
 
 
-def choose_folder(out: Path | None, data_name: str) -> Path:
-    """Return the folder of a new run: the user's, or the next free name below ``runs``.
+def choose_folder(out: Path | None, data_name: str, home: str = "runs") -> Path:
+    """Return the folder of a new run: the user's, or the next free name below ``home``.
 
     The free name begins with what the data was read from.
 
@@ -37,7 +37,7 @@ def choose_folder(out: Path | None, data_name: str) -> Path:
             )
         return out
     stem = _stem(data_name)
-    folders = (Path("runs") / f"{stem}-{number}" for number in itertools.count(1))
+    folders = (Path(home) / f"{stem}-{number}" for number in itertools.count(1))
     return next(folder for folder in folders if not folder.exists())
 
 
