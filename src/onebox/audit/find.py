@@ -8,9 +8,13 @@ import numpy as np
 from onebox.audit import checks
 from onebox.audit.lists import LEAST_PER_CLASS, Labelled, numbered, rank_boxes, rank_classes
 from onebox.audit.records import Audit, Finding, OutOfFold
+from onebox.boxes import paired_iou
 from onebox.errors import format_count, shorten
 from onebox.image_sizes import size_of
 from onebox.structures import Dataset, as_box
+
+LEAST_AGREEMENT = 0.5
+"""Median IoU of labelled and predicted boxes below which the list of boxes means little."""
 
 _RIGHT_NUMBERS = {"reading", "other image"}  # checks that say what is wrong with a box
 
@@ -41,7 +45,7 @@ def find(data: Dataset, found: OutOfFold, rate: float) -> Audit:
     rows = [row for row, sample in enumerate(data) if sample.label in index]
     given = np.array([index[data.samples[row].label or ""] for row in rows], np.int64)
     classes, error_rate = rank_classes(given, found.probabilities[rows], rows, data.classes, rate)
-    notes = _notes(data, given)
+    notes = (*_agreement_note(labelled), *_notes(data, given))
     return Audit(_explained(boxes, ruled), classes, ruled, rate, error_rate, notes)
 
 
@@ -94,6 +98,18 @@ def _explained(boxes: Sequence[Finding], ruled: Sequence[Finding]) -> list[Findi
             )
         changed.append(finding)
     return changed
+
+
+def _agreement_note(labelled: Labelled) -> tuple[str, ...]:
+    """A note if the predictions do not fit the labels, so that the lists mean nothing."""
+    ious = paired_iou(labelled.given, labelled.predicted)
+    if not len(ious) or np.median(ious) >= LEAST_AGREEMENT:
+        return ()
+    return (
+        f"half of the boxes have an IoU below {np.median(ious):.2f} with the predicted ones: the "
+        "networks learned too little, or all labels are wrong in the same way (see onebox convert "
+        "and docs/data.md). The list of boxes means little. Train longer (--set train.epochs).",
+    )
 
 
 def _notes(data: Dataset, given: np.ndarray) -> tuple[str, ...]:

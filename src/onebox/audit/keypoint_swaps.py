@@ -10,6 +10,7 @@ _LEAST_GAIN = 2.0
 """The error must fall by this factor when left and right are exchanged. Not tuned."""
 
 _LEAST_ERROR = 0.1  # share of the box's diagonal: a smaller error needs no explanation. Not tuned.
+_LEAST_DISTANCE = 1e-3  # pixels; divides
 _LEAST_POINTS = 4  # labelled keypoints in pairs: one pair alone says little. Not tuned.
 
 Points = Float[ndarray, "keypoints 3"]
@@ -45,7 +46,7 @@ def swap_gain(
         return None
     as_labelled = _mean_distance(given[rows, :2], predicted[rows])
     exchanged = _mean_distance(exchange(given, paired)[rows, :2], predicted[rows])
-    gain = as_labelled / max(exchanged, np.finfo(np.float64).tiny)
+    gain = as_labelled / max(exchanged, _LEAST_DISTANCE)
     return gain if gain >= _LEAST_GAIN and as_labelled >= _LEAST_ERROR * diagonal else None
 
 

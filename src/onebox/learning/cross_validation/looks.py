@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 import torch
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
-from torch import Tensor
+from torch import Tensor, nn
 
 from onebox.learning.data.augmentation import transform_keypoints, warp
-from onebox.learning.networks.network import Network
+from onebox.learning.networks.head_outputs import Outputs
 from onebox.learning.networks.spread import edge_sigmas
 
 MARGINS = (1.4, 1.8)
@@ -49,12 +49,12 @@ class Viewer:
     """A network that looks at images.
 
     Attributes:
-        network: In evaluation mode, on the device of the images.
+        network: A `Network`, in evaluation mode, on the device of the images.
         size: Width and height of its input, in pixels.
         flip_pairs: Pairs of keypoints that mirroring an image swaps.
     """
 
-    network: Network
+    network: nn.Module
     size: int
     flip_pairs: Sequence[tuple[int, int]] = ()
 
@@ -64,7 +64,7 @@ class Viewer:
         """Look at one window of each image, as it is or mirrored."""
         flipped = torch.full((len(windows),), is_flipped)
         shown = warp(images, windows, flipped, self.size)
-        outputs = self.network(shown.contiguous(memory_format=torch.channels_last))
+        outputs: Outputs = self.network(shown.contiguous(memory_format=torch.channels_last))
         boxes, sigmas = outputs.box.boxes.float().cpu(), edge_sigmas(outputs).float().cpu()
         if is_flipped:
             boxes, sigmas = _mirrored(boxes), sigmas[:, [2, 1, 0, 3]]
