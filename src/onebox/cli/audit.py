@@ -128,9 +128,15 @@ def audit(
             "Images": str(len(samples)),
             "Folds": str(folds),
             "Backbone": chosen.model.backbone,
-            "Weights": str(weights or ("none" if no_pretrained else "the backbone's own")),
+            "Weights": "none"
+            if no_pretrained
+            else weights.name
+            if weights
+            else "the backbone's own",
             "Seed": str(chosen.train.seed),
         }
+        if not chosen.model.pretrained:
+            facts["Weights"] = "none"
         _write(done, samples, folder, facts)
     written = {} if apply is None else _apply(done, samples, apply)
     _print(done, samples, folder, written, as_json=as_json)

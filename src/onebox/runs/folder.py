@@ -5,6 +5,9 @@ from pathlib import Path
 
 from onebox.errors import SettingError
 
+RUNS = "runs"
+"""The folder of all runs, where the user names none."""
+
 HOG_MODEL = "model.npz"
 """The model file of a HOG run."""
 
@@ -21,7 +24,7 @@ def check_folder(out: Path | None, resume: Path | None) -> None:
         check_resumable(resume)
 
 
-def choose_folder(out: Path | None, data_name: str, home: str = "runs") -> Path:
+def choose_folder(out: Path | None, data_name: str, home: str = RUNS) -> Path:
     """Return the folder of a new run: the user's, or the next free name below ``home``.
 
     The free name begins with what the data was read from.
@@ -31,9 +34,10 @@ def choose_folder(out: Path | None, data_name: str, home: str = "runs") -> Path:
     """
     if out is not None:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            resume = f", or resume the run in it with --resume {out}" if home == RUNS else ""
             raise SettingError(
-                f"--out {out}: exists and is not an empty folder. Choose another, remove it, or "
-                f"resume the run in it with --resume {out}."
+                f"--out {out}: exists and is not an empty folder. Choose another, remove "
+                f"it{resume}."
             )
         return out
     stem = _stem(data_name)
