@@ -5,10 +5,7 @@ python benchmarks/audit.py table results.json
 """
 
 import argparse
-import csv
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,13 +20,20 @@ from numpy import ndarray
 import onebox
 import runs
 from onebox import formats
+from onebox.audit.find import find
+from onebox.audit.job import DEFAULT_RATE, Audited, AuditOptions, audit
+from onebox.audit.page import write_page
+from onebox.audit.records import SIDES, Audit, Finding, OutOfFold
+from onebox.audit.table import write_table
 from onebox.boxes import paired_iou
+from onebox.progress import Silent
+from onebox.recipes.loading import read_recipe
 from onebox.structures import Dataset
 
 _FRACTION = 0.05
 _SEEDS = (0, 1)
 _KINDS: dict[str, Sequence[str]] = {"boxes": faults.BOX_KINDS, "classes": (faults.CLASS_KIND,)}
-_YES = "yes"
+_REDRAWS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +93,44 @@ def _measured(name: str, seed: int, options: argparse.Namespace) -> dict[str, An
     case, machine = _CASES[name], facts()
     folder = options.keep / name.replace(", ", "-") / str(seed)
     right = _data(case, seed, options.shared)
-    faulty = faults.inject(right, _FRACTION, _KINDS[case.faults], seed)
+    kinds = _KINDS[case.faults]
+    faulty = faults.inject(right, _FRACTION, kinds, seed)
+    begin = time.perf_counter()
+    done = _audit(faulty.data, folder / "audit", seed, options.shared)
+    seconds = time.perf_counter() - begin
+    figures = _figures(done.audit, faulty, right)
+    drawn = [_redrawn(done.found, right, kinds, 1000 + number) for number in range(_REDRAWS)]
+    return {
+        "case": name,
+        "seed": seed,
+        "images": len(right),
+        "seconds": seconds,
+        **_training_seconds(faulty.data, folder, seed, options),
+        **figures,
+        **{f"redrawn_{key}": _mean(drawn, key) for key in drawn[0]},
+        "machine": machine,
+    }
+
+
+def _redrawn(
+    found: OutOfFold, right: Dataset, kinds: Sequence[str], seed: int
+) -> dict[str, float | int | None]:
+    """The figures for other faults in the same images, with the same predictions."""
+    faulty = faults.inject(right, _FRACTION, kinds, seed)
+    return _figures(find(faulty.data, found, DEFAULT_RATE), faulty, right)
+
+
+def _training_seconds(
+    data: Dataset, folder: Path, seed: int, options: argparse.Namespace
+) -> dict[str, float]:
+    """Seconds of one ``onebox train`` on the same labels, if asked for."""
+    if not options.train:
+        return {}
     labels = folder / "data" / "labels.csv"
     labels.parent.mkdir(parents=True, exist_ok=True)
-    formats.write(faulty.data, labels, "csv")
+    formats.write(data, labels, "csv")
     changes = [*runs.pretrained(options.shared), "--seed", str(seed)]
-    seconds = _audit(labels, folder / "audit", changes)
-    rows = _rows(folder / "audit" / "audit.csv", case.faults, faulty.data)
-    figures = _figures(rows, faulty, right)
-    train = {}
-    if options.train:
-        train = {"train_seconds": runs.train(labels, "default", changes, folder / "run").seconds}
-    about = {"case": name, "seed": seed, "images": len(right), "seconds": seconds}
-    return {**about, **train, **figures, "machine": machine}
+    return {"train_seconds": runs.train(labels, "default", changes, folder / "run").seconds}
 
 
 def _data(case: Case, seed: int, shared: Path) -> Dataset:
@@ -113,52 +142,41 @@ def _data(case: Case, seed: int, shared: Path) -> Dataset:
     return replace(data, samples=tuple(data.samples[row] for row in rows))
 
 
-def _audit(labels: Path, out: Path, changes: Sequence[str]) -> float:
-    """Run ``onebox audit``, and return its seconds.
-
-    Raises:
-        RuntimeError: If it failed; with what it said.
-    """
-    program = Path(sys.executable).with_name("onebox")
-    command = [str(program), "audit", str(labels), "--out", str(out), "--json", *changes]
-    start = time.perf_counter()
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}\n{done.stderr[-2000:]}")
-    return time.perf_counter() - start
+def _audit(data: Dataset, folder: Path, seed: int, shared: Path) -> Audited:
+    """What ``onebox audit`` does, its files included."""
+    recipe = read_recipe("default", [f"model.backbone={runs.BACKBONE}"]).with_seed(seed)
+    options = AuditOptions(time.monotonic(), weights=shared / runs.WEIGHTS)
+    done = audit(data, recipe, options, Silent())
+    folder.mkdir(parents=True, exist_ok=True)
+    write_table(done.audit, data, folder / "audit.csv")
+    write_page(done.audit, data, done.found, folder / "audit.html", facts={"Seed": str(seed)})
+    return done
 
 
-def _rows(table: Path, name: str, data: Dataset) -> dict[int, dict[str, str]]:
-    """The rows of one list of ``audit.csv``, by the row of the image in the data."""
-    place = {str(Path(sample.name).resolve()): row for row, sample in enumerate(data)}
-    with table.open(newline="", encoding="utf-8") as opened:
-        rows = [row for row in csv.DictReader(opened) if row["list"] == name]
-    return {place[str((table.parent / row["image"]).resolve())]: row for row in rows}
-
-
-def _figures(
-    rows: dict[int, dict[str, str]], faulty: faults.Faulty, right: Dataset
-) -> dict[str, Any]:
-    order = sorted(rows, key=lambda row: int(rows[row]["rank"]))
-    is_fault = np.array([row in faulty.kinds for row in order])
-    listed = np.array([rows[row]["listed"] == _YES for row in order])
+def _figures(found: Audit, faulty: faults.Faulty, right: Dataset) -> dict[str, Any]:
+    is_of_class = faults.CLASS_KIND in faulty.kinds.values()
+    ranked = found.classes if is_of_class else found.boxes
+    is_fault = np.array([finding.row in faulty.kinds for finding in ranked])
+    listed = np.array([finding.is_listed for finding in ranked])
+    wrong = [finding for finding in ranked if finding.row in faulty.kinds]
     figures: dict[str, Any] = {
         "faults": int(is_fault.sum()),
         "auroc": _auroc(is_fault),
         "precision": float(is_fault[: is_fault.sum()].mean()),
         "listed": int(listed.sum()),
         "listed_right": int((listed & ~is_fault).sum()),
+        "share_right": float((listed & ~is_fault).sum() / max(listed.sum(), 1)),
         "found": int((listed & is_fault).sum()),
     }
-    if faulty.sides:
-        figures |= _side_figures(rows, faulty)
-    if set(faulty.kinds.values()) <= set(faults.BOX_KINDS):
-        figures |= _by_kind(order, faulty) | _suggestions(rows, faulty, right)
-    else:
-        figures["class_named"] = _fraction(
-            rows[row]["suggested"] == right.samples[row].label for row in faulty.kinds
-        )
-    return figures
+    if is_of_class:
+        named = (finding.label == right.samples[finding.row].label for finding in wrong)
+        return {**figures, "class_named": _fraction(named)}
+    return {
+        **figures,
+        **_side_figures(wrong, faulty),
+        **_by_kind(ranked, faulty),
+        **_suggestions(wrong, faulty, right),
+    }
 
 
 def _auroc(is_fault: ndarray) -> float:
@@ -168,44 +186,36 @@ def _auroc(is_fault: ndarray) -> float:
     return 1 - float(before.mean()) / float((~is_fault).sum())
 
 
-def _side_figures(rows: dict[int, dict[str, str]], faulty: faults.Faulty) -> dict[str, Any]:
+def _side_figures(wrong: Sequence[Finding], faulty: faults.Faulty) -> dict[str, Any]:
     """Sides named right: of all faults of one side, and of those where a side stands out."""
-    names = ("left", "top", "right", "bottom")
-    largest = {row: _largest_side(rows[row]) for row in faulty.sides}
-    named = {row: rows[row]["side"] for row in faulty.sides if rows[row]["side"]}
+    of_side = [finding for finding in wrong if finding.row in faulty.sides]
+    true = {finding.row: SIDES[faulty.sides[finding.row]] for finding in of_side}
+    named = [finding for finding in of_side if finding.side]
     return {
-        "side_faults": len(faulty.sides),
-        "side": _fraction(largest[row] == names[side] for row, side in faulty.sides.items()),
+        "side_faults": len(of_side),
+        "side": _fraction(f" the {true[one.row]} edge" in one.why for one in of_side),
         "sides_standing_out": len(named),
-        "side_standing_out": _fraction(
-            word == names[faulty.sides[row]] for row, word in named.items()
-        ),
+        "side_standing_out": _fraction(one.side == true[one.row] for one in named),
     }
 
 
-def _largest_side(row: dict[str, str]) -> str:
-    """The side that the sentence of a row names, whether it stands out or not."""
-    return next((word for word in ("left", "top", "right", "bottom") if word in row["why"]), "")
-
-
-def _by_kind(order: Sequence[int], faulty: faults.Faulty) -> dict[str, Any]:
+def _by_kind(ranked: Sequence[Finding], faulty: faults.Faulty) -> dict[str, Any]:
     """AUROC of each kind of fault against the right labels."""
-    kinds = np.array([faulty.kinds.get(row, "") for row in order])
+    kinds = np.array([faulty.kinds.get(finding.row, "") for finding in ranked])
     of_kind = {kind: (kinds == kind)[(kinds == kind) | (kinds == "")] for kind in set(kinds) - {""}}
     return {f"auroc_{kind}": _auroc(flags) for kind, flags in sorted(of_kind.items())}
 
 
 def _suggestions(
-    rows: dict[int, dict[str, str]], faulty: faults.Faulty, right: Dataset
-) -> dict[str, Any]:
+    wrong: Sequence[Finding], faulty: faults.Faulty, right: Dataset
+) -> dict[str, float | None]:
     """Mean IoU of the faulty boxes that are listed with the right ones, before and after."""
-    found = [row for row in faulty.kinds if rows[row]["listed"] == _YES]
-    if not found:
-        return {}
-    true = np.array([right.samples[row].box for row in found], np.float64)
-    given = np.array([faulty.data.samples[row].box for row in found], np.float64)
-    words = [rows[row]["suggested"].split(",") for row in found]
-    suggested = np.array([[float(word) for word in four] for four in words])
+    listed = [finding for finding in wrong if finding.is_listed]
+    if not listed:
+        return {"iou_given": None, "iou_suggested": None}
+    true = np.array([right.samples[finding.row].box for finding in listed], np.float64)
+    given = np.array([faulty.data.samples[finding.row].box for finding in listed], np.float64)
+    suggested = np.array([finding.box for finding in listed], np.float64)
     return {
         "iou_given": float(paired_iou(given, true).mean()),
         "iou_suggested": float(paired_iou(suggested, true).mean()),
@@ -218,36 +228,39 @@ def _fraction(answers: Iterator[bool]) -> float | None:
 
 
 def _table(options: argparse.Namespace) -> None:
-    """The mean of the seeds of each case; the rates are of all seeds together."""
+    """The mean of the seeds of each case, for the faults that were trained on, and redrawn."""
     known = _read(options.results)
-    rows = []
-    for name in dict.fromkeys(row["case"] for row in known):
-        of_case = [row for row in known if row["case"] == name]
-        listed = sum(row["listed"] for row in of_case)
-        rows.append(
-            {
-                "case": name,
-                "seeds": len(of_case),
-                "images": of_case[0]["images"],
-                "AUROC": _mean(of_case, "auroc"),
-                "P@5%": _mean(of_case, "precision"),
-                "side": _mean(of_case, "side"),
-                "standing out": _mean(of_case, "side_standing_out"),
-                "listed": listed,
-                "right among them": sum(row["listed_right"] for row in of_case) / max(listed, 1),
-                "found": sum(r["found"] for r in of_case) / sum(r["faults"] for r in of_case),
-                "IoU given": _mean(of_case, "iou_given"),
-                "suggested": _mean(of_case, "iou_suggested"),
-                "seconds": _mean(of_case, "seconds"),
-                "training": _mean(of_case, "train_seconds"),
-            }
-        )
-    show("audit", rows)
+    names = list(dict.fromkeys(row["case"] for row in known))
+    for prefix in ("", "redrawn_"):
+        rows = [_row(name, [row for row in known if row["case"] == name], prefix) for name in names]
+        show("redrawn" if prefix else "as trained", rows)
 
 
-def _mean(rows: Sequence[dict[str, Any]], name: str) -> float | str:
+def _row(name: str, known: Sequence[dict[str, Any]], prefix: str) -> dict[str, str | float]:
+    columns = {
+        "AUROC": "auroc",
+        "P@5%": "precision",
+        "side": "side",
+        "standing out": "side_standing_out",
+        "faults": "faults",
+        "listed": "listed",
+        "found": "found",
+        "right in list": "share_right",
+        "IoU given": "iou_given",
+        "suggested": "iou_suggested",
+        **{kind: f"auroc_{kind}" for kind in faults.BOX_KINDS},
+    }
+    about = {"case": name, "seeds": len(known), "images": known[0]["images"]}
+    figures = {title: _mean(known, f"{prefix}{key}") for title, key in columns.items()}
+    times = {title: _mean(known, title) for title in ("seconds", "train_seconds")}
+    return {
+        key: "-" if value is None else value for key, value in (about | figures | times).items()
+    }
+
+
+def _mean(rows: Sequence[dict[str, Any]], name: str) -> float | None:
     values = [row[name] for row in rows if row.get(name) is not None]
-    return float(np.mean(values)) if values else "-"
+    return float(np.mean(values)) if values else None
 
 
 def _read(file: Path) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 WEIGHTS = Path("weights", "mobilenetv2_100_same.safetensors")
-_BACKBONE = "mobilenetv2_100"
+BACKBONE = "mobilenetv2_100"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def settings(changes: Mapping[str, object]) -> list[str]:
 
 def pretrained(shared: Path) -> list[str]:
     """Command-line options for the backbone whose weights are available."""
-    return [*settings({"model.backbone": _BACKBONE}), "--weights", str(shared / WEIGHTS)]
+    return [*settings({"model.backbone": BACKBONE}), "--weights", str(shared / WEIGHTS)]
 
 
 def source_of(data: str, shared: Path) -> str | Path:
