@@ -1,13 +1,13 @@
 """What an audit suggests, as corrections of a data set, and the data set with them.
 
-A correction is a finding that is listed and suggests a box or a class. Where several suggest
-something for one image, checks come before lists (a rule knows what was meant, a network guesses
-it), and of two suggestions of a box, or of a class, the first is taken.
+A correction is a finding that is listed and suggests a box, a class, or keypoints whose left and
+right are exchanged. Where several findings suggest something for one image, those of checks come
+first (a rule knows what was meant, a network guesses it), and the first box and the first class
+are taken.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 
 from onebox import formats
@@ -15,13 +15,9 @@ from onebox.audit.records import Audit, ListName
 from onebox.errors import SettingError
 from onebox.formats.discovery import find_sources
 from onebox.formats.writing import image_file
-from onebox.structures import Box, Dataset, Sample, as_box
-
-DECIMALS = 2
-"""Decimals of a suggested edge, in pixels: a network does not know more."""
+from onebox.structures import Box, Dataset, Keypoints, KeypointSet, Sample
 
 _FORMATS: dict[str, str] = {".csv": "csv", ".json": "coco"}
-_FOLDERS = ("voc", "coco", "yolo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,85 +29,36 @@ class Correction:
         list: The list that suggests it.
         box: The new box, ``xyxy`` in pixels; None to keep the old one.
         label: The new class; None to keep the old one.
+        swaps_keypoints: Whether to exchange left and right keypoints.
     """
 
     row: int
     list: ListName
     box: Box | None = None
     label: str | None = None
+    swaps_keypoints: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is to be changed."""
+        return self.box is None and self.label is None and not self.swaps_keypoints
 
 
 def corrections_of(audit: Audit) -> list[Correction]:
     """The corrections that an audit suggests: those of what it lists."""
-    findings = chain(audit.checks, audit.boxes, audit.classes)
-    return [
-        Correction(one.row, one.list, None if one.box is None else rounded(one.box), one.label)
-        for one in findings
-        if one.is_listed and (one.box is not None or one.label is not None)
+    listed = (one for one in audit.findings() if one.is_listed)
+    all_listed = [
+        Correction(one.row, one.list, one.box, one.label, one.swaps_keypoints) for one in listed
     ]
-
-
-def rounded(box: Box) -> Box:
-    """A suggested box as it is written."""
-    return as_box(round(edge, DECIMALS) for edge in box)
+    return [one for one in all_listed if not one.is_empty]
 
 
 def corrected(data: Dataset, corrections: Iterable[Correction]) -> Dataset:
     """A data set with corrections; images without one stay as they are."""
     samples = list(data.samples)
-    taken = _one_per_image(corrections)
-    for row, one in taken.items():
-        samples[row] = _corrected(samples[row], one)
+    for row, one in _one_per_image(corrections).items():
+        samples[row] = _corrected(samples[row], one, data.keypoints)
     return replace(data, samples=tuple(samples))
-
-
-def count_changed(before: Dataset, after: Dataset) -> int:
-    """Number of images whose labels differ."""
-    return sum(old != new for old, new in zip(before, after, strict=True))
-
-
-def new_format(path: Path, data_name: str, data_format: str | None) -> str:
-    """The format of a new label file: by its suffix; of a folder, that of the old labels.
-
-    Args:
-        path: The file or folder to write.
-        data_name: Where the old labels were read from.
-        data_format: Their format, if it was given.
-
-    Raises:
-        SettingError: If neither tells one.
-    """
-    if path.suffix.lower() in _FORMATS:
-        return _FORMATS[path.suffix.lower()]
-    if path.suffix:
-        raise SettingError(
-            f"--apply {path}: '{path.suffix}' is not the suffix of a label file that can be "
-            "written. Name a .csv or .json file, or a folder."
-        )
-    old = find_sources(Path(data_name), data_format)[0].format
-    if old in _FOLDERS:
-        return old
-    raise SettingError(
-        f"--apply {path}: is a folder, and the labels of {data_name} are one {old} file. Name a "
-        f"file, such as {path}.csv."
-    )
-
-
-def check_new_labels(path: Path, data: Dataset, format_name: str) -> None:
-    """Check that a data set can be written to a new place, before the work that leads there.
-
-    Raises:
-        SettingError: If something is there, its images are not files, or the format has no place
-            for its keypoints.
-    """
-    check_absent(path)
-    for sample in data:
-        image_file(sample)
-    if data.keypoints is not None and not formats.FORMATS[format_name].keeps_keypoints:
-        raise SettingError(
-            f"--apply {path}: {format_name} has no place for keypoints, and this data set has "
-            f"{len(data.keypoints.names)}. Name a .json file."
-        )
 
 
 def check_absent(path: Path) -> None:
@@ -122,32 +69,100 @@ def check_absent(path: Path) -> None:
     """
     if path.exists() or path.is_symlink():
         raise SettingError(
-            f"--apply {path}: exists already, and corrected labels never replace a file. Choose "
+            f"--apply {path}: exists already, and corrected labels never replace anything. Choose "
             "another name."
         )
 
 
-def write_corrected(data: Dataset, path: Path, format_name: str) -> None:
-    """Write corrected labels to a new place.
+@dataclass(frozen=True, slots=True)
+class NewLabels:
+    """The place of corrected labels.
 
-    Raises:
-        SettingError: If something is there.
-        OneboxError: If the disk refuses.
+    Attributes:
+        path: A ``.csv`` or ``.json`` file, or a folder, which has the format of the old labels.
+        old_format: Format of the old labels; None to find it.
     """
-    check_absent(path)
-    formats.write(data, path, format_name)
+
+    path: Path
+    old_format: str | None = None
+
+    def check(self, data: Dataset) -> None:
+        """Check that a data set can be written here, before the work that leads there.
+
+        Raises:
+            SettingError: If something is here, its images are not files, or no format fits.
+        """
+        check_absent(self.path)
+        for sample in data:
+            image_file(sample)
+        name = self._format(data)
+        if data.keypoints is not None and not formats.FORMATS[name].keeps_keypoints:
+            raise SettingError(
+                f"--apply {self.path}: {name} has no place for keypoints, and this data set has "
+                f"{len(data.keypoints.names)}. Name a .json file."
+            )
+
+    def write(self, data: Dataset, corrections: Iterable[Correction]) -> int:
+        """Write a data set with corrections.
+
+        Returns:
+            Number of images whose labels changed.
+
+        Raises:
+            SettingError: If something is here by now.
+            OneboxError: If the disk refuses.
+        """
+        after = corrected(data, corrections)
+        check_absent(self.path)
+        formats.write(after, self.path, self._format(data))
+        return sum(old != new for old, new in zip(data, after, strict=True))
+
+    def _format(self, data: Dataset) -> str:
+        suffix = self.path.suffix.lower()
+        if suffix in _FORMATS:
+            return _FORMATS[suffix]
+        if suffix:
+            raise SettingError(
+                f"--apply {self.path}: no labels are written to a '{suffix}' file. Name a .csv or "
+                ".json file, or a folder."
+            )
+        old = find_sources(Path(data.name), self.old_format)[0].format
+        if old == "csv":
+            raise SettingError(
+                f"--apply {self.path}: CSV labels are one file, not a folder. Name a file, such "
+                f"as {self.path}.csv."
+            )
+        return old
 
 
 def _one_per_image(corrections: Iterable[Correction]) -> dict[int, Correction]:
-    """One correction for each image; the first box and the first class count, of checks first."""
-    taken: dict[int, Correction] = {}
+    """All corrections of an image as one: the first box and the first class, of checks first."""
+    joined: dict[int, Correction] = {}
     for one in sorted(corrections, key=lambda each: each.list != "checks"):
-        first = taken.setdefault(one.row, one)
-        box = one.box if first.box is None else first.box
-        taken[one.row] = replace(first, box=box, label=first.label or one.label)
-    return taken
+        first = joined.setdefault(one.row, one)
+        joined[one.row] = replace(
+            first,
+            box=one.box if first.box is None else first.box,
+            label=one.label if first.label is None else first.label,
+            swaps_keypoints=first.swaps_keypoints or one.swaps_keypoints,
+        )
+    return joined
 
 
-def _corrected(sample: Sample, one: Correction) -> Sample:
-    box = sample.box if one.box is None else one.box
-    return replace(sample, box=box, label=one.label or sample.label)
+def _corrected(sample: Sample, one: Correction, keypoints: KeypointSet | None) -> Sample:
+    points = sample.keypoints
+    if one.swaps_keypoints and points is not None and keypoints is not None:
+        points = _exchanged(points, keypoints.flip_pairs)
+    return replace(
+        sample,
+        box=sample.box if one.box is None else one.box,
+        label=sample.label if one.label is None else one.label,
+        keypoints=points,
+    )
+
+
+def _exchanged(points: Keypoints, pairs: Iterable[tuple[int, int]]) -> Keypoints:
+    exchanged = list(points)
+    for left, right in pairs:
+        exchanged[left], exchanged[right] = points[right], points[left]
+    return tuple(exchanged)

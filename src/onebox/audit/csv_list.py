@@ -8,11 +8,10 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import get_args
 
-from onebox.audit.corrections import Correction, rounded
+from onebox.audit.corrections import Correction
 from onebox.audit.records import Audit, Finding, ListName
 from onebox.errors import DataError, format_box, shorten, suggest
 from onebox.files import write_atomically
@@ -29,17 +28,19 @@ SUGGESTED = tuple(f"suggested_{corner}" for corner in CORNERS)
 """Columns of a suggested box. Their names keep the file from being read as labels."""
 
 COLUMNS = (
-    *("image", "list", "rank", "score", "p_value", "listed", "kind", "given"),
-    *SUGGESTED,
-    *("suggested_label", "why"),
+    *("image", "list", "rank", "score", "p_value", "q_value", "listed", "kind", "side", "given"),
+    *(*SUGGESTED, "suggested_label", "suggested_keypoints", "why"),
 )
-_READ = ("image", "list", "listed", *SUGGESTED, "suggested_label")
+EXCHANGED = "left and right exchanged"
+"""The suggestion of keypoints."""
+
+_READ = ("image", "list", "listed", *SUGGESTED, "suggested_label", "suggested_keypoints")
 _LISTED = {"yes": True, "no": False, "true": True, "false": False, "1": True, "0": False}
 _LISTS: tuple[ListName, ...] = get_args(ListName)
 
 
 def write_list(audit: Audit, data: Dataset, path: Path) -> None:
-    """Write all findings: checks, then boxes, then classes, each list by rank.
+    """Write all findings: boxes, classes, then checks, each list by rank.
 
     Raises:
         OneboxError: If the disk refuses.
@@ -47,7 +48,7 @@ def write_list(audit: Audit, data: Dataset, path: Path) -> None:
     table = io.StringIO(newline="")
     writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    for one in chain(audit.checks, audit.boxes, audit.classes):
+    for one in audit.findings():
         writer.writerow(_cells(one, data.samples[one.row], path.parent))
     write_atomically(path, table.getvalue().encode("utf-8", errors="replace"))
 
@@ -83,11 +84,20 @@ class _Reader:
     def read(self, cells: Cells) -> Iterator[Correction]:
         """The correction of a row, if it is listed and suggests one."""
         row = self._row(cells["image"])
-        in_list = _list(cells["list"])
-        box = self._box(cells, self.data.samples[row])
-        label = self._label(cells["suggested_label"])
-        if _is_listed(cells["listed"]) and (box is not None or label is not None):
-            yield Correction(row, in_list, box, label)
+        sample = self.data.samples[row]
+        one = Correction(
+            row,
+            _list(cells["list"]),
+            self._box(cells, sample),
+            self._label(cells["suggested_label"]),
+            self._swaps(cells["suggested_keypoints"]),
+        )
+        if sample.box is None and (one.box is None) != (one.label is None):
+            raise DataError(
+                "the image has no subject so far. Suggest both a box and a label, or neither."
+            )
+        if _is_listed(cells["listed"]) and not one.is_empty:
+            yield one
 
     def _row(self, name: str) -> int:
         image = _located(self.folder / name)
@@ -104,7 +114,7 @@ class _Reader:
         words = [cells[column] for column in SUGGESTED]
         if not any(words):
             return None
-        box = rounded(as_box(_number(*cell) for cell in zip(SUGGESTED, words, strict=True)))
+        box = as_box(_number(*cell) for cell in zip(SUGGESTED, words, strict=True))
         if problem := box_problem(box):
             raise DataError(f"suggested {problem}")
         width, height = size_of(sample)
@@ -122,6 +132,17 @@ class _Reader:
                 f"{suggest(word, self.data.classes)} Correct or remove it."
             )
         return word or None
+
+    def _swaps(self, word: str) -> bool:
+        if word not in {"", EXCHANGED}:
+            raise DataError(
+                f"suggested_keypoints is '{word}'. Write '{EXCHANGED}', or leave it empty."
+            )
+        if word and self.data.keypoints is None:
+            raise DataError(
+                "suggested_keypoints is not empty, but the data set has no keypoints. Remove it."
+            )
+        return bool(word)
 
 
 def _read(path: Path) -> tuple[Sequence[str], Sequence[tuple[int, list[str]]]]:
@@ -181,7 +202,7 @@ def _number(column: str, word: str) -> float:
 
 
 def _cells(one: Finding, sample: Sample, folder: Path) -> dict[str, str]:
-    edges = [""] * len(SUGGESTED) if one.box is None else map(format_number, rounded(one.box))
+    edges = [""] * len(SUGGESTED) if one.box is None else map(format_number, one.box)
     image = sample.image
     return {
         "image": format_path(image, folder) if isinstance(image, Path) else sample.name,
@@ -189,10 +210,13 @@ def _cells(one: Finding, sample: Sample, folder: Path) -> dict[str, str]:
         "rank": str(one.rank),
         "score": f"{one.score:.4g}",
         "p_value": "" if one.p_value is None else f"{one.p_value:.3g}",
+        "q_value": "" if one.q_value is None else f"{one.q_value:.3g}",
         "listed": "yes" if one.is_listed else "no",
         "kind": one.kind,
+        "side": one.side,
         "given": one.given,
         **dict(zip(SUGGESTED, edges, strict=True)),
         "suggested_label": one.label or "",
+        "suggested_keypoints": EXCHANGED if one.swaps_keypoints else "",
         "why": one.why,
     }

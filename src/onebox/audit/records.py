@@ -45,15 +45,19 @@ class Finding:
         list: The list that it belongs to.
         rank: Place in the list, from 1.
         score: What the list is ranked by, highest first; without a unit.
-        p_value: Probability of such a score, or a higher one, if the label is right; None for a
-            check, which is a rule.
+        p_value: Probability of such a score, or a higher one, if the box is right; None in the
+            other lists.
+        q_value: The smallest false-discovery rate at which it is in the list; None for a check,
+            which is a rule.
         is_listed: Whether it is in the list at the chosen false-discovery rate; True for a check.
         kind: What seems wrong, in one or two words; empty if nothing does.
+        side: The side whose residual stands out; empty if none does.
         given: The label, in words or as four numbers.
         suggested: What to write instead, likewise; empty if there is no suggestion.
         why: One sentence.
         box: The suggested box, ``xyxy`` in pixels; None if the box is not in question.
         label: The suggested class; None if the class is not in question.
+        swaps_keypoints: Whether left and right keypoints should be exchanged.
     """
 
     row: int
@@ -61,13 +65,16 @@ class Finding:
     rank: int
     score: float
     p_value: float | None
+    q_value: float | None
     is_listed: bool
     kind: str
+    side: str
     given: str
     suggested: str
     why: str
     box: Box | None = None
     label: str | None = None
+    swaps_keypoints: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +86,15 @@ class Audit:
         classes: All images with a label, likewise; empty with fewer than two classes.
         checks: What the rules found.
         rate: The false-discovery rate of the two lists.
+        notes: What could not be judged, one sentence each.
     """
 
     boxes: Sequence[Finding]
     classes: Sequence[Finding]
     checks: Sequence[Finding]
     rate: float
+    notes: tuple[str, ...] = ()
+
+    def findings(self) -> list[Finding]:
+        """All findings: boxes, classes, then checks, each in the order of its list."""
+        return [*self.boxes, *self.classes, *self.checks]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from onebox.cli import annotate, convert, evaluate, export, info, predict, recipes, train
+from onebox.cli import annotate, audit, convert, evaluate, export, info, predict, recipes, train
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,6 +36,7 @@ def onebox(
 app.command()(train.train)
 app.command()(predict.predict)
 app.command()(evaluate.evaluate)
+app.command()(audit.audit)
 app.command()(export.export)
 app.command()(convert.convert)
 app.command()(convert.synth)
