@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import get_args
@@ -19,10 +21,13 @@ from pydantic import BaseModel
 from typer.testing import CliRunner
 
 import onebox
-from onebox import errors, synthetic
+from onebox import calibration, errors, synthetic
 from onebox.classic.haar import Annotation
 from onebox.cli import annotate
 from onebox.cli.app import app
+from onebox.confidence.records import Calibration, IouModel, SideScores
+from onebox.confidence import conformal, familiarity, selection
+from onebox.confidence.guarantees import LEAST_IMAGES_OF_LABEL
 from onebox.evaluation import summarize
 from onebox.metrics import compare
 from onebox.prediction import writers
@@ -260,11 +265,15 @@ def test_train_prints_the_keys_that_are_documented(output_of):
     assert printed["metrics"].keys() == shown["metrics"].keys()
 
 
+TOO_FEW = "is_familiar"
+"""What the tests' model does not say: 12 images calibrated it, and a verdict takes 19."""
+
+
 @needs_a_trained_model
 def test_a_line_of_predict_has_the_keys_that_are_documented(output_of):
     line = json.loads(output_of("predict", "model.onnx", "cat.jpg", "--json"))
     shown = schema("predict")
-    assert line.keys() == shown.keys()
+    assert list(line) == [name for name in shown if name != TOO_FEW]
     assert line["probabilities"].keys() == {"disc"}
     assert len(line["box"]) == len(shown["box"])
 
@@ -316,6 +325,88 @@ def test_presence_in_results_and_metrics_has_the_keys_that_are_documented():
     assert defined == list(schema("presence metrics"))
 
 
+def test_promises_in_results_have_the_keys_that_are_documented():
+    answer = Prediction(
+        *("cat", 0.5, (1.0, 2.0, 3.0, 4.0), (1.0,)),
+        outer_box=(0.0, 1.0, 4.0, 5.0),
+        inner_box=(1.5, 2.5, 2.5, 3.5),
+        accepted=True,
+    )
+    asked = writers.Certainty(coverage=0.9, max_risk=0.05)
+    layout = writers.Layout(("cat",), certainty=asked)
+    line = json.loads(writers.as_json_line(writers.Row("a.jpg", answer), layout))
+    promises = schema("promises")
+    assert list(line)[-len(promises) :] == list(promises)
+    assert same_shape(promises, {name: line[name] for name in promises})
+
+
+def test_the_columns_of_certainty_are_documented_in_their_order():
+    every = writers.Certainty(True, True, True, 0.9, 0.05)
+    columns = writers.KINDS["csv"].columns(writers.Layout(("cat",), certainty=every))[7:]
+    text = section(text_of("docs/command-line.md"), "predict")
+    listed = text.partition("only if the model has it or if it was asked for: ")[2]
+    words = re.findall(r"`([^`]+)`", listed.partition(". In CSV")[0])
+    named = [name for word in words for name in word.split(",")]
+    assert named == [name for name in columns if name in named]
+    ends = {"sigma", "outer", "inner"}  # of these, the first and the last edge are named
+    assert set(columns) - set(named) == {f"{end}_{e}" for end in ends for e in ("y_min", "x_max")}
+
+
+def test_calibrate_prints_the_keys_that_are_documented():
+    numbers = calibration.job._numbers(
+        Calibration(9, 1.0, IouModel(-1.0, 1.0, 0.5), SideScores((1.0,) * 9, (1.0,) * 9))
+    )
+    summary = calibration.Summary(9, "", (), before=numbers, after=numbers)
+    shown = schema("calibrate")
+    assert shown.pop("model") == "model.onnx"
+    assert same_shape(shown, json.loads(json.dumps(summary.as_json())))
+
+
+def test_certainty_has_the_keys_that_are_documented(sure_outcomes, calibration_of):
+    fitted = calibration_of(sure_outcomes(30, seed=1))
+    # 60 images of which none is wrong prove a risk of 5 %
+    proving = {"scores": (0.9,) * 59 + (0.1,), "is_wrong": (False,) * 60}
+    outcomes = sure_outcomes(30, seed=2, calibration=fitted)
+    report = summarize(outcomes, ("cat", "dog"), calibration=replace(fitted, **proving))
+    found = json.loads(json.dumps(report.as_json()["certainty"]))
+    assert same_shape(schema("certainty"), found)
+    text = section(text_of("docs/evaluation.md"), "Certainty")
+    names = {name for row in re.findall(r"^\| (`[^|]+`) \|", text, re.M) for name in words_in(row)}
+    keys = {*found, *found["p_iou50"], *found["outer_boxes"][0]}
+    assert names == keys
+
+
+def words_in(cell):
+    """The words in backticks of a cell."""
+    return re.findall(r"`(\w+)`", cell)
+
+
+def rows_of(page, mark):
+    """The cells of the table below a mark, without its head."""
+    table = text_of(page).partition(f"<!-- table: {mark} -->\n")[2].partition("\n\n")[0]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[2:]]
+
+
+def test_the_intervals_in_the_documents_are_those_of_the_beta_law():
+    for images, interval in rows_of("docs/trust.md", "intervals"):
+        low, high = conformal.coverage_interval(int(images), 0.9)
+        assert interval == f"{100 * low:.0f} to {100 * high:.0f} %"
+
+
+def test_the_numbers_of_calibration_images_in_the_documents_are_those_that_it_takes():
+    rows = dict(rows_of("docs/trust.md", "least images"))
+    own = rows.pop("boxes of its own for a label")
+    assert own.startswith(f"{LEAST_IMAGES_OF_LABEL} ")
+    assert int(rows.pop("a calibrated model")) == calibration.LEAST_IMAGES
+    assert int(rows.pop("`is_familiar`")) == familiarity.LEAST_IMAGES
+    for name, images in rows.items():
+        kind, number = name.partition(",")[0].split()
+        least = {"coverage": conformal.least_images, "risk": partial(selection.images_for, 0)}
+        assert int(images) == least[kind](float(number))
+    more = [selection.images_for(errors, 0.05) for errors in (1, 2)]
+    assert f"{more[0]} with one wrong, {more[1]} with two" in text_of("docs/trust.md")
+
+
 def test_annotate_prints_the_keys_that_are_documented(capsys):
     found = Annotation((), "face", without=(Path("c.jpg"),))
     annotate._print_written(Path("faces.csv"), found, as_json=True)
@@ -325,7 +416,9 @@ def test_annotate_prints_the_keys_that_are_documented(capsys):
 @needs_a_trained_model
 def test_coco_results_have_the_keys_that_are_documented(output_of):
     output_of("predict", "model.onnx", "cat.jpg", "--coco", "found.json")
-    assert same_shape(schema("coco"), json.loads(Path("found.json").read_text("utf-8")))
+    (shown,) = schema("coco")
+    assert shown.pop(TOO_FEW)
+    assert same_shape([shown], json.loads(Path("found.json").read_text("utf-8")))
 
 
 @pytest.fixture
@@ -338,7 +431,9 @@ def evaluated(output_of):
 def test_the_metrics_of_evaluate_have_the_keys_that_are_documented(evaluated):
     shown = schema("evaluate")
     assert set(shown["per_class"]["cat"]) <= set(evaluated["per_class"]["disc"])
-    assert same_shape({**shown, "per_class": {}}, {**evaluated, "per_class": {}})
+    apart = {"per_class": {}, "certainty": {}}
+    assert same_shape({**shown, **apart}, {**evaluated, **apart})
+    assert evaluated["certainty"].keys() == schema("certainty").keys()
 
 
 @needs_a_trained_model

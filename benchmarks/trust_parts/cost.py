@@ -41,4 +41,3 @@ def _write_bare(model: Path, file: Path) -> None:
     plain = {"calibration": None, "refined_calibration": None, "sigma": False, "distance": False}
     put_card(content, dataclasses.replace(card, **plain))
     onnx.save(content, file)
-

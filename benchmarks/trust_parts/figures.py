@@ -55,9 +55,7 @@ def judge(calibration: Calibration, outcomes: Sequence[Outcome]) -> Half:
     """Outcomes with calibrated predictions."""
     return Half(
         calibration,
-        tuple(
-            replace(one, prediction=calibrated(one.prediction, calibration)) for one in outcomes
-        ),
+        tuple(replace(one, prediction=calibrated(one.prediction, calibration)) for one in outcomes),
     )
 
 
@@ -118,7 +116,10 @@ def _pooled_errors(predicted: Predicted) -> dict[str, float]:
         result = reliability(means[:, column], iou >= threshold)
         if result is not None:
             name = f"{threshold * 100:.0f}"
-            found |= {f"pooled_ece_{name}": result.ece, f"pooled_chance_{name}": result.ece_by_chance}
+            found |= {
+                f"pooled_ece_{name}": result.ece,
+                f"pooled_chance_{name}": result.ece_by_chance,
+            }
     return found
 
 
@@ -171,9 +172,7 @@ def risks(predicted: Predicted) -> dict[str, float]:
             continue
         proved += 1
         chosen = [
-            one
-            for one in half.judged
-            if guaranteed(one.prediction, promised, one.size_wh).accepted
+            one for one in half.judged if guaranteed(one.prediction, promised, one.size_wh).accepted
         ]
         accepted.append(len(chosen) / len(half.judged))
         broken += bool(chosen) and np.mean([bool(one.is_wrong) for one in chosen]) > RISK

@@ -13,23 +13,23 @@ def judged(probabilities, happened):
     return reliability(np.array(probabilities, float), np.array(happened, bool))
 
 
-def test_two_bins_of_five_worked_by_hand():
-    found = judged([0.9, 0.2] * 5, [True, True] * 2 + [True, False] * 2 + [False, False])
-    # of the five at 0.2, 2 came true: 0.4; of those at 0.9, 4: 0.8
-    bins = [(0.2, 0.4, 5), (0.9, 0.8, 5)]
+def test_two_bins_of_ten_worked_by_hand():
+    found = judged([0.9, 0.2] * 10, [True, True] * 4 + [True, False] * 4 + [False, False] * 2)
+    # of the ten at 0.2, 4 came true: 0.4; of those at 0.9, 8: 0.8
+    bins = [(0.2, 0.4, 10), (0.9, 0.8, 10)]
     assert [(one.predicted, one.observed, one.images) for one in found.bins] == [
         pytest.approx(one) for one in bins
     ]
     assert found.ece == pytest.approx((0.2 + 0.1) / 2)
-    # (2 x 0.64 + 3 x 0.04 + 4 x 0.01 + 0.81) / 10
+    # (4 x 0.64 + 6 x 0.04 + 8 x 0.01 + 2 x 0.81) / 20
     assert found.brier == pytest.approx(0.225)
 
 
-def test_nine_images_are_one_bin_and_75_or_more_are_fifteen():
-    rising = np.linspace(0, 1, 80)
-    assert len(judged(rising[:9], [True] * 9).bins) == 1
-    assert len(judged(rising[:75], [True] * 75).bins) == 15
-    assert [one.images for one in judged(rising, [True] * 80).bins] == [5, 5, 6] * 5
+def test_19_images_are_one_bin_and_150_or_more_are_fifteen():
+    rising = np.linspace(0, 1, 160)
+    assert len(judged(rising[:19], [True] * 19).bins) == 1
+    assert len(judged(rising[:150], [True] * 150).bins) == 15
+    assert [one.images for one in judged(rising, [True] * 160).bins] == [10, 11, 11] * 5
 
 
 def test_equal_probabilities_share_a_bin_whatever_their_order():

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from onebox.confidence.conformal import least_images
 from onebox.formats import read
 from onebox.formats.splitting import (
+    LEAST_CALIBRATION,
     hold_out_calibration,
     hold_out_validation,
     parse_split,
@@ -177,6 +179,10 @@ def test_half_of_the_validation_images_calibrate_and_nothing_else_changes():
     assert [sample.image for sample in held_out] == [sample.image for sample in data]
     for split in ("train", "test"):
         assert held_out.part(split).samples == data.part(split).samples
+
+
+def test_a_coverage_of_90_percent_needs_the_images_that_each_half_keeps():
+    assert least_images(0.9) == LEAST_CALIBRATION == 9
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from onebox.confidence.records import MOST_SCORES, Calibration
 from onebox.errors import DataError, ModelError, format_count
 from onebox.evaluation import evaluate
 from onebox.files import write_atomically
+from onebox.formats.splitting import LEAST_CALIBRATION
 from onebox.loading import load
 from onebox.localizer import Localizer
 from onebox.model_card import ModelCard, put_card
@@ -26,8 +27,8 @@ from onebox.optional import require
 from onebox.runtime import NetworkLocalizer
 from onebox.structures import Dataset, Sample, choose_evenly
 
-LEAST_IMAGES = 9
-"""Fewest calibration images with a box: those that a coverage of 0.9 takes."""
+LEAST_IMAGES = LEAST_CALIBRATION
+"""Fewest calibration images with a box."""
 
 _COVERAGE = 0.9  # of the promise that the summary prints
 

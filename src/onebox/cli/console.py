@@ -57,7 +57,7 @@ def print_table(title: str, facts: Mapping[str, object]) -> None:
 
     A fact inside another mapping has a dotted name, such as ``recipe.model.size``.
     """
-    print_rows(title, list(_flatten(facts)), alignments="<<")
+    print_rows(title, list(flatten(facts)), alignments="<<")
 
 
 def print_rows(title: str, rows: Sequence[Sequence[str]], *, alignments: str) -> None:
@@ -75,10 +75,11 @@ def format_metric(value: float | None, spec: str = ".4g") -> str:
     return "-" if value is None else f"{value:{spec}}"
 
 
-def _flatten(facts: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+def flatten(facts: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Dotted names and values of facts, as text."""
     for name, value in facts.items():
         if isinstance(value, Mapping):
-            yield from _flatten(value, f"{prefix}{name}.")
+            yield from flatten(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", _format_value(value)
 

@@ -17,6 +17,7 @@ from onebox.cli.console import (
     progress_bar,
 )
 from onebox.cli.options import (
+    SPLIT_CHOICES,
     AsJson,
     DataName,
     FormatName,
@@ -25,11 +26,10 @@ from onebox.cli.options import (
     OnMultiple,
     Threads,
     choice,
+    select,
 )
 from onebox.cli.output_checks import prepare_file
-from onebox.structures import SPLITS, Dataset
 
-_SPLITS = (*SPLITS, "all")
 _HTML = b"<!doctype html>"
 _KEYPOINT_COLUMNS = ("keypoint", "pck_0.2", "mean_error")
 
@@ -37,7 +37,7 @@ _KEYPOINT_COLUMNS = ("keypoint", "pck_0.2", "mean_error")
 def evaluate(
     model: ModelFile,
     data: DataName,
-    split: Annotated[str, choice("--split", _SPLITS, "The images to evaluate on.")] = "test",
+    split: Annotated[str, choice("--split", SPLIT_CHOICES, "The images to evaluate on.")] = "test",
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Write an HTML report with images.")
     ] = None,
@@ -60,7 +60,7 @@ def evaluate(
     )
     print_notes(everything.notes)
     with progress_bar("Evaluating") as progress:
-        result = evaluation.evaluate(localizer, _select(everything, split), progress=progress)
+        result = evaluation.evaluate(localizer, select(everything, split), progress=progress)
     if report is not None:
         from onebox.report import write_report
 
@@ -79,8 +79,3 @@ def evaluate(
     if keypoints := result.per_keypoint():
         rows = [(name, *map(format_metric, row.values())) for name, row in keypoints.items()]
         print_rows("keypoints", [_KEYPOINT_COLUMNS, *rows], alignments="<>>")
-
-
-def _select(data: Dataset, split: str) -> Dataset:
-    """Return the samples of a split, or all of them."""
-    return next((data.part(known) for known in SPLITS if known == split), data)

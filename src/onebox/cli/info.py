@@ -12,13 +12,19 @@ from onebox import loading
 from onebox.cli.console import print_note, print_rows, print_table
 from onebox.cli.options import AsJson, ModelFile
 from onebox.cli.output_checks import prepare_file
+from onebox.confidence.records import Calibration
 from onebox.diagram import draw_network, shapes_text
-from onebox.errors import ModelError
+from onebox.errors import ModelError, SettingError
 from onebox.files import write_atomically
 from onebox.model_card import ModelCard, Part
 
 _SVG = b"<svg"
 _NO_PARTS = "does not list its parts: it has no network, or an older onebox wrote it"
+_NO_SIGMA = (
+    "cannot be calibrated: an older onebox wrote it, and its predictions have no sigma. Train it "
+    "again"
+)
+_COVERAGE = 0.9  # of the promise that is shown
 _COLUMNS = ("part", "kind", "layers", "parameters", "multiply-adds", "makes")
 
 
@@ -30,7 +36,7 @@ def info(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the metadata of a model and the parts of its network."""
+    """Print the metadata of a model, what it promises, and the parts of its network."""
     card = loading.load(model).card
     if diagram is not None:
         _write_diagram(model, card, diagram)
@@ -38,14 +44,43 @@ def info(
     if as_json:
         typer.echo(json.dumps(facts))
         return
-    del facts["parts"]
+    for apart in ("parts", "calibration", "refined_calibration"):
+        del facts[apart]
     if card.keypoints is not None:
         facts["keypoints"] = card.keypoints.names
     print_table(str(model), facts)
+    _print_calibration(str(model), card)
     if card.parts:
         print_rows("parts", _rows(card.parts), alignments="<<>>><")
     else:
         print_note(f"{model}: {_NO_PARTS}.")
+
+
+def _print_calibration(model: str, card: ModelCard) -> None:
+    """Print what the model promises, or a note that says what it takes."""
+    from onebox.confidence.guarantees import guarantees, smallest_risk
+
+    if not card.sigma:
+        print_note(f"{model}: {_NO_SIGMA}.")
+        return
+    images = {"plain": _images(card.calibration)}
+    if card.refine_margin is not None:
+        images["refined"] = _images(card.refined_calibration)
+    facts: dict[str, object] = {"calibration_images": images}
+    calibration = card.active_calibration
+    try:
+        promised = guarantees(calibration, model, coverage=_COVERAGE)
+    except SettingError as error:
+        print_note(str(error))
+    else:
+        facts["promise"] = " ".join(promised.describe())
+    if calibration is not None:
+        facts["smallest_risk"] = smallest_risk(calibration)
+    print_table("calibration", facts)
+
+
+def _images(calibration: Calibration | None) -> int:
+    return 0 if calibration is None else calibration.images
 
 
 def _write_diagram(model: Path, card: ModelCard, path: Path) -> None:

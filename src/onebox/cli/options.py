@@ -9,6 +9,10 @@ import typer
 from onebox.errors import SettingError, suggest
 from onebox.formats import FORMATS, ON_BAD
 from onebox.formats.multiple_boxes import POLICIES
+from onebox.structures import SPLITS, Dataset
+
+SPLIT_CHOICES = (*SPLITS, "all")
+"""What ``--split`` accepts."""
 
 
 def check_choice(option: str, word: str, choices: Collection[str]) -> None:
@@ -32,6 +36,11 @@ def choice(option: str, choices: Collection[str], text: str) -> Any:  # noqa: AN
         return word
 
     return typer.Option(option, metavar="|".join(choices), callback=check, help=text)
+
+
+def select(data: Dataset, split: str) -> Dataset:
+    """The samples of a split, or all of them."""
+    return next((data.part(known) for known in SPLITS if known == split), data)
 
 
 DataName = Annotated[

@@ -46,6 +46,39 @@ def prepare_file(option: str, file: Path, beginning: bytes) -> None:
         prepare_folder(option, file.parent)
 
 
+def prepare_model(option: str, file: Path, model: Path) -> None:
+    """Check that a changed model can be written, and that it replaces nothing but a model.
+
+    Raises:
+        SettingError: If its suffix is not the model's, a folder has its name, or a file that is no
+            model of onebox.
+        OneboxError: If its folder cannot be created or written to.
+    """
+    if file.suffix.lower() != model.suffix.lower():
+        raise SettingError(
+            f"{option} {file}: does not end in {model.suffix}, as the model does. Choose another "
+            "name."
+        )
+    if file.is_dir():
+        raise SettingError(f"{option} {file}: is a folder. Name a file.")
+    if file.is_file() and not _is_model(file):
+        raise SettingError(
+            f"{option} {file}: exists already and is no model of onebox. Remove it, or choose "
+            "another place."
+        )
+    prepare_folder(option, file.parent)
+
+
+def _is_model(file: Path) -> bool:
+    from onebox.loading import load
+
+    try:
+        load(file, threads=1)
+    except OneboxError:
+        return False
+    return True
+
+
 def prepare_results(name: str, file: Path) -> None:
     """Check that a results file and its journal can be written.
 

@@ -175,12 +175,12 @@ def _threshold(calibration: Calibration, max_risk: float, model_name: str) -> fl
         if images < needed
         else f"is not proved by its {images} calibration images: too many of the surest are wrong"
     )
-    smallest = _smallest_risk(calibration)
+    smallest = smallest_risk(calibration)
     repair = f"Ask for at least {smallest:g}, or calibrate" if smallest else "Calibrate"
     raise SettingError(f"{model_name}: max_risk {max_risk:g} {reason}. {repair} it with more.")
 
 
-def _smallest_risk(calibration: Calibration) -> float | None:
+def smallest_risk(calibration: Calibration) -> float | None:
     """The smallest risk that the calibration images prove, in steps of 0.001; None for none."""
     low, high = 0, _RISKS
     while high - low > 1:

@@ -96,7 +96,8 @@ def make(
         name: One of `VARIANTS`.
         out: Path of the variant, with the variant's suffix, in an existing folder; an earlier
             variant there is replaced.
-        data: Its validation images calibrate and measure the variant. ``int8`` needs some.
+        data: Its validation images make and measure the variant. ``int8`` needs some. Images that
+            training would take for calibration are no validation images here either.
         stage: Called with the name of each stage.
 
     Returns:
@@ -114,6 +115,7 @@ def make(
     _check_path(out, model, variant)
     if variant.needs:
         require(variant.needs, extra=name)
+    data = None if data is None else hold_out_calibration(data)
     samples = _validation_part(data, name, is_needed=variant.is_calibrated)
     metrics = _measure(localizer, samples, stage, "the model")
     given = Candidate(localizer, (model,), metrics)
@@ -212,8 +214,6 @@ def _load_network(model: Path) -> NetworkLocalizer:
 def _validation_part(data: Dataset | None, name: str, *, is_needed: bool) -> Dataset | None:
     """The validation images; None if no data is given and none is needed.
 
-    Images that training would take for calibration are left out: they choose no variant.
-
     Raises:
         DataError: If there are none.
     """
@@ -224,7 +224,7 @@ def _validation_part(data: Dataset | None, name: str, *, is_needed: bool) -> Dat
                 "given. Name one by --data."
             )
         return None
-    samples = hold_out_calibration(data).part("val")
+    samples = data.part("val")
     if not len(samples):
         raise DataError(
             f"{data.name or 'data set'}: has no validation images, and '{name}' is measured on "

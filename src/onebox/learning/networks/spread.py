@@ -29,7 +29,8 @@ def edge_sigmas(outputs: Outputs) -> Sigmas:
     box = outputs.box
     if box.bins is not None:
         return bins_sigmas(box.bins)
-    if box.votes is not None:
+    # The IoU head ranks boxes of votes better than the spread of the votes: docs/trust.md.
+    if box.votes is not None and outputs.iou_logit is None:
         return _votes_sigmas(box.votes)
     if box.anchors is not None:
         return _anchors_sigmas(box.anchors)
