@@ -25,9 +25,9 @@ from onebox import calibration, errors, synthetic
 from onebox.classic.haar import Annotation
 from onebox.cli import annotate
 from onebox.cli.app import app
-from onebox.confidence.records import Calibration, IouModel, SideScores
 from onebox.confidence import conformal, familiarity, selection
 from onebox.confidence.guarantees import LEAST_IMAGES_OF_LABEL
+from onebox.confidence.records import Calibration, IouModel, SideScores
 from onebox.evaluation import summarize
 from onebox.metrics import compare
 from onebox.prediction import writers

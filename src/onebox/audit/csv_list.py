@@ -82,7 +82,11 @@ class _Reader:
     rows: Mapping[Path, int]  # image → row of the data set
 
     def read(self, cells: Cells) -> Iterator[Correction]:
-        """The correction of a row, if it is listed and suggests one."""
+        """The correction of a row, if it is listed and suggests one.
+
+        Raises:
+            DataError: If a cell is wrong.
+        """
         row = self._row(cells["image"])
         sample = self.data.samples[row]
         one = Correction(

@@ -9,7 +9,7 @@ import typer
 from onebox.audit.records import Audit, Finding
 from onebox.cli.console import print_note, print_rows, print_table
 from onebox.errors import format_box
-from onebox.structures import Dataset
+from onebox.structures import Dataset, Sample
 
 _PRINTED = 10  # findings of each list; the files have all of them
 _HEADER = ("rank", "image", "kind", "suggested")
@@ -77,7 +77,15 @@ def _title(name: str, count: int) -> str:
 
 def _row(one: Finding, data: Dataset) -> Sequence[str]:
     kind = f"{one.kind}: {one.side}" if one.side else one.kind
-    return (str(one.rank), data.samples[one.row].name, kind, _suggested(one))
+    return (str(one.rank), _name(data.samples[one.row]), kind, _suggested(one))
+
+
+def _name(sample: Sample) -> str:
+    """The path of an image, relative to the working folder if it is below it."""
+    image = sample.image
+    if isinstance(image, Path) and image.is_relative_to(Path.cwd()):
+        return str(image.relative_to(Path.cwd()))
+    return sample.name
 
 
 def _suggested(one: Finding) -> str:
@@ -88,7 +96,7 @@ def _suggested(one: Finding) -> str:
 
 def _as_json(one: Finding, data: Dataset) -> dict[str, object]:
     return {
-        "image": data.samples[one.row].name,
+        "image": _name(data.samples[one.row]),
         "list": one.list,
         "rank": one.rank,
         "score": one.score,
