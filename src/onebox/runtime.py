@@ -53,15 +53,13 @@ class NetworkLocalizer:
         self._calibration = card.active_calibration
         self._outputs = outputs_in(card)
         self._keys = tuple(output.name for output in self._outputs)
-        # A calibrated file is calibrated for predictions without the refinement pass.
-        raw = RAW_OUTPUTS if card.calibration is not None else {}
-        self._names = tuple(raw.get(key, key) for key in self._keys)
+        self._names = tuple(_name_in_file(key, card) for key in self._keys)
 
     def __reduce__(self) -> tuple[object, _ReloadArgs]:
         """Say how to load the file again: with the same threads, providers and settings."""
         engine = self.engine
         file, margin = engine.file.absolute(), self.card.refine_margin
-        return _reload, (file, engine.threads, engine.providers, margin, self._asked_for())
+        return _reload, (file, engine.threads, engine.providers, margin, self._promises)
 
     def predict(self, source: Source) -> Prediction:
         """Predict the subject of one image; see `Localizer.predict`.
@@ -90,11 +88,18 @@ class NetworkLocalizer:
         return streaming.predict_each(self._predict_in_thread, sources, threads=workers)
 
     def with_refinement(self, margin: float | None) -> "NetworkLocalizer":
-        """The same model with another refinement margin, or None; see `ModelCard`."""
+        """The same model with another refinement margin, or None; see `ModelCard`.
+
+        With a margin that it was not calibrated for, it is not calibrated.
+
+        Raises:
+            SettingError: If the model has guarantees, and its calibration for this margin does not
+                support them.
+        """
         card = dataclasses.replace(self.card, refine_margin=margin)
-        coverage, max_risk = self._asked_for()
-        model = NetworkLocalizer(self.engine, card, self.name)
-        return model.with_guarantees(coverage=coverage, max_risk=max_risk)
+        if margin != self.card.refine_margin:
+            card = dataclasses.replace(card, refined_calibration=None)
+        return self._with(card, self._promises)
 
     def with_guarantees(
         self, *, coverage: float | None = None, max_risk: float | None = None
@@ -104,15 +109,17 @@ class NetworkLocalizer:
         Raises:
             SettingError: If the calibration images do not allow the promise.
         """
-        promised = guarantees(self.card.active_calibration, self.name, coverage, max_risk)
-        return NetworkLocalizer(self.engine, self.card, self.name, promised)
+        return self._with(self.card, (coverage, max_risk))
 
-    def _asked_for(self) -> _Promises:
-        return (
-            (None, None)
-            if self._promised is None
-            else (self._promised.coverage, self._promised.max_risk)
-        )
+    def _with(self, card: ModelCard, promises: _Promises) -> "NetworkLocalizer":
+        is_asked = promises != (None, None)
+        promised = guarantees(card.active_calibration, self.name, *promises) if is_asked else None
+        return NetworkLocalizer(self.engine, card, self.name, promised)
+
+    @property
+    def _promises(self) -> _Promises:
+        promised = self._promised
+        return (None, None) if promised is None else (promised.coverage, promised.max_risk)
 
     def run_once(self, pixels: ndarray) -> Arrays:
         """The outputs for the pixels of one image, as they are: without the refinement pass."""
@@ -201,10 +208,16 @@ def load(
     file = Path(path)
     engine = open_engine(file, resolve_threads(threads), providers)
     card = read_card(engine.metadata, file)
-    expected = {output.name for output in outputs_in(card)}
+    expected = {_name_in_file(output.name, card) for output in outputs_in(card)}
     if missing := expected.difference(engine.output_names):
         raise ModelError(f"{file}: lacks the outputs {', '.join(sorted(missing))}. Export it anew.")
     return NetworkLocalizer(engine, card, str(file))
+
+
+def _name_in_file(output: str, card: ModelCard) -> str:
+    """The name in the model file of an output as the network gives it."""
+    # A calibrated file is calibrated for predictions without the refinement pass.
+    return output if card.calibration is None else RAW_OUTPUTS.get(output, output)
 
 
 def _reload(

@@ -138,7 +138,7 @@ def _calibrate_network(
     plain = dataclasses.replace(card, calibration=None, refined_calibration=None)
     put_card(model, plain)
     calibration, refined = _fit_both(model.SerializeToString(), plain, images, progress)
-    add_calibration(model, calibration)
+    add_calibration(model, calibration, refined)
     changed = dataclasses.replace(plain, calibration=calibration, refined_calibration=refined)
     put_card(model, changed)
     write_atomically(out, model.SerializeToString())

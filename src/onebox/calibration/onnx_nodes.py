@@ -6,7 +6,7 @@ for predictions without the refinement pass; `remove_calibration` takes it out a
 """
 
 from collections.abc import Sequence
-from math import exp, log, sqrt
+from math import log, sqrt
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from onebox.confidence import iou_model, novelty
-from onebox.confidence.records import Calibration, IouModel
+from onebox.confidence.records import Calibration, IouModel, NoveltyModel
 from onebox.optional import require
 from onebox.outputs import (
     DISTANCE_OUTPUT,
@@ -28,14 +28,20 @@ from onebox.structures import LEAST_LENGTH
 NEIGHBOURS = 5
 """Training images that the features inside a box are compared with: the most similar. Not tuned."""
 
+REFINED = "refined_"
+"""Begins the names of outputs for predictions with the refinement pass."""
+
+_IOU_OUTPUTS = ("p_iou50", "p_iou75", "expected_iou")
+_REFINED_OUTPUTS = tuple(REFINED + name for name in ("probability", "score", *_IOU_OUTPUTS))
+
 CALIBRATED_OUTPUTS = (
-    "expected_iou", "p_iou50", "p_iou75", "novelty", "familiar", *RAW_OUTPUTS.values(),
+    *RAW_OUTPUTS.values(), *_IOU_OUTPUTS, "novelty", "familiar", *_REFINED_OUTPUTS,
 )  # fmt: skip
-"""Outputs that a calibrated file has besides those of every file."""
+"""Outputs that only a calibrated file has."""
 
 _CALIBRATION, _DISTANCE = "calibration/", "distance/"
-_LEAST_PROBABILITY = 1e-12  # the logarithm of 0 is infinite
-_THRESHOLDS = (0.5, 0.75)
+_THRESHOLDS = (0.5, 0.75)  # of the first two outputs about the IoU
+_POINTS = 64  # of an integral over the IoU: exact to 2e-7 down to a deviation of 0.1
 # x_max - x_min and y_max - y_min of a box, each twice: in the order of its sigmas.
 _LENGTHS = np.array([[-1, 0, -1, 0], [0, -1, 0, -1], [1, 0, 1, 0], [0, 1, 0, 1]], np.float32)
 
@@ -52,36 +58,45 @@ def add_distance(model: Any, features: Float[ndarray, "m channels"]) -> None:  #
     nodes = _Nodes(model, _DISTANCE)
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     examples = nodes.constant((features / np.maximum(lengths, 1e-12)).T)
-    count = nodes.constant([min(NEIGHBOURS, len(features))], np.int64)
+    count = nodes.integers([min(NEIGHBOURS, len(features))])
     unit = nodes.add("LpNormalization", FEATURES_OUTPUT, axis=1, p=2)
     cosines = nodes.add("MatMul", unit, examples)
     nearest = nodes.add("TopK", cosines, count, outputs=2, axis=1)
-    mean = nodes.add("ReduceMean", nearest, nodes.constant([1], np.int64), keepdims=0)
+    mean = nodes.add("ReduceMean", nearest, nodes.integers([1]), keepdims=0)
     nodes.add("Sub", nodes.constant(1.0), mean, name=DISTANCE_OUTPUT)
     nodes.declare(DISTANCE_OUTPUT)
     _forget(model.graph.output, {FEATURES_OUTPUT})
 
 
-def add_calibration(model: Any, calibration: Calibration) -> None:  # noqa: ANN401
-    """Calibrate ``probability`` and ``score``, and add the outputs `CALIBRATED_OUTPUTS`.
+def add_calibration(
+    model: Any,  # noqa: ANN401
+    calibration: Calibration,
+    refined: Calibration | None = None,
+) -> None:
+    """Calibrate ``probability`` and ``score``, and add outputs that only a calibrated file has.
 
-    A graph without ``distance`` has no ``novelty`` and no ``familiar``. The uncalibrated outputs
-    stay, under the names `RAW_OUTPUTS`.
+    They are `CALIBRATED_OUTPUTS`; those that begin with `REFINED` only with a refined calibration,
+    ``novelty`` and ``familiar`` only in a graph with ``distance``. The uncalibrated outputs stay,
+    under the names `RAW_OUTPUTS`.
+
+    Args:
+        model: An exported ``onnx.ModelProto`` without a calibration; changed in place.
+        calibration: Of predictions without the refinement pass.
+        refined: Of predictions with it. What it adds is right if the image is that pass's crop.
     """
     _rename(model.graph, RAW_OUTPUTS)
     nodes = _Nodes(model, _CALIBRATION)
     nodes.declare(RAW_OUTPUTS["probability"], rank=2)
     nodes.declare(RAW_OUTPUTS["score"])
-    highest = _add_probability(nodes, calibration.temperature)
     spread = _add_spread(nodes)
-    expected = _add_iou(nodes, calibration.iou, nodes.add("Log", spread))
-    names = {output.name for output in model.graph.output}
-    factors = [highest, expected, *({PRESENCE_OUTPUT} & names)]
-    product = nodes.add("Mul", *factors[:2], name=None if len(factors) > 2 else "score")  # noqa: PLR2004
-    if len(factors) > 2:  # noqa: PLR2004
-        nodes.add("Mul", product, factors[2], name="score")
-    if calibration.novelty is not None and DISTANCE_OUTPUT in names:
-        _add_novelty(nodes, calibration, spread, highest)
+    log_spread = nodes.add("Log", spread)
+    highest = _add_score(nodes, calibration, log_spread)
+    if calibration.novelty is not None and nodes.has_output(DISTANCE_OUTPUT):
+        _add_novelty(nodes, calibration, calibration.novelty, spread=spread, highest=highest)
+    if refined is not None:
+        nodes.declare(REFINED + "probability", rank=2)
+        nodes.declare(REFINED + "score")
+        _add_score(nodes, refined, log_spread, prefix=REFINED)
 
 
 def remove_calibration(model: Any) -> None:  # noqa: ANN401
@@ -124,12 +139,13 @@ class _Nodes:
         self._graph.node.append(node)
         return first
 
-    def constant(self, values: float | Sequence[float] | ndarray, kind: type = np.float32) -> str:
-        """Add an initializer."""
-        name = self._name("constant")
-        array: ndarray = np.asarray(values, kind)
-        self._graph.initializer.append(self._onnx.numpy_helper.from_array(array, name))
-        return name
+    def constant(self, values: float | Sequence[float] | ndarray) -> str:
+        """Add an initializer of float32."""
+        return self._store(np.asarray(values, np.float32))
+
+    def integers(self, values: int | Sequence[int]) -> str:
+        """Add an initializer of int64, as axes and indices are."""
+        return self._store(np.asarray(values, np.int64))
 
     def declare(self, name: str, rank: int = 1) -> None:
         """Make a tensor of shape (n,), or (n, something), an output of the graph."""
@@ -137,18 +153,44 @@ class _Nodes:
         shape = ("n", None)[:rank]
         self._graph.output.append(make(name, self._onnx.TensorProto.FLOAT, shape))
 
+    def has_output(self, name: str) -> bool:
+        """Whether the graph has an output of this name."""
+        return any(output.name == name for output in self._graph.output)
+
+    def _store(self, array: ndarray) -> str:
+        name = self._name("constant")
+        self._graph.initializer.append(self._onnx.numpy_helper.from_array(array, name))
+        return name
+
     def _name(self, kind: str) -> str:
         self._count += 1
         return f"{self._prefix}{kind}_{self._count}"
 
 
-def _add_probability(nodes: _Nodes, temperature: float) -> str:
-    """Scale the probabilities; return the highest of each image."""
-    least = nodes.constant(_LEAST_PROBABILITY)
-    logarithm = nodes.add("Log", nodes.add("Max", RAW_OUTPUTS["probability"], least))
-    scaled = nodes.add("Mul", logarithm, nodes.constant(1 / temperature))
-    nodes.add("Softmax", scaled, axis=1, name="probability")
-    return nodes.add("ReduceMax", "probability", nodes.constant([1], np.int64), keepdims=0)
+def _add_score(
+    nodes: _Nodes, calibration: Calibration, log_spread: str, *, prefix: str = ""
+) -> str:
+    """Add probabilities, what is known of the IoU, and the score; see `confidence.applying`.
+
+    Return the highest probability of each image.
+    """
+    highest = _add_probability(nodes, calibration.temperature, prefix)
+    factors = [highest, _add_iou(nodes, calibration.iou, log_spread, prefix)]
+    if nodes.has_output(PRESENCE_OUTPUT):
+        factors = [nodes.add("Mul", *factors), PRESENCE_OUTPUT]
+    nodes.add("Mul", *factors, name=prefix + "score")
+    return highest
+
+
+def _add_probability(nodes: _Nodes, temperature: float, prefix: str) -> str:
+    """Scale the probabilities; return the highest of each image. See `confidence.temperature`."""
+    axis = nodes.integers([1])
+    most = nodes.add("ReduceMax", RAW_OUTPUTS["probability"], axis)
+    ratios = nodes.add("Div", RAW_OUTPUTS["probability"], most)
+    powers = nodes.add("Pow", ratios, nodes.constant(1 / temperature))
+    total = nodes.add("ReduceSum", powers, axis)
+    scaled = nodes.add("Div", powers, total, name=prefix + "probability")
+    return nodes.add("ReduceMax", scaled, axis, keepdims=0)
 
 
 def _add_spread(nodes: _Nodes) -> str:
@@ -157,58 +199,62 @@ def _add_spread(nodes: _Nodes) -> str:
     relative = nodes.add(
         "Div", SIGMA_OUTPUT, nodes.add("Max", lengths, nodes.constant(LEAST_LENGTH))
     )
-    mean = nodes.add("ReduceMean", relative, nodes.constant([1], np.int64), keepdims=0)
+    mean = nodes.add("ReduceMean", relative, nodes.integers([1]), keepdims=0)
     return nodes.add("Add", mean, nodes.constant(iou_model.SPREAD_OFFSET))
 
 
-def _add_iou(nodes: _Nodes, model: IouModel, log_spread: str) -> str:
-    """Add the outputs about the IoU; return the expected IoU. See `confidence.iou_model`."""
-    full, none, deviation = 1 + iou_model.ERROR_OFFSET, iou_model.ERROR_OFFSET, model.deviation
-    logs = [log(full - each) for each in _THRESHOLDS]
-    for bound in (log(full), log(none)):
-        logs += [bound, bound - deviation**2]
-    unit = deviation * sqrt(2)
-    slope = nodes.constant(model.slope)
-    scaled = nodes.add("Mul", log_spread, slope)
-    column = nodes.add("Unsqueeze", scaled, nodes.constant([1], np.int64))
-    offsets = nodes.constant([(each - model.intercept) / unit for each in logs])
-    steps = nodes.add("Mul", column, nodes.constant(-1 / unit))
-    erf = nodes.add("Erf", nodes.add("Add", steps, offsets))
-    # Columns: both probabilities; the two parts of the expected IoU. A normal distribution
-    # function is half of 1 plus erf.
-    sums = np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, full, 0], [0, 0, 0, 1],
-                     [0, 0, -none, 0], [0, 0, 0, -1]]) / 2  # fmt: skip
+def _add_iou(nodes: _Nodes, model: IouModel, log_spread: str, prefix: str) -> str:
+    """Add the outputs about the IoU; return the expected IoU. See `confidence.iou_model`.
+
+    The expected IoU is the integral of P(IoU >= t) over t from 0 to 1. The closed form takes a
+    small probability times a large error, of which float32 leaves nothing.
+    """
+    ious, weights = _integration_points()
+    thresholds = np.array([*_THRESHOLDS, *ious])
+    unit = model.deviation * sqrt(2)
+    offsets = (np.log(1 - thresholds + iou_model.ERROR_OFFSET) - model.intercept) / unit
+    slopes = np.full((1, len(thresholds)), -model.slope / unit)
+    column = nodes.add("Unsqueeze", log_spread, nodes.integers([1]))
+    steps = nodes.add("MatMul", column, nodes.constant(slopes))
+    erf = nodes.add("Erf", nodes.add("Add", steps, nodes.constant(offsets)))
+    # The normal distribution function is half of 1 plus erf.
+    sums = np.zeros((len(thresholds), 3))
+    sums[0, 0] = sums[1, 1] = 0.5
+    sums[2:, 2] = weights / 2
     halves = nodes.add("MatMul", erf, nodes.constant(sums))
-    both = nodes.add("Add", halves, nodes.constant(sums.sum(axis=0)))
-    columns = [nodes.constant(number, np.int64) for number in range(4)]
-    names = ("p_iou50", "p_iou75", None, None)
-    parts = [
-        nodes.add("Gather", both, column, axis=1, name=name)
-        for column, name in zip(columns, names, strict=True)
-    ]
-    scale = nodes.constant(exp(model.intercept + deviation**2 / 2))
-    error = nodes.add("Mul", nodes.add("Exp", scaled), scale)
-    expected = nodes.add("Sub", parts[2], nodes.add("Mul", error, parts[3]))
-    nodes.add("Clip", expected, nodes.constant(0.0), nodes.constant(1.0), name="expected_iou")
-    for name in ("expected_iou", "p_iou50", "p_iou75"):
+    found = nodes.add("Add", halves, nodes.constant(sums.sum(axis=0)))
+    found = nodes.add("Clip", found, nodes.constant(0.0), nodes.constant(1.0))
+    names = [prefix + name for name in _IOU_OUTPUTS]
+    for number, name in enumerate(names):
+        nodes.add("Gather", found, nodes.integers(number), axis=1, name=name)
         nodes.declare(name)
-    return "expected_iou"
+    return names[-1]
 
 
-def _add_novelty(nodes: _Nodes, calibration: Calibration, spread: str, highest: str) -> None:
+def _integration_points() -> tuple[Float[ndarray, " points"], Float[ndarray, " points"]]:
+    """IoUs from 0 to 1, and weights: the sum of weighted values is the integral over the IoU.
+
+    Gauss-Legendre points along the logarithm of the error, where P(IoU >= t) is smooth.
+    """
+    points, weights = np.polynomial.legendre.leggauss(_POINTS)
+    low, high = log(iou_model.ERROR_OFFSET), log(1 + iou_model.ERROR_OFFSET)
+    errors = np.exp((low + high) / 2 + (high - low) / 2 * points)
+    return 1 + iou_model.ERROR_OFFSET - errors, weights * (high - low) / 2 * errors
+
+
+def _add_novelty(
+    nodes: _Nodes, calibration: Calibration, model: NoveltyModel, *, spread: str, highest: str
+) -> None:
     """Add the novelty and its rank among the calibration images; see `confidence.novelty`."""
-    model = calibration.novelty
-    if model is None:
-        return
     distance = nodes.add("Max", DISTANCE_OUTPUT, nodes.constant(novelty.LEAST_DISTANCE))
-    wrong = nodes.add("Sub", nodes.constant(1 + novelty.LABEL_OFFSET), highest)
-    axis = nodes.constant([1], np.int64)
+    wrong = nodes.add("Sub", nodes.constant(1.0), highest)
+    wrong = nodes.add("Max", wrong, nodes.constant(0.0))
+    wrong = nodes.add("Add", wrong, nodes.constant(novelty.LABEL_OFFSET))
+    axis = nodes.integers([1])
     columns = [nodes.add("Unsqueeze", each, axis) for each in (distance, spread, wrong)]
     logs = nodes.add("Log", nodes.add("Concat", *columns, axis=1))
-    weights = np.array(model.weights)
-    total = nodes.add("MatMul", logs, nodes.constant(weights))
-    offset = nodes.constant(-float(weights @ np.array(model.means)))
-    nodes.add("Add", total, offset, name="novelty")
+    from_means = nodes.add("Sub", logs, nodes.constant(model.means))
+    nodes.add("MatMul", from_means, nodes.constant(model.weights), name="novelty")
     images = len(calibration.novelties)
     column = nodes.add("Unsqueeze", "novelty", axis)
     is_novel = nodes.add("LessOrEqual", column, nodes.constant(list(calibration.novelties)))

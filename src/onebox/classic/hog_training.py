@@ -32,8 +32,8 @@ from onebox.mean_box import mean_box
 from onebox.model_card import ModelCard
 from onebox.structures import Dataset, Sample
 
-# Images to calibrate on; a logistic curve of fewer is mostly noise. Not tuned, but half of 18
-# validation images must be enough: the other half is taken for the split cal.
+# Images to calibrate on. Not tuned; a logistic curve of fewer is mostly noise. Half of 18
+# validation images must be enough: the others are taken for the split cal.
 _MIN_HELD_OUT = 9
 
 

@@ -47,7 +47,7 @@ def calibrate(
     on_bad: OnBad = "error",
     as_json: AsJson = False,
 ) -> None:
-    """Calibrate a model on labelled images that it was not trained on.
+    """Calibrate a model on images that it has not seen.
 
     Only what the model says of its own certainty changes: its boxes and labels stay.
     """

@@ -36,7 +36,7 @@ def info(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the metadata of a model, what it promises, and the parts of its network."""
+    """Print what a model says about itself, and its promises."""
     card = loading.load(model).card
     if diagram is not None:
         _write_diagram(model, card, diagram)

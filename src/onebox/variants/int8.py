@@ -82,7 +82,7 @@ def _write_uncalibrated(model: Path, file: Path) -> None:
 def _write_calibrated(file: Path, card: ModelCard) -> None:
     content = require("onnx", extra="int8").load(file)
     if card.calibration is not None:
-        add_calibration(content, card.calibration)
+        add_calibration(content, card.calibration, card.refined_calibration)
     put_card(content, card)
     write_atomically(file, content.SerializeToString())
 

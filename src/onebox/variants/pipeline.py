@@ -96,8 +96,8 @@ def make(
         name: One of `VARIANTS`.
         out: Path of the variant, with the variant's suffix, in an existing folder; an earlier
             variant there is replaced.
-        data: Its validation images make and measure the variant. ``int8`` needs some. Images that
-            training would take for calibration are no validation images here either.
+        data: Its validation images measure the variant, and give the ranges of activations of
+            ``int8``, which needs some. Its calibration images calibrate how sure ``int8`` is.
         stage: Called with the name of each stage.
 
     Returns:
@@ -115,6 +115,7 @@ def make(
     _check_path(out, model, variant)
     if variant.needs:
         require(variant.needs, extra=name)
+    # Images that training would take for calibration choose no variant.
     data = None if data is None else hold_out_calibration(data)
     samples = _validation_part(data, name, is_needed=variant.is_calibrated)
     metrics = _measure(localizer, samples, stage, "the model")

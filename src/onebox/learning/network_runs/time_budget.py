@@ -10,6 +10,7 @@ from statistics import median
 
 import numpy as np
 
+from onebox.calibration.training_features import MOST_EXAMPLES
 from onebox.confidence.records import MOST_SCORES
 from onebox.evaluation import evaluate
 from onebox.learning.exporting.onnx_export import export
@@ -19,7 +20,7 @@ from onebox.parity import PARITY_IMAGES
 from onebox.refinement import MARGIN
 from onebox.report import write_report, write_samples
 from onebox.runtime import NetworkLocalizer, load
-from onebox.structures import Dataset
+from onebox.structures import SPLITS, Dataset
 
 _REHEARSED_IMAGES = 8
 _PROCESS_S = 4.0  # start and exit of the process, which nothing inside it can time: 2.5 s measured
@@ -72,6 +73,11 @@ def _predict_s(localizer: NetworkLocalizer, few: Dataset) -> float:
 
 
 def _count_predictions(data: Dataset) -> int:
-    """Predictions after training: three to choose refinement, two to calibrate, one to evaluate."""
-    val, test, cal = len(data.part("val")), len(data.part("test")), len(data.part("cal"))
-    return 3 * min(val, MOST_IMAGES) + 2 * min(cal, MOST_SCORES) + val + test
+    """Predictions after training, of images of each split.
+
+    Three of an image to choose the refinement, two to calibrate, one to evaluate, and one of
+    training images for their features.
+    """
+    train, val, cal, test = (len(data.part(split)) for split in SPLITS)
+    chosen = 3 * min(val, MOST_IMAGES) + 2 * min(cal, MOST_SCORES)
+    return chosen + val + test + min(train, MOST_EXAMPLES)

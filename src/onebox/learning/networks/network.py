@@ -54,7 +54,7 @@ class Network(nn.Module):
         )
         # Initialized after all other parts, so that they are the same with it and without.
         self.presence_head = PresenceHead(sizes) if presence else None
-        # Last for the same reason. It serves the Laplace loss alone: no model file holds it.
+        # Last for the same reason. It serves the Laplace loss, and tells how sure the box is.
         self.scale_head = ScaleHead(sizes) if recipe.loss.box.get("laplace") else None
 
     def forward(self, images: Float[Tensor, "n 3 height width"], white: float = 1.0) -> Outputs:
