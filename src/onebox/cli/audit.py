@@ -1,5 +1,6 @@
 """``onebox audit``."""
 
+import importlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +14,12 @@ from onebox import reading
 from onebox.audit.corrections import NewLabels, check_absent, corrections_of
 from onebox.audit.csv_list import read_corrections, write_list
 from onebox.audit.preflight import check_data, check_rate
-from onebox.audit.records import Audit
+from onebox.audit.records import Audit, OutOfFold
 from onebox.cli.audit_results import print_applied, print_audit
 from onebox.cli.console import ConsoleListener, print_note, print_notes
 from onebox.cli.options import AsJson, DataName, FormatName, OnBad, OnMultiple
 from onebox.cli.output_checks import prepare_folder
-from onebox.errors import SettingError
+from onebox.errors import OneboxError, SettingError
 from onebox.progress import Listener
 from onebox.runs.folder import free_folder, stem_of
 from onebox.structures import Dataset
@@ -129,7 +130,7 @@ def audit(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find labels that are probably wrong: boxes, classes, copies and exchanged keypoints.
+    """Find labels that are probably wrong.
 
     Each image is judged by a network that was not trained on it. Writes audit.csv, which can be
     edited and applied, and audit.html, which shows the images.
@@ -164,12 +165,25 @@ def audit(
 
 
 def find_faults(data: Dataset, job: Job, listener: Listener) -> Audit:
-    """Audit a data set; loads PyTorch."""
-    from onebox.audit.find import find
-    from onebox.learning.cross_validation.out_of_fold import FoldOptions, predict_out_of_fold
+    """Audit a data set; loads PyTorch.
 
-    options = FoldOptions(job.started_s, job.folds, job.weights)
-    return find(data, predict_out_of_fold(data, job.recipe, options, listener), job.rate)
+    Raises:
+        OneboxError: If a package is missing, weights cannot be had, or the disk is full.
+        DataError: If images cannot be read.
+        SettingError: If settings do not fit together, or leave no time to train.
+    """
+    from onebox.audit.find import find
+
+    try:
+        module = importlib.import_module("onebox.learning.cross_validation.out_of_fold")
+    except ModuleNotFoundError as error:
+        raise OneboxError(
+            f"onebox audit needs the package '{error.name}', which the light install leaves out. "
+            "Install it with: pip install 'onebox[train]'"
+        ) from error
+    options = module.FoldOptions(job.started_s, job.folds, job.weights)
+    found: OutOfFold = module.predict_out_of_fold(data, job.recipe, options, listener)
+    return find(data, found, job.rate)
 
 
 def _check_options(given: Sequence[str], apply: Path | None, from_list: Path | None) -> None:

@@ -43,7 +43,7 @@ def print_audit(
             rows = [_row(one, data) for one in found[:_PRINTED]]
             print_rows(_title(name, len(found)), [_HEADER, *rows], alignments="><<<")
     judged = {"boxes": len(audit.boxes), "classes": len(audit.classes)}
-    sums = {name: f"{counts[name]} of {count}" for name, count in judged.items()}
+    sums = {name: f"{counts[name]} of {count}" for name, count in judged.items() if count}
     rate = f"{audit.rate:.4g} of a list, or fewer, may be right after all"
     print_table("listed", {**sums, "checks": counts["checks"], "false-discovery rate": rate})
     _print_files(files, changed)
