@@ -72,6 +72,33 @@ def files_below(folder):
 # --- an audit
 
 
+@pytest.mark.train
+def test_a_whole_audit_judges_every_box_and_both_classes(run):
+    words = ("--no-pretrained", "--folds", 2, "--seed", 1, "--out", "found", "--json")
+    tiny = ("model.backbone=test_byobnet", "model.size=32", "model.width=8", "train.epochs=1")
+    settings = [word for one in tiny for word in ("--set", one)]
+    many = [name for letter in "abcdef" for name in (letter, f"{letter}2", f"{letter}3")]
+    for name in many:
+        Image.fromarray(np.full((80, 100, 3), sum(name.encode()) % 255, np.uint8)).save(
+            f"pets/{name}.png"
+        )
+    rows = [
+        f"{name}.png,{'cat' if name < 'd' else 'dog'},10,10,{50 + row},60,train\n"
+        for row, name in enumerate(many)
+    ]
+    write_labels(rows)
+    code, out, err = run("audit", "pets/labels.csv", *words, *settings, "--apply", "new.csv")
+    assert code == 0, err
+    assert json.loads(out)["images"] == len(many) == 18
+    with Path("found/audit.csv").open(newline="") as file:
+        found = list(csv.DictReader(file))
+    for in_list in ("boxes", "classes"):
+        images = sorted(Path(row["image"]).stem for row in found if row["list"] == in_list)
+        assert images == sorted(many)
+    assert "Training fold 2 of 2" in err
+    assert len(onebox.read("new.csv")) == 18
+
+
 def test_an_audit_writes_the_list_and_the_page_and_says_where(run, calls):
     code, out, err = run("audit", "pets/labels.csv")
     assert code == 0
