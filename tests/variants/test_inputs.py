@@ -5,7 +5,8 @@ import pytest
 
 import onebox
 from onebox import images
-from onebox.variants.inputs import choose_evenly, generated, network_inputs, of_many_shapes
+from onebox.structures import choose_evenly
+from onebox.variants.inputs import generated, network_inputs, of_many_shapes
 
 
 def test_samples_are_taken_evenly_with_the_first_and_the_last(discs):

@@ -48,10 +48,20 @@ def with_trained_weights(tiny_recipe, trained_run):
     return network
 
 
+@pytest.fixture(scope="module")
+def exported(tiny_recipe, trained_run, images, tmp_path_factory):
+    """The trained network's file before anything is added to it."""
+    network = made(tiny_recipe)
+    network.load_state_dict(load_file(trained_run.folder / "weights.safetensors"))
+    file = tmp_path_factory.mktemp("exported") / "model.onnx"
+    export(network, FACTS, file, images)
+    return file
+
+
 @pytest.fixture
-def quick_export(model_file, monkeypatch):
-    """Make export write the trained model, whatever the network."""
-    monkeypatch.setattr(exporting, "_to_onnx", lambda deployed, path: shutil.copy(model_file, path))
+def quick_export(exported, monkeypatch):
+    """Make export write the trained network's file, whatever the network."""
+    monkeypatch.setattr(exporting, "_to_onnx", lambda deployed, path: shutil.copy(exported, path))
 
 
 def metadata(file):
@@ -85,9 +95,9 @@ def test_a_refused_export_leaves_the_earlier_file_as_it_was(tiny_recipe, images,
 
 
 def test_one_wrong_weight_in_the_file_increases_the_difference(
-    with_trained_weights, model_file, images, tmp_path
+    with_trained_weights, exported, images, tmp_path
 ):
-    model = onnx.load(model_file)
+    model = onnx.load(exported)
     biases = [each for each in model.graph.initializer if each.name.endswith("along_x.bins.bias")]
     [bias] = biases
     values = onnx.numpy_helper.to_array(bias).copy()
@@ -95,7 +105,7 @@ def test_one_wrong_weight_in_the_file_increases_the_difference(
     bias.CopyFrom(onnx.numpy_helper.from_array(values, bias.name))
     onnx.save(model, tmp_path / "model.onnx")
     deployed = Deployed(with_trained_weights.eval(), 64)
-    assert parity(deployed, model_file, images[:4]) < 0.01
+    assert parity(deployed, exported, images[:4]) < 0.01
     assert parity(deployed, tmp_path / "model.onnx", images[:4]) > PARITY_PX
 
 
@@ -116,12 +126,14 @@ def test_a_difference_of_nan_does_not_pass():
 def test_the_difference_is_in_pixels_of_the_training_size(tiny_recipe):
     class Shifted(Deployed):
         def forward(self, image):
-            return torch.tensor([[10.0, 0.0, 20.0, 40.0]]), torch.ones(1, 1), torch.ones(1)
+            others = torch.ones(1, 1), torch.ones(1), torch.ones(1, 4), torch.ones(1, 2)
+            return torch.tensor([[10.0, 0.0, 20.0, 40.0]]), *others
 
     class Session:
         def run(self, outputs, inputs):
             box = np.array([[10.0, 0.0, 21.0, 36.0]], dtype=np.float32)
-            return box, np.ones((1, 1), np.float32), np.ones(1, np.float32)
+            shapes = (1, 1), (1,), (1, 4), (1, 2)
+            return box, *(np.ones(shape, np.float32) for shape in shapes)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(onnxruntime, "InferenceSession", lambda *_, **__: Session())
@@ -193,7 +205,17 @@ def test_input_and_outputs_are_as_promised(session):
     assert given.type == "tensor(uint8)"
     assert given.shape[3] == 3
     assert [one for one in given.shape[:3] if isinstance(one, int)] == []
-    assert [one.name for one in session.get_outputs()] == ["box", "probability", "score"]
+    names = [one.name for one in session.get_outputs()]
+    assert names[:5] == ["box", "probability", "score", "sigma", "distance"]
+    assert sorted(names[5:]) == sorted(
+        ["raw_probability", "raw_score", "expected_iou", "p_iou50", "p_iou75"]
+        + ["novelty", "familiar"]
+    )
+
+
+def test_a_file_before_calibration_has_sigma_and_features(exported):
+    names = [one.name for one in onnxruntime.InferenceSession(exported).get_outputs()]
+    assert names == ["box", "probability", "score", "sigma", "features"]
 
 
 def test_the_outputs_of_a_batch_are_those_of_its_images_one_by_one(session, images):
@@ -237,7 +259,7 @@ def test_an_inverted_box_is_sorted_and_clipped_to_the_image(tiny_recipe):
     real = network.box_head.forward
     network.box_head.forward = lambda features: real(features)._replace(boxes=next(boxes))
     with torch.no_grad():
-        box, _, _ = Deployed(network, 64)(torch.zeros(1, 100, 200, 3, dtype=torch.uint8))
+        box, *_ = Deployed(network, 64)(torch.zeros(1, 100, 200, 3, dtype=torch.uint8))
     torch.testing.assert_close(box, torch.tensor([[50.0, 0.0, 150.0, 100.0]]))
 
 
@@ -247,7 +269,7 @@ def test_the_score_is_the_probability_of_the_label_times_the_expected_iou(tiny_r
     network.iou_head.forward = lambda features: torch.tensor([0.0])
     black = torch.zeros(1, 64, 64, 3, dtype=torch.uint8)
     with torch.no_grad():
-        _, probability, score = Deployed(network, 64)(black)
+        _, probability, score, *_ = Deployed(network, 64)(black)
         # e² of e² + 1, and the logistic of 0 is a half
         assert probability[0, 1].item() == pytest.approx(0.8808, abs=1e-4)
         assert score.item() == pytest.approx(0.8808 / 2, abs=1e-4)
