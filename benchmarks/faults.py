@@ -13,6 +13,9 @@ from onebox.structures import Box, Dataset, Sample, as_box
 
 BOX_KINDS = ("shift", "scale", "side", "other")
 CLASS_KIND = "class"
+Moved = tuple[ndarray, int | None]
+"""A wrong box, and the side that was moved if it was one side."""
+
 _MOST_IOU = 0.85  # with the right box; a label nearer to it is hardly a fault
 _TRIES = 1000
 
@@ -54,7 +57,11 @@ def inject(data: Dataset, fraction: float, kinds: Sequence[str], seed: int) -> F
 def wrong_box(
     sample: Sample, kind: str, data: Dataset, generator: np.random.Generator
 ) -> tuple[Box, int | None]:
-    """A wrong box of a kind for a sample, and the side that was moved if it was one side."""
+    """A wrong box of a kind for a sample, and the side that was moved if it was one side.
+
+    Raises:
+        ValueError: If none is found, as for a data set whose boxes are all the same.
+    """
     right = np.array([sample.box], np.float64)
     size = np.array(size_of(sample), np.float64)
     for _ in range(_TRIES):
@@ -66,14 +73,14 @@ def wrong_box(
     raise ValueError(f"{sample.name}: found no wrong box of kind {kind}.")
 
 
-def _shifted(box: ndarray, size: ndarray, data: Dataset, generator: np.random.Generator):
+def _shifted(box: ndarray, size: ndarray, data: Dataset, generator: np.random.Generator) -> Moved:
     """Both coordinates by 10 to 30 % of the box's width and height."""
     del size, data
     move = generator.uniform(0.1, 0.3, 2) * generator.choice([-1, 1], 2) * (box[2:] - box[:2])
     return box + np.tile(move, 2), None
 
 
-def _scaled(box: ndarray, size: ndarray, data: Dataset, generator: np.random.Generator):
+def _scaled(box: ndarray, size: ndarray, data: Dataset, generator: np.random.Generator) -> Moved:
     """Width and height by a factor of 1.25 to 1.7, larger or smaller, about the centre."""
     del size, data
     factor = np.exp(generator.uniform(np.log(1.25), np.log(1.7)) * generator.choice([-1, 1]))
@@ -81,7 +88,7 @@ def _scaled(box: ndarray, size: ndarray, data: Dataset, generator: np.random.Gen
     return np.concatenate([centre - factor * half, centre + factor * half]), None
 
 
-def _one_side(box: ndarray, size: ndarray, data: Dataset, generator: np.random.Generator):
+def _one_side(box: ndarray, size: ndarray, data: Dataset, generator: np.random.Generator) -> Moved:
     """One side by 15 to 40 % of the box's width or height, outwards or inwards."""
     del size, data
     side = int(generator.integers(4))
@@ -91,16 +98,14 @@ def _one_side(box: ndarray, size: ndarray, data: Dataset, generator: np.random.G
     return moved, side
 
 
-def _of_other(box: ndarray, size: ndarray, data: Dataset, generator: np.random.Generator):
+def _of_other(box: ndarray, size: ndarray, data: Dataset, generator: np.random.Generator) -> Moved:
     """The box of another image, in the pixels of that image."""
     del box, size
     other = data.samples[int(generator.integers(len(data)))]
     return np.array(other.box, np.float64), None
 
 
-_Kind = Callable[
-    [ndarray, ndarray, Dataset, np.random.Generator], tuple[ndarray, int | None]
-]
+_Kind = Callable[[ndarray, ndarray, Dataset, np.random.Generator], Moved]
 _KINDS: dict[str, _Kind] = {
     "shift": _shifted,
     "scale": _scaled,

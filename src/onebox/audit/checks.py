@@ -10,6 +10,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from onebox.audit.copies import Pair
+from onebox.audit.corrections import EXCHANGED
 from onebox.audit.keypoint_swaps import swap_gain
 from onebox.audit.lists import Labelled, rounded
 from onebox.audit.other_images import find_owners
@@ -138,7 +139,7 @@ def finding(
     swaps_keypoints: bool = False,
 ) -> Finding:
     """What a check says of a label; its rank comes later."""
-    exchanged = "left and right exchanged" if swaps_keypoints else ""
+    exchanged = EXCHANGED if swaps_keypoints else ""
     return Finding(
         row=row,
         list="checks",

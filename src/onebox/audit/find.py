@@ -37,8 +37,12 @@ def find(data: Dataset, found: OutOfFold, rate: float) -> Audit:
         *_other_checks(data, found, labelled, sizes),
     ]
     ruled = numbered(_once_a_box(ruled))
-    classes, notes = _classes(data, found, rate)
-    return Audit(_explained(boxes, ruled), classes, ruled, rate, notes)
+    index = {name: number for number, name in enumerate(data.classes)}
+    rows = [row for row, sample in enumerate(data) if sample.label in index]
+    given = np.array([index[data.samples[row].label or ""] for row in rows], np.int64)
+    classes, error_rate = rank_classes(given, found.probabilities[rows], rows, data.classes, rate)
+    notes = _notes(data, given)
+    return Audit(_explained(boxes, ruled), classes, ruled, rate, error_rate, notes)
 
 
 def _labelled(data: Dataset, found: OutOfFold, sides: np.ndarray) -> Labelled:
@@ -90,14 +94,6 @@ def _explained(boxes: Sequence[Finding], ruled: Sequence[Finding]) -> list[Findi
             )
         changed.append(finding)
     return changed
-
-
-def _classes(data: Dataset, found: OutOfFold, rate: float) -> tuple[list[Finding], tuple[str, ...]]:
-    index = {name: number for number, name in enumerate(data.classes)}
-    rows = [row for row, sample in enumerate(data) if sample.label in index]
-    given = np.array([index[data.samples[row].label or ""] for row in rows], np.int64)
-    ranked = rank_classes(given, found.probabilities[rows], rows, data.classes, rate)
-    return ranked, _notes(data, given)
 
 
 def _notes(data: Dataset, given: np.ndarray) -> tuple[str, ...]:

@@ -63,7 +63,7 @@ def rank_classes(
     rows: Sequence[int],
     names: Sequence[str],
     rate: float,
-) -> list[Finding]:
+) -> tuple[list[Finding], float | None]:
     """All class labels that can be judged, the most suspicious first.
 
     Args:
@@ -72,18 +72,22 @@ def rank_classes(
         rows: Row of each in the data set.
         names: Of the classes.
         rate: The false-discovery rate.
+
+    Returns:
+        The list, and the estimated fraction of wrong labels; None if none was judged.
     """
     is_judged = np.bincount(given, minlength=len(names))[given] >= LEAST_PER_CLASS
     judged = np.flatnonzero(is_judged)
     if len(names) < 2 or not len(judged):  # noqa: PLR2004  (one class cannot be wrong)
-        return []
-    labels = given[judged].tolist()
+        return [], None
     scores = score_classes(given[judged], probabilities[judged])
     order = np.argsort(-scores.wrong, kind="stable").tolist()
-    return numbered(
-        _class_finding(scores, index, labels[index], names, rows[int(judged[index])], rate)
-        for index in order
-    )
+    findings = [
+        _ClassLabel(rows[place], int(given[place]), probabilities[place], names)
+        for place in judged.tolist()
+    ]
+    ranked = [findings[index].finding(scores, index, rate) for index in order]
+    return numbered(ranked), scores.error_rate
 
 
 def numbered(findings: Iterable[Finding]) -> list[Finding]:
@@ -137,34 +141,36 @@ def _why_box(scores: BoxScores, index: int, side: int | None, overlap: float) ->
     return f"{sentence}." if side is None else f"{sentence}; the other edges are much nearer."
 
 
-def _class_finding(
-    scores: ClassScores,
-    index: int,
-    label: int,
-    names: Sequence[str],
-    row: int,
-    rate: float,
-) -> Finding:
-    probabilities = scores.probabilities[index].copy()
-    of_given = float(probabilities[label])
-    probabilities[label] = -1
-    other = int(probabilities.argmax())
-    is_listed = bool(scores.q_values[index] <= rate)
-    return Finding(
-        row=row,
-        list="classes",
-        rank=0,
-        score=float(scores.wrong[index]),
-        p_value=None,
-        q_value=float(scores.q_values[index]),
-        is_listed=is_listed,
-        kind="class" if is_listed else "",
-        side="",
-        given=names[label],
-        suggested=names[other],
-        why=(
-            f"The networks give {names[label]} a probability of {of_given:.1%} and "
-            f"{names[other]} {float(probabilities[other]):.1%}."
-        ),
-        label=names[other],
-    )
+@dataclass(frozen=True, slots=True, eq=False)
+class _ClassLabel:
+    """The class label of one image, and what is predicted."""
+
+    row: int
+    given: int
+    probabilities: Float[ndarray, " classes"]
+    names: Sequence[str]
+
+    def finding(self, scores: ClassScores, index: int, rate: float) -> Finding:
+        """What the audit says of it; ``index`` is its row in the scores."""
+        others = self.probabilities.copy()
+        others[self.given] = -1
+        given, other = self.names[self.given], self.names[int(others.argmax())]
+        is_listed = bool(scores.q_values[index] <= rate)
+        return Finding(
+            row=self.row,
+            list="classes",
+            rank=0,
+            score=float(scores.wrong[index]),
+            p_value=None,
+            q_value=float(scores.q_values[index]),
+            is_listed=is_listed,
+            kind="class" if is_listed else "",
+            side="",
+            given=given,
+            suggested=other,
+            why=(
+                f"The networks give {given} a probability of "
+                f"{self.probabilities[self.given]:.1%} and {other} {others.max():.1%}."
+            ),
+            label=other,
+        )

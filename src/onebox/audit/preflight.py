@@ -1,11 +1,18 @@
-"""Checks of a data set before its audit."""
+"""Checks before an audit: the data, the recipe and the rate."""
 
 from collections.abc import Callable
 
 from onebox.errors import DataError, SettingError, format_count
+from onebox.recipes.recipe import Recipe
 from onebox.structures import Dataset
 
-LEAST_FOLDS = 2
+LEAST_IMAGES = 20
+"""Fewer images with a box do not show how right labels score."""
+
+MANY_IMAGES = 200
+"""From so many images on, the lists were measured to be good: docs/audit.md."""
+
+_LEAST_FOLDS = 2
 
 
 def check_rate(rate: float) -> None:
@@ -21,27 +28,48 @@ def check_rate(rate: float) -> None:
         )
 
 
-def check_data(data: Dataset, folds: int, note: Callable[[str], None]) -> None:
-    """Check that a data set can be audited; ``note`` is told of what cannot be judged.
+def check_recipe(recipe: Recipe, name: str | None) -> None:
+    """Check that a recipe trains a network.
 
     Raises:
-        DataError: If it has no boxes, or fewer of them than there are folds.
-        SettingError: If there are fewer than two folds.
+        SettingError: If it trains HOG windows.
     """
-    if folds < LEAST_FOLDS:
+    if recipe.hog is not None:
         raise SettingError(
-            f"--folds must be at least {LEAST_FOLDS}, got {folds}: the networks of one part judge "
-            "another."
+            f"recipe '{name}' trains HOG windows, and an audit trains networks. Choose another "
+            "recipe, such as default."
         )
-    name = data.name or "the data set"
-    count = len(data.boxes())
+
+
+def check_data(data: Dataset, folds: int, note: Callable[[str], None]) -> None:
+    """Check that a data set can be audited.
+
+    Args:
+        data: The data set.
+        folds: Number of folds.
+        note: Told if more images would be better, and if there is only one class.
+
+    Raises:
+        DataError: If it has too few images with a box.
+        SettingError: If there are too few folds, or too many for the images.
+    """
+    name, count = data.name or "the data set", len(data.boxes())
     if not count:
         raise DataError(f"{name}: no image has a box, so there is nothing to audit. Add boxes.")
-    if count < folds:
-        boxes = format_count(count, "image with a box", "images with a box")
+    if count < LEAST_IMAGES:
         raise DataError(
-            f"{name}: has {boxes}, fewer than the {folds} folds. Add images (200 make a useful "
-            "audit), or lower --folds."
+            f"{name}: has {format_count(count, 'image', 'images')} with a box; an audit needs at "
+            f"least {LEAST_IMAGES} to learn what right labels look like. Look at so few yourself."
+        )
+    if not _LEAST_FOLDS <= folds <= count // 2:
+        raise SettingError(
+            f"--folds must be between {_LEAST_FOLDS} and half the number of images with a box, "
+            f"here {count // 2}; got {folds}."
+        )
+    if count < MANY_IMAGES:
+        note(
+            f"{name} has {count} images with a box; the lists are best from {MANY_IMAGES} images "
+            "on, since short training on few images leaves larger residuals."
         )
     if len(data.classes) == 1:
         note(f"{name} has one class, '{data.classes[0]}': there is no list of classes.")

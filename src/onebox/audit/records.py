@@ -86,6 +86,7 @@ class Audit:
         classes: All images with a label, likewise; empty with fewer than two classes.
         checks: What the rules found.
         rate: The false-discovery rate of the two lists.
+        class_error_rate: Estimated fraction of wrong class labels; None if none was judged.
         notes: What could not be judged, one sentence each.
     """
 
@@ -93,6 +94,7 @@ class Audit:
     classes: Sequence[Finding]
     checks: Sequence[Finding]
     rate: float
+    class_error_rate: float | None = None
     notes: tuple[str, ...] = ()
 
     def findings(self) -> list[Finding]:

@@ -17,6 +17,7 @@ from numpy import ndarray
 
 from onebox.audit.copies import Pair, find_copies, group_copies, thumbnail
 from onebox.audit.fold_assignment import assign_folds
+from onebox.audit.job import AuditOptions
 from onebox.audit.records import OutOfFold
 from onebox.boxes import paired_iou
 from onebox.errors import SettingError
@@ -46,23 +47,8 @@ _LISTS_S = 6.0  # for the lists and the page after the last fold; not tuned
 _TRAINED_SHARE = 0.8  # of the images, where the data set names no split
 
 
-@dataclass(frozen=True, slots=True)
-class FoldOptions:
-    """How to predict out of fold.
-
-    Attributes:
-        started_s: Value of `time.monotonic` from which ``train.minutes`` counts.
-        folds: Number of folds.
-        weights: Initial weights, as in `onebox.train`.
-    """
-
-    started_s: float
-    folds: int
-    weights: Path | None = None
-
-
 def predict_out_of_fold(
-    data: Dataset, recipe: Recipe, options: FoldOptions, listener: Listener
+    data: Dataset, recipe: Recipe, options: AuditOptions, listener: Listener
 ) -> OutOfFold:
     """Predict every image of a data set by a network that was not trained on it.
 
@@ -92,7 +78,7 @@ class _Job:
     data: Dataset
     start: Start
     decoded: Decoded
-    options: FoldOptions
+    options: AuditOptions
     listener: Listener
 
     def run(self, folds: Int64[ndarray, " n"], trained: int) -> Iterator[tuple[Look, Look]]:
