@@ -28,7 +28,7 @@ from onebox.learning.networks.keypoint_heads import DirectKeypoints, HeatmapKeyp
 from onebox.learning.networks.network import Network
 from onebox.learning.networks.vectorizers import Features, Sizes
 from onebox.model_card import ModelCard
-from onebox.outputs import INPUT, KEYPOINTS_OUTPUT, OUTPUTS
+from onebox.outputs import INPUT, KEYPOINTS_OUTPUT
 from onebox.recipes.recipe import check_recipe
 from onebox.recipes.sections import LossSettings, ModelSettings
 from onebox.runtime import load
