@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from onebox.audit.corrections import Correction
-from onebox.audit.csv_list import COLUMNS, EXCHANGED, read_corrections, write_list
+from onebox.audit.corrections import EXCHANGED, Correction
+from onebox.audit.csv_list import COLUMNS, read_corrections, write_list
 from onebox.errors import DataError, OneboxError
 from onebox.structures import KeypointSet
 

@@ -6,13 +6,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import onebox
-from onebox.audit.job import Audited
 from onebox.audit.records import Audit, Finding
 
 HEADER = "image,label,x_min,y_min,x_max,y_max,split\n"
@@ -62,7 +62,7 @@ def calls(monkeypatch):
 
     def audit(data, recipe, options, listener):
         calls.append((data, recipe, options))
-        return Audited(FOUND, None)
+        return SimpleNamespace(audit=FOUND)
 
     monkeypatch.setattr("onebox.audit.job.audit", audit)
     return calls

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from onebox.audit.copies import Pair
-from onebox.audit.csv_list import EXCHANGED
+from onebox.audit.corrections import EXCHANGED
 from onebox.audit.keypoint_swaps import swap_gain
 from onebox.audit.lists import Labelled, rounded
 from onebox.audit.other_images import find_owners

@@ -17,6 +17,9 @@ from onebox.formats.discovery import find_sources
 from onebox.formats.writing import image_file
 from onebox.structures import Box, Dataset, Keypoints, KeypointSet, Sample
 
+EXCHANGED = "left and right exchanged"
+"""The suggestion of keypoints, in words."""
+
 _FORMATS: dict[str, str] = {".csv": "csv", ".json": "coco"}
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from onebox.audit.corrections import Correction
+from onebox.audit.corrections import EXCHANGED, Correction
 from onebox.audit.records import Audit, Finding, ListName
 from onebox.errors import DataError, format_box, shorten, suggest
 from onebox.files import write_atomically
@@ -31,9 +31,6 @@ COLUMNS = (
     *("image", "list", "rank", "score", "p_value", "q_value", "listed", "kind", "side", "given"),
     *(*SUGGESTED, "suggested_label", "suggested_keypoints", "why"),
 )
-EXCHANGED = "left and right exchanged"
-"""The suggestion of keypoints."""
-
 _READ = ("image", "list", "listed", *SUGGESTED, "suggested_label", "suggested_keypoints")
 _LISTED = {"yes": True, "no": False, "true": True, "false": False, "1": True, "0": False}
 _LISTS: tuple[ListName, ...] = get_args(ListName)

@@ -95,7 +95,7 @@ def numbered(findings: Iterable[Finding]) -> list[Finding]:
     return [replace(finding, rank=rank) for rank, finding in enumerate(findings, start=1)]
 
 
-def rounded(box: Sequence[float]) -> Box:
+def rounded(box: Iterable[float]) -> Box:
     """A suggested box as it is written: a predicted edge is not known to a tenth of a pixel."""
     return as_box(round(float(edge), _DECIMALS) for edge in box)
 
