@@ -198,6 +198,43 @@ def model_file(trained_run):
 
 
 @pytest.fixture(scope="session")
+def as_exported():
+    """Undo what follows the export of a network: ``as_exported(model, out)``.
+
+    The written file has features in place of a distance, and no calibration.
+    """
+    import onnx
+
+    from onebox.calibration.onnx_nodes import remove_calibration
+    from onebox.model_card import put_card
+    from onebox.runtime import load
+
+    def write(file, out):
+        model = onnx.load(file)
+        remove_calibration(model)
+        for part in (model.graph.node, model.graph.initializer):
+            for each in [one for one in part if one.name.startswith("distance/")]:
+                part.remove(each)
+        [distance] = [one for one in model.graph.output if one.name == "distance"]
+        model.graph.output.remove(distance)
+        number = onnx.TensorProto.FLOAT
+        features = onnx.helper.make_tensor_value_info("features", number, ["n", None])
+        model.graph.output.append(features)
+        plain = {"distance": False, "calibration": None, "refined_calibration": None}
+        put_card(model, dataclasses.replace(load(file).card, **plain))
+        onnx.save(model, out)
+        return out
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def exported_file(model_file, as_exported, tmp_path_factory):
+    """The trained model as it was exported: not calibrated."""
+    return as_exported(model_file, tmp_path_factory.mktemp("exported") / "model.onnx")
+
+
+@pytest.fixture(scope="session")
 def write_bright_model():
     """Write a model without training: its score is the mean brightness, its box a quarter.
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from onebox.errors import DataError
-from onebox.structures import Dataset, KeypointSet, Prediction, Sample
+from onebox.structures import Dataset, KeypointSet, Prediction, Sample, choose_evenly
 
 HERE = Sample(Path("a.jpg"), "cat", (1.0, 2.0, 3.0, 4.0), split="train")
 EMPTY = Sample(Path("b.jpg"), split="val")
@@ -32,6 +32,14 @@ def test_a_part_has_the_samples_of_its_split_and_the_names_of_the_whole():
     part = DATA.part("test")
     assert part.samples == (THERE,)
     assert (part.classes, part.keypoints, part.name) == (DATA.classes, DATA.keypoints, DATA.name)
+
+
+def test_samples_are_taken_evenly_with_the_first_and_the_last():
+    samples = [Sample(Path(f"{number}.jpg")) for number in range(10)]
+    # Nine steps between ten samples, three between four
+    assert choose_evenly(samples, 4) == [samples[index] for index in (0, 3, 6, 9)]
+    assert choose_evenly(samples, 200) == samples
+    assert choose_evenly((), 4) == []
 
 
 def test_a_dataset_counts_and_iterates_its_samples():

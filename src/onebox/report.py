@@ -1,19 +1,13 @@
-"""A `Report` as one HTML file that works offline, and a sample of its images as one PNG.
+"""A `Report` as one HTML file that works offline, and a sample of its images as one PNG."""
 
-The page contains its style sheet, charts (inline SVG) and images (JPEG in data URLs); its content
-security policy forbids it to fetch anything. Text from outside, such as file names, is escaped.
-"""
-
-import base64
 import io
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path, PurePath
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from PIL import Image
 
 from onebox.certainty.charts import coverage_chart, reliability_dots, risk_chart
@@ -23,6 +17,7 @@ from onebox.evaluation import Report
 from onebox.files import write_atomically
 from onebox.images import LoadedImage, load
 from onebox.metrics import Metrics, Outcome, fraction_at_least, known
+from onebox.pages import grey_image, image_url, template
 from onebox.structures import KeypointSet, Rendered
 from onebox.visualization import NO_SUBJECT, draw, resize_longer_side
 
@@ -35,10 +30,8 @@ PER_GROUP = 12
 Load = Callable[[Path | Rendered], LoadedImage]
 Draw = Callable[[Outcome, int], Image.Image]
 
-# Looks only, not tuned; 36 tiles of this size and quality keep the page below about 2 MB.
-_JPEG_QUALITY = 82
+# Looks only, not tuned; 36 tiles of this size keep the page below about 2 MB.
 _SMALL_SIDE = 168  # of the images by sureness, which would make the page too large
-_GREY = 160  # of an image that can no longer be read
 _SAMPLES, _SAMPLE_COLUMNS, _SAMPLE_SIDE = 24, 6, 240
 _BINS = 20  # of the IoU histogram
 _STEPS = 100  # of the IoU curve
@@ -84,7 +77,7 @@ def write_report(
         OneboxError: If the file cannot be written.
     """
     draw_one = partial(_draw_outcome, report.keypoints, load_image)
-    page = _template().render(
+    page = template("report.html.jinja").render(
         report=report,
         metrics=report.overall,
         facts=dict(facts or {}),
@@ -142,31 +135,6 @@ def most_confused(report: Report, count: int) -> list[tuple[str, str, int]]:
         for row, column in zip(rows, columns, strict=True)
         if wrong[row, column]
     ]
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("onebox"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "number": _format_number,
-        "percent": _format_percent,
-        "whole_percent": lambda fraction: f"{100 * fraction:.0f}\N{NO-BREAK SPACE}%",
-    }
-    return environment.get_template("report.html.jinja")
-
-
-def _format_number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _format_percent(fraction: float | None) -> str:
-    return "-" if fraction is None else f"{100 * fraction:.1f}\N{NO-BREAK SPACE}%"
 
 
 def _classes_worst_first(report: Report) -> list[tuple[str, Metrics]]:
@@ -247,9 +215,7 @@ def _by_sureness(report: Report, draw_one: Draw) -> Iterator[tuple[str, list[Til
 
 
 def _tile(outcome: Outcome, draw_one: Draw, side: int = TILE_SIDE) -> Tile:
-    encoded = io.BytesIO()
-    draw_one(outcome, side).save(encoded, "JPEG", quality=_JPEG_QUALITY)
-    url = "data:image/jpeg;base64," + base64.b64encode(encoded.getvalue()).decode("ascii")
+    url = image_url(draw_one(outcome, side))
     return Tile(url, _file_name(outcome), outcome.sample.name, outcome)
 
 
@@ -260,7 +226,7 @@ def _draw_outcome(
         image = load_image(outcome.sample.image)
     except ImageError:
         # It was readable when it was predicted; an image that moved since must not fail the report.
-        image = _grey_image(outcome.size_wh, side)
+        image = grey_image(outcome.size_wh, side)
     small = resize_longer_side(image, side)
     return draw(
         small.pixels,
@@ -269,13 +235,6 @@ def _draw_outcome(
         keypoints=keypoints,
         scale_xy=small.scale_xy,
     )
-
-
-def _grey_image(size_wh: tuple[int, int], side: int) -> LoadedImage:
-    scale = max(size_wh) / side
-    width, height = (max(1, round(length / scale)) for length in size_wh)
-    scale_xy = (size_wh[0] / width, size_wh[1] / height)
-    return LoadedImage(np.full((height, width, 3), _GREY, dtype=np.uint8), size_wh, scale_xy)
 
 
 def _file_name(outcome: Outcome) -> str:

@@ -284,7 +284,7 @@ def test_a_variant_for_openvino_is_calibrated_by_its_model(sure_file, greys, tmp
 
     file = tmp_path / "model.xml"
     openvino_ir.write(sure_file, onebox.load(sure_file).card, [], file)
-    with pytest.raises(ModelError, match="Calibrate model.onnx, and export it again"):
+    with pytest.raises(ModelError, match=r"Calibrate model\.onnx, and export it again"):
         calibrate_file(file, greys(20))
 
 

@@ -4,7 +4,18 @@ from typing import Annotated
 
 import typer
 
-from onebox.cli import annotate, calibrate, convert, evaluate, export, info, predict, recipes, train
+from onebox.cli import (
+    annotate,
+    audit,
+    calibrate,
+    convert,
+    evaluate,
+    export,
+    info,
+    predict,
+    recipes,
+    train,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,6 +48,7 @@ app.command()(train.train)
 app.command()(predict.predict)
 app.command()(evaluate.evaluate)
 app.command()(calibrate.calibrate)
+app.command()(audit.audit)
 app.command()(export.export)
 app.command()(convert.convert)
 app.command()(convert.synth)

@@ -11,11 +11,20 @@ import typer
 from onebox import reading
 from onebox.cli.console import COLLAPSED, ConsoleListener, print_note, print_table
 from onebox.cli.options import AsJson, DataName, FormatName, OnBad, OnMultiple, RunFolder
+from onebox.cli.training_options import (
+    Changes,
+    NoPretrained,
+    RecipeName,
+    Seed,
+    Weights,
+    all_changes,
+    check_start,
+    read_changed_recipe,
+)
 from onebox.errors import SettingError
 from onebox.runs.folder import check_folder
 
 if TYPE_CHECKING:
-    from onebox.recipes.recipe import Recipe
     from onebox.runs.results import Run
 
 _HEADLINES = (
@@ -26,27 +35,10 @@ _HEADLINES = (
 
 def train(
     data: DataName,
-    recipe: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|FILE", help="The name of a recipe (see onebox recipes), or a TOML file."
-        ),
-    ] = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Change one setting, such as train.epochs=20; repeatable.",
-        ),
-    ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Initial weights of the backbone (safetensors)."),
-    ] = None,
-    no_pretrained: Annotated[
-        bool, typer.Option("--no-pretrained", help="Train from scratch, without initial weights.")
-    ] = False,
+    recipe: RecipeName = None,
+    changes: Changes = None,
+    weights: Weights = None,
+    no_pretrained: NoPretrained = False,
     out: RunFolder = None,
     resume: Annotated[
         Path | None,
@@ -58,12 +50,7 @@ def train(
             metavar="M", help="Finish within this many minutes, export and evaluation included."
         ),
     ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", min=0, help="Seed of everything random; by default the recipe's."
-        ),
-    ] = None,
+    seed: Seed = None,
     format_name: FormatName = None,
     on_multiple: OnMultiple = "error",
     on_bad: OnBad = "error",
@@ -89,9 +76,9 @@ def train(
     }
     _check_options([name for name, is_given in others.items() if is_given], resume)
     check_folder(out, resume)
-    changed = [*(changes or []), *(["model.pretrained=false"] if no_pretrained else [])]
-    changed += [] if minutes is None else [f"train.minutes={minutes}"]
-    settings = _read_recipe(recipe if resume is None else resume / "recipe.toml", changed, seed)
+    changed = all_changes(changes, minutes=minutes, no_pretrained=no_pretrained)
+    name = recipe if resume is None else resume / "recipe.toml"
+    settings = read_changed_recipe(name, changed, seed)
     samples = reading.read(
         data, format_name, on_multiple=on_multiple, on_bad=on_bad, classes=settings.data.classes
     )
@@ -119,15 +106,7 @@ def _check_options(given: Sequence[str], resume: Path | None) -> None:
         raise SettingError(
             f"--resume continues with the recipe of {resume}; leave out {', '.join(given)}."
         )
-    if "--weights" in given and "--no-pretrained" in given:
-        raise SettingError("--weights and --no-pretrained exclude each other; leave one out.")
-
-
-def _read_recipe(name: str | Path | None, changes: Sequence[str], seed: int | None) -> "Recipe":
-    from onebox.recipes.loading import read_recipe
-
-    recipe = read_recipe("default" if name is None else name, changes)
-    return recipe if seed is None else recipe.with_seed(seed)
+    check_start(given)
 
 
 def _print_run(run: "Run", *, as_json: bool) -> None:

@@ -54,7 +54,7 @@ _DELIMITERS = (",", ";", "\t")
 def is_labels(path: Path) -> bool:
     """Whether the first row of a file is that of a CSV label file."""
     try:
-        _columns_of(path.name, _read_table(path))
+        _columns_of(path.name, read_table(path))
     except DataError:
         return False
     return True
@@ -68,7 +68,7 @@ def parse(path: Path) -> ParsedLabels:
     Raises:
         DataError: If it is not a CSV label file; the message says what is missing.
     """
-    table = _read_table(path)
+    table = read_table(path)
     columns, has_header = _columns_of(path.name, table)
     finder = ImageFinder(path.parent, path.stem)
     problems = Problems()
@@ -102,25 +102,14 @@ def write_boxes(samples: Iterable[Sample], path: Path) -> None:
     _write_table(path, LIST_HEADER, (_list_cells(sample, path.parent) for sample in samples))
 
 
-def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(header)
-        table.writerows(rows)
+def read_table(path: Path) -> list[NumberedCells]:
+    """Read the rows of a CSV file that are not empty, each with its line number.
 
+    The file is UTF-8, with or without a byte order mark, delimited by comma, semicolon or tab.
 
-def _cells(sample: Sample, folder: Path) -> Sequence[str]:
-    box = ["", "", "", ""] if sample.box is None else map(format_number, sample.box)
-    label = "" if sample.box is None else sample.label or ""
-    return [format_path(image_file(sample), folder), label, *box, sample.split]
-
-
-def _list_cells(sample: Sample, folder: Path) -> Sequence[str]:
-    box = ", ".join(map(format_number, sample.box or ()))
-    return [format_path(image_file(sample), folder), f"[{box}]", sample.label or ""]
-
-
-def _read_table(path: Path) -> list[NumberedCells]:
+    Raises:
+        DataError: If it is not UTF-8, its quotes are wrong, or it is empty.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -138,6 +127,24 @@ def _read_table(path: Path) -> list[NumberedCells]:
     if not filled:
         raise DataError(f"{path.name}: is empty. Write one row for each image.")
     return filled
+
+
+def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(header)
+        table.writerows(rows)
+
+
+def _cells(sample: Sample, folder: Path) -> Sequence[str]:
+    box = ["", "", "", ""] if sample.box is None else map(format_number, sample.box)
+    label = "" if sample.box is None else sample.label or ""
+    return [format_path(image_file(sample), folder), label, *box, sample.split]
+
+
+def _list_cells(sample: Sample, folder: Path) -> Sequence[str]:
+    box = ", ".join(map(format_number, sample.box or ()))
+    return [format_path(image_file(sample), folder), f"[{box}]", sample.label or ""]
 
 
 def _delimiter(text: str) -> str:

@@ -36,8 +36,12 @@ def choose_folder(out: Path | None, data_name: str) -> Path:
                 f"resume the run in it with --resume {out}."
             )
         return out
-    stem = _stem(data_name)
-    folders = (Path("runs") / f"{stem}-{number}" for number in itertools.count(1))
+    return free_folder(stem_of(data_name))
+
+
+def free_folder(name: str) -> Path:
+    """Return the first of ``runs/NAME-1``, ``-2``, ... that does not exist."""
+    folders = (Path("runs") / f"{name}-{number}" for number in itertools.count(1))
     return next(folder for folder in folders if not folder.exists())
 
 
@@ -68,7 +72,7 @@ def last_checkpoint(folder: Path) -> Path:
     return folder / "checkpoints" / "last.safetensors"
 
 
-def _stem(name: str) -> str:
+def stem_of(name: str) -> str:
     """Make a folder name of the data's name; a label file is named after its folder."""
     path = Path(name.replace(":", "-"))
     word = path.resolve().parent.name if path.suffix else path.name

@@ -15,8 +15,8 @@ from onebox.structures import Dataset, Sample
 
 
 @pytest.fixture(scope="module")
-def localizer(model_file):
-    return onebox.load(model_file)
+def localizer(exported_file):
+    return onebox.load(exported_file)
 
 
 @pytest.fixture(scope="module")

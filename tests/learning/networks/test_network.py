@@ -22,7 +22,7 @@ from onebox.learning.networks.heads import BOX_HEADS, ScaleHead
 from onebox.learning.networks.network import Network
 from onebox.learning.networks.vectorizers import VECTORIZERS, Features, Sizes
 from onebox.model_card import ModelCard
-from onebox.outputs import INPUT
+from onebox.outputs import INPUT, OUTPUTS
 from onebox.parity import PARITY_PX
 from onebox.recipes.loading import read_recipe
 from onebox.recipes.recipe import check_recipe
@@ -205,7 +205,9 @@ def test_the_exported_file_has_the_outputs_of_the_network(network, tmp_path):
     assert difference <= PARITY_PX
     batch = random.integers(0, 256, (3, 50, 70, 3), dtype=np.uint8)
     deployed = Deployed(network.eval(), SIZE)
-    exported = onnxruntime.InferenceSession(file).run(deployed.output_names, {INPUT: batch})
+    names = deployed.output_names
+    assert names == [*OUTPUTS, "sigma", "features"]
+    exported = onnxruntime.InferenceSession(file).run(names, {INPUT: batch})
     with torch.no_grad():
         eager = deployed(torch.from_numpy(batch))
     for ours, theirs in zip(eager, exported, strict=True):

@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,20 @@ _KEPT = 8  # latest files that stay on disk; a run makes two (docs/decisions/000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SelectedSquares:
+    """Some rows of mapped squares, which are read when they are asked for."""
+
+    squares: UInt8[ndarray, "n side side 3"]
+    rows: Int64[ndarray, " selected"]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int | list[int]) -> UInt8[ndarray, "*picked side side 3"]:
+        return self.squares[self.rows[index]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Decoded:
     """Decoded images and their targets, one row per image.
 
@@ -51,7 +65,7 @@ class Decoded:
         digest: Digest of the images' bytes, the labels and the settings.
     """
 
-    pixels: UInt8[ndarray, "n side side 3"]
+    pixels: UInt8[ndarray, "n side side 3"] | SelectedSquares
     boxes: Float32[ndarray, "n 4"]
     has_box: Bool[ndarray, " n"]
     labels: Int64[ndarray, " n"]
@@ -61,6 +75,23 @@ class Decoded:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def select(self, rows: Int64[ndarray, " selected"]) -> "Decoded":
+        """Some of the images, by their rows, in that order; the squares stay on the disk.
+
+        Raises:
+            TypeError: If this is a selection already.
+        """
+        if not isinstance(self.pixels, ndarray):
+            raise TypeError("a selection cannot be selected from; select from all rows.")
+        return replace(
+            self,
+            pixels=SelectedSquares(self.pixels, rows),
+            boxes=self.boxes[rows],
+            has_box=self.has_box[rows],
+            labels=self.labels[rows],
+            keypoints=self.keypoints[rows],
+        )
 
 
 def cache_folder() -> Path:
@@ -95,14 +126,15 @@ def _digest(data: Dataset, side: int) -> str:
     digest = hashlib.blake2b(digest_size=16)
     digest.update(json.dumps([_VERSION, side, data.classes]).encode())
     with ThreadPoolExecutor() as pool:
-        for sample, content in zip(data, pool.map(_content, data), strict=True):
+        for sample, content in zip(data, pool.map(content_digest, data), strict=True):
             digest.update(content)
             facts = [sample.label, sample.box, sample.keypoints, sample.split]
             digest.update(json.dumps(facts).encode())
     return digest.hexdigest()
 
 
-def _content(sample: Sample) -> bytes:
+def content_digest(sample: Sample) -> bytes:
+    """A digest of an image's bytes, or of how it is drawn; empty for a file that is unreadable."""
     if not isinstance(sample.image, Path):
         return repr(sample.image).encode()
     try:
