@@ -37,7 +37,9 @@ def greys():
         for number in range(count):
             level = 40 + offset + 160 * number // count
             error = 6 * level / 255 * (number % 5 - 2) / 2
-            box = (0.0, 0.0, 30.0 + error, 20.0) if number not in wrong else (40.0, 30.0, 60.0, 40.0)
+            box = (
+                (0.0, 0.0, 30.0 + error, 20.0) if number not in wrong else (40.0, 30.0, 60.0, 40.0)
+            )
             image = Grey(level, level - number % 7, level)
             label = labels[number % len(labels)]
             samples.append(Sample(image, label, box, split=split, size_wh=SIZE_WH))
