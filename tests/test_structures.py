@@ -132,3 +132,11 @@ def test_a_sample_with_neither_label_nor_box_has_no_subject():
 def test_a_prediction_has_a_subject_from_a_probability_of_one_half(present, found):
     answer = Prediction("cat", 0.5, (1.0, 2.0, 3.0, 4.0), (1.0,), present=present)
     assert answer.has_subject is found
+
+
+def test_the_spread_is_relative_to_width_and_height():
+    found = Prediction("disc", 1.0, (0.0, 0.0, 30.0, 20.0), (1.0,), sigma=(3.0, 4.0, 6.0, 1.0))
+    # 3 / 30, 4 / 20, 6 / 30 and 1 / 20
+    assert found.spread == pytest.approx((0.1 + 0.2 + 0.2 + 0.05) / 4)
+    flat = dataclasses.replace(found, box=(5.0, 5.0, 5.0, 5.0), sigma=(0.0, 0.0, 0.0, 0.001))
+    assert flat.spread == pytest.approx(0.25)  # a thousandth of a pixel divides at least

@@ -197,7 +197,7 @@ def test_input_and_outputs_are_as_promised(session):
     assert [one for one in given.shape[:3] if isinstance(one, int)] == []
     assert [one.name for one in session.get_outputs()] == [
         *("box", "probability", "score", "sigma", "distance"),
-        *("raw_probability", "raw_score", "p_iou50", "p_iou75", "expected_iou"),
+        *("raw_probability", "raw_score", "expected_iou", "p_iou50", "p_iou75"),
         *("novelty", "familiar"),
     ]
 
