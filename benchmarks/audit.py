@@ -20,11 +20,11 @@ from numpy import ndarray
 import onebox
 import runs
 from onebox import formats
+from onebox.audit.csv_list import write_list
 from onebox.audit.find import find
 from onebox.audit.job import DEFAULT_RATE, Audited, AuditOptions, audit
 from onebox.audit.page import write_page
 from onebox.audit.records import SIDES, Audit, Finding, OutOfFold
-from onebox.audit.table import write_table
 from onebox.boxes import paired_iou
 from onebox.progress import Silent
 from onebox.recipes.loading import read_recipe
@@ -148,8 +148,8 @@ def _audit(data: Dataset, folder: Path, seed: int, shared: Path) -> Audited:
     options = AuditOptions(time.monotonic(), weights=shared / runs.WEIGHTS)
     done = audit(data, recipe, options, Silent())
     folder.mkdir(parents=True, exist_ok=True)
-    write_table(done.audit, data, folder / "audit.csv")
-    write_page(done.audit, data, done.found, folder / "audit.html", facts={"Seed": str(seed)})
+    write_list(done.audit, data, folder / "audit.csv")
+    write_page(done.audit, data, folder / "audit.html", facts={"Seed": str(seed)})
     return done
 
 

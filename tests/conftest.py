@@ -198,11 +198,51 @@ def model_file(trained_run):
 
 
 @pytest.fixture(scope="session")
+def as_exported():
+    """Undo what follows the export of a network: ``as_exported(model, out)``.
+
+    The written file has features in place of a distance, and no calibration.
+    """
+    import onnx
+
+    from onebox.calibration.onnx_nodes import remove_calibration
+    from onebox.model_card import put_card
+    from onebox.runtime import load
+
+    def write(file, out):
+        model = onnx.load(file)
+        remove_calibration(model)
+        for part in (model.graph.node, model.graph.initializer):
+            for each in [one for one in part if one.name.startswith("distance/")]:
+                part.remove(each)
+        [distance] = [one for one in model.graph.output if one.name == "distance"]
+        model.graph.output.remove(distance)
+        number = onnx.TensorProto.FLOAT
+        features = onnx.helper.make_tensor_value_info("features", number, ["n", None])
+        model.graph.output.append(features)
+        plain = {"distance": False, "calibration": None, "refined_calibration": None}
+        put_card(model, dataclasses.replace(load(file).card, **plain))
+        onnx.save(model, out)
+        return out
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def exported_file(model_file, as_exported, tmp_path_factory):
+    """The trained model as it was exported: not calibrated."""
+    return as_exported(model_file, tmp_path_factory.mktemp("exported") / "model.onnx")
+
+
+@pytest.fixture(scope="session")
 def write_bright_model():
     """Write a model without training: its score is the mean brightness, its box a quarter.
 
     The box is the left upper quarter of the image, ``(0, 0, width / 2, height / 2)``; the only
-    class has probability 1.
+    class has probability 1. With ``sigma``, the sigma of an edge is a tenth of the brightness
+    times the width or height of the image, so the spread is a fifth of the brightness; the
+    features, red and green, are an output then, as in an exported network. With ``classes``, which
+    are two, the brightness is the probability of the first.
     """
     import numpy as np
     import onnx
@@ -220,36 +260,58 @@ def write_bright_model():
         make_node("Div", ["mean", "white"], ["score"]),
         make_node("Sub", ["score", "score"], ["zero"]),
         make_node("Exp", ["zero"], ["one"]),
-        make_node("Unsqueeze", ["one", "columns"], ["probability"]),
+        make_node("Unsqueeze", ["one", "columns"], ["one column"]),
         make_node("Shape", ["image"], ["shape"]),
         make_node("Gather", ["shape", "sides"], ["whole"]),
         make_node("Cast", ["whole"], ["frame"], to=onnx.TensorProto.FLOAT),
         make_node("Mul", ["frame", "quarter"], ["edges"]),
-        make_node("Mul", ["probability", "edges"], ["box"]),
+        make_node("Mul", ["one column", "edges"], ["box"]),
+    ]
+    of_one_class = [make_node("Identity", ["one column"], ["probability"])]
+    of_sigma = [
+        make_node("Mul", ["score", "tenth"], ["tenth of score"]),
+        make_node("Unsqueeze", ["tenth of score", "columns"], ["share"]),
+        make_node("Mul", ["share", "frame"], ["sigma"]),
+        make_node("ReduceMean", ["bright", "area"], ["colour"], keepdims=0),
+        make_node("Gather", ["colour", "red and green"], ["features"], axis=1),
+    ]
+    of_two_classes = [
+        make_node("Unsqueeze", ["score", "columns"], ["first"]),
+        make_node("Sub", ["one column", "first"], ["second"]),
+        make_node("Concat", ["first", "second"], ["probability"], axis=1),
     ]
     constants = [
         constant("axes", [1, 2, 3], np.int64),
+        constant("area", [1, 2], np.int64),
+        constant("red and green", [0, 1], np.int64),
+        constant("tenth", 0.1, np.float32),
         constant("white", 255, np.float32),
         constant("columns", [1], np.int64),
         constant("sides", [2, 1, 2, 1], np.int64),
         constant("quarter", [0, 0, 0.5, 0.5], np.float32),
     ]
 
-    def write(path, *, images="n", **facts):
+    def write(path, *, images="n", classes=("disc",), **facts):
         number = onnx.TensorProto.FLOAT
+        known = ModelCard(classes, 32, **facts)
+        more = {"sigma": 4, "features": 2} if known.sigma else {}
         graph = make_graph(
-            nodes,
+            [
+                *nodes,
+                *(of_one_class if len(classes) == 1 else of_two_classes),
+                *(of_sigma if known.sigma else []),
+            ],
             "brightness",
             [value("image", onnx.TensorProto.UINT8, [images, "height", "width", 3])],
             [
                 value("box", number, [images, 4]),
-                value("probability", number, [images, 1]),
+                value("probability", number, [images, len(classes)]),
                 value("score", number, [images]),
+                *(value(name, number, [images, count]) for name, count in more.items()),
             ],
             constants,
         )
         model = make_model(graph, opset_imports=[make_opsetid("", 18)], ir_version=10)
-        known = ModelCard(("disc",), 32, **facts)
         onnx.helper.set_model_props(model, {METADATA_KEY: known.as_json()})
         onnx.save(model, path)
         return path

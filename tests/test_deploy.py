@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import dataclasses
 import functools
 import json
 import os
@@ -21,7 +22,10 @@ import pytest
 from PIL import Image, ImageFilter
 
 import onebox
+from onebox.calibration.onnx_nodes import add_calibration, remove_calibration
+from onebox.confidence.records import Calibration, IouModel, NoveltyModel, SideScores
 from onebox.model_card import METADATA_KEY, SCHEMA_VERSION, ModelCard
+from onebox.outputs import OUTPUT_TABLE
 
 pytestmark = pytest.mark.train
 
@@ -73,18 +77,41 @@ def with_presence(model, fraction):
         kind = onnx.TensorProto.FLOAT
         outputs[name] = onnx.helper.make_tensor_value_info(name, kind, shape)
     del graph.output[:]
-    graph.output.extend(outputs.values())  # in the order of the trained model's, presence last
+    # In the order of an exported file.
+    graph.output.extend(outputs[output.name] for output in OUTPUT_TABLE if output.name in outputs)
+
+
+PLAIN = Calibration(
+    images=9,
+    temperature=0.7,
+    iou=IouModel(-1.0, 0.9, 0.5),
+    sides=SideScores((), ()),
+    novelty=NoveltyModel((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    novelties=(0.0,) * 9,
+)
+REFINED = dataclasses.replace(PLAIN, temperature=2.5, iou=IouModel(0.5, 0.9, 0.5))
 
 
 @pytest.fixture
 def with_refinement(model_file, tmp_path):
-    """Make ``model.onnx`` with two classes, a presence and a refinement pass."""
+    """Make ``model.onnx`` with two classes, a presence and a refinement pass; calibrated or not."""
 
-    def make(fraction):
+    def make(fraction, *, is_calibrated=True):
         path, known = tmp_path / "model.onnx", onebox.load(model_file).card
         model = onnx.load(model_file)
+        remove_calibration(model)
         with_presence(model, fraction)
-        card = ModelCard(("ring", "disc"), known.size, presence=True, refine_margin=1.4)
+        card = ModelCard(
+            ("ring", "disc"),
+            known.size,
+            presence=True,
+            refine_margin=1.4,
+            sigma=True,
+            distance=True,
+        )
+        if is_calibrated:
+            card = dataclasses.replace(card, calibration=PLAIN, refined_calibration=REFINED)
+            add_calibration(model, PLAIN, REFINED)
         onnx.helper.set_model_props(model, {METADATA_KEY: card.as_json()})
         onnx.save(model, path)
         return path
@@ -94,7 +121,7 @@ def with_refinement(model_file, tmp_path):
 
 @pytest.fixture
 def without_refinement(model_file, tmp_path):
-    """``model.onnx`` as it was trained: one class, one pass."""
+    """``model.onnx`` as it was trained: one class, one pass, calibrated."""
     return shutil.copy(model_file, tmp_path / "model.onnx")
 
 
@@ -151,8 +178,8 @@ def statements(program):
 
 
 def whole_program():
-    """The program with the refinement where the page says: before the last two lines."""
-    *first, box_line, last = statements(block("python", "python"))
+    """The program with the refinement where the page says: in place of the third last line."""
+    *first, _, box_line, last = statements(block("python", "python"))
     return "\n".join([*first, block("python, refinement", "python"), box_line, last])
 
 
@@ -198,16 +225,20 @@ def test_ten_lines_predict_as_predict_does(kind, turned, without_refinement, tmp
 
 
 @pytest.mark.parametrize(
-    ("image", "fraction", "is_refined"),
+    ("image", "fraction", "is_calibrated", "is_refined"),
     [
-        pytest.param(LARGE, 0.9, True, id="a subject with room around it"),
-        pytest.param(FILLED, 0.9, False, id="a subject that nearly fills the frame"),
-        pytest.param(LARGE, 0.3, False, id="no subject"),
+        pytest.param(LARGE, 0.9, True, True, id="a subject with room around it"),
+        pytest.param(LARGE, 0.9, False, True, id="the same, not calibrated"),
+        pytest.param(FILLED, 0.9, True, False, id="a subject that nearly fills the frame"),
+        pytest.param(LARGE, 0.3, True, False, id="no subject"),
     ],
 )
-def test_the_refined_box_is_that_of_predict(image, fraction, is_refined, with_refinement, tmp_path):
+def test_the_refined_box_is_that_of_predict(
+    image, fraction, is_calibrated, is_refined, with_refinement, tmp_path
+):
     save(image, tmp_path / "cat.png")
-    prediction = onebox.load(with_refinement(fraction)).predict(tmp_path / "cat.png")
+    file = with_refinement(fraction, is_calibrated=is_calibrated)
+    prediction = onebox.load(file).predict(tmp_path / "cat.png")
     check_same(run_program(on_image(whole_program(), "cat.png"), tmp_path), prediction)
     assert prediction.label == "disc"
     # Otherwise the test could not tell a refined box from a first one.

@@ -22,8 +22,10 @@ from typer.testing import CliRunner
 
 import onebox
 from onebox import calibration, errors, synthetic
+from onebox.audit.csv_list import COLUMNS, SUGGESTED
+from onebox.audit.records import Audit, Finding
 from onebox.classic.haar import Annotation
-from onebox.cli import annotate
+from onebox.cli import annotate, audit_results
 from onebox.cli.app import app
 from onebox.confidence import conformal, familiarity, selection
 from onebox.confidence.guarantees import LEAST_IMAGES_OF_LABEL
@@ -405,6 +407,25 @@ def test_the_numbers_of_calibration_images_in_the_documents_are_those_that_it_ta
         assert int(images) == least[kind](float(number))
     more = [selection.images_for(errors, 0.05) for errors in (1, 2)]
     assert f"{more[0]} with one wrong, {more[1]} with two" in text_of("docs/trust.md")
+
+
+def test_audit_prints_the_keys_that_are_documented(capsys):
+    box = (1.0, 2.0, 3.0, 4.0)
+    found = Finding(
+        0, "boxes", 1, 9.1, 0.1, 0.1, True, "box", "", "1, 2, 3, 4", "1, 2, 3, 4", "", box
+    )  # fmt: skip
+    data = onebox.Dataset((Sample(Path("a.jpg"), "cat", box),), ("cat",))
+    files = {"list": Path("audit.csv"), "page": Path("audit.html")}
+    audit_results.print_audit(Audit([found], [], [], 0.1), data, files, changed=None, as_json=True)
+    printed, shown = json.loads(capsys.readouterr().out), schema("audit")
+    assert {**printed, "findings": []}.keys() == shown.keys()
+    assert printed["listed"].keys() == shown["listed"].keys()
+    assert printed["findings"][0].keys() == shown["findings"][0].keys()
+
+
+def test_the_columns_of_the_audit_are_documented():
+    text = section(text_of("docs/audit.md"), "The lists")
+    assert all(f"`{name}`" in text for name in COLUMNS if name not in SUGGESTED[1:3])
 
 
 def test_annotate_prints_the_keys_that_are_documented(capsys):

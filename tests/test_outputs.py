@@ -32,17 +32,26 @@ def test_every_model_has_a_box_probabilities_and_a_score():
         ({"keypoints": KeypointSet(("hip",))}, ["keypoints"]),
         ({"presence": True}, ["presence"]),
         ({"presence": True, "keypoints": KeypointSet(("hip",))}, ["keypoints", "presence"]),
+        ({"sigma": True}, ["sigma"]),
+        ({"distance": True, "sigma": True, "presence": True}, ["presence", "sigma", "distance"]),
     ],
 )
-def test_keypoints_and_presence_follow_if_the_card_has_them(changes, names):
+def test_what_not_every_model_has_follows_if_the_card_has_it(changes, names):
     card = dataclasses.replace(CARD, **changes)
     assert [output.name for output in outputs_in(card)] == [*OUTPUTS, *names]
     assert output_names(names) == (*OUTPUTS, *names)
 
 
-def test_every_output_fills_a_field_of_the_prediction_and_only_the_label_is_left():
+# What Python adds to the outputs: the name of the class, what calibration says, and promises.
+ADDED = (
+    *("label", "expected_iou", "p_iou50", "p_iou75", "novelty", "familiar", "is_familiar"),
+    *("outer_box", "inner_box", "accepted"),
+)
+
+
+def test_every_output_fills_a_field_of_the_prediction_and_the_others_are_added():
     fields = [each.name for each in dataclasses.fields(Prediction)]
-    assert sorted([*(output.field for output in OUTPUT_TABLE), "label"]) == sorted(fields)
+    assert sorted([*(output.field for output in OUTPUT_TABLE), *ADDED]) == sorted(fields)
 
 
 def test_what_the_crop_shows_is_shifted_to_the_whole_image():
@@ -51,12 +60,19 @@ def test_what_the_crop_shows_is_shifted_to_the_whole_image():
         "probability": array(0.25, 0.75),
         "keypoints": array([5, 6, 0.5]),
         "score": np.float32(0.5),
+        "sigma": array(1, 2, 3, 4),
     }
     found = {name: ROWS[name].from_crop(refined, {}, CROP) for name in refined}
     assert found["box"].tolist() == [101, 52, 130, 90]
     assert found["probability"].tolist() == [0.25, 0.75]
     assert found["keypoints"].tolist() == [[105, 56, 0.5]]
     assert found["score"] == 0.5
+    assert found["sigma"].tolist() == [1, 2, 3, 4]  # pixels of the crop are those of the image
+
+
+def test_the_distance_is_that_of_the_whole_image():
+    first, refined = {"distance": np.float32(0.25)}, {"distance": np.float32(0.5)}
+    assert ROWS["distance"].from_crop(refined, first, CROP) == 0.25
 
 
 def test_presence_is_that_of_the_whole_image_also_within_the_score():
@@ -80,10 +96,13 @@ def test_pixels_as_decoded_become_pixels_of_the_whole_image_within_its_border():
         (6.0, 8.0, 0.5),
         (160.0, 118.0, 1.0),
     )
+    tall = LoadedImage(np.zeros((20, 80, 3), np.uint8), (160, 80), (2.0, 4.0))
+    # A sigma may be larger than the image.
+    assert ROWS["sigma"].to_field(array(1, 2, 300, 400), tall) == (2.0, 8.0, 600.0, 1600.0)
 
 
 def test_numbers_without_pixels_stay_as_they_are():
     assert ROWS["probability"].to_field(array(0.25, 0.75), HALVED) == (0.25, 0.75)
-    for name in ("score", "presence"):
+    for name in ("score", "presence", "distance"):
         number = ROWS[name].to_field(np.float32(0.5), HALVED)
         assert (number, type(number)) == (0.5, float)

@@ -14,6 +14,8 @@ OUTPUTS = {
     "score": 0.5,
     "keypoints": ((16.0, 8.0, 0.9),),
     "presence": 0.5,
+    "sigma": (1.0, 2.0, 3.0, 4.0),
+    "distance": 0.25,
 }
 
 
@@ -31,11 +33,12 @@ def test_a_difference_of_edges_is_in_pixels_of_the_training_size():
     # One of 160 columns is 0.4 of 64, four of 80 rows are 3.2
     assert difference(box=(10.0, 0.0, 21.0, 40.0)) == pytest.approx(0.4)
     assert difference(box=(10.0, 0.0, 21.0, 36.0)) == pytest.approx(3.2)
+    assert difference(sigma=(1.0, 2.0, 4.0, 4.0)) == pytest.approx(0.4)
     assert difference() == 0
 
 
 @pytest.mark.parametrize(
-    "changes", [{"score": 0.25}, {"probability": (0.5, 0.5)}, {"presence": 0.25}]
+    "changes", [{"score": 0.25}, {"probability": (0.5, 0.5)}, {"presence": 0.25}, {"distance": 0.5}]
 )
 def test_a_difference_of_1_between_probabilities_counts_as_the_whole_size(changes):
     assert difference(**changes) == pytest.approx(SIZE / 4)

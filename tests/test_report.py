@@ -389,6 +389,9 @@ def test_the_diagrams_of_certainty_have_the_measured_points(
         (100 * (2 * one.level - 1), 100 * (1 - one.covered) / (1 - lowest))
         for one in found.outer_boxes
     ]
+    ticks = [(one.text, one.get("y")) for one in drawings["reliability"].iter("text")][:5]
+    assert ticks[0] == ("0", "224.0")
+    assert ticks[-1] == ("1", "24.0")
     (measured,) = lines(drawings["coverage"], "model")
     assert measured == [pytest.approx(point, abs=0.01) for point in covered]
     assert len(lines(drawings["coverage"], "band")[0]) == 2 * len(found.outer_boxes)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from onebox.errors import DataError
-from onebox.structures import Dataset, KeypointSet, Prediction, Sample
+from onebox.structures import Dataset, KeypointSet, Prediction, Sample, choose_evenly
 
 HERE = Sample(Path("a.jpg"), "cat", (1.0, 2.0, 3.0, 4.0), split="train")
 EMPTY = Sample(Path("b.jpg"), split="val")
@@ -32,6 +32,14 @@ def test_a_part_has_the_samples_of_its_split_and_the_names_of_the_whole():
     part = DATA.part("test")
     assert part.samples == (THERE,)
     assert (part.classes, part.keypoints, part.name) == (DATA.classes, DATA.keypoints, DATA.name)
+
+
+def test_samples_are_taken_evenly_with_the_first_and_the_last():
+    samples = [Sample(Path(f"{number}.jpg")) for number in range(10)]
+    # Nine steps between ten samples, three between four
+    assert choose_evenly(samples, 4) == [samples[index] for index in (0, 3, 6, 9)]
+    assert choose_evenly(samples, 200) == samples
+    assert choose_evenly((), 4) == []
 
 
 def test_a_dataset_counts_and_iterates_its_samples():
@@ -124,3 +132,11 @@ def test_a_sample_with_neither_label_nor_box_has_no_subject():
 def test_a_prediction_has_a_subject_from_a_probability_of_one_half(present, found):
     answer = Prediction("cat", 0.5, (1.0, 2.0, 3.0, 4.0), (1.0,), present=present)
     assert answer.has_subject is found
+
+
+def test_the_spread_is_relative_to_width_and_height():
+    found = Prediction("disc", 1.0, (0.0, 0.0, 30.0, 20.0), (1.0,), sigma=(3.0, 4.0, 6.0, 1.0))
+    # 3 / 30, 4 / 20, 6 / 30 and 1 / 20
+    assert found.spread == pytest.approx((0.1 + 0.2 + 0.2 + 0.05) / 4)
+    flat = dataclasses.replace(found, box=(5.0, 5.0, 5.0, 5.0), sigma=(0.0, 0.0, 0.0, 0.001))
+    assert flat.spread == pytest.approx(0.25)  # a thousandth of a pixel divides at least

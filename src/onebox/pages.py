@@ -1,55 +1,26 @@
-"""Parts of HTML pages that work offline: templates, and images in data URLs."""
+"""HTML pages that work offline: their templates, and images as data URLs.
+
+A page contains its style sheet, charts (inline SVG) and images (JPEG in data URLs); its content
+security policy forbids it to fetch anything. Text from outside, such as file names, is escaped.
+"""
 
 import base64
 import io
-from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from PIL import Image
 
-from onebox.errors import ImageError
 from onebox.images import LoadedImage
-from onebox.structures import Rendered
 
-Load = Callable[[Path | Rendered], LoadedImage]
-
-_JPEG_QUALITY = 82  # looks only, not tuned; 36 tiles of 320 pixels keep a page below about 2 MB
+_JPEG_QUALITY = 82  # looks only, not tuned
 _GREY = 160  # of an image that can no longer be read
 
 
-def template(name: str) -> Template:
-    """A template of the package; text from outside, such as file names, is escaped."""
-    return _environment().get_template(name)
-
-
-def data_url(image: Image.Image) -> str:
-    """An image as JPEG in a data URL."""
-    encoded = io.BytesIO()
-    image.save(encoded, "JPEG", quality=_JPEG_QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(encoded.getvalue()).decode("ascii")
-
-
-def load_or_grey(
-    load_image: Load, source: Path | Rendered, size_wh: tuple[int, int], side: int
-) -> LoadedImage:
-    """An image, or a grey one with ``side`` pixels if it can no longer be read.
-
-    It was readable when it was predicted; an image that moved since must not fail the page.
-    """
-    try:
-        return load_image(source)
-    except ImageError:
-        scale = max(size_wh) / side
-        width, height = (max(1, round(length / scale)) for length in size_wh)
-        scale_xy = (size_wh[0] / width, size_wh[1] / height)
-        return LoadedImage(np.full((height, width, 3), _GREY, dtype=np.uint8), size_wh, scale_xy)
-
-
 @cache
-def _environment() -> Environment:
+def template(name: str) -> Template:
+    """Return a template of the package; what it inserts is escaped, and must be defined."""
     environment = Environment(
         loader=PackageLoader("onebox"),
         autoescape=True,
@@ -62,7 +33,22 @@ def _environment() -> Environment:
         "percent": _format_percent,
         "whole_percent": lambda fraction: f"{100 * fraction:.0f}\N{NO-BREAK SPACE}%",
     }
-    return environment
+    return environment.get_template(name)
+
+
+def image_url(image: Image.Image) -> str:
+    """Return a data URL of an image, as JPEG."""
+    encoded = io.BytesIO()
+    image.save(encoded, "JPEG", quality=_JPEG_QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(encoded.getvalue()).decode("ascii")
+
+
+def grey_image(size_wh: tuple[int, int], side: int) -> LoadedImage:
+    """Return a grey image in place of one of that size; its longer side is ``side`` pixels."""
+    scale = max(size_wh) / side
+    width, height = (max(1, round(length / scale)) for length in size_wh)
+    scale_xy = (size_wh[0] / width, size_wh[1] / height)
+    return LoadedImage(np.full((height, width, 3), _GREY, dtype=np.uint8), size_wh, scale_xy)
 
 
 def _format_number(value: float | None) -> str:

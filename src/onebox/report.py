@@ -1,8 +1,4 @@
-"""A `Report` as one HTML file that works offline, and a sample of its images as one PNG.
-
-The page contains its style sheet, charts (inline SVG) and images (JPEG in data URLs); its content
-security policy forbids it to fetch anything. Text from outside, such as file names, is escaped.
-"""
+"""A `Report` as one HTML file that works offline, and a sample of its images as one PNG."""
 
 import io
 import os
@@ -16,12 +12,13 @@ from PIL import Image
 
 from onebox.certainty.charts import coverage_chart, reliability_dots, risk_chart
 from onebox.contact_sheets import contact_sheet
+from onebox.errors import ImageError
 from onebox.evaluation import Report
 from onebox.files import write_atomically
-from onebox.images import load
+from onebox.images import LoadedImage, load
 from onebox.metrics import Metrics, Outcome, fraction_at_least, known
-from onebox.pages import Load, data_url, load_or_grey, template
-from onebox.structures import KeypointSet
+from onebox.pages import grey_image, image_url, template
+from onebox.structures import KeypointSet, Rendered
 from onebox.visualization import NO_SUBJECT, draw, resize_longer_side
 
 TILE_SIDE = 320
@@ -30,9 +27,10 @@ TILE_SIDE = 320
 PER_GROUP = 12
 """Maximum number of images in each group (worst, middle, best) of the report."""
 
+Load = Callable[[Path | Rendered], LoadedImage]
 Draw = Callable[[Outcome, int], Image.Image]
 
-# Looks only, not tuned.
+# Looks only, not tuned; 36 tiles of this size keep the page below about 2 MB.
 _SMALL_SIDE = 168  # of the images by sureness, which would make the page too large
 _SAMPLES, _SAMPLE_COLUMNS, _SAMPLE_SIDE = 24, 6, 240
 _BINS = 20  # of the IoU histogram
@@ -217,14 +215,18 @@ def _by_sureness(report: Report, draw_one: Draw) -> Iterator[tuple[str, list[Til
 
 
 def _tile(outcome: Outcome, draw_one: Draw, side: int = TILE_SIDE) -> Tile:
-    url = data_url(draw_one(outcome, side))
+    url = image_url(draw_one(outcome, side))
     return Tile(url, _file_name(outcome), outcome.sample.name, outcome)
 
 
 def _draw_outcome(
     keypoints: KeypointSet | None, load_image: Load, outcome: Outcome, side: int
 ) -> Image.Image:
-    image = load_or_grey(load_image, outcome.sample.image, outcome.size_wh, side)
+    try:
+        image = load_image(outcome.sample.image)
+    except ImageError:
+        # It was readable when it was predicted; an image that moved since must not fail the report.
+        image = grey_image(outcome.size_wh, side)
     small = resize_longer_side(image, side)
     return draw(
         small.pixels,

@@ -101,6 +101,47 @@ def draw(
     return image
 
 
+def draw_correction(
+    pixels: Pixels,
+    given: Sample,
+    *,
+    box: Box | None = None,
+    label: str | None = None,
+    scale_xy: tuple[float, float] = (1.0, 1.0),
+) -> Image.Image:
+    """Draw a label and what may replace it on a copy of an image.
+
+    The labelled box is dashed and sky-blue, the suggested one solid and orange. If a class is
+    suggested, plates show both classes.
+
+    Args:
+        pixels: The upright image.
+        given: The label.
+        box: The suggested box; None if there is none.
+        label: The suggested class; None if there is none.
+        scale_xy: As in `draw`.
+
+    Returns:
+        An RGB image of the same size.
+    """
+    image = Image.fromarray(pixels)
+    canvas = ImageDraw.Draw(image)
+    pen = _pen(image.size)
+    given_text = "" if label is None else given.label or ""
+    marks = []
+    if given.box is not None:
+        marks.append(_Mark(_scale_box(given.box, scale_xy), TRUE, given_text, is_truth=True))
+    if box is not None or label is not None:
+        place = _scale_box(box or given.box or _TOP_LEFT, scale_xy)
+        marks.append(_Mark(place, PREDICTED, label or "", has_line=box is not None))
+    for mark in marks:
+        if mark.has_line:
+            _draw_box(canvas, mark, pen)
+    for mark in marks:
+        _draw_plate(canvas, mark, pen)
+    return image
+
+
 def resize_longer_side(image: LoadedImage, side: int) -> LoadedImage:
     """Resize an image, up or down, so that the longer of width and height is ``side`` pixels.
 

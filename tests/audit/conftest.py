@@ -1,16 +1,80 @@
-"""A data set of images that are never opened, and predictions for it."""
+"""Hand-made audits of a small data set on disk; labels of 40 images, and predictions for them."""
 
 import dataclasses
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from onebox.audit.records import OutOfFold
+import onebox
+from onebox.audit.records import Audit, Finding, OutOfFold
 from onebox.structures import Dataset, Sample, as_box
 
 SIZE = (200, 100)
 COUNT = 40
+HEADER = "image,label,x_min,y_min,x_max,y_max,split\n"
+ROWS = (
+    "images/a.png,cat,10,10,50,60,train\n"
+    "images/b.png,dog,20,5,90,70,train\n"
+    "images/c.png,cat,0,0,100,80,val\n"
+    "images/d.png,dog,30,30,60,60,test\n"
+    "images/e.png,,,,,,train\n"
+)
+
+
+@pytest.fixture
+def label_file(tmp_path):
+    """Labels of four subjects and one image without one, 100 x 80 pixels each."""
+    folder = tmp_path / "pets"
+    (folder / "images").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for name in "abcde":
+        pixels = rng.integers(0, 256, (8, 10, 3), dtype=np.uint8)
+        image = Image.fromarray(pixels).resize((100, 80))
+        image.save(folder / "images" / f"{name}.png")
+    path = folder / "labels.csv"
+    path.write_text(HEADER + ROWS)
+    return path
+
+
+@pytest.fixture
+def pets(label_file):
+    """The data set of `label_file`."""
+    return onebox.read(label_file)
+
+
+@pytest.fixture
+def make_finding():
+    """Make a finding: ``make_finding(0, "boxes", box=(1, 2, 3, 4))``."""
+    blank = Finding(
+        row=0, list="boxes", rank=1, score=4.25, p_value=0.00125, q_value=0.005, is_listed=True,
+        kind="far off", side="", given="10, 10, 50, 60", suggested="", why="It is far off.",
+    )  # fmt: skip
+    return lambda row, in_list, **facts: replace(blank, row=row, list=in_list, **facts)
+
+
+@pytest.fixture
+def audited(make_finding):
+    """Two boxes of which one is listed, two classes likewise, and a check."""
+    return Audit(
+        boxes=[
+            make_finding(0, "boxes", box=(12.5, 10.0, 70.0, 60.0), side="right"),
+            make_finding(1, "boxes", rank=2, is_listed=False, kind="", box=(20.0, 5.0, 88.0, 70.0)),
+        ],
+        classes=[
+            make_finding(3, "classes", label="cat", kind="class", given="dog", suggested="cat"),
+            make_finding(0, "classes", rank=2, label="dog", kind="", given="cat", is_listed=False),
+        ],
+        checks=[
+            make_finding(
+                2, "checks", kind="whole image", box=(20.0, 20.0, 80.0, 70.0), p_value=None,
+                q_value=None,
+            ),
+        ],
+        rate=0.1,
+    )  # fmt: skip
 
 
 @pytest.fixture

@@ -128,7 +128,7 @@ def proving(wrong_below):
 
 def test_accepted_predictions_are_those_above_the_calibrated_threshold():
     # 59 right images prove 5 %; the next score below them is that of index 59: 0.41
-    images = [outcome(score=0.9), outcome(3.0, score=0.42), outcome(score=0.41)]
+    images = [outcome(score=0.9), outcome(3.0, score=0.42), outcome(score=1 - 59 / 100)]
     found = assess(images, proving(60)).accepted
     assert found == Accepted(max_risk=0.05, share=2 / 3, risk=0.5)
     none = assess([outcome(score=0.1)], proving(60)).accepted
@@ -147,6 +147,15 @@ def test_few_calibration_images_allow_few_levels():
     assert [one.level for one in found.outer_boxes][-1] == found.at_level.level == 0.9
     assert len(found.outer_boxes) == 9
     assert assess([outcome()], calibration()).outer_boxes == ()  # without sigma
+
+
+def test_the_least_sure_third_comes_first():
+    # the outer box of the least sure image reaches to 3 + 8, of its true 10; of 1 sigma = 0.1 px
+    # that of another to 5 + 0.8
+    least = outcome(3.0, sigma=(1.0, 1.0, 1.0, 1.0), expected_iou=0.2)
+    others = [outcome(5.0, sigma=(0.1, 0.1, 0.1, 0.1), expected_iou=0.5)] * 2
+    found = assess([*others, least], calibration()).at_level
+    assert found.by_third == (1.0, 0.0, 0.0)
 
 
 SIGMA = (1.0, 1.0, 1.0, 1.0)  # of a box of 10 x 10: a spread of 0.1

@@ -32,6 +32,13 @@ def test_19_images_are_one_bin_and_150_or_more_are_fifteen():
     assert [one.images for one in judged(rising, [True] * 160).bins] == [10, 11, 11] * 5
 
 
+def test_a_larger_bin_counts_for_more():
+    # 30 at 0.2 of which 15 came true: 0.3 off; 10 at 0.9 of which 8 did: 0.1 off
+    found = judged([0.2] * 30 + [0.9] * 10, [True, False] * 15 + [True] * 8 + [False] * 2)
+    assert [one.images for one in found.bins] == [30, 10]
+    assert found.ece == pytest.approx((30 * 0.3 + 10 * 0.1) / 40)
+
+
 def test_equal_probabilities_share_a_bin_whatever_their_order():
     mixed = [True] * 10 + [False] * 10
     for happened in (mixed, mixed[::-1]):

@@ -1,168 +1,307 @@
-"""`onebox audit`."""
+"""`onebox audit`: options, files, and what is printed. The audit itself is replaced."""
 
 import csv
-import dataclasses
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import onebox
-from onebox.audit.find import find
-from onebox.audit.job import Audited
-from onebox.audit.records import OutOfFold
-from onebox.mean_box import normalized_boxes
+from onebox.audit.records import Audit, Finding
 
-TINY = [
-    "--no-pretrained",
-    *("--set", "model.backbone=test_byobnet", "--set", "model.size=32", "--set", "model.width=8"),
-    *("--set", "train.epochs=2", "--set", "train.batch_size=8", "--folds", "2"),
-]
-WRONG = (0.0, 0.0, 9.0, 9.0)
+HEADER = "image,label,x_min,y_min,x_max,y_max,split\n"
+NAMES = "abcdefghijklmnopqrst"
+ROWS = [f"{name}.png,{'cat' if name < 'd' else 'dog'},10,10,50,60,train\n" for name in NAMES]
+NEW_BOX = (12.5, 10.0, 70.0, 60.0)
 
 
 @pytest.fixture(autouse=True)
-def discs(tmp_path, monkeypatch, run):
-    """An empty working folder with 30 discs, the first of which has a wrong box."""
+def place(tmp_path, monkeypatch):
+    """A working folder with a label file of 20 images of cats and dogs, 100 x 80 pixels."""
     monkeypatch.chdir(tmp_path)
-    run("synth", "blobs", "discs", "--count", 30, "--size", 64)
-    lines = Path("discs/labels.csv").read_text().splitlines()
-    name, label, *_, split = lines[1].split(",")
-    lines[1] = ",".join([name, label, *(f"{edge:g}" for edge in WRONG), split])
-    right = onebox.read("discs/labels.csv")
-    Path("discs/labels.csv").write_text("\n".join(lines))
-    return right
+    Path("pets").mkdir()
+    for name in NAMES:
+        Image.fromarray(np.full((80, 100, 3), ord(name), np.uint8)).save(f"pets/{name}.png")
+    write_labels(ROWS)
+
+
+def write_labels(rows):
+    Path("pets/labels.csv").write_text("".join([HEADER, *rows]))
+
+
+def finding(row, in_list, **facts):
+    plain = {
+        "rank": 1, "score": 4.0, "p_value": None, "q_value": 0.01, "is_listed": True,
+        "kind": "far off", "side": "", "given": "given", "suggested": "", "why": "It is far off.",
+    }  # fmt: skip
+    return Finding(row=row, list=in_list, **{**plain, **facts})
+
+
+FOUND = Audit(
+    boxes=[
+        finding(0, "boxes", box=NEW_BOX, side="right"),
+        finding(1, "boxes", rank=2, box=NEW_BOX, is_listed=False, kind=""),
+    ],
+    classes=[finding(5, "classes", label="cat", suggested="cat", kind="class")],
+    checks=[],
+    rate=0.1,
+    notes=("1 class has fewer than 4 images.",),
+)
 
 
 @pytest.fixture
-def calls(monkeypatch, discs):
-    """The arguments of each audit, whose networks are replaced by the right boxes and noise."""
+def calls(monkeypatch):
+    """The data, recipe and options of each audit, which is replaced and finds `FOUND`."""
     calls = []
-    noise = np.random.default_rng(0).normal(0, 0.01, (30, 4))
 
     def audit(data, recipe, options, listener):
         calls.append((data, recipe, options))
-        found = OutOfFold(
-            normalized_boxes(discs) + noise,
-            np.full((30, 4), 0.01),
-            np.ones((30, 1)),
-            None,
-            None,
-            (),
-        )
-        return Audited(find(data, found, options.rate), found)
+        return SimpleNamespace(audit=FOUND)
 
     monkeypatch.setattr("onebox.audit.job.audit", audit)
     return calls
 
 
-def listed(path="audits/discs-1/audit.csv"):
-    with Path(path).open(newline="", encoding="utf-8") as opened:
-        return [row for row in csv.DictReader(opened) if row["listed"] == "yes"]
+def files_below(folder):
+    return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*"))
+
+
+# --- an audit
 
 
 @pytest.mark.train
-def test_a_whole_audit_leaves_a_page_a_table_and_the_old_labels(run):
-    before = Path("discs/labels.csv").read_bytes()
-    code, out, err = run("audit", "discs", *TINY, "--out", "here", "--apply", "new.csv", "--json")
-    result = json.loads(out)
-    assert code == 0
-    assert (result["page"], result["table"], result["labels"]) == (
-        "here/audit.html",
-        "here/audit.csv",
-        "new.csv",
-    )
+def test_a_whole_audit_judges_every_box_and_both_classes(run):
+    words = ("--no-pretrained", "--folds", 2, "--seed", 1, "--out", "found", "--json")
+    tiny = ("model.backbone=test_byobnet", "model.size=32", "model.width=8", "train.epochs=1")
+    settings = [word for one in tiny for word in ("--set", one)]
+    many = [name for letter in NAMES for name in (letter, f"{letter}2")]
+    for name in many:
+        Image.fromarray(np.full((80, 100, 3), sum(name.encode()) % 255, np.uint8)).save(
+            f"pets/{name}.png"
+        )
+    rows = [
+        f"{name}.png,{'cat' if name < 'd' else 'dog'},10,10,{50 + row},60,train\n"
+        for row, name in enumerate(many)
+    ]
+    write_labels(rows)
+    code, out, err = run("audit", "pets/labels.csv", *words, *settings, "--apply", "new.csv")
+    assert code == 0, err
+    assert json.loads(out)["images"] == len(many) == 40
+    with Path("found/audit.csv").open(newline="") as file:
+        found = list(csv.DictReader(file))
+    for in_list in ("boxes", "classes"):
+        images = sorted(Path(row["image"]).stem for row in found if row["list"] == in_list)
+        assert images == sorted(many)
     assert "Training fold 2 of 2" in err
-    assert Path("here/audit.html").read_text().startswith("<!doctype html>")
-    assert len(Path("here/audit.csv").read_text().splitlines()) == 1 + 30 + len(result["checks"])
-    assert len(onebox.read("new.csv")) == 30
-    assert Path("discs/labels.csv").read_bytes() == before
+    assert len(onebox.read("new.csv")) == 40
 
 
-def test_the_wrong_box_is_printed_and_written(run, calls):
-    code, out, _ = run("audit", "discs")
+def test_an_audit_writes_the_list_and_the_page_and_says_where(run, calls):
+    code, out, err = run("audit", "pets/labels.csv")
     assert code == 0
-    first = listed()[0]
-    assert (first["rank"], first["given"], first["kind"]) == ("1", "0, 0, 9, 9", "far off")
-    assert first["image"].startswith("../../discs/images/")
-    assert f"{WRONG[0]:g}, 0, 9, 9" in out
-    assert "audits/discs-1/audit.html" in out
+    assert files_below("runs") == [
+        "audit-pets-1",
+        "audit-pets-1/audit.csv",
+        "audit-pets-1/audit.html",
+    ]
+    assert "0  " not in out.splitlines()[0]
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert lines == [
+        "boxes",
+        "rank image kind suggested",
+        "1 pets/a.png far off: right 12.5, 10, 70, 60",
+        "classes",
+        "rank image kind suggested",
+        "1 pets/f.png class cat",
+        "listed",
+        "boxes 1 of 2",
+        "classes 1 of 1",
+        "checks 0",
+        "false-discovery rate 0.1 of a list, or fewer, may be right after all",
+        "files",
+        "list runs/audit-pets-1/audit.csv",
+        "page runs/audit-pets-1/audit.html",
+    ]
+    assert "the lists are best from 200 images on" in err
+    assert "note: 1 class has fewer than 4 images." in err
+    with Path("runs/audit-pets-1/audit.csv").open(newline="") as file:
+        images = [row["image"] for row in csv.DictReader(file)]
+    assert images == ["../../pets/a.png", "../../pets/b.png", "../../pets/f.png"]
 
 
-def test_json_has_what_is_listed(run, calls, discs):
-    code, out, _ = run("audit", "discs", "--json")
+def test_a_second_audit_takes_the_next_folder(run, calls):
+    assert run("audit", "pets")[0] == run("audit", "pets")[0] == 0
+    assert [path.name for path in sorted(Path("runs").iterdir())] == [
+        "audit-pets-1",
+        "audit-pets-2",
+    ]
+
+
+def test_options_reach_the_audit(run, calls):
+    words = ("--folds", 3, "--fdr", 0.2, "--seed", 7, "--minutes", 5, "--no-pretrained")
+    more = ("--set", "model.size=64", "--out", "a/b", "--weights", "w.safetensors")
+    assert run("audit", "pets", *words, "--set", "model.size=64", "--out", "a/b")[0] == 0
+    ((data, settings, options),) = calls
+    assert len(data) == 20
+    assert (options.folds, options.rate, options.weights) == (3, 0.2, None)
+    assert (settings.train.seed, settings.train.minutes) == (7, 5)
+    assert (settings.model.pretrained, settings.model.size) == (False, 64)
+    assert files_below("a/b") == ["audit.csv", "audit.html"]
+    assert run("audit", "pets", *more[-2:])[0] == 0
+    assert calls[-1][2].weights == Path("w.safetensors")
+    assert (calls[-1][2].folds, calls[-1][2].rate) == (4, 0.1)
+
+
+def test_json_has_the_paths_the_counts_and_what_is_listed(run, calls):
+    code, out, _ = run("audit", "pets", "--out", "found", "--json")
     result = json.loads(out)
-    assert (code, result["images"], result["fdr"]) == (0, 30, 0.1)
-    assert [one["listed"] for one in result["boxes"]] == [True] * len(result["boxes"])
-    first = result["boxes"][0]
-    assert first["image"] == discs.samples[0].name
-    assert first["q_value"] < 0.01
+    assert code == 0
+    assert (result["list"], result["page"]) == ("found/audit.csv", "found/audit.html")
+    assert (result["images"], result["rate"]) == (20, 0.1)
+    assert result["listed"] == {"boxes": 1, "classes": 1, "checks": 0}
+    assert [one["image"] for one in result["findings"]] == ["pets/a.png", "pets/f.png"]
+    assert result["findings"][0]["box"] == list(NEW_BOX)
+    assert result["findings"][1]["label"] == "cat"
+    assert "changed" not in result
 
 
-def test_options_become_the_recipe_and_the_arguments(run, calls):
-    words = ["--recipe", "demo", "--set", "train.epochs=20", "--seed", 9, "--minutes", 2.5]
-    words += ["--folds", 3, "--fdr", 0.2, "--weights", "w.safetensors"]
-    assert run("audit", "discs", *words)[0] == 0
-    [(_, recipe, options)] = calls
-    assert (recipe.train.epochs, recipe.train.seed, recipe.train.minutes) == (20, 9, 2.5)
-    assert (options.folds, options.rate, options.weights) == (3, 0.2, Path("w.safetensors"))
+def test_one_class_is_said_to_have_no_list_of_classes(run, calls):
+    write_labels(ROWS[:3] + [row.replace("dog", "cat") for row in ROWS[3:]])
+    _, _, err = run("audit", "pets")
+    assert "has one class, 'cat': there is no list of classes." in err
 
 
-def test_the_default_is_four_folds_at_one_in_ten(run, calls):
-    run("audit", "discs")
-    [(_, _, options)] = calls
-    assert (options.folds, options.rate, options.weights) == (4, 0.1, None)
+# --- applying
 
 
-def test_apply_writes_what_is_listed_into_a_new_file(run, calls, discs):
-    assert run("audit", "discs", "--apply", "new.csv")[0] == 0
-    fixed, faulty = onebox.read("new.csv"), onebox.read("discs/labels.csv")
-    count = len(listed())
-    assert sum(one.box != two.box for one, two in zip(fixed, faulty, strict=True)) == count
-    assert np.abs(np.subtract(fixed.samples[0].box, discs.samples[0].box)).max() < 3
+def boxes_and_labels(path):
+    return [(sample.box, sample.label) for sample in onebox.read(path)]
 
 
-def test_an_edited_table_is_applied_without_training(run, calls, discs, monkeypatch):
-    run("audit", "discs")
-    lines = Path("audits/discs-1/audit.csv").read_text().splitlines()
-    Path("edited.csv").write_text("\n".join(lines[:2]).replace("../../", ""))
-    calls.clear()
-    code, out, _ = run("audit", "discs", "--apply", "new.csv", "--from", "edited.csv", "--json")
-    assert (code, json.loads(out)) == (0, {"labels": "new.csv", "changed": 1})
-    assert calls == []
-    fixed, faulty = onebox.read("new.csv"), onebox.read("discs/labels.csv")
-    assert fixed.samples[0].box != WRONG
-    assert [dataclasses.replace(one, origin="") for one in fixed.samples[1:]] == list(
-        faulty.samples[1:]
+OLD = [((10.0, 10.0, 50.0, 60.0), "cat" if name < "d" else "dog") for name in NAMES]
+NEW = [(NEW_BOX, "cat"), *OLD[1:5], (OLD[5][0], "cat"), *OLD[6:]]
+
+
+def test_apply_writes_new_labels_and_leaves_the_old_bytes(run, calls):
+    before = Path("pets/labels.csv").read_bytes()
+    code, out, err = run("audit", "pets", "--apply", "pets/new.csv")
+    assert code == 0
+    assert boxes_and_labels("pets/new.csv") == NEW
+    assert Path("pets/labels.csv").read_bytes() == before
+    assert "labels          pets/new.csv" in out
+    assert "images changed  2" in out
+    assert "applied unseen" in err
+
+
+def test_an_edited_list_is_applied_without_an_audit(run, calls):
+    run("audit", "pets/labels.csv", "--out", "found")
+    lines = Path("found/audit.csv").read_text().splitlines(keepends=True)
+    Path("found/audit.csv").write_text("".join(line for line in lines if "f.png" not in line))
+    before = {name: Path(name).read_bytes() for name in ("pets/labels.csv", "found/audit.csv")}
+    code, out, err = run(
+        "audit", "pets/labels.csv", "--from", "found/audit.csv", "--apply", "new.json"
     )
+    assert (code, err, len(calls)) == (0, "", 1)
+    assert boxes_and_labels("new.json") == [NEW[0], *OLD[1:]]
+    assert "labels          new.json" in out
+    assert {name: Path(name).read_bytes() for name in before} == before
+
+
+def test_an_applied_list_prints_json_and_a_note_if_nothing_changes(run, calls):
+    run("audit", "pets/labels.csv", "--out", "found")
+    text = Path("found/audit.csv").read_text()
+    Path("found/audit.csv").write_text(text.replace(",yes,", ",no,"))
+    words = ("--from", "found/audit.csv", "--apply", "new.csv", "--json")
+    code, out, err = run("audit", "pets/labels.csv", *words)
+    assert (code, json.loads(out)) == (0, {"labels": "new.csv", "images": 20, "changed": 0})
+    assert "no listed row suggests a change" in err
+
+
+# --- refusals
+
+
+def test_a_wrong_list_is_an_error_of_data_and_writes_nothing(run, calls):
+    run("audit", "pets/labels.csv", "--out", "found")
+    text = Path("found/audit.csv").read_text()
+    Path("found/audit.csv").write_text(text.replace("12.5", "wide"))
+    code, _, err = run("audit", "pets/labels.csv", "--from", "found/audit.csv", "--apply", "n.csv")
+    assert code == 3
+    assert "audit.csv:2: suggested_x_min is 'wide', which is not a number." in err
+    assert not Path("n.csv").exists()
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "message"),
+    ("words", "message"),
     [
-        (["--apply", "discs/labels.csv"], 2, "--apply discs/labels.csv: exists already"),
-        (["--apply", "new.txt"], 2, "ends in neither .csv nor .json"),
-        (["--from", "a.csv"], 2, "--from a.csv goes with --apply FILE"),
-        (["--apply", "n.csv", "--from", "a.csv", "--seed", "1"], 2, "leave out --seed"),
-        (["--apply", "n.csv", "--from", "a.csv"], 3, "a.csv: cannot be read"),
-        (["--weights", "w", "--no-pretrained"], 2, "exclude each other"),
-        (["--out", "discs"], 2, "--out discs: exists and is not an empty folder"),
-        (["--folds", "1"], 2, "Invalid value for '--folds'"),
-        (["--recipe", "hog-svm"], 2, "an audit trains networks"),
-        (["--minutes", "-1"], 2, "train.minutes"),
+        (["--fdr", "0"], "--fdr must be above 0 and below 1, got 0."),
+        (["--fdr", "1"], "--fdr must be above 0 and below 1, got 1."),
+        (["--fdr", "nan"], "--fdr must be above 0 and below 1, got nan."),
+        (["--folds", "1"], "--folds must be between 2 and half .*, here 10; got 1"),
+        (["--folds", "11"], "--folds must be between 2 and half .*, here 10; got 11"),
+        (["--from", "audit.csv"], "name the new labels too, with --apply NEW.csv"),
+        (
+            ["--from", "a.csv", "--apply", "n.csv", "--folds", "3", "--fdr", "0.2"],
+            "--from applies a list without a new audit; leave out --folds, --fdr.",
+        ),
+        (["--weights", "w", "--no-pretrained"], "--weights and --no-pretrained exclude each other"),
+        (["--out", "pets"], "--out pets: exists and is not an empty folder"),
+        (["--out", "pets/a.png"], "--out pets/a.png: exists and is not an empty folder"),
+        (["--apply", "pets/labels.csv"], "--apply pets/labels.csv: exists already"),
+        (["--apply", "pets"], "--apply pets: exists already"),
+        (["--apply", "new.txt"], "no labels are written to a '.txt' file"),
+        (["--apply", "new"], "CSV labels are one file, not a folder"),
+        (["--recipe", "hog-svm"], "recipe 'hog-svm' trains HOG windows"),
+        (["--recipe", "defualt"], "Did you mean default"),
     ],
 )
-def test_what_cannot_be_done_is_said_before_any_training(words, code, message, run, monkeypatch):
-    monkeypatch.setattr("onebox.audit.job._import_predict", lambda: 1 / 0)
-    ended, out, err = run("audit", "discs", *words)
-    assert (ended, out) == (code, "")
+def test_wrong_options_are_refused_before_any_work(run, calls, words, message):
+    before = files_below(".")
+    code, out, err = run("audit", "pets", *words)
+    assert (code, out) == (2, "")
+    assert re.search(message, " ".join(err.split()))
+    assert calls == []
+    assert files_below(".") == before
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (["a.png,,,,,,\n", "b.png,,,,,,\n"], "no image has a box, so there is nothing to audit"),
+        (ROWS[:19], "has 19 images with a box; an audit needs at least 20"),
+        (ROWS[:1], "has 1 image with a box; an audit needs at least 20"),
+    ],
+)
+def test_a_data_set_that_cannot_be_audited_is_refused(run, calls, rows, message):
+    write_labels(rows)
+    code, _, err = run("audit", "pets/labels.csv")
+    assert code == 3
     assert message in err
-    assert "--resume" not in err
-    assert not Path("audits").exists()
+    assert calls == []
+    assert not Path("runs").exists()
 
 
-def test_the_labels_that_the_user_has_are_the_same_after_every_refusal(run):
-    before = Path("discs/labels.csv").read_bytes()
-    run("audit", "discs", "--apply", "discs/labels.csv")
-    assert Path("discs/labels.csv").read_bytes() == before
+def test_generated_images_can_be_audited_but_not_corrected(
+    run, calls, monkeypatch, discs, shortened
+):
+    monkeypatch.setattr("onebox.synthetic.dataset", lambda name: shortened(discs, train=20))
+    code, _, err = run("audit", "synth:blobs", "--apply", "new.csv")
+    assert code == 2
+    assert "these images are generated" in err
+    assert run("audit", "synth:blobs", "--out", "found")[0] == 0
+
+
+def test_the_command_starts_without_pytorch():
+    program = (
+        "import sys; import onebox.cli.app; "
+        "print([name for name in ('torch', 'jinja2', 'scipy') if name in sys.modules])"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.strip() == "[]"

@@ -78,7 +78,7 @@ def test_images_that_the_model_may_have_seen_are_warned_of(
     split, is_warned, run, bright_file, place, asked
 ):
     _, _, err = run("calibrate", bright_file, "labels.csv", "--split", split)
-    assert (f"--split {split} may contain such images" in err) == is_warned
+    assert (f"--split {split} may hold images that trained the model" in err) == is_warned
 
 
 def test_a_split_without_images_ends_with_3_and_says_what_to_do(run, bright_file, place, asked):

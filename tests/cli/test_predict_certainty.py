@@ -213,7 +213,7 @@ def test_a_file_is_continued_with_the_same_promise_alone(run, answering):
     for said, options in others.items():
         code, _, err = run(*WORDS, *options, "--jsonl", "p.jsonl", "--continue")
         assert (code, Path("p.jsonl").read_text()) == (2, before)
-        assert f"p.jsonl: was written with --coverage 0.9, and this is {said}" in err
+        assert f"p.jsonl: was written with --coverage 0.9, and this command runs {said}" in err
     assert run(*WORDS, *OPTIONS, "--jsonl", "p.jsonl", "--continue")[0] == 0
     lines = Path("p.jsonl").read_text().splitlines()
     assert [json.loads(line)["image"] for line in lines] == ["a.png", "b.png"]

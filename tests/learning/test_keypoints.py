@@ -28,7 +28,7 @@ from onebox.learning.networks.keypoint_heads import DirectKeypoints, HeatmapKeyp
 from onebox.learning.networks.network import Network
 from onebox.learning.networks.vectorizers import Features, Sizes
 from onebox.model_card import ModelCard
-from onebox.outputs import INPUT, KEYPOINTS_OUTPUT, OUTPUTS
+from onebox.outputs import INPUT, KEYPOINTS_OUTPUT
 from onebox.recipes.recipe import check_recipe
 from onebox.recipes.sections import LossSettings, ModelSettings
 from onebox.runtime import load
@@ -353,20 +353,23 @@ def test_the_files_keypoints_are_those_of_the_network(exported):
     network, file = exported
     random = np.random.default_rng(1)
     batch = random.integers(0, 256, (3, 50, 70, 3), dtype=np.uint8)
-    found = onnxruntime.InferenceSession(file).run([*OUTPUTS, KEYPOINTS_OUTPUT], {INPUT: batch})
+    deployed = Deployed(network, SIDE)
+    found = onnxruntime.InferenceSession(file).run(deployed.output_names, {INPUT: batch})
     with torch.no_grad():
-        eager = Deployed(network, SIDE)(torch.from_numpy(batch))
-    assert found[-1].shape == (3, 3, 3)
+        eager = deployed(torch.from_numpy(batch))
     for ours, theirs in zip(eager, found, strict=True):
         np.testing.assert_allclose(theirs, ours, rtol=1e-3, atol=1e-2)
-    assert found[-1][..., :2].std() > 1  # they do not all lie at one point
+    points = found[deployed.output_names.index(KEYPOINTS_OUTPUT)]
+    assert points.shape == (3, 3, 3)
+    assert points[..., :2].std() > 1  # they do not all lie at one point
 
 
 def test_keypoints_come_in_pixels_with_the_logistic_of_their_logit(exported):
     network, _ = exported
     image = torch.from_numpy(np.asarray(smooth(128, 64)).copy())
     with torch.no_grad():
-        [found] = Deployed(network, SIDE)(image[None])[-1]
+        deployed = Deployed(network, SIDE)
+        [found] = deployed(image[None])[deployed.output_names.index(KEYPOINTS_OUTPUT)]
         planes = nn.functional.interpolate(
             image[None].permute(0, 3, 1, 2).float(), size=(SIDE, SIDE), mode="bilinear"
         )

@@ -199,7 +199,7 @@ def test_validation_images_may_lack_the_subject():
     val = dataclasses.replace(SHOWN, split="val"), dataclasses.replace(EMPTY, split="val")
     data, heard = data_of(SHOWN, EMPTY, *val), []
     assert check_data(data, heard.append) is data
-    assert heard == []
+    assert not [sentence for sentence in heard if "validation" in sentence]
 
 
 def test_the_presence_head_of_an_earlier_run_is_taken_over(recipe, trained):
@@ -240,7 +240,7 @@ def test_a_run_without_empty_images_has_no_presence(model_file, trained_run):
     assert localizer.predict(np.zeros((64, 64, 3), np.uint8)).present is None
     assert "presence_auroc" not in trained_run.metrics["test"]
     names = [each.name for each in onnxruntime.InferenceSession(model_file).get_outputs()]
-    assert names == list(OUTPUTS)
+    assert PRESENCE_OUTPUT not in names
 
 
 class Stop(Silent):
@@ -270,14 +270,14 @@ def test_a_resumed_run_learns_presence_as_an_unbroken_one(data, recipe, tmp_path
 # --- the file ----------------------------------------------------------------------------------
 
 
-def test_presence_is_the_last_output_and_the_logistic_of_its_logit(network):
+def test_presence_follows_the_score_and_is_the_logistic_of_its_logit(network):
     image = torch.zeros(2, SIZE, SIZE, 3, dtype=torch.uint8)
     network.presence_head.forward = lambda features: torch.tensor([0.0, math.log(3)])
     network.iou_head.forward = lambda features: torch.tensor([math.log(4), math.log(4)])
     deployed = Deployed(network, SIZE)
-    assert deployed.output_names == [*OUTPUTS, PRESENCE_OUTPUT]
+    assert deployed.output_names == [*OUTPUTS, PRESENCE_OUTPUT, "sigma", "features"]
     with torch.no_grad():
-        _, _, score, presence = deployed(image)
+        _, _, score, presence, _, _ = deployed(image)
     assert presence.tolist() == pytest.approx([0.5, 0.75])
     # the only class has probability 1, and the expected IoU is 4/5
     assert score.tolist() == pytest.approx([0.8 * 0.5, 0.8 * 0.75])
@@ -295,11 +295,14 @@ def test_keypoints_come_before_presence():
     assert shapes["presence"] == (3,)
 
 
-def test_the_parity_gate_detects_a_presence_that_differs(network, trained, data, tmp_path):
+def test_the_parity_gate_detects_a_presence_that_differs(
+    network, trained, data, as_exported, tmp_path
+):
+    file = as_exported(trained.model, tmp_path / "exported.onnx")
     images = [np.asarray(sample.image) for sample in data.part("test").samples[:4]]
     deployed = Deployed(network, SIZE)
-    assert parity(deployed, trained.model, images) < 0.01
-    model = onnx.load(trained.model)
+    assert parity(deployed, file, images) < 0.01
+    model = onnx.load(file)
     [bias] = [
         one for one in model.graph.initializer if one.name.endswith("presence_head.logit.bias")
     ]
@@ -314,8 +317,8 @@ def test_a_presence_that_differs_by_a_hundredth_is_0_64_px_of_64(network, monkey
         def run(self, names, inputs):
             with torch.no_grad():
                 found = deployed(torch.from_numpy(inputs[INPUT]))
-            *others, presence = (one.numpy() for one in found)
-            return [*others, presence + shift]
+            found = dict(zip(names, (one.numpy() for one in found), strict=True))
+            return (found | {PRESENCE_OUTPUT: found[PRESENCE_OUTPUT] + shift}).values()
 
     deployed, shift = Deployed(network, SIZE), np.float32(0.01)
     monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *_, **__: Session())

@@ -5,15 +5,7 @@ import pytest
 
 import onebox
 from onebox import images
-from onebox.variants.inputs import choose_evenly, generated, network_inputs, of_many_shapes
-
-
-def test_samples_are_taken_evenly_with_the_first_and_the_last(discs):
-    samples = discs.part("val").samples[:10]
-    # Nine steps between ten samples, three between four
-    assert choose_evenly(samples, 4) == [samples[index] for index in (0, 3, 6, 9)]
-    assert choose_evenly(samples, 200) == list(samples)
-    assert choose_evenly((), 4) == []
+from onebox.variants.inputs import generated, network_inputs, of_many_shapes
 
 
 def test_images_are_cut_to_many_shapes():

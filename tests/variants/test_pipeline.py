@@ -49,7 +49,7 @@ def test_an_int8_file_is_loaded_and_scores_as_any_other(quantized, val):
     assert quantized.images == len(val)
 
 
-def test_the_card_of_int8_differs_from_the_models_in_provenance_and_metrics(
+def test_the_card_of_int8_differs_from_the_models_in_provenance_metrics_and_calibration(
     quantized, model_file, val
 ):
     made, given = (onebox.load(file).card for file in (quantized.file, model_file))
@@ -62,7 +62,10 @@ def test_the_card_of_int8_differs_from_the_models_in_provenance_and_metrics(
         "calibration_images": len(val),
     }
     assert {**made.provenance, "variant": None} == {**given.provenance, "variant": None}
-    same = {"provenance": {}, "metrics": {}}
+    # Its outputs differ from the model's, so the same images calibrate it anew.
+    assert made.calibration.images == given.calibration.images == 12
+    assert made.calibration.spreads != given.calibration.spreads
+    same = {"provenance": {}, "metrics": {}, "calibration": None}
     assert dataclasses.replace(made, **same) == dataclasses.replace(given, **same)
 
 

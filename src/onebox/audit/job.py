@@ -8,7 +8,7 @@ from typing import Any
 
 from onebox.audit.find import find
 from onebox.audit.records import Audit, OutOfFold
-from onebox.errors import DataError, OneboxError, SettingError
+from onebox.errors import OneboxError
 from onebox.progress import Listener
 from onebox.recipes.recipe import Recipe
 from onebox.structures import Dataset
@@ -16,12 +16,6 @@ from onebox.structures import Dataset
 DEFAULT_FOLDS = 4
 DEFAULT_RATE = 0.1
 """The false-discovery rate: one in ten of a list may be right."""
-
-LEAST_IMAGES = 20
-"""Fewer images with a box do not show how right labels score."""
-
-MANY_IMAGES = 200
-"""From so many images on, the lists were measured to be good: docs/audit.md."""
 
 PredictOutOfFold = Callable[[Dataset, Recipe, "AuditOptions", Listener], OutOfFold]
 
@@ -54,46 +48,17 @@ class Audited:
 def audit(data: Dataset, recipe: Recipe, options: AuditOptions, listener: Listener) -> Audited:
     """Train the networks of all folds, and compare every label with its prediction.
 
+    The data and the recipe are checked already (`preflight`).
+
     Raises:
         OneboxError: If weights cannot be had, the disk is full or a package is missing.
-        DataError: If there are too few images, or images cannot be read.
+        DataError: If images cannot be read.
         SettingError: If settings are wrong or do not fit together.
         KeyboardInterrupt: If the user stopped it.
     """
-    if recipe.hog is not None:
-        raise SettingError(
-            "an audit trains networks, and this recipe trains HOG windows. Choose another with "
-            "--recipe."
-        )
-    check_images(data, options.folds, listener.note)
     found = _import_predict()(data, recipe, options, listener)
     listener.stage("Comparing labels with predictions")
     return Audited(find(data, found, options.rate), found)
-
-
-def check_images(data: Dataset, folds: int, note: Callable[[str], None]) -> None:
-    """Check that a data set has images enough; ``note`` is told if more would be better.
-
-    Raises:
-        DataError: If it has too few images with a box.
-        SettingError: If there are too many folds for them.
-    """
-    count = len(data.boxes())
-    name = data.name or "the data set"
-    if count < LEAST_IMAGES:
-        raise DataError(
-            f"{name}: has {count} images with a box; an audit needs at least {LEAST_IMAGES} to "
-            "learn what right labels look like. Look at so few yourself."
-        )
-    if 2 * folds > count:
-        raise SettingError(f"--folds {folds}: {count} images allow at most {count // 2} folds.")
-    for sentence in data.notes:
-        note(sentence)
-    if count < MANY_IMAGES:
-        note(
-            f"{name} has {count} images with a box; the lists are best from {MANY_IMAGES} images "
-            "on, since short training on few images leaves larger residuals."
-        )
 
 
 def _import_predict() -> PredictOutOfFold:

@@ -21,7 +21,7 @@ LEAST_PER_CLASS = 4
 """A class with fewer images is hardly in the training part of a fold: its labels are not judged."""
 
 _FAR = "far off"
-_OFF = "off"
+_LOOSE = "box"
 _ONE_SIDE = "one side"
 _DECIMALS = 1  # of a suggested edge, in pixels
 
@@ -106,7 +106,7 @@ def _box_finding(labelled: Labelled, scores: BoxScores, index: int, rate: float)
     one_side, side = int(scores.one_side[index]), scores.side_of(index)
     overlap = iou(given, predicted)
     is_listed = bool(scores.q_values[index] <= rate)
-    kind = _ONE_SIDE if one_side >= 0 else _FAR if overlap < FAR_IOU else _OFF
+    kind = _ONE_SIDE if one_side >= 0 else _FAR if overlap < FAR_IOU else _LOOSE
     suggested = _with_side(given, predicted, one_side) if one_side >= 0 else predicted
     return Finding(
         row=labelled.rows[index],

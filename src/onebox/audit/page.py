@@ -1,142 +1,142 @@
-"""``audit.html``: the lists with images, as one page that works offline."""
+"""``audit.html``: an audit as one HTML file that works offline."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePath
 
-import numpy as np
+from PIL import Image
 
-from onebox.audit.records import Audit, Finding, OutOfFold
+from onebox.audit.records import Audit, Finding
+from onebox.errors import ImageError
 from onebox.files import write_atomically
 from onebox.image_sizes import size_of
-from onebox.images import load
-from onebox.pages import Load, data_url, load_or_grey, template
-from onebox.structures import Dataset, Prediction, Sample, as_box
-from onebox.visualization import draw, resize_longer_side
+from onebox.images import LoadedImage, load
+from onebox.pages import grey_image, image_url, template
+from onebox.structures import Dataset, Rendered, Sample
+from onebox.visualization import draw_correction, resize_longer_side
 
-MOST_LISTED = 60
-"""Most images of a list on the page: some 3 MB. The table has all."""
+TILE_SIDE = 256
+"""Longer side of an image in the page, in pixels."""
 
-NEXT = 8
-"""Images that follow those of a list, for comparison."""
+MOST_TILES = 60
+"""Maximum number of images of each list."""
 
-_SIDE = 320
-_load = partial(load, at_least=_SIDE)
+UNLISTED_TILES = 12
+"""Maximum number of images that are not listed, after those that are."""
+
+# Looks only, not tuned. Two lists and the checks together keep the page below about 4 MB.
+_LIST_BYTES = 1_250_000
+_UNKNOWN_WH = (4, 3)  # of an image that can no longer be read
+
+Load = Callable[[Path | Rendered], LoadedImage]
+_load = partial(load, at_least=TILE_SIDE)
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One image of the page, with the given and the suggested box drawn."""
+    """One finding with its image."""
 
-    url: str
-    name: str
-    full_name: str
+    url: str  # a data URL of the image with its boxes drawn
+    name: str  # file name, for the caption
+    full_name: str  # whole path, for the tooltip
     finding: Finding
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Section:
-    """A list on the page.
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What the page shows of one list."""
 
-    Attributes:
-        title: Its heading.
-        noun: What is listed, in the plural.
-        total: Number of labels that were judged.
-        listed: Number of those in the list.
-        tiles: Images of the list.
-        next_tiles: Images that follow.
-    """
-
-    title: str
-    noun: str
-    total: int
-    listed: int
-    tiles: Sequence[Tile]
-    next_tiles: Sequence[Tile]
+    listed: Sequence[Tile]
+    next: Sequence[Tile]  # not listed
+    left_out: int  # listed, and only in audit.csv
 
 
 def write_page(
     audit: Audit,
     data: Dataset,
-    found: OutOfFold,
-    path: Path,
+    path: str | os.PathLike[str],
     *,
-    facts: Mapping[str, str],
+    facts: Mapping[str, str] | None = None,
     load_image: Load = _load,
 ) -> None:
-    """Write an audit as one HTML file.
+    """Write an audit as one HTML file of at most about 4 MB.
 
     Args:
-        audit: What the audit found.
-        data: The data set.
-        found: Predictions for its samples, row by row.
+        audit: What was found.
+        data: The data set that was audited.
         path: The file to write; its folder must exist.
-        facts: Names and values about the audit, in order.
+        facts: Names and values about the audit (data, recipe, folds, ...), in order.
         load_image: Reads the image of a sample. An image that can no longer be read is grey.
 
     Raises:
         OneboxError: If the file cannot be written.
     """
-    make = partial(_tile, data=data, found=found, load_image=load_image)
+    make_tile = partial(_tile, data, load_image)
     page = template("audit.html.jinja").render(
-        facts=dict(facts),
-        rate=audit.rate,
-        notes=audit.notes,
-        error_rate=audit.class_error_rate,
-        sections=[
-            _section("Boxes", "boxes", audit.boxes, make),
-            _section("Classes", "class labels", audit.classes, make),
-        ],
-        checks=[make(finding) for finding in audit.checks[:MOST_LISTED]],
-        all_checks=[(_short_name(data.samples[finding.row]), finding) for finding in audit.checks],
+        audit=audit,
+        data=data,
+        facts=dict(facts or {}),
+        boxes=_group(audit.boxes, make_tile),
+        classes=_group(audit.classes, make_tile),
+        checks=_group(audit.checks, make_tile),
+        listed_boxes=count_listed(audit.boxes),
+        listed_classes=count_listed(audit.classes),
     )
-    write_atomically(path, page.encode("utf-8", errors="replace"))
+    write_atomically(Path(path), page.encode("utf-8", errors="replace"))
 
 
-def _section(title: str, noun: str, findings: Sequence[Finding], make: "partial[Tile]") -> Section:
-    listed = [finding for finding in findings if finding.is_listed]
-    others = [finding for finding in findings if not finding.is_listed]
-    return Section(
-        title,
-        noun,
-        len(findings),
-        len(listed),
-        [make(finding) for finding in listed[:MOST_LISTED]],
-        [make(finding) for finding in others[:NEXT]],
-    )
+def count_listed(findings: Iterable[Finding]) -> int:
+    """Number of findings that are in their list at its false-discovery rate."""
+    return sum(one.is_listed for one in findings)
 
 
-def _tile(finding: Finding, *, data: Dataset, found: OutOfFold, load_image: Load) -> Tile:
+def _group(findings: Sequence[Finding], make_tile: Callable[[Finding], Tile]) -> Group:
+    """Tiles of the listed findings, then of the next ones, as many as the page has room for."""
+    listed = [one for one in findings if one.is_listed]
+    others = [one for one in findings if not one.is_listed]
+    following = min(UNLISTED_TILES, MOST_TILES - min(len(listed), MOST_TILES))
+    chosen = [*listed[:MOST_TILES], *others[:following]]
+    tiles = _fitting(map(make_tile, chosen))
+    shown = [tile for tile in tiles if tile.finding.is_listed]
+    rest = [tile for tile in tiles if not tile.finding.is_listed]
+    return Group(shown, rest, len(listed) - len(shown))
+
+
+def _fitting(tiles: Iterable[Tile]) -> list[Tile]:
+    """The first tiles, up to the bytes of a list."""
+    kept: list[Tile] = []
+    room = _LIST_BYTES
+    for tile in tiles:
+        room -= len(tile.url)
+        if room < 0:
+            break
+        kept.append(tile)
+    return kept
+
+
+def _tile(data: Dataset, load_image: Load, finding: Finding) -> Tile:
     sample = data.samples[finding.row]
-    size_wh = size_of(sample)
-    image = resize_longer_side(load_or_grey(load_image, sample.image, size_wh, _SIDE), _SIDE)
-    drawn = draw(
-        image.pixels,
-        prediction=_suggestion(finding, data, found, size_wh),
-        truth=sample,
-        keypoints=data.keypoints if finding.swaps_keypoints else None,
-        scale_xy=image.scale_xy,
-    )
-    return Tile(data_url(drawn), _short_name(sample), sample.name, finding)
+    image = sample.image
+    name = image.name if isinstance(image, PurePath) else sample.name
+    return Tile(image_url(_drawn(sample, finding, load_image)), name, sample.name, finding)
 
 
-def _suggestion(
-    finding: Finding, data: Dataset, found: OutOfFold, size_wh: tuple[int, int]
-) -> Prediction:
-    """What is drawn as the prediction: the suggestion, where there is one."""
-    probabilities = found.probabilities[finding.row]
-    best = data.classes[int(np.argmax(probabilities))]
-    label = finding.label if finding.label is not None else best
-    width, height = size_wh
-    predicted = found.boxes[finding.row] * np.array([width, height, width, height])
-    return Prediction(
-        label=label,
-        score=float(probabilities[data.classes.index(label)]),
-        box=finding.box or as_box(predicted.tolist()),
-        probabilities=tuple(probabilities.tolist()),
+def _drawn(sample: Sample, finding: Finding, load_image: Load) -> Image.Image:
+    try:
+        image = load_image(sample.image)
+    except ImageError:
+        # It was readable when it was audited; an image that moved since must not fail the page.
+        image = grey_image(_size(sample), TILE_SIDE)
+    small = resize_longer_side(image, TILE_SIDE)
+    return draw_correction(
+        small.pixels, sample, box=finding.box, label=finding.label, scale_xy=small.scale_xy
     )
 
 
-def _short_name(sample: Sample) -> str:
-    return sample.image.name if isinstance(sample.image, PurePath) else sample.name
+def _size(sample: Sample) -> tuple[int, int]:
+    try:
+        return size_of(sample)
+    except ImageError:
+        return _UNKNOWN_WH

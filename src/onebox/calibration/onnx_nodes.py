@@ -31,7 +31,7 @@ NEIGHBOURS = 5
 REFINED = "refined_"
 """Begins the names of outputs for predictions with the refinement pass."""
 
-_IOU_OUTPUTS = ("p_iou50", "p_iou75", "expected_iou")
+_IOU_OUTPUTS = ("expected_iou", "p_iou50", "p_iou75")
 _REFINED_OUTPUTS = tuple(REFINED + name for name in ("probability", "score", *_IOU_OUTPUTS))
 
 CALIBRATED_OUTPUTS = (
@@ -40,7 +40,7 @@ CALIBRATED_OUTPUTS = (
 """Outputs that only a calibrated file has."""
 
 _CALIBRATION, _DISTANCE = "calibration/", "distance/"
-_THRESHOLDS = (0.5, 0.75)  # of the first two outputs about the IoU
+_THRESHOLDS = (0.5, 0.75)  # of the last two outputs about the IoU
 _POINTS = 64  # of an integral over the IoU: exact to 2e-7 down to a deviation of 0.1
 # x_max - x_min and y_max - y_min of a box, each twice: in the order of its sigmas.
 _LENGTHS = np.array([[-1, 0, -1, 0], [0, -1, 0, -1], [1, 0, 1, 0], [0, 1, 0, 1]], np.float32)
@@ -219,8 +219,8 @@ def _add_iou(nodes: _Nodes, model: IouModel, log_spread: str, prefix: str) -> st
     erf = nodes.add("Erf", nodes.add("Add", steps, nodes.constant(offsets)))
     # The normal distribution function is half of 1 plus erf.
     sums = np.zeros((len(thresholds), 3))
-    sums[0, 0] = sums[1, 1] = 0.5
-    sums[2:, 2] = weights / 2
+    sums[2:, 0] = weights / 2
+    sums[0, 1] = sums[1, 2] = 0.5
     halves = nodes.add("MatMul", erf, nodes.constant(sums))
     found = nodes.add("Add", halves, nodes.constant(sums.sum(axis=0)))
     found = nodes.add("Clip", found, nodes.constant(0.0), nodes.constant(1.0))
@@ -228,7 +228,7 @@ def _add_iou(nodes: _Nodes, model: IouModel, log_spread: str, prefix: str) -> st
     for number, name in enumerate(names):
         nodes.add("Gather", found, nodes.integers(number), axis=1, name=name)
         nodes.declare(name)
-    return names[-1]
+    return names[0]
 
 
 def _integration_points() -> tuple[Float[ndarray, " points"], Float[ndarray, " points"]]:

@@ -130,7 +130,7 @@ class Certainty:
             "class_probability": self.by_class_probability,
             "oracle": self.by_iou,
         }
-        return {
+        numbers: dict[str, object] = {
             "images": self.images,
             "calibration_images": self.calibration_images,
             "spearman": self.spearman,
@@ -148,6 +148,14 @@ class Certainty:
                 **{name: curve.risks for name, curve in curves.items()},
             },
         }
+        return {name: _with_lists(value) for name, value in numbers.items()}
+
+
+def _with_lists(value: object) -> object:
+    """A value with lists in place of tuples, as it reads back from JSON."""
+    if isinstance(value, dict):
+        return {name: _with_lists(each) for name, each in value.items()}
+    return [_with_lists(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def assess(outcomes: Iterable[Outcome], calibration: Calibration | None) -> Certainty | None:

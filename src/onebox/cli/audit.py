@@ -1,16 +1,24 @@
 """``onebox audit``."""
 
-import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from onebox import reading
-from onebox.cli.console import ConsoleListener, print_notes, print_rows, print_table
+from onebox.audit import job
+from onebox.audit.corrections import NewLabels, check_absent, corrections_of
+from onebox.audit.csv_list import read_corrections, write_list
+from onebox.audit.job import DEFAULT_FOLDS, DEFAULT_RATE, AuditOptions
+from onebox.audit.preflight import check_data, check_rate, check_recipe
+from onebox.cli.audit_results import print_applied, print_audit
+from onebox.cli.console import ConsoleListener, print_note, print_notes
 from onebox.cli.options import AsJson, DataName, FormatName, OnBad, OnMultiple
+from onebox.cli.output_checks import prepare_folder
 from onebox.cli.training_options import (
     Changes,
     NoPretrained,
@@ -22,14 +30,19 @@ from onebox.cli.training_options import (
     read_changed_recipe,
 )
 from onebox.errors import SettingError
+from onebox.runs.folder import free_folder, stem_of
+from onebox.structures import Dataset
 
 if TYPE_CHECKING:
-    from onebox.audit.job import Audited
-    from onebox.audit.records import Finding
-    from onebox.structures import Dataset
+    from onebox.recipes.recipe import Recipe
 
-_SHOWN = 10  # findings of a list that are printed
-_TABLE, _PAGE = "audit.csv", "audit.html"
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where an audit goes: its folder, None for a free one, and corrected labels, if any."""
+
+    out: Path | None
+    labels: NewLabels | None
 
 
 def audit(
@@ -38,198 +51,150 @@ def audit(
     changes: Changes = None,
     weights: Weights = None,
     no_pretrained: NoPretrained = False,
+    minutes: Annotated[
+        float | None, typer.Option(metavar="M", help="Finish within this many minutes.")
+    ] = None,
+    seed: Seed = None,
     folds: Annotated[
-        int,
+        int | None,
         typer.Option(
-            metavar="N", min=2, max=20, help="Number of trainings; each leaves out one fold."
+            metavar="N",
+            help=f"Parts of the data, each judged by a network trained on the others; "
+            f"by default {DEFAULT_FOLDS}.",
         ),
-    ] = 4,
+    ] = None,
     fdr: Annotated[
-        float,
+        float | None,
         typer.Option(
-            "--fdr",
             metavar="RATE",
-            min=0.001,
-            max=0.5,
-            help="False-discovery rate: the fraction of a list that may be right.",
+            help="False-discovery rate: the share of a list that may be right after all; "
+            f"by default {DEFAULT_RATE:g}.",
         ),
-    ] = 0.1,
+    ] = None,
+    format_name: FormatName = None,
+    on_multiple: OnMultiple = "error",
+    on_bad: OnBad = "error",
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out",
             metavar="DIR",
             help="The folder of the results, new or empty; by default the next free "
-            "audits/NAME-1, -2, ...",
+            "runs/audit-NAME-1, -2, ...",
         ),
     ] = None,
     apply: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.csv|FILE.json",
-            help="Write a new label file with the suggestions of the lists; never the old one.",
+            metavar="NEW",
+            help="Write corrected labels here: a .csv or .json file, or a folder. It must not "
+            "exist.",
         ),
     ] = None,
-    edited: Annotated[
+    from_list: Annotated[
         Path | None,
         typer.Option(
             "--from",
-            metavar="audit.csv",
-            help="With --apply: take the suggestions of this file, and train nothing.",
+            metavar="FILE",
+            help="Apply the listed rows of this audit.csv, without a new audit.",
         ),
     ] = None,
-    minutes: Annotated[
-        float | None,
-        typer.Option(metavar="M", help="Finish the whole audit within this many minutes."),
-    ] = None,
-    seed: Seed = None,
-    format_name: FormatName = None,
-    on_multiple: OnMultiple = "error",
-    on_bad: OnBad = "error",
     as_json: AsJson = False,
 ) -> None:
-    """Find wrong labels: compare each with the prediction of a network that never saw it.
+    """Find labels that are probably wrong.
 
-    Trains a few short networks on all labelled images, whatever their split. Writes audit.html,
-    to look at, and audit.csv, with two ranked lists: boxes and classes.
+    Each image is judged by a network that was not trained on it. Writes audit.csv, which can be
+    edited and applied, and audit.html, which shows the images.
     """
     started_s = time.monotonic()
-    settings = {
+    given = {
         "--recipe": recipe is not None,
         "--set": bool(changes),
         "--weights": weights is not None,
         "--no-pretrained": no_pretrained,
-        "--out": out is not None,
         "--minutes": minutes is not None,
         "--seed": seed is not None,
+        "--folds": folds is not None,
+        "--fdr": fdr is not None,
+        "--out": out is not None,
     }
-    _check_options(apply, edited, [name for name, is_given in settings.items() if is_given])
-    if edited is not None and apply is not None:
-        samples = reading.read(data, format_name, on_multiple=on_multiple, on_bad=on_bad)
-        print_notes(samples.notes)
-        _apply_table(samples, edited, apply, as_json=as_json)
+    rate = DEFAULT_RATE if fdr is None else fdr
+    check_rate(rate)
+    _check_options([name for name, is_given in given.items() if is_given], apply, from_list)
+    _check_places(out, apply)
+    read = partial(reading.read, data, format_name, on_multiple=on_multiple, on_bad=on_bad)
+    if from_list is not None and apply is not None:
+        _apply_list(read(), from_list, NewLabels(apply, format_name), as_json=as_json)
         return
-    from onebox.audit.job import AuditOptions
-    from onebox.audit.job import audit as run
-    from onebox.runs.folder import choose_folder
-
-    folder = choose_folder(out, data, "audits")
     changed = all_changes(changes, minutes=minutes, no_pretrained=no_pretrained)
-    chosen = read_changed_recipe(recipe, changed, seed)
-    samples = reading.read(
-        data, format_name, on_multiple=on_multiple, on_bad=on_bad, classes=chosen.data.classes
-    )
+    settings = read_changed_recipe(recipe, changed, seed)
+    check_recipe(settings, recipe)
+    options = AuditOptions(started_s, DEFAULT_FOLDS if folds is None else folds, rate, weights)
+    samples = read(classes=settings.data.classes)
+    labels = None if apply is None else NewLabels(apply, format_name)
+    _audit(samples, settings, options, Places(out, labels), as_json=as_json)
+
+
+def _check_options(given: Sequence[str], apply: Path | None, from_list: Path | None) -> None:
+    """Check that no two options exclude each other; a list is applied without a new audit."""
+    if from_list is not None and apply is None:
+        raise SettingError(
+            "--from names the list to apply; name the new labels too, with --apply NEW.csv."
+        )
+    if from_list is not None and given:
+        raise SettingError(
+            f"--from applies a list without a new audit; leave out {', '.join(given)}."
+        )
+    check_start(given)
+
+
+def _check_places(out: Path | None, apply: Path | None) -> None:
+    """Check the places of the results before anything is read or imported, which takes seconds."""
+    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise SettingError(
+            f"--out {out}: exists and is not an empty folder. Choose another, or remove it."
+        )
+    if apply is not None:
+        check_absent(apply)
+
+
+def _apply_list(data: Dataset, path: Path, labels: NewLabels, *, as_json: bool) -> None:
+    print_notes(data.notes)
+    labels.check(data)
+    changed = labels.write(data, read_corrections(path, data))
+    print_applied(labels.path, changed, len(data), as_json=as_json)
+
+
+def _audit(
+    data: Dataset, recipe: "Recipe", options: AuditOptions, places: Places, *, as_json: bool
+) -> None:
+    from onebox.audit.page import write_page
+
+    print_notes(data.notes)
+    check_data(data, options.folds, print_note)
+    if places.labels is not None:
+        places.labels.check(data)
+    folder = places.out or free_folder(f"audit-{stem_of(data.name)}")
+    prepare_folder("--out", folder)
+    files = {"list": folder / "audit.csv", "page": folder / "audit.html"}
     with ConsoleListener() as progress:
         progress.stage("Loading PyTorch")
-        done = run(samples, chosen, AuditOptions(started_s, folds, fdr, weights), progress)
+        found = job.audit(data, recipe, options, progress).audit
         progress.stage("Writing the lists")
-        facts = {
-            "Data": data,
-            "Images": str(len(samples)),
-            "Folds": str(folds),
-            "Backbone": chosen.model.backbone,
-            "Weights": "none"
-            if no_pretrained
-            else weights.name
-            if weights
-            else "the backbone's own",
-            "Seed": str(chosen.train.seed),
-        }
-        if not chosen.model.pretrained:
-            facts["Weights"] = "none"
-        _write(done, samples, folder, facts)
-    written = {} if apply is None else _apply(done, samples, apply)
-    _print(done, samples, folder, written, as_json=as_json)
-
-
-def _check_options(apply: Path | None, edited: Path | None, given: Sequence[str]) -> None:
-    """Check that the options go together, and that nothing would be overwritten."""
-    if edited is not None and apply is None:
-        raise SettingError(f"--from {edited} goes with --apply FILE, the label file to write.")
-    if edited is not None and given:
-        raise SettingError(f"--from trains nothing; leave out {', '.join(given)}.")
-    check_start(given)
-    if apply is not None:
-        from onebox.audit.corrections import check_new_file
-
-        check_new_file("--apply", apply)
-
-
-def _write(done: "Audited", samples: "Dataset", folder: Path, facts: dict[str, str]) -> None:
-    from onebox.audit.page import write_page
-    from onebox.audit.table import write_table
-
-    folder.mkdir(parents=True, exist_ok=True)
-    write_table(done.audit, samples, folder / _TABLE)
-    write_page(done.audit, samples, done.found, folder / _PAGE, facts=facts)
-
-
-def _apply(done: "Audited", samples: "Dataset", file: Path) -> dict[str, object]:
-    from onebox.audit.corrections import listed_corrections, write_corrected
-
-    changed = write_corrected(samples, listed_corrections(done.audit), file)
-    return {"labels": str(file), "changed": changed}
-
-
-def _apply_table(samples: "Dataset", edited: Path, file: Path, *, as_json: bool) -> None:
-    from onebox.audit.corrections import write_corrected
-    from onebox.audit.table import read_corrections
-
-    changed = write_corrected(samples, read_corrections(edited, samples), file)
-    if as_json:
-        typer.echo(json.dumps({"labels": str(file), "changed": changed}))
-    else:
-        print_table("corrected labels", {"labels": file, "changed": changed})
-
-
-def _print(
-    done: "Audited",
-    samples: "Dataset",
-    folder: Path,
-    written: dict[str, object],
-    *,
-    as_json: bool,
-) -> None:
-    found = done.audit
-    lists = {"boxes": found.boxes, "classes": found.classes, "checks": found.checks}
-    listed = {name: [one for one in each if one.is_listed] for name, each in lists.items()}
-    if as_json:
-        typer.echo(json.dumps(_as_json(done, samples, folder, listed, written)))
-        return
-    for name, findings in listed.items():
-        if lists[name]:
-            print_table(name, {"judged": len(lists[name]), "listed": len(findings)})
-            rows = [_line(one, samples) for one in findings[:_SHOWN]]
-            if rows:
-                print_rows(f"first of {name}", rows, alignments=">" + "<" * (len(rows[0]) - 1))
+        write_list(found, data, files["list"])
+        write_page(found, data, files["page"], facts=_facts(data, recipe, options))
     print_notes(found.notes)
-    print_table("files", {"page": folder / _PAGE, "table": folder / _TABLE, **written})
+    changed = None
+    if places.labels is not None:
+        print_note("the suggestions are applied unseen, and some change a label that was right.")
+        changed = places.labels.write(data, corrections_of(found))
+        files["labels"] = places.labels.path
+    print_audit(found, data, files, changed=changed, as_json=as_json)
 
 
-def _line(finding: "Finding", samples: "Dataset") -> list[str]:
-    name = samples.samples[finding.row].name
-    return [str(finding.rank), name, finding.kind, finding.side, finding.given, finding.suggested]
-
-
-def _as_json(
-    done: "Audited",
-    samples: "Dataset",
-    folder: Path,
-    listed: dict[str, list["Finding"]],
-    written: dict[str, object],
-) -> dict[str, object]:
-    from onebox.audit.table import as_record
-
-    records = {
-        name: [as_record(one, samples.samples[one.row]) for one in findings]
-        for name, findings in listed.items()
-    }
+def _facts(data: Dataset, recipe: "Recipe", options: AuditOptions) -> Mapping[str, str]:
     return {
-        "page": str(folder / _PAGE),
-        "table": str(folder / _TABLE),
-        "images": len(samples),
-        "fdr": done.audit.rate,
-        "class_error_rate": done.audit.class_error_rate,
-        **records,
-        **written,
+        "Data": data.name,
+        "Backbone": recipe.model.backbone,
+        "Folds": str(options.folds),
+        "Seed": str(recipe.train.seed),
     }

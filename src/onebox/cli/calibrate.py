@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("", "before", "after")
 _SEEN = (
-    "calibration holds for new images only if the model has not learned or been chosen on the "
-    "images that it takes: --split {split} may contain such images."
+    "--split {split} may hold images that trained the model or chose its epoch; it then promises "
+    "too much. Calibrate on images that are new to it."
 )
 
 

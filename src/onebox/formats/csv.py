@@ -102,29 +102,13 @@ def write_boxes(samples: Iterable[Sample], path: Path) -> None:
     _write_table(path, LIST_HEADER, (_list_cells(sample, path.parent) for sample in samples))
 
 
-def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(header)
-        table.writerows(rows)
-
-
-def _cells(sample: Sample, folder: Path) -> Sequence[str]:
-    box = ["", "", "", ""] if sample.box is None else map(format_number, sample.box)
-    label = "" if sample.box is None else sample.label or ""
-    return [format_path(image_file(sample), folder), label, *box, sample.split]
-
-
-def _list_cells(sample: Sample, folder: Path) -> Sequence[str]:
-    box = ", ".join(map(format_number, sample.box or ()))
-    return [format_path(image_file(sample), folder), f"[{box}]", sample.label or ""]
-
-
 def read_table(path: Path) -> list[NumberedCells]:
-    """Rows of a CSV file that are not empty, each with its line and its cells, stripped.
+    """Read the rows of a CSV file that are not empty, each with its line number.
+
+    The file is UTF-8, with or without a byte order mark, delimited by comma, semicolon or tab.
 
     Raises:
-        DataError: If it is not UTF-8, not CSV, or empty.
+        DataError: If it is not UTF-8, its quotes are wrong, or it is empty.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -143,6 +127,24 @@ def read_table(path: Path) -> list[NumberedCells]:
     if not filled:
         raise DataError(f"{path.name}: is empty. Write one row for each image.")
     return filled
+
+
+def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(header)
+        table.writerows(rows)
+
+
+def _cells(sample: Sample, folder: Path) -> Sequence[str]:
+    box = ["", "", "", ""] if sample.box is None else map(format_number, sample.box)
+    label = "" if sample.box is None else sample.label or ""
+    return [format_path(image_file(sample), folder), label, *box, sample.split]
+
+
+def _list_cells(sample: Sample, folder: Path) -> Sequence[str]:
+    box = ", ".join(map(format_number, sample.box or ()))
+    return [format_path(image_file(sample), folder), f"[{box}]", sample.label or ""]
 
 
 def _delimiter(text: str) -> str:

@@ -5,9 +5,6 @@ from pathlib import Path
 
 from onebox.errors import SettingError
 
-RUNS = "runs"
-"""The folder of all runs, where the user names none."""
-
 HOG_MODEL = "model.npz"
 """The model file of a HOG run."""
 
@@ -24,8 +21,8 @@ def check_folder(out: Path | None, resume: Path | None) -> None:
         check_resumable(resume)
 
 
-def choose_folder(out: Path | None, data_name: str, home: str = RUNS) -> Path:
-    """Return the folder of a new run: the user's, or the next free name below ``home``.
+def choose_folder(out: Path | None, data_name: str) -> Path:
+    """Return the folder of a new run: the user's, or the next free name below ``runs``.
 
     The free name begins with what the data was read from.
 
@@ -34,14 +31,17 @@ def choose_folder(out: Path | None, data_name: str, home: str = RUNS) -> Path:
     """
     if out is not None:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            resume = f", or resume the run in it with --resume {out}" if home == RUNS else ""
             raise SettingError(
-                f"--out {out}: exists and is not an empty folder. Choose another, remove "
-                f"it{resume}."
+                f"--out {out}: exists and is not an empty folder. Choose another, remove it, or "
+                f"resume the run in it with --resume {out}."
             )
         return out
-    stem = _stem(data_name)
-    folders = (Path(home) / f"{stem}-{number}" for number in itertools.count(1))
+    return free_folder(stem_of(data_name))
+
+
+def free_folder(name: str) -> Path:
+    """Return the first of ``runs/NAME-1``, ``-2``, ... that does not exist."""
+    folders = (Path("runs") / f"{name}-{number}" for number in itertools.count(1))
     return next(folder for folder in folders if not folder.exists())
 
 
@@ -72,7 +72,7 @@ def last_checkpoint(folder: Path) -> Path:
     return folder / "checkpoints" / "last.safetensors"
 
 
-def _stem(name: str) -> str:
+def stem_of(name: str) -> str:
     """Make a folder name of the data's name; a label file is named after its folder."""
     path = Path(name.replace(":", "-"))
     word = path.resolve().parent.name if path.suffix else path.name

@@ -49,9 +49,10 @@ def with_trained_weights(tiny_recipe, trained_run):
 
 
 @pytest.fixture
-def quick_export(model_file, monkeypatch):
+def quick_export(exported_file, monkeypatch):
     """Make export write the trained model, whatever the network."""
-    monkeypatch.setattr(exporting, "_to_onnx", lambda deployed, path: shutil.copy(model_file, path))
+    copy = shutil.copy
+    monkeypatch.setattr(exporting, "_to_onnx", lambda deployed, path: copy(exported_file, path))
 
 
 def metadata(file):
@@ -85,9 +86,9 @@ def test_a_refused_export_leaves_the_earlier_file_as_it_was(tiny_recipe, images,
 
 
 def test_one_wrong_weight_in_the_file_increases_the_difference(
-    with_trained_weights, model_file, images, tmp_path
+    with_trained_weights, exported_file, images, tmp_path
 ):
-    model = onnx.load(model_file)
+    model = onnx.load(exported_file)
     biases = [each for each in model.graph.initializer if each.name.endswith("along_x.bins.bias")]
     [bias] = biases
     values = onnx.numpy_helper.to_array(bias).copy()
@@ -95,7 +96,7 @@ def test_one_wrong_weight_in_the_file_increases_the_difference(
     bias.CopyFrom(onnx.numpy_helper.from_array(values, bias.name))
     onnx.save(model, tmp_path / "model.onnx")
     deployed = Deployed(with_trained_weights.eval(), 64)
-    assert parity(deployed, model_file, images[:4]) < 0.01
+    assert parity(deployed, exported_file, images[:4]) < 0.01
     assert parity(deployed, tmp_path / "model.onnx", images[:4]) > PARITY_PX
 
 
@@ -126,6 +127,7 @@ def test_the_difference_is_in_pixels_of_the_training_size(tiny_recipe):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(onnxruntime, "InferenceSession", lambda *_, **__: Session())
         shifted = Shifted(made(tiny_recipe), 64)
+        shifted.output_names = list(OUTPUTS)
         difference = parity(shifted, Path("model.onnx"), [np.zeros((80, 160, 3), np.uint8)])
     # One of 160 columns is 0.4 of 64, four of 80 rows are 3.2
     assert difference == pytest.approx(3.2)
@@ -193,7 +195,11 @@ def test_input_and_outputs_are_as_promised(session):
     assert given.type == "tensor(uint8)"
     assert given.shape[3] == 3
     assert [one for one in given.shape[:3] if isinstance(one, int)] == []
-    assert [one.name for one in session.get_outputs()] == ["box", "probability", "score"]
+    assert [one.name for one in session.get_outputs()] == [
+        *("box", "probability", "score", "sigma", "distance"),
+        *("raw_probability", "raw_score", "expected_iou", "p_iou50", "p_iou75"),
+        *("novelty", "familiar"),
+    ]
 
 
 def test_the_outputs_of_a_batch_are_those_of_its_images_one_by_one(session, images):
@@ -237,7 +243,7 @@ def test_an_inverted_box_is_sorted_and_clipped_to_the_image(tiny_recipe):
     real = network.box_head.forward
     network.box_head.forward = lambda features: real(features)._replace(boxes=next(boxes))
     with torch.no_grad():
-        box, _, _ = Deployed(network, 64)(torch.zeros(1, 100, 200, 3, dtype=torch.uint8))
+        box, *_ = Deployed(network, 64)(torch.zeros(1, 100, 200, 3, dtype=torch.uint8))
     torch.testing.assert_close(box, torch.tensor([[50.0, 0.0, 150.0, 100.0]]))
 
 
@@ -247,7 +253,7 @@ def test_the_score_is_the_probability_of_the_label_times_the_expected_iou(tiny_r
     network.iou_head.forward = lambda features: torch.tensor([0.0])
     black = torch.zeros(1, 64, 64, 3, dtype=torch.uint8)
     with torch.no_grad():
-        _, probability, score = Deployed(network, 64)(black)
+        _, probability, score, *_ = Deployed(network, 64)(black)
         # e² of e² + 1, and the logistic of 0 is a half
         assert probability[0, 1].item() == pytest.approx(0.8808, abs=1e-4)
         assert score.item() == pytest.approx(0.8808 / 2, abs=1e-4)

@@ -15,8 +15,8 @@ from onebox.structures import Dataset, Sample
 
 
 @pytest.fixture(scope="module")
-def localizer(model_file):
-    return onebox.load(model_file)
+def localizer(exported_file):
+    return onebox.load(exported_file)
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,7 @@ def test_refinement_predicts_from_the_crop_in_pixels_of_the_image(localizer, wid
     moved = np.add(again.box, [left, top, left, top])
     assert found.box == pytest.approx(moved.tolist(), abs=1e-3)
     assert found.box != pytest.approx(first.box, abs=1e-3)
+    assert found.sigma == pytest.approx(again.sigma, abs=1e-3)
     assert found.score == pytest.approx(again.score)
 
 
@@ -52,7 +53,8 @@ def test_without_a_margin_there_is_no_refinement(localizer, wide):
 @pytest.mark.train
 def test_a_subject_that_fills_the_frame_is_not_refined(localizer, wide):
     everything = localizer.with_refinement(100.0)  # any crop of that size is the whole image
-    assert everything.predict(wide) == localizer.predict(wide)
+    found, first = everything.predict(wide), localizer.predict(wide)
+    assert (found.label, found.box, found.sigma) == (first.label, first.box, first.sigma)
 
 
 @pytest.mark.train

@@ -172,16 +172,17 @@ def test_the_anchor_loss_is_of_the_images_that_have_a_box():
 
 
 def test_the_votes_and_the_laplace_loss_are_of_the_images_that_have_a_box():
-    boxes, centres = torch.rand(3, 4, 5), Shared(torch.rand(5, 2))
+    boxes, weights, centres = torch.rand(3, 4, 5), torch.rand(3, 4, 5), Shared(torch.rand(5, 2))
     scales = torch.rand(3, 4) + 0.1
-    box = BoxOutput(FOUND, votes=VoteOutput(boxes, centres), scales=scales)
+    box = BoxOutput(FOUND, votes=VoteOutput(boxes, centres, weights), scales=scales)
     outputs = Outputs(box, LOGITS, None)
     batch = batch_of([False, True, False], [0] * 3)
     votes, likelihood = (
         loss_of(outputs, batch, LossSettings(box={name: 0.5}, label=0.0))
         for name in ("votes", "laplace")
     )
-    assert_close(votes, 0.5 * votes_loss(VoteOutput(boxes[1:2], centres), TRUTH[1:2])[0])
+    alone = VoteOutput(boxes[1:2], centres, weights[1:2])
+    assert_close(votes, 0.5 * votes_loss(alone, TRUTH[1:2])[0])
     assert_close(likelihood, 0.5 * laplace(FOUND[1:2], scales[1:2], TRUTH[1:2])[0])
 
 

@@ -307,9 +307,14 @@ def test_the_gradient_of_the_anchor_loss_is_that_of_its_values():
 CELLS = torch.tensor([[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]])
 
 
+def of_cells(votes):
+    """Votes of the four cells, all of one weight: the loss depends on no weight."""
+    return VoteOutput(votes, Shared(CELLS.to(votes)), torch.full_like(votes, 0.25))
+
+
 def voted(*votes):
     """Votes of the four cells of one image."""
-    return VoteOutput(torch.tensor(votes).T[None], Shared(CELLS))
+    return of_cells(torch.tensor(votes).T[None])
 
 
 def test_only_cells_in_the_true_box_count_and_their_losses_are_averaged():
@@ -332,7 +337,7 @@ def test_where_the_box_holds_no_cells_centre_the_nearest_cell_counts():
 
 def test_cells_outside_the_box_get_no_gradient():
     votes = torch.randn(1, 4, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    votes_loss(VoteOutput(votes, Shared(CELLS)), rows((0.5, 0.0, 1.0, 1.0))).sum().backward()
+    votes_loss(of_cells(votes), rows((0.5, 0.0, 1.0, 1.0))).sum().backward()
     is_taught = votes.grad.abs().sum(dim=1)[0] > 0
     assert is_taught.tolist() == [False, True, False, True]
 
@@ -340,18 +345,16 @@ def test_cells_outside_the_box_get_no_gradient():
 def test_the_votes_loss_of_a_row_depends_on_no_other_row():
     votes = torch.rand(5, 4, 4, generator=torch.Generator().manual_seed(0))
     truth = random_boxes(5, 15)
-    whole = votes_loss(VoteOutput(votes, Shared(CELLS)), truth)
+    whole = votes_loss(of_cells(votes), truth)
     assert whole.shape == (5,)
-    assert_close(whole[3:4], votes_loss(VoteOutput(votes[3:4], Shared(CELLS)), truth[3:4]))
-    assert votes_loss(VoteOutput(votes[:0], Shared(CELLS)), truth[:0]).shape == (0,)
+    assert_close(whole[3:4], votes_loss(of_cells(votes[3:4]), truth[3:4]))
+    assert votes_loss(of_cells(votes[:0]), truth[:0]).shape == (0,)
 
 
 def test_the_gradient_of_the_votes_loss_is_that_of_its_values():
     votes = torch.rand(3, 4, 4, dtype=torch.double).requires_grad_()
-    truth, centres = random_boxes(3, 16).double(), Shared(CELLS.double())
-    assert torch.autograd.gradcheck(
-        lambda each: votes_loss(VoteOutput(each, centres), truth), (votes,)
-    )
+    truth = random_boxes(3, 16).double()
+    assert torch.autograd.gradcheck(lambda each: votes_loss(of_cells(each), truth), (votes,))
 
 
 # --- Laplace's likelihood ----------------------------------------------------------------------

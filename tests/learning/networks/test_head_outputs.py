@@ -29,7 +29,7 @@ def everything():
         raw=torch.rand(4, 4),
         bins=Bins(torch.rand(4, 4, 6), axis),
         anchors=AnchorOutput(torch.rand(4, 5), torch.rand(4, 5, 4), Shared(torch.rand(5, 4))),
-        votes=VoteOutput(torch.rand(4, 4, 9), Shared(torch.rand(9, 2))),
+        votes=VoteOutput(torch.rand(4, 4, 9), Shared(torch.rand(9, 2)), torch.rand(4, 4, 9)),
         scales=torch.rand(4, 4),
     )
     along = tuple(Bins(torch.rand(4, 3, 6), axis) for _ in range(2))

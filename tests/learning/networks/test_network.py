@@ -204,9 +204,12 @@ def test_the_exported_file_has_the_outputs_of_the_network(network, tmp_path):
     difference = export(network, ModelCard(CLASSES, SIZE), file, images)
     assert difference <= PARITY_PX
     batch = random.integers(0, 256, (3, 50, 70, 3), dtype=np.uint8)
-    exported = onnxruntime.InferenceSession(file).run(OUTPUTS, {INPUT: batch})
+    deployed = Deployed(network.eval(), SIZE)
+    names = deployed.output_names
+    assert names == [*OUTPUTS, "sigma", "features"]
+    exported = onnxruntime.InferenceSession(file).run(names, {INPUT: batch})
     with torch.no_grad():
-        eager = Deployed(network.eval(), SIZE)(torch.from_numpy(batch))
+        eager = deployed(torch.from_numpy(batch))
     for ours, theirs in zip(eager, exported, strict=True):
         np.testing.assert_allclose(theirs, ours, rtol=1e-3, atol=1e-3)
     names = [each.name for each in onnx.load(file).graph.initializer]

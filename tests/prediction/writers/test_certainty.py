@@ -222,8 +222,8 @@ RISKED = Certainty(has_sigma=True, is_calibrated=True, max_risk=0.05)
 @pytest.mark.parametrize(
     ("first", "then", "message"),
     [
-        (COVERED, {"coverage": 0.8}, "was written with --coverage 0.9, and this is with --cov"),
-        (RISKED, {"max_risk": 0.1}, "was written with --max-risk 0.05, and this is with --max"),
+        (COVERED, {"coverage": 0.8}, "was written with --coverage 0.9, and this command runs with"),
+        (RISKED, {"max_risk": 0.1}, "was written with --max-risk 0.05, and this command runs"),
     ],
 )
 def test_a_file_of_another_promise_is_not_continued_and_stays(
@@ -240,12 +240,10 @@ def test_a_file_of_another_promise_is_not_continued_and_stays(
 @pytest.mark.parametrize("kind", ["jsonl", "coco"])
 def test_a_file_without_columns_is_not_continued_with_a_promise_or_without_it(kind, tmp_path):
     write(kind, tmp_path / "with", [SURE], COVERED)
-    with pytest.raises(SettingError, match=r"with --coverage 0\.9, and this is without --coverage"):
+    with pytest.raises(SettingError, match=r"with --coverage 0\.9, and this command runs without"):
         Journal(KINDS[kind], tmp_path / "with", layout(NOTHING), resume=True)
     write(kind, tmp_path / "without", [SURE], NOTHING)
-    with pytest.raises(
-        SettingError, match=r"written without --max-risk, and this is with --max-ri"
-    ):
+    with pytest.raises(SettingError, match=r"written without --max-risk, and this command"):
         Journal(KINDS[kind], tmp_path / "without", layout(RISKED), resume=True)
 
 

@@ -84,7 +84,7 @@ def finish(
     model = prepared.folder / MODEL
     listener.stage("Exporting")
     parity_px = export(network, card, model, list(_parity_images(decoded)))
-    keep_features(model, _spread_evenly(decoded["train"], MOST_EXAMPLES))
+    keep_features(model, _images_with_box(decoded["train"], MOST_EXAMPLES))
     setting = prepared.recipe.model.refinement
     localizer = load_network(model)
     margin = choose_refinement(localizer, data.part("val"), setting)
@@ -134,10 +134,11 @@ def _parity_images(decoded: Mapping[str, Decoded]) -> Iterator[UInt8[ndarray, "_
         yield np.ascontiguousarray(image[:height, :width])
 
 
-def _spread_evenly(decoded: Decoded, most: int) -> Iterator[UInt8[ndarray, "_ _ 3"]]:
-    """At most that many images, evenly spread."""
-    for position in np.linspace(0, len(decoded) - 1, min(most, len(decoded))):
-        yield np.ascontiguousarray(decoded.pixels[round(position)])
+def _images_with_box(train: Decoded, most: int) -> Iterator[UInt8[ndarray, "_ _ 3"]]:
+    """At most that many images that show the subject, evenly spread."""
+    boxed = np.flatnonzero(train.has_box)
+    for position in np.linspace(0, len(boxed) - 1, min(most, len(boxed))):
+        yield np.ascontiguousarray(train.pixels[boxed[round(position)]])
 
 
 def _report_facts(prepared: PreparedRun) -> dict[str, str]:

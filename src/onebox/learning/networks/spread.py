@@ -50,7 +50,8 @@ def _votes_sigmas(votes: VoteOutput) -> Sigmas:
 
 def _anchors_sigmas(found: AnchorOutput) -> Sigmas:
     """Of the boxes of all anchors, weighted by their probabilities."""
-    boxes = decode(found.offsets, found.anchors.values).transpose(1, 2)
+    anchors = found.anchors.values.expand_as(found.offsets)
+    boxes = decode(found.offsets, anchors).transpose(1, 2)
     return _weighted_sigmas(boxes, found.scores.softmax(dim=1)[:, None])
 
 

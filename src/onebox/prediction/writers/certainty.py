@@ -100,7 +100,9 @@ def other_promise(record: dict[str, Any], certainty: Certainty) -> str:
         stored, wanted = record.get(name), getattr(certainty, name)
         known = None if stored is None else float(stored)
         if known != wanted:
-            return f"was written {_option(name, known)}, and this is {_option(name, wanted)}"
+            return (
+                f"was written {_option(name, known)}, and this command runs {_option(name, wanted)}"
+            )
     return ""
 
 
