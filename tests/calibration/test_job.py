@@ -74,6 +74,21 @@ def test_every_output_of_the_file_is_that_of_predict(sure_file, greys):
         assert found["sigma"][0] == pytest.approx(prediction.sigma)
 
 
+def test_probabilities_are_scaled_once(write_bright_model, greys, tmp_path):
+    file = write_bright_model(tmp_path / "model.onnx", classes=("disc", "ring"), sigma=True)
+    data = greys(40, labels=("disc", "ring"))
+    plain = onebox.load(file)
+    found = [plain.predict(np.asarray(sample.image)) for sample in data]
+    calibrate_file(file, data)
+    localizer = onebox.load(file)
+    calibration = localizer.card.calibration
+    assert calibration.temperature > 1.5  # the label has nothing to do with the brightness
+    for sample, expected in zip(data, found, strict=True):
+        predicted = localizer.predict(np.asarray(sample.image))
+        assert predicted == calibrated(expected, calibration)
+        assert predicted.label == ("disc" if predicted.probabilities[0] > 0.5 else "ring")
+
+
 def test_calibrated_again_on_the_same_images_the_file_is_the_same(sure_file, greys):
     first = calibrate_file(sure_file, greys(30))
     content = sure_file.read_bytes()

@@ -70,4 +70,5 @@ def test_images_unlike_those_of_the_earlier_calibration_are_named(both):
     [found] = find_warnings(new_calibration(spread=3.0), before, both, CLASSES)
     # Two of three new spreads lie beyond all old ones.
     assert found.startswith("these images differ from those of the earlier calibration (p = ")
-    assert find_warnings(new_calibration(spread=1.1), before, both, CLASSES) == ()
+    # A quarter of the new ones does: p is 0.03, as in one set of thirty by chance.
+    assert find_warnings(new_calibration(spread=1.35), before, both, CLASSES) == ()

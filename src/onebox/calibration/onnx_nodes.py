@@ -248,7 +248,6 @@ def _add_novelty(
     """Add the novelty and its rank among the calibration images; see `confidence.novelty`."""
     distance = nodes.add("Max", DISTANCE_OUTPUT, nodes.constant(novelty.LEAST_DISTANCE))
     wrong = nodes.add("Sub", nodes.constant(1.0), highest)
-    wrong = nodes.add("Max", wrong, nodes.constant(0.0))
     wrong = nodes.add("Add", wrong, nodes.constant(novelty.LABEL_OFFSET))
     axis = nodes.integers([1])
     columns = [nodes.add("Unsqueeze", each, axis) for each in (distance, spread, wrong)]
