@@ -190,6 +190,9 @@ def test_a_calibrated_file_promises_what_its_images_support(stripes, localizer, 
     ]
     # 0.9 (24 + 1) = 22.5: the outer boxes are as large as 23 of these very images need.
     assert sum(contained) >= 23
+    again = calibrate_file(file, Dataset(images.samples, images.classes))
+    assert model_file.load(file).card == calibrated.card
+    assert again.before == again.after == summary.after
 
 
 def contains(outer, inner):
