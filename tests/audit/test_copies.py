@@ -83,9 +83,9 @@ def test_plain_images_do_not_all_look_the_same():
 
 def test_pairs_are_found_across_chunks(monkeypatch):
     monkeypatch.setattr("onebox.audit.copies._CHUNK", 2)
-    images = [picture(seed) for seed in (0, 1, 2, 3, 0)]
-    found = find_copies(thumbnails(*images), [bytes([row]) for row in range(5)])
-    assert [(pair.first, pair.second) for pair in found] == [(0, 4)]
+    images = [picture(seed) for seed in (0, 1, 2, 3, 0, 2)]
+    found = find_copies(thumbnails(*images), [bytes([row]) for row in range(6)])
+    assert [(pair.first, pair.second) for pair in found] == [(0, 4), (2, 5)]
 
 
 def test_copies_of_copies_are_one_group():

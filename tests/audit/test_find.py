@@ -23,7 +23,7 @@ def test_right_labels_are_ranked_and_none_is_listed(data, found):
     audit = find(data, found, 0.05)
     assert [finding.rank for finding in audit.boxes] == list(range(1, 41))
     assert sorted(finding.row for finding in audit.boxes) == list(range(40))
-    assert len(audit.classes) == 40
+    assert [finding.rank for finding in audit.classes] == list(range(1, 41))
     assert not any(finding.is_listed for finding in audit.findings())
     scores = [finding.score for finding in audit.boxes]
     assert scores == sorted(scores, reverse=True)
@@ -106,6 +106,17 @@ def test_exchanged_boxes_get_the_boxes_that_people_drew(data, found, relabel):
     assert (checks[4].box, checks[11].box) == (first, second)
     assert "images/11.jpg" in checks[4].why
     assert "has this image's box" in checks[4].why
+
+
+def test_a_box_with_two_explanations_has_the_first(data, found, relabel):
+    # as percent it is the predicted box of its image; as it is, that of the next
+    given = (20.0, 20.0, 60.0, 60.0)
+    found.boxes[4] = (0.2, 0.2, 0.6, 0.6)
+    found.boxes[5] = (0.1, 0.2, 0.3, 0.6)
+    wrong = relabel(relabel(data, 4, box=given), 5, box=given)
+    checks = [check for check in find(wrong, found, 0.1).checks if check.row == 4]
+    assert [check.kind for check in checks] == ["reading"]
+    assert checks[0].box == (40.0, 20.0, 120.0, 60.0)
 
 
 def test_a_box_that_is_the_whole_image_is_checked_where_the_prediction_is_not(data, found, relabel):
