@@ -57,3 +57,8 @@ def test_a_stronger_sign_never_makes_an_image_less_novel(images, of_image, sign,
     stronger[sign] += more
     found = fit(np.array(images))
     assert novelty(found, of_image) <= novelty(found, tuple(stronger))
+
+
+def test_a_sign_that_hardly_differs_does_not_drown_the_others():
+    nearly_sure = np.array([[0.0, 3.0, -4.60], [2.0, 5.0, -4.58]])
+    assert fit(nearly_sure).weights == pytest.approx((1, 1, 10))  # not 1 / 0.01

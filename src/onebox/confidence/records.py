@@ -39,7 +39,7 @@ class NoveltyModel:
 
     Attributes:
         means: Of each sign, over the calibration images.
-        weights: 1 over its standard deviation; 0 for a sign that is the same for all images.
+        weights: 1 over its standard deviation, at most 10; 0 for a sign that is the same for all.
     """
 
     means: tuple[float, float, float]
