@@ -4,13 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from onebox.confidence.drift import exchangeability_p
+from onebox.confidence.drift import DIFFERENT_P, exchangeability_p
 from onebox.confidence.guarantees import FEW_IMAGES
 from onebox.confidence.records import Calibration
 from onebox.structures import Dataset
 
-DRIFT_P = 0.01
-"""P-value below which images are said to differ from the calibration images. Not tuned."""
 
 
 def find_warnings(
@@ -67,7 +65,7 @@ def _about_drift(calibration: Calibration, before: Calibration | None) -> Iterat
     if before is None:
         return
     p = exchangeability_p(np.array(before.spreads), np.array(calibration.spreads))
-    if p < DRIFT_P:
+    if p < DIFFERENT_P:
         yield (
             f"these images differ from those of the earlier calibration (p = {p:.2g}): the new "
             "promise holds for images like the new ones, and the earlier one did not hold for them."

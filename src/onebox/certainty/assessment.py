@@ -12,7 +12,7 @@ from numpy import ndarray
 from onebox.certainty.outer_boxes import LEVELS, OuterBoxes, judge_outer_boxes
 from onebox.certainty.ranking import RiskCurve, risk_curve, spearman
 from onebox.certainty.reliability import Reliability, reliability
-from onebox.confidence.drift import exchangeability_p
+from onebox.confidence.drift import DIFFERENT_P, exchangeability_p
 from onebox.confidence.guarantees import guarantees
 from onebox.confidence.records import Calibration
 from onebox.confidence.selection import threshold
@@ -24,9 +24,6 @@ LEVEL = 0.9
 
 MAX_RISK = 0.05
 """The share of wrong predictions among the accepted that is judged."""
-
-LEAST_P = 0.01
-"""Below this p-value, images count as unlike the calibration images."""
 
 _TIGHT = 0.75  # of the IoU
 _MODEL = "This model"  # in sentences that have no file to name
@@ -100,7 +97,7 @@ class Certainty:
 
     def warning(self) -> str | None:
         """Say that the images are unlike the calibration images; None if that is not shown."""
-        if self.drift_p is None or self.drift_p >= LEAST_P:
+        if self.drift_p is None or self.drift_p >= DIFFERENT_P:
             return None
         return (
             "these images differ from those that the model was calibrated on "

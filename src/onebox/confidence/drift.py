@@ -4,6 +4,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+DIFFERENT_P = 0.01
+"""Below this p-value, images count as unlike the calibration images. Not tuned."""
+
 
 def exchangeability_p(
     calibration_values: Float[ndarray, " n"], new_values: Float[ndarray, " m"]
