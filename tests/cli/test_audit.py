@@ -51,6 +51,7 @@ FOUND = Audit(
     classes=[finding(5, "classes", label="cat", suggested="cat", kind="class")],
     checks=[],
     rate=0.1,
+    class_error_rate=0.25,
     notes=("1 class has fewer than 4 images.",),
 )
 
@@ -164,6 +165,7 @@ def test_json_has_the_paths_the_counts_and_what_is_listed(run, calls):
     assert code == 0
     assert (result["list"], result["page"]) == ("found/audit.csv", "found/audit.html")
     assert (result["images"], result["rate"]) == (20, 0.1)
+    assert result["class_error_rate"] == 0.25
     assert result["listed"] == {"boxes": 1, "classes": 1, "checks": 0}
     assert [one["image"] for one in result["findings"]] == ["pets/a.png", "pets/f.png"]
     assert result["findings"][0]["box"] == list(NEW_BOX)

@@ -34,9 +34,10 @@ def print_audit(
     listed = {name: [one for one in found if one.is_listed] for name, found in lists.items()}
     counts = {name: len(found) for name, found in listed.items()}
     if as_json:
-        facts = {"images": len(data), "rate": audit.rate, "listed": counts}
+        rates = {"rate": audit.rate, "class_error_rate": audit.class_error_rate}
         findings = [_as_json(one, data) for found in listed.values() for one in found]
-        _print_json({**facts, "findings": findings}, files, changed)
+        facts = {"images": len(data), **rates, "listed": counts, "findings": findings}
+        _print_json(facts, files, changed)
         return
     for name, found in listed.items():
         if found:
