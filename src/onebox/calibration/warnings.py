@@ -10,7 +10,6 @@ from onebox.confidence.records import Calibration
 from onebox.structures import Dataset
 
 
-
 def find_warnings(
     calibration: Calibration, before: Calibration | None, images: Dataset, classes: tuple[str, ...]
 ) -> tuple[str, ...]:
