@@ -1,0 +1,1 @@
+"""HTTP: predictions of a model, and the labelling page."""

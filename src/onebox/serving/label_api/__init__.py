@@ -1,0 +1,1 @@
+"""A labelling session over HTTP."""

@@ -1,0 +1,1 @@
+"""Predictions of a model over HTTP."""

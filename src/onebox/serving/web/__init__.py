@@ -1,0 +1,1 @@
+"""What both applications share: security, limits, errors as JSON, files of the page, the server."""
