@@ -20,7 +20,7 @@ from onebox.errors import ImageError
 from onebox.images import open_image
 from onebox.localizer import Localizer
 from onebox.serving.model_api.models import NOTHING, ModelHolder, Promised
-from onebox.serving.web.problems import ProblemError
+from onebox.serving.web.problems import NotAnImageError, ProblemError
 from onebox.structures import Prediction
 
 Upload = bytes | ndarray
@@ -31,15 +31,7 @@ FORMATS = frozenset({"BMP", "GIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP"})
 
 Result = Future[Prediction | ImageError]
 
-_RETRY_S = "1"  # not tuned
-
-
-class NotAnImageError(ImageError):
-    """Bytes that are no image of a format that is served."""
-
-
-class TooManyPixelsError(ImageError):
-    """An image with more pixels than the server decodes."""
+_RETRY = {"Retry-After": "1"}  # seconds; not tuned
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +127,7 @@ class Predictor:
                     503,
                     f"{self.unfinished} images wait or are in work; at most {self._most} may. Send "
                     "this request again later.",
-                    retry_after=_RETRY_S,
+                    _RETRY,
                 )
             self.unfinished += len(sources)
         futures = [self._pool.submit(predict, source) for source in sources]
@@ -161,7 +153,7 @@ class Predictor:
                 503,
                 f"The prediction took more than {self.work.seconds:g} seconds, which is the limit. "
                 "Send the request again later, or send fewer or smaller images.",
-                retry_after=_RETRY_S,
+                _RETRY,
             ) from None
 
     @property
@@ -182,9 +174,8 @@ def _check(encoded: bytes, max_pixels: int) -> None:
     """Check what an image says of itself, before its pixels are decoded.
 
     Raises:
-        ImageError: If its header is damaged.
+        ImageError: If its header is damaged, or it has too many pixels.
         NotAnImageError: If its format is not served.
-        TooManyPixelsError: If it is too large.
     """
     try:
         with open_image(encoded) as image:
@@ -199,7 +190,7 @@ def _check(encoded: bytes, max_pixels: int) -> None:
             "JPEG or PNG."
         )
     if width * height > max_pixels:
-        raise TooManyPixelsError(
+        raise ImageError(
             f"the image has {width} x {height} pixels; at most {max_pixels} pixels are allowed. "
             "Shrink it."
         )

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -21,8 +22,14 @@ MEDIA_TYPE = "application/problem+json"
 
 logger = logging.getLogger("onebox.serving")
 
+
+class NotAnImageError(ImageError):
+    """Bytes that are no image of a format that is served."""
+
+
 # The most special class first: the first that fits an error decides.
 STATUS_OF: Mapping[type[OneboxError], int] = {
+    NotAnImageError: 415,
     ImageError: 422,
     DataError: 422,
     SettingError: 422,
@@ -66,10 +73,11 @@ class ProblemError(Exception):
         problem: The answer.
     """
 
-    def __init__(self, status: int, detail: str, **headers: str) -> None:
-        """Keep the problem; a header's name is written with underscores."""
-        named = {name.replace("_", "-").title(): value for name, value in headers.items()}
-        self.problem = Problem(status, detail, named)
+    def __init__(
+        self, status: int, detail: str, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Keep the problem; see `Problem`."""
+        self.problem = Problem(status, detail, headers)
         super().__init__(detail)
 
 
