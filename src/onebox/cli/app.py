@@ -12,6 +12,7 @@ from onebox.cli import (
     evaluate,
     export,
     info,
+    label,
     predict,
     recipes,
     train,
@@ -49,6 +50,7 @@ app.command()(predict.predict)
 app.command()(evaluate.evaluate)
 app.command()(calibrate.calibrate)
 app.command()(audit.audit)
+app.command()(label.label)
 app.command()(export.export)
 app.command()(convert.convert)
 app.command()(convert.synth)

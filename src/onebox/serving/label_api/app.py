@@ -91,7 +91,11 @@ class LabelApi:
         return _listed(self._session.next_entries(tab, count, skip))
 
     def images(self, request: Request) -> Response:
-        """The images of a filter whose name contains the query."""
+        """The images of a filter whose name contains the query.
+
+        Raises:
+            ProblemError: If there is no such filter, or a number is out of its limits (422).
+        """
         chosen = request.query_params.get("filter", FILTERS[0])
         if chosen not in FILTERS:
             raise ProblemError(422, f"filter must be one of {', '.join(FILTERS)}, got {chosen!r}.")

@@ -1,4 +1,4 @@
-"""Images of a session as JPEGs for the page: upright, scaled down, and kept in memory for a while."""
+"""Images of a session as JPEGs for the page: upright, scaled down, kept in memory for a while."""
 
 import io
 import threading

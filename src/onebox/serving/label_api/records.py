@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from onebox.labelling.records import Action, Entry, How, Label, Proposal, Suspect, Summary
+from onebox.labelling.records import Action, Entry, How, Label, Proposal, Summary, Suspect
 
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 _Name = Annotated[str, Field(max_length=200)]
