@@ -228,14 +228,21 @@ class FileContent:
     """What a label file says.
 
     Attributes:
-        labels: Image file → its label, for each image that the file names.
+        labels: Image file → its label, for each image of the folder that the file names; the
+            largest box if the file has several. Paths are absolute, with links in their folders
+            followed.
         classes: Class names, in the order of the file.
         splits: Image file → split that the file states; without those for which it states none.
+        crowded: Images with several rows or boxes. Saving a label of such an image leaves it alone
+            in the file.
+        notes: What is not shown, one sentence each: rows of images that do not exist, for example.
     """
 
     labels: Mapping[Path, Label]
     classes: tuple[str, ...] = ()
     splits: Mapping[Path, Split] = field(default_factory=dict)
+    crowded: frozenset[Path] = frozenset()
+    notes: tuple[str, ...] = ()
 
 
 def image_id(name: str) -> str:
