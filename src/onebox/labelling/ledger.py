@@ -5,18 +5,22 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from onebox.errors import DataError
 from onebox.labelling.image_folder import ImageFolder
 from onebox.labelling.journal import Journal, Record
+from onebox.labelling.merging import is_same
 from onebox.labelling.ordering import is_of_sample
 from onebox.labelling.records import Action, FileContent, Label
-from onebox.labelling.state import State, action_record, is_same, labels_record
+from onebox.labelling.state import State, action_record, labels_record
 from onebox.structures import KeypointSet, Split
 
 _SAMPLE_SPLITS: tuple[Split, ...] = ("cal", "test")
 """What images of the accuracy sample are in the label file, in turn."""
+
+
+Value = TypeVar("Value")
 
 
 class SavedLabels(Protocol):
@@ -29,6 +33,10 @@ class SavedLabels(Protocol):
     @property
     def conflicts(self) -> Mapping[Path, Label | None]:
         """Labels in the file that contradict those to write, which were not written."""
+
+    @property
+    def refused(self) -> Mapping[Path, str]:
+        """Why the file cannot hold a label, which was not written."""
 
 
 class LabelStore(Protocol):
@@ -183,7 +191,8 @@ class Ledger:
             if conflicts:
                 self._write(labels_record("conflict", conflicts))
             # Without a flush: if it is lost, the next start compares the labels once more.
-            left_out = {"except": self._left_out} if self._left_out else {}
+            unwritten = [*self._left_out, *self._by_key(answer.refused)]
+            left_out = {"except": unwritten} if unwritten else {}
             self._write({"do": "saved", "through": pending.through, **left_out}, sync=False)
             self._adopt(self._by_key(answer.theirs))
 
@@ -216,7 +225,7 @@ class Ledger:
         versions = self.state.unsaved.get(key, [])
         return any(is_same(theirs.get(key), label) for _, label in versions)
 
-    def _by_key(self, labels: Mapping[Path, Label | None]) -> dict[str, Label | None]:
+    def _by_key(self, labels: Mapping[Path, Value]) -> dict[str, Value]:
         keys = ((self.images.key(path), label) for path, label in labels.items())
         return {key: label for key, label in keys if key is not None}
 

@@ -1,7 +1,8 @@
 """Writes the label file soon after each change, and notices edits from outside."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from onebox.errors import OneboxError, first_line
 from onebox.labelling.ledger import LabelStore, Ledger
@@ -65,14 +66,15 @@ class Saver:
         """Write the file if labels have changed, else look whether it was edited."""
         with self._saving:
             try:
-                self._exchange()
-                self._refused = ""
+                self._refused = self._exchange()
             except OneboxError as error:
                 self._refused = first_line(error)
             except Exception as error:  # noqa: BLE001 - the thread must go on, and the user know
                 self._refused = f"the label file cannot be saved ({first_line(error)})."
 
-    def _exchange(self) -> None:
+    def _exchange(self) -> str:
+        """Write or look; why the file cannot hold a label, or nothing."""
+        refused: Mapping[Path, str] = {}
         pending = self._ledger.pending()
         if pending.changes:
             answer = self._file.save(
@@ -82,6 +84,7 @@ class Saver:
                 forced=pending.forced,
             )
             self._ledger.saved(pending, answer)
+            refused = answer.refused
             is_edited = bool(answer.theirs or answer.conflicts)
         else:
             theirs = self._file.refresh()
@@ -89,6 +92,7 @@ class Saver:
             is_edited = bool(theirs)
         if is_edited:
             self._on_edit()
+        return next(iter(refused.values()), "")
 
     def _run(self) -> None:
         while not self._is_stopped.is_set():

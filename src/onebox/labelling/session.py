@@ -114,7 +114,7 @@ class Session:
     def notes(self) -> tuple[str, ...]:
         """What the user should know, one sentence each."""
         unreadable, missing = list(self._images.unreadable.values()), self._ledger.missing
-        notes = []
+        notes = [*self._file.content.notes]
         if unreadable:
             count = format_count(len(unreadable), "image", "images")
             notes.append(f"{count} cannot be read and left out. The first: {unreadable[0]}")

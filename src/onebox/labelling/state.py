@@ -15,15 +15,13 @@ restart finds.
                                                   not those of the images in "except"
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from onebox.labelling.journal import Record
 from onebox.labelling.label_json import label_as_json, label_from_json
 from onebox.labelling.records import Action, Label
 from onebox.structures import Split
-
-_SAME_PX = 0.01  # formats with normalized numbers round; no person draws so finely. Not tuned.
 
 Labels = Mapping[str, Label | None]
 """Id → label; None for an image that has none."""
@@ -189,33 +187,5 @@ def labels_record(do: str, labels: Labels) -> Record:
     return {"do": do, "labels": {key: label_as_json(label) for key, label in labels.items()}}
 
 
-def is_same(left: Label | None, right: Label | None) -> bool:
-    """Whether two labels say the same, but for the rounding of label files."""
-    if left is None or right is None:
-        return left is right
-    return left.label == right.label and all(
-        _are_close(*pair)
-        for pair in ((left.box, right.box), (_coordinates(left), _coordinates(right)))
-    )
-
-
-def differing(labels: Mapping[str, Label], others: Mapping[str, Label]) -> set[str]:
-    """Ids of the images whose labels differ."""
-    keys = labels.keys() | others.keys()
-    return {key for key in keys if not is_same(labels.get(key), others.get(key))}
-
-
 def _is_absent(label: Label | None) -> bool:
     return label is not None and label.label is None and label.box is None
-
-
-def _coordinates(label: Label) -> Iterable[float] | None:
-    return None if label.keypoints is None else [x for point in label.keypoints for x in point]
-
-
-def _are_close(left: Iterable[float] | None, right: Iterable[float] | None) -> bool:
-    if left is None or right is None:
-        return left is right
-    here, there = list(left), list(right)
-    pairs = zip(here, there, strict=False)
-    return len(here) == len(there) and all(abs(x - y) <= _SAME_PX for x, y in pairs)

@@ -98,13 +98,17 @@ def main(words: Sequence[str]) -> int:
     threading.Thread(target=_end_with_session, daemon=True).start()
     _lower_priority()
     # The squares that training decodes would push those of the user's own runs out of the cache.
-    os.environ["ONEBOX_CACHE"] = str(file.with_name("cache"))
+    cache = file.with_name("cache")
+    os.environ["ONEBOX_CACHE"] = str(cache)
     status = StatusFile(file.with_name(STATUS))
     try:
         run_job(job_from_json(read_json(file)), file.parent, status)
     except OneboxError as error:
         status.fail(str(error))
         return 1
+    finally:
+        for folder in (cache, file.parent / "run" / "checkpoints"):
+            shutil.rmtree(folder, ignore_errors=True)  # no round is resumed
     return 0
 
 
@@ -127,6 +131,7 @@ def run_job(job: Job, folder: Path, status: StatusFile) -> None:
 
 
 def _train(job: Job, out: Path, status: StatusFile) -> Path:
+    status.stage("Loading the packages that train")
     recipe = read_recipe(job.recipe, job.changes)
     if recipe.hog is None and job.minutes is not None:
         recipe = recipe.changed({"train.minutes": job.minutes})
