@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from onebox.errors import OneboxError
 from onebox.structures import Box, Keypoints, Split
 
 How = Literal["drawn", "accepted", "corrected", "absent", "cleared", "undone"]
@@ -255,3 +256,19 @@ def image_id(name: str) -> str:
         16
     """
     return hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+
+
+class ConflictError(OneboxError):
+    """An action that was made for an older revision of a label.
+
+    Attributes:
+        entry: The image as it is now.
+    """
+
+    def __init__(self, entry: Entry) -> None:
+        """Word the message; the entry says what the label is now."""
+        self.entry = entry
+        super().__init__(
+            f"{entry.name}: its label was changed meanwhile, in another tab or in the label file. "
+            "Look at it again."
+        )
