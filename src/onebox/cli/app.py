@@ -15,6 +15,7 @@ from onebox.cli import (
     label,
     predict,
     recipes,
+    serve,
     train,
 )
 
@@ -51,6 +52,7 @@ app.command()(evaluate.evaluate)
 app.command()(calibrate.calibrate)
 app.command()(audit.audit)
 app.command()(label.label)
+app.command()(serve.serve)
 app.command()(export.export)
 app.command()(convert.convert)
 app.command()(convert.synth)
