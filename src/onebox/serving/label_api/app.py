@@ -74,7 +74,7 @@ class LabelApi:
                 if keypoints is None
                 else {"names": keypoints.names, "skeleton": keypoints.skeleton},
                 "has_training": session.summary().training.state != "off",
-                "has_suspects": session.has_suspects,
+                "has_suspects": bool(session.summary().suspects),
                 "version": __version__,
             }
         )
