@@ -252,7 +252,7 @@ export class Labelling {
     try {
       const next = await this.order.next();
       if (next) await this.show(next);
-      else if (this.status.remaining > 0 && this.entry) notify("No other picture is left without a label.");
+      else if (this.entry && !this.entry.label) notify("No other picture is left without a label.");
       else this.#finish();
     } catch (error) {
       notify(`${/** @type {Error} */ (error).message} Press Page Down to try again.`);
