@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from .axe import violations
 from .fake_label_server import FakeSession, application, entry, proposal, serving, training
 from .stage import Stage
 
@@ -546,7 +547,6 @@ def test_letters_can_be_switched_off(start):
 @pytest.mark.parametrize("width", [1200, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(start, scheme, width):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     suspect = {"kind": "loose box", "why": "Too large.", "box": [30, 40, 90, 200], "label": "dog"}
     marked = entry(2, label=LABEL, suspect=suspect, theirs=LABEL, is_in_conflict=True)
     session = session_of(marked, has_suspects=True, classes=("cat", "dog"), keypoints=KEYPOINTS)
@@ -554,16 +554,10 @@ def test_axe_finds_nothing(start, scheme, width):
     view = {"width": width, "height": 844}
     page, stage = start(session, color_scheme=scheme, viewport=view, reduced_motion="reduce")
     stage.wait(2)
-    assert violations(axe, page) == []
+    assert violations(page) == []
     page.keyboard.press("l")
     page.wait_for_selector("#list-items button")
-    assert violations(axe, page) == []
+    assert violations(page) == []
     page.keyboard.press("?")
-    assert violations(axe, page) == []
+    assert violations(page) == []
 
-
-def violations(axe, page):
-    """What axe-core finds against WCAG 2.2 A and AA, as rule and element."""
-    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-    found = axe.Axe().run(page, options={"runOnly": tags}).response["violations"]
-    return [(rule["id"], node["target"]) for rule in found for node in rule["nodes"]]

@@ -107,7 +107,8 @@ export class PictureOrder {
     const missing = AHEAD - this.#ahead.length;
     if (missing <= 0) return;
     const { images } = await this.fetchNext(missing, this.#skipped(isComingBack));
-    const unknown = images.filter(({ id }) => !this.#ahead.includes(id));
+    const unsaved = this.unsaved(); // by now there may be more of them than were skipped
+    const unknown = images.filter(({ id }) => !this.#ahead.includes(id) && !unsaved.includes(id));
     for (const entry of unknown) this.keep(entry);
     this.#ahead.push(...unknown.map(({ id }) => id));
     this.fetched(unknown);
