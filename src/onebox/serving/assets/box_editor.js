@@ -26,6 +26,8 @@ export class BoxEditor {
   keypoint = -1;
   /** Whether four clicks on extreme points make a box. */
   usesExtremes = false;
+  /** Whether nothing can be changed: the picture cannot be shown. */
+  isReadOnly = false;
 
   /** @type {Draft} */
   #opened = this.draft;
@@ -74,6 +76,7 @@ export class BoxEditor {
    * @param {Partial<Draft>} change
    */
   preview(change) {
+    if (this.isReadOnly) return;
     this.draft = { ...this.#committed, ...change };
     this.changed();
   }

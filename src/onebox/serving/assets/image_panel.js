@@ -84,8 +84,12 @@ function acceptWords({ entry, editor }) {
 }
 
 /** @param {Labelling} labelling */
-function showFinished({ entry, status }) {
+function showFinished({ entry, status, outbox }) {
   show(byId("finished"), !entry && status !== null);
+  const isLeft = status?.remaining > new Set(outbox.images).size;
+  byId("finished-title").textContent = isLeft
+    ? "The last pictures are open in another tab"
+    : "Every picture has a label";
   byId("finished-text").textContent = status?.advice?.text ?? "";
 }
 

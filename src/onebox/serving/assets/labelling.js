@@ -173,9 +173,11 @@ export class Labelling {
    * @param {Entry} entry as it is on the server
    */
   async visit(entry) {
-    this.order.keep(entry);
+    const isUnsaved = this.outbox.images.includes(entry.id);
+    const newest = (isUnsaved && this.order.entries.get(entry.id)) || entry;
+    this.order.keep(newest);
     this.order.goTo(entry.id);
-    await this.show(entry);
+    await this.show(newest);
   }
 
   /** Take back the last change of the draft, or else the last decision. */
@@ -252,7 +254,7 @@ export class Labelling {
     try {
       const next = await this.order.next();
       if (next) await this.show(next);
-      else if (this.status.remaining > 0 && this.entry) notify("No other picture is left without a label.");
+      else if (this.entry && !this.entry.label) notify("No other picture is left without a label.");
       else this.#finish();
     } catch (error) {
       notify(`${/** @type {Error} */ (error).message} Press Page Down to try again.`);

@@ -48,14 +48,13 @@ export class PictureOrder {
       this.#index += 1;
       return this.current;
     }
-    if (!this.#ahead.length) await this.#fill();
+    if (!this.#hasNext()) await this.#fill();
     // Images that were passed by come back once there are no others.
-    if (!this.#ahead.length) await this.#fill(true);
+    if (!this.#hasNext()) await this.#fill(true);
     const id = this.#ahead.shift();
+    if (id) this.goTo(id);
     this.#fill().catch(() => {}); // what is missing is asked for again when it is needed
-    if (!id) return null;
-    this.goTo(id);
-    return this.current;
+    return id ? this.current : null;
   }
 
   /** @returns {Entry | null} the image seen before; null at the beginning */
@@ -91,6 +90,12 @@ export class PictureOrder {
     await this.#fill();
   }
 
+  /** Whether an image is fetched that still has no label: some may have one by now, from the list. */
+  #hasNext() {
+    this.#ahead = this.#ahead.filter((id) => !this.entries.get(id)?.label);
+    return this.#ahead.length > 0;
+  }
+
   /** @param {boolean} [isComingBack] whether images that were passed by may come again */
   async #fill(isComingBack = false) {
     this.#fetching ??= this.#fetch(isComingBack).finally(() => { this.#fetching = null; });
@@ -102,7 +107,8 @@ export class PictureOrder {
     const missing = AHEAD - this.#ahead.length;
     if (missing <= 0) return;
     const { images } = await this.fetchNext(missing, this.#skipped(isComingBack));
-    const unknown = images.filter(({ id }) => !this.#ahead.includes(id));
+    const unsaved = this.unsaved(); // by now there may be more of them than were skipped
+    const unknown = images.filter(({ id }) => !this.#ahead.includes(id) && !unsaved.includes(id));
     for (const entry of unknown) this.keep(entry);
     this.#ahead.push(...unknown.map(({ id }) => id));
     this.fetched(unknown);
