@@ -4,6 +4,7 @@ import pytest
 
 from onebox.labelling.options import SessionOptions
 from onebox.labelling.records import Action, Label
+from onebox.labelling.saving import Saver
 from onebox.labelling.session import Session
 
 
@@ -25,8 +26,12 @@ def make_folder(tmp_path):
 
 
 @pytest.fixture
-def open_session():
-    """Open a session on a folder, with the class cat; it closes at the end of the test."""
+def open_session(monkeypatch):
+    """Open a session on a folder, with the class cat; it closes at the end of the test.
+
+    The label file is not saved by a thread: a test says when.
+    """
+    monkeypatch.setattr(Saver, "start", lambda self: None)
     opened = []
 
     def open_(folder, **changes):
@@ -45,7 +50,7 @@ def act():
     numbers = iter(range(10**6))
 
     def act_(session, entry, box=(1.0, 2.0, 30.0, 20.0), *, label="cat", how="drawn", **fields):
-        new = None if how == "cleared" else Label(label, box)
+        new = None if how == "cleared" else Label(label, tuple(map(float, box)))
         if how == "absent":
             new = Label()
         facts = {"id": f"action-{next(numbers)}", "seconds": 2.0, "tab": "a", **fields}
