@@ -72,8 +72,8 @@ def _inside(box: Box, size_wh: tuple[int, int]) -> Box:
     if problem := box_problem(box):
         raise DataError(problem)
     width, height = size_wh
-    limits = as_box((width, height, width, height))
-    cut = as_box(min(max(edge, 0.0), limit) for edge, limit in zip(box, limits, strict=True))
+    limits = (*size_wh, *size_wh)
+    cut = as_box(min(max(edge, 0.0), float(end)) for edge, end in zip(box, limits, strict=True))
     overshoot = max(abs(edge - inside) for edge, inside in zip(box, cut, strict=True))
     if overshoot > _ROUNDING_PX:
         raise DataError(

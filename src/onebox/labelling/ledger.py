@@ -2,19 +2,20 @@
 
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, TypeVar
 
 from onebox.errors import DataError
 from onebox.labelling.image_folder import ImageFolder
 from onebox.labelling.journal import Journal, Record
+from onebox.labelling.label_file import Saved
 from onebox.labelling.merging import is_same
 from onebox.labelling.ordering import is_of_sample
-from onebox.labelling.records import Action, FileContent, Label
+from onebox.labelling.records import Action, Label
 from onebox.labelling.state import State, action_record, labels_record
-from onebox.structures import KeypointSet, Split
+from onebox.structures import Split
 
 _SAMPLE_SPLITS: tuple[Split, ...] = ("cal", "test")
 """What images of the accuracy sample are in the label file, in turn."""
@@ -23,50 +24,9 @@ _SAMPLE_SPLITS: tuple[Split, ...] = ("cal", "test")
 Value = TypeVar("Value")
 
 
-class SavedLabels(Protocol):
-    """What a label file answers to `LabelStore.save`."""
-
-    @property
-    def theirs(self) -> Mapping[Path, Label | None]:
-        """Labels that changed outside only."""
-
-    @property
-    def conflicts(self) -> Mapping[Path, Label | None]:
-        """Labels in the file that contradict those to write, which were not written."""
-
-    @property
-    def refused(self) -> Mapping[Path, str]:
-        """Why the file cannot hold a label, which was not written."""
-
-
-class LabelStore(Protocol):
-    """What a session needs of a label file; see `onebox.labelling.label_file`."""
-
-    @property
-    def content(self) -> FileContent:
-        """What the file said when it was last read or written."""
-
-    @property
-    def keypoints(self) -> KeypointSet | None:
-        """The keypoints of its labels."""
-
-    def save(
-        self,
-        changes: Mapping[Path, Label | None],
-        *,
-        classes: Sequence[str],
-        splits: Mapping[Path, Split] = ...,
-        forced: Collection[Path] = ...,
-    ) -> SavedLabels:
-        """Write changed labels."""
-
-    def refresh(self) -> Mapping[Path, Label | None]:
-        """Read edits from outside."""
-
-
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """Labels that the file does not have yet; the arguments of `LabelStore.save`.
+    """Labels that the file does not have yet; the arguments of `LabelFile.save`.
 
     Attributes:
         changes: Image file → label; None to take it away.
@@ -180,7 +140,7 @@ class Ledger:
                 self._journal.count,
             )
 
-    def saved(self, pending: Pending, answer: SavedLabels) -> None:
+    def saved(self, pending: Pending, answer: Saved) -> None:
         """Take over that the label file was written.
 
         Raises:

@@ -5,7 +5,8 @@ from dataclasses import replace
 from itertools import islice
 
 from onebox.labelling.job import Job, Labelled
-from onebox.labelling.ledger import LabelStore, Ledger
+from onebox.labelling.label_file import LabelFile
+from onebox.labelling.ledger import Ledger
 from onebox.labelling.proposing import Proposing
 from onebox.labelling.training import LEAST_BOXES, Need
 from onebox.structures import KeypointSet, Split
@@ -16,7 +17,7 @@ _TRAINED_ON = ("train", "val")
 class Preparing:
     """Makes the jobs of training rounds."""
 
-    def __init__(self, ledger: Ledger, proposing: Proposing, file: LabelStore) -> None:
+    def __init__(self, ledger: Ledger, proposing: Proposing, file: LabelFile) -> None:
         """Keep the parts of the session.
 
         Args:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from onebox.errors import OneboxError, first_line
-from onebox.labelling.ledger import LabelStore, Ledger
+from onebox.labelling.label_file import LabelFile
+from onebox.labelling.ledger import Ledger
 from onebox.labelling.records import FileStatus
 
 _DELAY_S = 0.3  # several labels are written at a time; not tuned
@@ -21,7 +22,7 @@ class Saver:
     def __init__(
         self,
         ledger: Ledger,
-        file: LabelStore,
+        file: LabelFile,
         classes: Callable[[], Sequence[str]],
         on_edit: Callable[[], None],
     ) -> None:

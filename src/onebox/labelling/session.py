@@ -5,11 +5,11 @@ labels and what depends on them; the label file is written and read by a thread 
 models are trained in a process of their own.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
-from typing import Literal, Self
+from typing import Literal
 
 from onebox.errors import ImageError, check_choice, format_count
 from onebox.formats.csv import NAMELESS
@@ -19,7 +19,7 @@ from onebox.labelling.image_folder import SESSION_SUFFIX, ImageFolder
 from onebox.labelling.job import Job, Proposals
 from onebox.labelling.journal import Journal
 from onebox.labelling.label_file import LabelFile
-from onebox.labelling.ledger import LabelStore, Ledger
+from onebox.labelling.ledger import Ledger
 from onebox.labelling.measuring import Measuring
 from onebox.labelling.options import SessionOptions
 from onebox.labelling.preparing import Preparing
@@ -31,9 +31,6 @@ from onebox.labelling.suspects import read_suspects
 from onebox.labelling.training import Plan, Trainer
 from onebox.loading import load
 from onebox.structures import KeypointSet
-
-OpenLabels = Callable[[Path, str | None, Path], LabelStore]
-"""Opens a label file: its path, its format, the folder of the images."""
 
 _RECENT = 50  # actions whose time counts for the time left; not tuned
 
@@ -50,7 +47,7 @@ class Session:
     """
 
     def __init__(
-        self, options: SessionOptions, ledger: Ledger, file: LabelStore, opened: ExitStack
+        self, options: SessionOptions, ledger: Ledger, file: LabelFile, opened: ExitStack
     ) -> None:
         """Put the parts together; `open` does that and more."""
         self.folder, self.label_file_path = ledger.images.folder, options.label_file
@@ -71,12 +68,11 @@ class Session:
         )
 
     @classmethod
-    def open(cls, options: SessionOptions, open_labels: OpenLabels | None = None) -> Self:
+    def open(cls, options: SessionOptions) -> "Session":
         """Open the folder, the label file and the journal, and start the threads.
 
         Args:
             options: What to open.
-            open_labels: Opens the label file; None for `LabelFile.open`.
 
         Raises:
             SettingError: If the folder holds no image, or an option is wrong.
@@ -87,7 +83,7 @@ class Session:
         images = ImageFolder(options.folder)
         path = options.label_file
         is_missing = not path.exists()
-        file = (open_labels or _open_label_file)(path, options.format, images.folder)
+        file = LabelFile.open(path, options.format, images.folder)
         with ExitStack() as opened:
             journal = session_folder(path) / "journal.jsonl"
             ledger = Ledger(opened.enter_context(Journal(journal, seed=options.seed)), images)
@@ -97,7 +93,7 @@ class Session:
         session._start()
         return session
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Session":
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -313,11 +309,7 @@ def session_folder(label_file: Path) -> Path:
     return label_file.with_name(f"{label_file.stem}{SESSION_SUFFIX}")
 
 
-def _open_label_file(path: Path, format: str | None, folder: Path) -> LabelStore:  # noqa: A002
-    return LabelFile.open(path, format, folder)
-
-
-def _base_classes(options: SessionOptions, file: LabelStore) -> tuple[str, ...]:
+def _base_classes(options: SessionOptions, file: LabelFile) -> tuple[str, ...]:
     """The classes that the user or the model names; one without a name if nobody does."""
     named = options.classes or file.content.classes
     of_model = () if options.model is None else load(options.model).card.classes

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from numpy import ndarray
 
 from onebox.audit.copies import SIDE, thumbnail
 from onebox.errors import ImageError, OneboxError, SettingError
+from onebox.formats.image_headers import read_headers
 from onebox.images import load as load_image
 from onebox.labelling.accuracy import Guess, Round
 from onebox.labelling.job import (
@@ -135,15 +136,23 @@ def _train(job: Job, out: Path, status: StatusFile) -> Path:
     recipe = read_recipe(job.recipe, job.changes)
     if recipe.hog is None and job.minutes is not None:
         recipe = recipe.changed({"train.minutes": job.minutes})
+    data = _with_readable(job).dataset()
     if job.earlier is None or recipe.hog is not None:
-        return train(job.dataset(), recipe, weights=job.weights, out=out, listeners=[status]).model
+        return train(data, recipe, weights=job.weights, out=out, listeners=[status]).model
     goes_on = recipe if recipe.model.pretrained else recipe.changed(_FROM_SCRATCH)
     try:
-        return train(job.dataset(), goes_on, weights=job.earlier, out=out, listeners=[status]).model
+        return train(data, goes_on, weights=job.earlier, out=out, listeners=[status]).model
     except SettingError:
         # The recipe was changed so that the weights of the last round do not fit it.
         shutil.rmtree(out, ignore_errors=True)
-        return train(job.dataset(), recipe, weights=job.weights, out=out, listeners=[status]).model
+        return train(data, recipe, weights=job.weights, out=out, listeners=[status]).model
+
+
+def _with_readable(job: Job) -> Job:
+    """A job without labelled images that were removed or damaged meanwhile."""
+    headers = read_headers(one.path for one in job.labelled)
+    readable = (one for one in job.labelled if headers[one.path].header is not None)
+    return replace(job, labelled=tuple(readable))
 
 
 def _predict(localizer: Localizer, images: Images, status: StatusFile) -> _Found:
