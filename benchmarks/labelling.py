@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=120)
     parser.add_argument("--labels", type=int, default=120)
     parser.add_argument("--every", type=int, default=20)
-    parser.add_argument("--minutes", type=float, default=1.0)
+    parser.add_argument("--minutes", type=float, help="of a round; by default the product's")
     parser.add_argument("--kills", type=int, default=50)
     options = parser.parse_args()
     {"session": _sessions, "table": _table, "kills": _kills}[options.verb](options)

@@ -33,7 +33,7 @@ class Plan:
         images: Number of pictures in the folder.
         labels: Number of labels after which the session ends.
         every: Labels between two rounds of training.
-        minutes: Of one round.
+        minutes: Of one round; None for the default of the product.
     """
 
     shared: Path
@@ -42,7 +42,7 @@ class Plan:
     images: int
     labels: int
     every: int
-    minutes: float
+    minutes: float | None
 
 
 def run_session(plan: Plan, folder: Path) -> dict[str, Any]:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from onebox.labelling.options import TrainingOptions
 
 _DEFAULT_EVERY = 20
-_DEFAULT_MINUTES = 1.0
 
 
 def label(
@@ -71,7 +70,9 @@ def label(
     minutes: Annotated[
         float | None,
         typer.Option(
-            metavar="M", help=f"Minutes of one training; by default {_DEFAULT_MINUTES:g}."
+            metavar="M",
+            help="Finish each training within this many minutes; by default it is short, with no "
+            "time budget.",
         ),
     ] = None,
     recipe: RecipeName = None,
@@ -158,7 +159,7 @@ def _training(
         recipe or "default",
         tuple(changes),
         weights,
-        _DEFAULT_MINUTES if minutes is None else minutes,
+        minutes,
         every=every or _DEFAULT_EVERY,
     )
 
