@@ -311,6 +311,7 @@ def test_rows_of_other_images_are_noted_and_stay(folder):
     ("label", "problem"),
     [
         (Label("cow", BOX), "label 'cow' is not one of cat, dog. Correct it, or add the class."),
+        (Label("cat ", BOX), "label 'cat ' has spaces at its ends or control characters"),
         (Label("cat", (9.0, 2.0, 3.0, 4.0)), "box 9, 2, 3, 4 is -6 x 2 pixels"),
         (Label("cat", (1.0, 2.0, 90.0, 4.0)), "passes the frame of 40 x 30 pixels by 50"),
         (Label(None, BOX), "has a box but no label"),
