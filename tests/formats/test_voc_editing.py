@@ -158,6 +158,7 @@ def test_an_image_that_no_list_names_enters_the_list_of_its_split(folder):
     (folder / "ImageSets/Main/train.txt").write_text("b\r\n")
     for name in "ab":
         (folder / f"{name}.xml").write_text(XML.replace("a.png", f"{name}.png"))
+    assert change(folder, {"b": ("dog", BOX)}) == ["b.xml"]
     change(folder, {"a": ("cat", BOX)})
     assert (folder / "ImageSets/Main/train.txt").read_bytes() == b"b\r\na\r\n"
     assert {one.image.name: one.label for one in read(folder)} == {"a.png": "cat", "b.png": "dog"}

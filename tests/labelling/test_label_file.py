@@ -262,6 +262,19 @@ def test_edits_from_outside_are_not_lost_if_the_disk_refuses(opened, monkeypatch
     assert names(saved.theirs) == {"b": Label("dog", (3.0, 4.0, 30.0, 20.0))}
 
 
+def test_edits_from_outside_before_each_of_several_refused_saves_are_all_reported(
+    opened, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda *_: False)
+        for old, new in [("b.png,dog", "b.png,cat"), ("30,20\n", "30,20\nc.png,cat,1,2,30,20\n")]:
+            opened.path.write_text(opened.path.read_text().replace(old, new, 1))
+            with pytest.raises(OneboxError, match="is read-only"):
+                save(opened, d=Label("cat", BOX))
+    saved = save(opened, d=Label("cat", BOX))
+    assert names(saved.theirs) == {"b": Label("cat", BOX), "c": Label("cat", BOX)}
+
+
 def test_a_full_disk_keeps_the_old_file_and_the_label_is_written_later(folder, small_disk):
     path = small_disk / "labels.csv"
     path.write_text(f"{HEADER}../a.png,cat,1,2,30,20\n")
@@ -311,6 +324,7 @@ def test_rows_of_other_images_are_noted_and_stay(folder):
     ("label", "problem"),
     [
         (Label("cow", BOX), "label 'cow' is not one of cat, dog. Correct it, or add the class."),
+        (Label("cat ", BOX), "label 'cat ' has spaces at its ends or control characters"),
         (Label("cat", (9.0, 2.0, 3.0, 4.0)), "box 9, 2, 3, 4 is -6 x 2 pixels"),
         (Label("cat", (1.0, 2.0, 90.0, 4.0)), "passes the frame of 40 x 30 pixels by 50"),
         (Label(None, BOX), "has a box but no label"),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _SPACE = re.compile(r"[ \t\r\n]*")
+_BETWEEN = re.compile(r"[ \t\r\n]*(?:(\])|(?:,[ \t\r\n]*))")
 _DECODER = json.JSONDecoder()
 
 
@@ -78,16 +79,21 @@ def replace_lists(
 
 
 def _read_list(text: str, start: int) -> JsonList:
-    entries = []
-    lead_start = start + 1
+    entries: list[Entry] = []
     position = _skip(text, start + 1)
-    while text[position] != "]":
+    lead = text[start + 1 : position]
+    if text[position] == "]":
+        return JsonList((), start, position + 1, lead)
+    while True:
         value, end = _DECODER.raw_decode(text, position)
-        entries.append(Entry(value, text[position:end], text[lead_start:position]))
-        lead_start, position = end, _skip(text, end)
-        if text[position] != "]":
-            position = _expect(text, position, ",")
-    return JsonList(tuple(entries), start, position + 1, text[lead_start:position])
+        entries.append(Entry(value, text[position:end], lead))
+        mark = _BETWEEN.match(text, end)
+        if mark is None:
+            raise ValueError(f"expected , or ] at {end}")
+        if mark[1] == "]":
+            return JsonList(tuple(entries), start, mark.end(), text[end : mark.start(1)])
+        position = mark.end()
+        lead = text[end:position]
 
 
 def _format_list(old: JsonList, entries: Sequence[Entry], text: str) -> str:

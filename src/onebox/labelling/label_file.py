@@ -128,11 +128,12 @@ class LabelFile:
             OneboxError: If the system refuses to write, or the file changes all the time.
         """
         ours = {new: changes[image] for new, image in _resolved(changes).items()}
-        split_of = splits or {}
+        stated = splits or {}
+        split_of = {new: stated[image] for new, image in _resolved(stated).items()}
         rules = Rules(
             tuple(dict.fromkeys([*self.content.classes, *classes])),
             self.keypoints,
-            {new: self._split or split_of[image] for new, image in _resolved(split_of).items()},
+            {image: self._split or split_of.get(image, "train") for image in ours},
         )
         for _ in range(TRIES):
             self._take_in()

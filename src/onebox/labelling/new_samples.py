@@ -1,7 +1,7 @@
 """Checks the labels of a person against their images: what is written into a label file."""
 
 from collections.abc import Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from onebox.errors import DataError, shorten
@@ -20,12 +20,12 @@ class Rules:
     Attributes:
         classes: All class names.
         keypoints: Keypoints that the label file names; None without keypoints.
-        splits: Image → its split; ``train`` for other images.
+        splits: Image → its split.
     """
 
     classes: Sequence[str]
-    keypoints: KeypointSet | None = None
-    splits: Mapping[Path, Split] = field(default_factory=dict)
+    keypoints: KeypointSet | None
+    splits: Mapping[Path, Split]
 
 
 def make_samples(
@@ -68,17 +68,25 @@ def _sample(
         image,
         checked.label,
         checked.box,
-        rules.splits.get(image, "train"),
+        rules.splits[image],
         checked.keypoints,
         headers[image].size_wh,
     )
 
 
 def _class_problem(label: Label, rules: Rules) -> str:
-    if label.label is None or label.label in rules.classes:
+    name = label.label
+    if name is None:
+        return ""
+    if name != name.strip() or not name.isprintable():
+        return (
+            f"label {name!r} has spaces at its ends or control characters, which label files do "
+            "not keep. Correct it."
+        )
+    if name in rules.classes:
         return ""
     known = shorten(rules.classes)
-    return f"label {label.label!r} is not one of {known}. Correct it, or add the class."
+    return f"label {name!r} is not one of {known}. Correct it, or add the class."
 
 
 def _keypoint_problem(label: Label, rules: Rules) -> str:
