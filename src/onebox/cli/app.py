@@ -12,8 +12,10 @@ from onebox.cli import (
     evaluate,
     export,
     info,
+    label,
     predict,
     recipes,
+    serve,
     train,
 )
 
@@ -49,6 +51,8 @@ app.command()(predict.predict)
 app.command()(evaluate.evaluate)
 app.command()(calibrate.calibrate)
 app.command()(audit.audit)
+app.command()(label.label)
+app.command()(serve.serve)
 app.command()(export.export)
 app.command()(convert.convert)
 app.command()(convert.synth)

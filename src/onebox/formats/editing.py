@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from onebox.formats import csv_editing
+from onebox.formats import coco_editing, csv_editing, voc_editing, yolo_editing
 from onebox.formats.edits import Edited, Edits
 from onebox.formats.rows import ParsedLabels
 
@@ -33,5 +33,8 @@ class Editor:
 
 EDITORS: dict[str, Editor] = {
     "csv": Editor(csv_editing.parse, csv_editing.edit, csv_editing.files),
+    "voc": Editor(voc_editing.parse, voc_editing.edit, voc_editing.files),
+    "coco": Editor(coco_editing.parse, coco_editing.edit, coco_editing.files),
+    "yolo": Editor(yolo_editing.parse, yolo_editing.edit, yolo_editing.files),
 }
 """Editors by format, with the keys of `onebox.formats.FORMATS`."""

@@ -18,7 +18,7 @@ class TrainingOptions:
         recipe: Name of a recipe, or a TOML file.
         changes: Changes of the recipe, such as ``model.size=96``.
         weights: Initial weights of the first round, as in `onebox.train`.
-        minutes: Time budget of a round; None for as long as the recipe takes.
+        minutes: Time budget of a round; None for a short schedule that the number of labels decides.
         first_at: Number of labels at which the first round starts; not tuned.
         every: Number of further labels after which the next one starts; not tuned.
     """
@@ -26,7 +26,7 @@ class TrainingOptions:
     recipe: str | Path = "default"
     changes: tuple[str, ...] = ()
     weights: Path | None = None
-    minutes: float | None = 1.0
+    minutes: float | None = None
     first_at: int = 20
     every: int = 20
 

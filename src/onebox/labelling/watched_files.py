@@ -190,6 +190,7 @@ def _replace(replacement: Replacement) -> None:
     _check_permission(path)
     # The flush comes before the last look at the file, for it takes long.
     with files.replacing(path, sync=False) as temporary:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as file:
             file.write(new)
             file.flush()

@@ -4,6 +4,7 @@ It trains at low priority, predicts, and writes what it found beside the job. It
 a pipe of the session: when that closes, the session is gone, however it ended, and so this ends.
 """
 
+import math
 import os
 import shutil
 import sys
@@ -39,6 +40,7 @@ from onebox.loading import load
 from onebox.localizer import Localizer
 from onebox.progress import Silent
 from onebox.recipes.loading import read_recipe
+from onebox.recipes.recipe import Recipe
 from onebox.runs.train import train
 from onebox.structures import Prediction
 
@@ -46,6 +48,9 @@ _LOWEST_PRIORITY = 19
 _REPORT_S = 0.3  # between two writes of the status; not tuned
 _ALIKE = 0.95  # correlation of the thumbnails of near copies; not tuned
 _COMPARED = 200  # images of the most different that are compared for near copies; not tuned
+_FEWEST_STEPS, _FEWEST_EPOCHS = 150, 10
+"""Length of a round: half the steps of a training run at least, a third of its epochs at least; not
+tuned. Later rounds go on from the weights of earlier ones."""
 _FROM_SCRATCH = {
     "train.frozen_stages": 0,
     "train.backbone_lr_scale": 1.0,
@@ -134,9 +139,9 @@ def run_job(job: Job, folder: Path, status: StatusFile) -> None:
 def _train(job: Job, out: Path, status: StatusFile) -> Path:
     status.stage("Loading the packages that train")
     recipe = read_recipe(job.recipe, job.changes)
-    if recipe.hog is None and job.minutes is not None:
-        recipe = recipe.changed({"train.minutes": job.minutes})
     data = _with_readable(job).dataset()
+    if recipe.hog is None:
+        recipe = _timed(recipe, job.minutes, len(data.part("train")))
     if job.earlier is None or recipe.hog is not None:
         return train(data, recipe, weights=job.weights, out=out, listeners=[status]).model
     goes_on = recipe if recipe.model.pretrained else recipe.changed(_FROM_SCRATCH)
@@ -146,6 +151,20 @@ def _train(job: Job, out: Path, status: StatusFile) -> Path:
         # The recipe was changed so that the weights of the last round do not fit it.
         shutil.rmtree(out, ignore_errors=True)
         return train(data, recipe, weights=job.weights, out=out, listeners=[status]).model
+
+
+def _timed(recipe: Recipe, minutes: float | None, images: int) -> Recipe:
+    """The recipe of one round: within a time budget if there is one, else a short one.
+
+    A round has no time budget unless the user gives one: at low priority on a busy machine, the
+    export alone can take longer than any budget.
+    """
+    if minutes is not None:
+        return recipe.changed({"train.minutes": minutes})
+    if recipe.train.epochs is not None or recipe.train.minutes is not None:
+        return recipe
+    steps = math.ceil(images / recipe.train.batch_size)
+    return recipe.changed({"train.epochs": max(_FEWEST_EPOCHS, math.ceil(_FEWEST_STEPS / steps))})
 
 
 def _with_readable(job: Job) -> Job:
