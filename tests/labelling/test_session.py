@@ -1,4 +1,7 @@
+import dataclasses
 import itertools
+import json
+import threading
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,6 +12,7 @@ from onebox.labelling.label_file import LabelFile
 from onebox.labelling.options import SessionOptions
 from onebox.labelling.ordering import is_of_sample
 from onebox.labelling.records import Action, ConflictError, Label, image_id
+from onebox.labelling.saving import Saver
 from onebox.labelling.session import Session
 
 
@@ -507,3 +511,56 @@ def test_random_order_is_not_changed_by_proposals(make_folder, open_session):
     session = open_session(folder, labels=folder / "two.csv", order="random")
     propose(session, [one.id for one in session.find("", "all", 0, 60)[1]])
     assert [one.id for one in session.next_entries("a", 30)] == expected
+
+
+def test_the_label_file_is_written_by_itself_soon_after_an_action(make_folder, act, monkeypatch):
+    folder = make_folder(2)
+    is_saved, save_now = threading.Event(), Saver.save
+
+    def save_and_tell(self):
+        save_now(self)
+        if (folder / "labels.csv").exists():
+            is_saved.set()
+
+    monkeypatch.setattr(Saver, "save", save_and_tell)
+    with Session.open(SessionOptions(folder, classes=("cat",))) as session:
+        act(session, by_name(session, "001.png"))
+        assert is_saved.wait(60)
+        assert list(rows(folder)) == ["001.png"]
+        assert session.summary().file.state == "saved"
+
+
+def test_the_journal_names_the_image_of_an_action(make_folder, open_session, act):
+    folder = make_folder(2)
+    session = open_session(folder)
+    act(session, by_name(session, "001.png"))
+    last = (folder / "labels.onebox" / "journal.jsonl").read_text().splitlines()[-1]
+    assert json.loads(last)["name"] == "001.png"
+
+
+def test_labels_that_the_file_cannot_hold_stay_in_the_journal_and_are_told(
+    make_folder, open_session, act, monkeypatch
+):
+    folder = make_folder(3)
+    session = open_session(folder)
+    save_file = LabelFile.save
+
+    def refuse_one(self, changes, **options):
+        wanted = {path: label for path, label in changes.items() if path.name != "001.png"}
+        saved = save_file(self, wanted, **options)
+        refused = {path: "001.png: cannot be held." for path in changes if path not in wanted}
+        return dataclasses.replace(saved, refused=refused)
+
+    act(session, by_name(session, "000.png"))
+    entry = act(session, by_name(session, "001.png"))
+    with monkeypatch.context() as patch:
+        patch.setattr(LabelFile, "save", refuse_one)
+        save(session)
+    status = session.summary().file
+    assert (status.state, status.message) == ("refused", "001.png: cannot be held.")
+    assert list(rows(folder)) == ["000.png"]
+    session.close()
+    session = open_session(folder)
+    assert session.entry(entry.id) == entry
+    save(session)
+    assert sorted(rows(folder)) == ["000.png", "001.png"]

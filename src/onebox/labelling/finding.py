@@ -18,17 +18,16 @@ def found(chosen: str, query: str, ledger: Ledger, proposing: Proposing) -> list
         ledger: The labels; its lock is held.
         proposing: What orders the suspects and the doubtful images; others come by name.
     """
-    images, labels = ledger.images, ledger.state.labels
-    matching = (key for key in images.search(query) if key not in images.unreadable)
-    tests: dict[str, Callable[[str], bool]] = {
-        "all": lambda _: True,
-        "unlabelled": lambda key: key not in labels,
-        "labelled": lambda key: key in labels,
-        "absent": lambda key: key in labels and labels[key].label is None,
-        "conflicts": lambda key: key in ledger.state.conflicts,
+    matching, labels = ledger.images.search(query), ledger.state.labels
+    choices: dict[str, Callable[[], list[str]]] = {
+        "all": lambda: matching,
+        "unlabelled": lambda: [key for key in matching if key not in labels],
+        "labelled": lambda: [key for key in matching if key in labels],
+        "absent": lambda: [key for key in matching if key in labels and not labels[key].label],
+        "conflicts": lambda: [key for key in matching if key in ledger.state.conflicts],
     }
-    if chosen in tests:
-        return list(filter(tests[chosen], matching))
+    if chosen in choices:
+        return choices[chosen]()
     orders: dict[str, Callable[[], Iterable[str]]] = {
         "suspects": proposing.suspects,
         "doubtful": lambda: _doubtful(ledger, proposing),

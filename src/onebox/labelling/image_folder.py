@@ -73,12 +73,16 @@ class ImageFolder:
                 raise
         return self._sizes[key]
 
-    def search(self, query: str) -> Iterator[str]:
-        """Ids of the images whose name contains all words of the query, whatever their case."""
-        words = query.casefold().split()
-        for key, name in zip(self.ids, self._folded, strict=True):
-            if all(word in name for word in words):
-                yield key
+    def search(self, query: str) -> list[str]:
+        """Ids of the images whose name contains all words of the query, whatever their case.
+
+        Images that cannot be read are left out.
+        """
+        found: list[str] = list(self.ids)
+        for word in query.casefold().split():
+            folded, index_of = self._folded, self.index_of
+            found = [key for key in found if word in folded[index_of[key]]]
+        return [key for key in found if key not in self.unreadable] if self.unreadable else found
 
 
 def _names(folder: Path) -> list[str]:

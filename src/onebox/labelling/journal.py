@@ -7,6 +7,7 @@ goes with the process, however that ends.
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -100,6 +101,8 @@ class Journal:
         self._file.seek(0)
         first = self._file.readline()
         if not first:
+            for folder in (self.path.parent, self.path.parent.parent):
+                _flush_folder(folder)
             self.append({"journal": _KIND, "version": _VERSION, "seed": self.seed})
             self.count = 0
             return
@@ -156,6 +159,17 @@ def _open(path: Path) -> BinaryIO:
             f"{path}: cannot be opened ({error.strerror or error}). Change its permissions, or "
             "name another label file."
         ) from error
+
+
+def _flush_folder(folder: Path) -> None:
+    """Have the name of a new file on the disk, too, where a system keeps it apart."""
+    if sys.platform == "win32":  # a folder cannot be opened there
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _whole_length(content: bytes) -> int:

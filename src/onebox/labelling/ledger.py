@@ -99,7 +99,8 @@ class Ledger:
         checked = Action(
             *(action.id, key, action.revision, label, action.how, action.seconds, action.tab)
         )
-        self._write(action_record(checked, self.state.labels.get(key), split, time.time()))
+        was = self.state.labels.get(key)
+        self._write(action_record(checked, self.images.name(key), was, split, time.time()))
 
     def add_class(self, name: str) -> None:
         """Keep a new class.

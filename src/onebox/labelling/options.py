@@ -18,7 +18,8 @@ class TrainingOptions:
         recipe: Name of a recipe, or a TOML file.
         changes: Changes of the recipe, such as ``model.size=96``.
         weights: Initial weights of the first round, as in `onebox.train`.
-        minutes: Time budget of a round; None for a short schedule that the number of labels decides.
+        minutes: Time budget of a round; None for a short schedule that the number of labels
+            decides.
         first_at: Number of labels at which the first round starts; not tuned.
         every: Number of further labels after which the next one starts; not tuned.
     """

@@ -30,12 +30,10 @@ class Preparing:
     def need(self) -> Need:
         """What decides whether a round starts."""
         with self._ledger.lock:
-            state, images = self._ledger.state, self._ledger.images
             boxed = (one for one in self._labelled() if one.label.box is not None)
             used = (one for one in boxed if one.split in _TRAINED_ON)
             boxes = sum(1 for _ in islice(used, LEAST_BOXES))
-            waiting = self._proposing.count_waiting()
-            return Need(len(state.labels), boxes, waiting, len(images) - len(state.labels))
+            return Need(len(self._ledger.state.labels), boxes, self._proposing.are_few())
 
     def fill_in(self, job: Job, classes: tuple[str, ...], keypoints: KeypointSet | None) -> Job:
         """A job with the labels and the images of the session as they are now.

@@ -14,6 +14,7 @@ from onebox.labelling.records import Proposal, Suspect
 MOST_PROPOSALS = 2000
 """Images without a label that a round predicts; not tuned."""
 
+_FEW_PROPOSALS = 200  # below so many, a model that does not train predicts anew; not tuned
 _LEAST_AHEAD = 100  # unlabelled images of the sample that a round predicts, so that labels of later
 _AHEAD = 2  # hours measure it, too: so many, or so many times the labelled ones. Not tuned.
 
@@ -84,14 +85,16 @@ class Proposing:
         unreadable = self._ledger.images.unreadable
         return (key for key in self._suspects if key not in unreadable and self.suspect(key))
 
-    def count_waiting(self) -> int:
-        """Number of images without a label that have a proposal."""
+    def are_few(self) -> bool:
+        """Whether few images without a label have a proposal, and others could get one."""
         labels = self._ledger.state.labels
-        return sum(key not in labels for key in self.proposals)
+        if sum(key not in labels for key in self.proposals) >= _FEW_PROPOSALS:
+            return False
+        return any(key not in self.proposals for key in self._next_to_propose())
 
     def to_propose(self) -> Images:
         """The images that the next model predicts for its proposals."""
-        return self._paths(self._queue.upcoming("random", MOST_PROPOSALS))
+        return self._paths(self._next_to_propose())
 
     def to_measure(self) -> Images:
         """The images of the accuracy sample that the next model predicts."""
@@ -99,6 +102,9 @@ class Proposing:
         labelled = [key for key in state.splits if key in state.labels]
         count = max(_LEAST_AHEAD, _AHEAD * len(labelled))
         return self._paths([*labelled, *self._queue.upcoming("sample", count)])
+
+    def _next_to_propose(self) -> list[str]:
+        return self._queue.upcoming("random", MOST_PROPOSALS)
 
     def _is_open(self, key: str) -> bool:
         if key in self._ledger.images.unreadable:

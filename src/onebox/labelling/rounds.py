@@ -41,6 +41,8 @@ class Rounds:
         """Look at the rounds in a session's folder; unfinished ones are removed."""
         self._session, self._folder = folder, folder / "rounds"
         self.read: dict[int, Round] = {}
+        for half_made in self._folder.glob(".*.part"):
+            shutil.rmtree(half_made, ignore_errors=True)
         for number in self._numbers():
             self._take_up(number)
 
@@ -48,6 +50,11 @@ class Rounds:
     def newest(self) -> int | None:
         """Number of the newest finished round; None before the first."""
         return max(self.read, default=None)
+
+    def forget(self, number: int) -> None:
+        """Remove a round."""
+        self.read.pop(number, None)
+        shutil.rmtree(self.folder(number), ignore_errors=True)
 
     def folder(self, number: int) -> Path:
         """The folder of a round."""

@@ -58,6 +58,8 @@ class Session:
         self._base_classes = _base_classes(options, file)
         self.classes = self._all_classes()
         self._rounds = Rounds(self.session_folder)
+        if options.model is not None:
+            self._rounds.forget(0)  # it may be of another model
         self._proposing = _proposing(options, ledger, self.classes, self.keypoints)
         self._preparing = Preparing(ledger, self._proposing, file)
         self._measuring = Measuring(ledger, self._rounds, options.target, lambda: len(self.classes))

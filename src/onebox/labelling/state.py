@@ -6,7 +6,8 @@ restart finds.
 
 ::
 
-    {"do": "label", "id": ACTION, "image": ID, "label": {...}, "was": {...}, "split": "cal", ...}
+    {"do": "label", "id": ACTION, "image": ID, "name": "a.jpg", "label": {...}, "was": {...},
+     "split": "cal", ...}
     {"do": "class", "name": "cat"}
     {"do": "theirs", "labels": {ID: {...}}}       edits of the label file from outside, taken over
     {"do": "conflict", "labels": {ID: {...}}}     those that contradict an unsaved label
@@ -93,7 +94,8 @@ class State:
         key, label = record["image"], label_from_json(record["label"])
         self.actions.add(record["id"])
         self.acted_at[key] = record["at"]
-        self.seconds.append(record["seconds"])
+        if record["seconds"] > 0:  # an undone action takes none
+            self.seconds.append(record["seconds"])
         if record.get("split"):
             self.splits.setdefault(key, record["split"])
         self._change(key, label, number, label_from_json(record["was"]))
@@ -157,11 +159,14 @@ class State:
         self.sample_version += key in self.splits
 
 
-def action_record(action: Action, was: Label | None, split: Split | None, at: float) -> Record:
+def action_record(
+    action: Action, name: str, was: Label | None, split: Split | None, at: float
+) -> Record:
     """The record of an action.
 
     Args:
         action: The action.
+        name: Name of the image, for people who read the journal.
         was: The label before it.
         split: Split of an image of the accuracy sample that was not labelled before; None for
             others.
@@ -171,6 +176,7 @@ def action_record(action: Action, was: Label | None, split: Split | None, at: fl
         "do": "label",
         "id": action.id,
         "image": action.image,
+        "name": name,
         "revision": action.revision,
         "label": label_as_json(action.label),
         "was": label_as_json(was),

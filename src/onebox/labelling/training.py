@@ -23,7 +23,6 @@ _POLL_S = 0.3  # between two looks at a running round; not tuned
 LEAST_BOXES = 2
 """As in `onebox.runs.preflight`: one to train on, one to validate."""
 
-_FEW_PROPOSALS = 200  # below so many, a model that does not train predicts anew; not tuned
 _PACKAGES = {
     "train": ("torch", "torchvision", "timm", "lightning", "safetensors"),
     "classic": ("cv2", "skimage", "sklearn"),
@@ -49,15 +48,14 @@ class Need:
 
     Attributes:
         labels: Number of labels.
-        boxes: Number of boxes to train on or to validate with.
-        proposals: Number of images without a label that have a proposal.
-        unlabelled: Number of images without a label.
+        boxes: Number of boxes to train on or to validate with; more than `LEAST_BOXES` are not
+            counted.
+        wants_proposals: Whether few images have a proposal, and others could get one.
     """
 
     labels: int
     boxes: int
-    proposals: int
-    unlabelled: int
+    wants_proposals: bool
 
 
 class Trainer:
@@ -135,18 +133,17 @@ class Trainer:
 
     def _run(self) -> None:
         while not self._is_stopped.is_set():
-            job = self._next_job()
-            if job is None:
-                self._wake.wait()
-                self._wake.clear()
-                continue
-            self._job = job
             try:
-                self._failure = self._do(job)
+                self._job = self._next_job()
+                if self._job is not None:
+                    self._failure = self._do(self._job)
+                    continue
             except Exception as error:  # noqa: BLE001 - the thread must go on, and the user know
                 self._failure = first_line(error)
             finally:
                 self._job = None
+            self._wake.wait()
+            self._wake.clear()
 
     def _next_job(self) -> Job | None:
         """The job to do now, without its images; None to wait."""
@@ -166,8 +163,7 @@ class Trainer:
             )
         if self._plan.model is None or self.rounds.newest or self._failure:
             return None
-        is_short = need.proposals < min(_FEW_PROPOSALS, need.unlabelled)
-        if is_short or self.rounds.newest is None:
+        if need.wants_proposals or self.rounds.newest is None:
             return Job(0, 0, model=self._plan.model.resolve())
         return None
 
@@ -191,7 +187,7 @@ class Trainer:
     def _do(self, job: Job) -> str:
         """Do a job in a process; why it failed, or nothing."""
         file = self.rounds.begin(self._make_job(job))
-        code = self._wait_for(self._start_process(file))
+        code = self._wait_for(start_worker(file))
         if self._is_stopped.is_set():
             return ""
         said = read_json(file.with_name(STATUS)) or {}
@@ -200,17 +196,6 @@ class Trainer:
             return said.get("error") or _crash(code, file.with_name(LOG))
         self._deliver(proposals)
         return ""
-
-    def _start_process(self, file: Path) -> subprocess.Popen[bytes]:
-        with file.with_name(LOG).open("wb") as log:
-            # A pipe as its input: it closes when this process ends, however that happens.
-            return subprocess.Popen(  # noqa: S603 - this Python and a module of this package
-                # -P: no module is imported from the folder that the user happens to be in.
-                [sys.executable, "-P", "-m", "onebox.labelling.worker", str(file)],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-            )
 
     def _wait_for(self, process: subprocess.Popen[bytes]) -> int:
         """Wait until the process ends, or end it if the session closes; its exit code."""
@@ -223,6 +208,19 @@ class Trainer:
             if process.stdin is not None:
                 process.stdin.close()
         return code
+
+
+def start_worker(job: Path) -> subprocess.Popen[bytes]:
+    """Start the process that does the job in a file; it ends when this process does."""
+    with job.with_name(LOG).open("wb") as log:
+        # A pipe as its input: it closes when this process ends, however that happens.
+        return subprocess.Popen(  # noqa: S603 - this Python and a module of this package
+            # -P: no module is imported from the folder that the user happens to be in.
+            [sys.executable, "-P", "-m", "onebox.labelling.worker", str(job)],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+        )
 
 
 def _crash(code: int, log: Path) -> str:

@@ -12,8 +12,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from onebox import __version__
-from onebox.labelling.records import Entry
-from onebox.labelling.session import ConflictError, Session
+from onebox.labelling.records import ConflictError, Entry
+from onebox.labelling.session import Session
 from onebox.serving.label_api.bodies import read_body
 from onebox.serving.label_api.previews import SIDES, PreviewCache, preview
 from onebox.serving.label_api.records import (
