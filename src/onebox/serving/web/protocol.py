@@ -1,0 +1,121 @@
+"""HTTP/1.1 on a connection: uvicorn's protocol, with limits of time and bytes for the headers.
+
+uvicorn has none for headers: a client could send them for hours, or without end. And it answers
+what is not HTTP in plain text; here that answer is a problem too. Everything else is uvicorn's.
+"""
+
+import asyncio
+import json
+from asyncio.events import TimerHandle
+from http import HTTPStatus
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from onebox.serving.web.problems import MEDIA_TYPE, Problem
+from onebox.serving.web.security import SECURITY_HEADERS
+
+HEADER_SECONDS = 10.0
+"""Time in which the headers of a request must arrive; not tuned."""
+
+HEADER_BYTES = 64 * 2**10
+"""Bytes of headers, or between two parts of a body, that are read at most; not tuned.
+
+`Limits` allows fewer, with a better message; this limit keeps memory bounded before that.
+"""
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """A connection that is closed if its headers are too slow or too long."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, object],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._deadline: TimerHandle | None = None
+        self._fruitless_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the clock of the first request."""
+        super().connection_made(transport)
+        self._start_clock()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the clock."""
+        self._stop_clock()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse data; refuse what never becomes a request or a body."""
+        self._fruitless_bytes += len(data)
+        super().data_received(data)
+        if self._fruitless_bytes > HEADER_BYTES:
+            self._refuse(431, f"The headers have more than {HEADER_BYTES} bytes. Send fewer.")
+
+    def on_message_begin(self) -> None:
+        """Start the clock of a later request."""
+        self._start_clock()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Stop the clock: the rest is the body, which has limits of its own."""
+        self._stop_clock()
+        self._fruitless_bytes = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        self._fruitless_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End a request."""
+        self._fruitless_bytes = 0
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is not HTTP."""
+        self._refuse(400, f"{msg} Send HTTP/1.1.")
+
+    def _start_clock(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(HEADER_SECONDS, self._expire)
+
+    def _stop_clock(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _expire(self) -> None:
+        self._deadline = None
+        self._refuse(
+            408,
+            f"The headers were not complete after {HEADER_SECONDS:g} seconds. Send them faster.",
+        )
+
+    def _refuse(self, status: int, detail: str) -> None:
+        """Close the connection, after an answer unless another one is being sent."""
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.write(_answer(Problem(status, detail)))
+        self.transport.close()
+
+
+def _answer(problem: Problem) -> bytes:
+    """The problem as a whole HTTP response."""
+    content = json.dumps(problem.as_json()).encode()
+    headers = [
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"content-length", str(len(content)).encode()),
+        (b"connection", b"close"),
+        *SECURITY_HEADERS,
+    ]
+    status = f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()
+    lines = [status, *(b": ".join(pair) for pair in headers)]
+    return b"\r\n".join([*lines, b"", content])
