@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import io
 import json
+import shutil
 import threading
 
 import httpx
@@ -14,11 +15,11 @@ from PIL import Image
 from starlette.applications import Starlette
 
 import onebox
-from onebox.serving.model_api.inference_outputs import OUTPUT_TENSORS
+from onebox.serving.model_api.inference_outputs import OUTPUT_TENSORS, output_metadata
 from onebox.serving.model_api.inference_outputs import encode as encode_tensor
 from onebox.serving.model_api.inference_protocol import InferenceProtocol
-from onebox.serving.model_api.models import ModelHolder
-from onebox.serving.model_api.predictor import Predictor
+from onebox.serving.model_api.models import ModelHolder, Promised
+from onebox.serving.model_api.predictor import Predictor, Work
 from onebox.structures import Prediction
 
 pytestmark = pytest.mark.train
@@ -28,10 +29,9 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (3, 40, 60, 3), np.uint8)
 ORIENTATION = 0x0112
 
 
-def serve(model):
+def serve(predictor):
     """The address of a server in a thread, and what stops it."""
-    models = ModelHolder(model, "discs")
-    app = Starlette(routes=InferenceProtocol(models, Predictor(models)).routes())
+    app = Starlette(routes=InferenceProtocol(predictor).routes())
     started = threading.Event()
 
     class Server(uvicorn.Server):
@@ -54,13 +54,26 @@ def serve(model):
 
 
 @pytest.fixture(scope="module")
-def model(model_file):
-    return onebox.load(model_file, threads=1)
+def file(model_file, tmp_path_factory):
+    """The trained model under a name of its own: `discs`."""
+    return shutil.copy(model_file, tmp_path_factory.mktemp("served") / "discs.onnx")
 
 
 @pytest.fixture(scope="module")
-def address(model):
-    address, stop = serve(model)
+def model(file):
+    return onebox.load(file, threads=1)
+
+
+@pytest.fixture(scope="module")
+def predictor(file):
+    predictor = Predictor(ModelHolder(file, threads=1), Work(threads=1))
+    yield predictor
+    predictor.close()
+
+
+@pytest.fixture(scope="module")
+def address(predictor):
+    address, stop = serve(predictor)
     yield address
     stop()
 
@@ -224,8 +237,14 @@ def test_a_coverage_adds_outer_boxes(client, model):
     assert result.as_numpy("accepted") is None
 
 
+def test_the_metadata_list_the_boxes_that_the_server_always_promises(model):
+    usual = output_metadata(model.card, Promised(coverage=0.9))
+    assert {"name": "outer_box", "datatype": "FP32", "shape": [-1, 4]} in usual
+    assert "outer_box" not in {each["name"] for each in output_metadata(model.card)}
+
+
 def test_a_missing_inner_box_is_null_in_json_and_nan_in_binary_data():
-    there = Prediction("disc", 1.0, (0, 0, 9, 9), (1.0,), inner_box=(1.0, 2.0, 3.0, 4.0))
+    there = Prediction("disc", 1.0, (0.0, 0.0, 9.0, 9.0), (1.0,), inner_box=(1.0, 2.0, 3.0, 4.0))
     missing = dataclasses.replace(there, inner_box=None)
     [tensor] = [each for each in OUTPUT_TENSORS if each.name == "inner_box"]
     found = encode_tensor(tensor, [there, missing], is_binary=False).about
@@ -264,7 +283,7 @@ WRONG = {
     "an empty batch": (json_input([], [0, 2, 2, 3]), "at least 1"),
     "a huge shape": (json_input([0], [1, 2**40, 2**40, 3]), "takes 3626777458843887524118528"),
     "a shape beyond 64 bits": (json_input([0], [1, 10**30, 1, 3]), "takes 3"),
-    "many images": (json_input([0], [10**6, 2, 2, 3]), "at most 256 images"),
+    "many images": (json_input([0], [10**6, 2, 2, 3]), "at most 64 images"),
     "two channels": (json_input([0] * 8, [1, 2, 2, 2]), "shape [-1, -1, -1, 3]"),
     "too few numbers": (json_input([0] * 11, [1, 2, 2, 3]), "11 numbers"),
     "other nesting": (json_input([[0] * 6] * 2, [1, 2, 2, 3]), "of shape [2, 6]"),

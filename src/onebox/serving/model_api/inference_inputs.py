@@ -13,7 +13,7 @@ from numpy import ndarray
 
 from onebox.errors import DataError
 
-MOST_IMAGES = 256
+MOST_IMAGES = 64
 """Most images of one request; not tuned."""
 
 _LENGTH = struct.Struct("<I")  # before each element of BYTES
@@ -90,7 +90,8 @@ _NO_BASE64 = (
 
 
 def _files_of_binary(binary: memoryview, shape: Sequence[int]) -> list[bytes]:
-    files, position = [], 0
+    files: list[bytes] = []
+    position = 0
     while position < len(binary):
         start = position + _LENGTH.size
         length = _LENGTH.unpack(binary[position:start])[0] if start <= len(binary) else None

@@ -6,16 +6,21 @@ and so are the outputs of a coverage or a risk that a request asks for.
 """
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from onebox.errors import DataError, suggest
 from onebox.model_card import ModelCard
+from onebox.serving.model_api.models import NOTHING, Promised
 from onebox.structures import Prediction
 
+_SHOWN = 80  # characters of a wrong name in a message
+_TYPES: Mapping[str, type] = {"FP32": float, "BOOL": bool, "BYTES": object}
+_STORED = {"f": "<f4"}  # how binary data hold numbers; JSON has all their digits
 _NO_BOX = (float("nan"),) * 4
 
 
@@ -94,65 +99,53 @@ OUTPUT_TENSORS = (
 _BY_NAME = {tensor.name: tensor for tensor in OUTPUT_TENSORS}
 
 
-def output_metadata(card: ModelCard) -> list[dict[str, Any]]:
-    """The outputs that every request to this model can have, as the protocol describes tensors."""
+def output_metadata(card: ModelCard, promised: Promised = NOTHING) -> list[dict[str, Any]]:
+    """The outputs that a request gets, as the protocol describes tensors.
+
+    Args:
+        card: The model's card.
+        promised: What its predictions promise.
+    """
     return [
         {"name": each.name, "datatype": each.datatype, "shape": [-1, *each.row(card)]}
         for each in OUTPUT_TENSORS
-        if each.parameter is None and (each.is_in is None or each.is_in(card))
+        if _is_given(each, card, promised)
     ]
 
 
-def check_outputs(names: Sequence[str], card: ModelCard, parameters: Sequence[str]) -> None:
-    """Check the outputs that a request names, before anything is predicted.
+def choose_outputs(names: Sequence[str], card: ModelCard, promised: Promised) -> list[OutputTensor]:
+    """The outputs that a request names; all if it names none.
 
     Args:
-        names: The names; none for all outputs.
+        names: The names.
         card: The model's card.
-        parameters: Those of ``coverage`` and ``max_risk`` that the request sets.
+        promised: What its predictions promise.
 
     Raises:
-        DataError: If the model has no such output, or a parameter that it needs is not set.
+        DataError: If the model has no such output, or the request lacks a parameter that it needs.
     """
-    known = [each["name"] for each in output_metadata(card)]
+    known = {each.name: each for each in OUTPUT_TENSORS if _is_given(each, card, promised)}
     for name in names:
-        tensor = _BY_NAME.get(name)
-        needed = tensor.parameter if tensor else None
-        if needed is not None and needed not in parameters:
-            raise DataError(
-                f"output '{name}' needs the parameter '{needed}' of the request, such as "
-                f'"parameters": {{"{needed}": 0.9}}. Add it.'
+        if name not in known:
+            raise DataError(_missing(name, list(known)))
+    return [known[name] for name in names] if names else list(known.values())
+
+
+def _is_given(tensor: OutputTensor, card: ModelCard, promised: Promised) -> bool:
+    if tensor.parameter is not None:
+        return getattr(promised, tensor.parameter) is not None
+    return tensor.is_in is None or tensor.is_in(card)
+
+
+def _missing(name: str, known: Sequence[str]) -> str:
+    for tensor in OUTPUT_TENSORS:
+        if tensor.name == name and tensor.parameter is not None:
+            return (
+                f"output '{name}' needs the parameter '{tensor.parameter}' of the request, such as "
+                f'"parameters": {{"{tensor.parameter}": 0.9}}. Add it.'
             )
-        if needed is None and name not in known:
-            raise DataError(
-                f"the model has no output {name[:80]!r}, only {', '.join(known)}."
-                f"{suggest(name[:80], known)}"
-            )
-
-
-def tensors_of(
-    predictions: Sequence[Prediction], names: Sequence[str], parameters: Sequence[str]
-) -> list[OutputTensor]:
-    """The outputs of a response: those named, else all that the predictions have.
-
-    Args:
-        predictions: At least one, all of one model.
-        names: What the request names; none for all.
-        parameters: Those of ``coverage`` and ``max_risk`` that the request sets.
-
-    Raises:
-        DataError: If the predictions lack an output, as after the model file was replaced.
-    """
-    first = predictions[0]
-    found = {
-        each.name: each
-        for each in OUTPUT_TENSORS
-        if each.parameter in parameters
-        or (each.parameter is None and getattr(first, each.field) is not None)
-    }
-    if missing := [name for name in names if name not in found]:
-        raise DataError(f"the model has no output '{missing[0]}' any more: its file was replaced.")
-    return [found[name] for name in names] if names else list(found.values())
+    shown = name[:_SHOWN]
+    return f"the model has no output {shown!r}, only {', '.join(known)}.{suggest(shown, known)}"
 
 
 def encode(
@@ -162,27 +155,20 @@ def encode(
 
     A missing ``inner_box`` is NaN in binary data and null in JSON.
     """
-    values = [getattr(prediction, tensor.field) for prediction in predictions]
-    rows = [_NO_BOX if value is None else value for value in values]
-    numbers = None if tensor.datatype == "BYTES" else np.array(rows)
-    shape = [len(rows)] if numbers is None else list(numbers.shape)
-    about = {"name": tensor.name, "datatype": tensor.datatype, "shape": shape}
+    rows = [getattr(prediction, tensor.field) for prediction in predictions]
+    rows = [_NO_BOX if row is None else row for row in rows]
+    values: ndarray = np.array(rows, _TYPES[tensor.datatype])
+    about = {"name": tensor.name, "datatype": tensor.datatype, "shape": list(values.shape)}
     if is_binary:
-        binary = _as_bytes(rows) if numbers is None else _as_binary(numbers, tensor.datatype)
+        binary = _as_binary(values)
         return EncodedTensor(about | {"parameters": {"binary_data_size": len(binary)}}, binary)
-    return EncodedTensor(about | {"data": rows if numbers is None else _as_data(numbers)})
+    # JSON has no NaN.
+    data = [None if value != value else value for value in values.ravel().tolist()]  # noqa: PLR0124
+    return EncodedTensor(about | {"data": data})
 
 
-def _as_bytes(texts: Sequence[str]) -> bytes:
-    encoded = [text.encode() for text in texts]
-    return b"".join(struct.pack("<I", len(each)) + each for each in encoded)
-
-
-def _as_binary(numbers: np.ndarray, datatype: str) -> bytes:
-    return numbers.astype("?" if datatype == "BOOL" else "<f4").tobytes()
-
-
-def _as_data(numbers: np.ndarray) -> list[Any]:
-    """All elements in row-major order; JSON has no NaN."""
-    flat = numbers.ravel().tolist()
-    return [None if number != number else number for number in flat]  # noqa: PLR0124 - NaN
+def _as_binary(values: ndarray) -> bytes:
+    if values.dtype == object:
+        encoded = [text.encode() for text in values]
+        return b"".join(struct.pack("<I", len(each)) + each for each in encoded)
+    return values.astype(_STORED.get(values.dtype.kind, values.dtype)).tobytes()

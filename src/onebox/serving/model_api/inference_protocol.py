@@ -20,13 +20,11 @@ from onebox.serving.model_api import inference_request
 from onebox.serving.model_api.inference_inputs import input_metadata
 from onebox.serving.model_api.inference_outputs import (
     EncodedTensor,
-    check_outputs,
+    choose_outputs,
     encode,
     output_metadata,
-    tensors_of,
 )
 from onebox.serving.model_api.inference_request import InferenceRequest
-from onebox.serving.model_api.models import ModelHolder
 from onebox.serving.model_api.predictor import Predictor
 from onebox.structures import Prediction
 
@@ -42,9 +40,9 @@ Handler = Callable[[Request], Awaitable[Response]]
 class InferenceProtocol:
     """The endpoints of the protocol for one model."""
 
-    def __init__(self, models: ModelHolder, predictor: Predictor) -> None:
-        """Answer for the model that the holder has, with predictions of the predictor."""
-        self._models = models
+    def __init__(self, predictor: Predictor) -> None:
+        """Answer with the predictions of a predictor."""
+        self._models = predictor.models
         self._predictor = predictor
 
     def routes(self) -> list[Route]:
@@ -95,7 +93,7 @@ class InferenceProtocol:
 
     async def _ready(self, _: Request) -> Response:
         # The specification calls this one "live" too.
-        return JSONResponse({"live": True, "ready": True})
+        return self._readiness({"live": True})
 
     async def _model(self, _: Request) -> Response:
         return JSONResponse(
@@ -104,12 +102,16 @@ class InferenceProtocol:
                 "versions": [VERSION],
                 "platform": "onebox",
                 "inputs": input_metadata(),
-                "outputs": output_metadata(self._models.current().card),
+                "outputs": output_metadata(self._models.current().card, self._models.usual),
             }
         )
 
     async def _model_ready(self, _: Request) -> Response:
-        return JSONResponse({"name": self._models.name, "ready": True})
+        return self._readiness({"name": self._models.name})
+
+    def _readiness(self, about: dict[str, Any]) -> Response:
+        is_ready = self._predictor.is_ready
+        return JSONResponse(about | {"ready": is_ready}, 200 if is_ready else 503)
 
     async def _infer(self, request: Request) -> Response:
         if coding := request.headers.get("content-encoding"):
@@ -117,42 +119,34 @@ class InferenceProtocol:
                 f"a body of Content-Encoding {coding[:_SHOWN]!r} is not read. Send it as it is."
             )
             return _error(415, message)
-        body = await request.body()
+        body, length = await request.body(), request.headers.get(JSON_LENGTH)
         try:
             # In a thread: the numbers of a large image in JSON take long.
-            wanted = await run_in_threadpool(
-                inference_request.parse, body, request.headers.get(JSON_LENGTH)
-            )
-            check_outputs(wanted.outputs, self._models.current().card, wanted.parameters)
-            predictions = await self._predict(wanted)
-            encoded = _encode(wanted, predictions)
+            wanted = await run_in_threadpool(inference_request.parse, body, length)
+            encoded = await self._predict(wanted)
         except OneboxError as error:
             return _error(400, str(error))
         return _response(self._models.name, wanted, encoded)
 
-    async def _predict(self, wanted: InferenceRequest) -> Sequence[Prediction]:
-        answers = await self._predictor.predict(
-            wanted.sources, coverage=wanted.coverage, max_risk=wanted.max_risk
-        )
-        predictions = []
-        for number, answer in enumerate(answers, start=1):
-            if isinstance(answer, Prediction):
-                predictions.append(answer)
-            else:
-                raise ImageError(f"image {number} of {len(answers)}: {answer}")
-        return predictions
+    async def _predict(self, wanted: InferenceRequest) -> list[EncodedTensor]:
+        promised = wanted.asked.or_else(self._models.usual)
+        # Before anything is predicted; and again, as the file may be replaced meanwhile.
+        choose_outputs(wanted.outputs, self._models.current().card, promised)
+        answers = await self._predictor.answer(wanted.sources, wanted.asked)
+        tensors = choose_outputs(wanted.outputs, answers.model.card, answers.promised)
+        predictions = _all_predictions(answers.results)
+        return [
+            encode(tensor, predictions, is_binary=wanted.is_binary(tensor.name))
+            for tensor in tensors
+        ]
 
 
-def _encode(wanted: InferenceRequest, predictions: Sequence[Prediction]) -> list[EncodedTensor]:
-    choices = dict(zip(wanted.outputs, wanted.is_binary, strict=True))
-    return [
-        encode(
-            tensor,
-            predictions,
-            is_binary=choices.get(tensor.name, wanted.is_binary_by_default),
-        )
-        for tensor in tensors_of(predictions, wanted.outputs, wanted.parameters)
-    ]
+def _all_predictions(results: Sequence[Prediction | ImageError]) -> list[Prediction]:
+    predictions = [result for result in results if isinstance(result, Prediction)]
+    for number, result in enumerate(results, start=1):
+        if not isinstance(result, Prediction):
+            raise ImageError(f"image {number} of {len(results)}: {result}")
+    return predictions
 
 
 def _response(name: str, wanted: InferenceRequest, encoded: Sequence[EncodedTensor]) -> Response:

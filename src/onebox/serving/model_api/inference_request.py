@@ -4,7 +4,7 @@ A body is JSON, or JSON followed by binary data if the header ``Inference-Header
 says where the JSON ends. In JSON, pixels are numbers and image files are base64 text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from onebox.errors import DataError
 from onebox.serving.model_api.inference_inputs import INPUT_TENSORS, MOST_IMAGES, InputTensor
+from onebox.serving.model_api.models import Promised
 
 _SHOWN = 60  # characters of a wrong value in a message
 
@@ -22,7 +23,7 @@ class _Checked(BaseModel):
 
 
 class _InputParameters(_Checked):
-    binary_data_size: int | None = Field(None, ge=0)
+    binary_data_size: int | None = Field(default=None, ge=0)
     shared_memory_region: Any = None
 
 
@@ -34,8 +35,8 @@ class _OutputParameters(_Checked):
 
 class _RequestParameters(_Checked):
     binary_data_output: bool = False
-    coverage: float | None = Field(None, gt=0, lt=1)
-    max_risk: float | None = Field(None, gt=0, lt=1)
+    coverage: float | None = Field(default=None, gt=0, lt=1)
+    max_risk: float | None = Field(default=None, gt=0, lt=1)
 
 
 class _Input(_Checked):
@@ -55,7 +56,7 @@ class _Request(_Checked):
     inputs: list[_Input]
     id: str | None = None
     parameters: _RequestParameters = _RequestParameters()
-    outputs: list[_Output] = Field([], max_length=100)
+    outputs: list[_Output] = Field(default=[], max_length=100)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,25 +66,22 @@ class InferenceRequest:
     Attributes:
         sources: The images: encoded files, or uint8 of shape (height, width, 3).
         outputs: Names of the outputs that it asks for; empty for all.
-        is_binary: Whether each of these comes as binary data.
-        is_binary_by_default: Whether outputs that it does not name do.
+        binary_choices: Whether an output comes as binary data, by name where the request says so.
+        is_binary_by_default: Whether the other outputs do.
         id: What the response repeats; None if the request has none.
-        coverage: Coverage of the outer and inner boxes; None for no such boxes.
-        max_risk: Largest fraction of wrong predictions among accepted ones; None to accept none.
+        asked: What the predictions have to promise.
     """
 
     sources: Sequence[bytes | ndarray]
-    outputs: tuple[str, ...] = ()
-    is_binary: tuple[bool, ...] = ()
-    is_binary_by_default: bool = False
-    id: str | None = None
-    coverage: float | None = None
-    max_risk: float | None = None
+    outputs: tuple[str, ...]
+    binary_choices: Mapping[str, bool]
+    is_binary_by_default: bool
+    id: str | None
+    asked: Promised
 
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        """Those of ``coverage`` and ``max_risk`` that the request sets."""
-        return tuple(name for name in ("coverage", "max_risk") if getattr(self, name) is not None)
+    def is_binary(self, output: str) -> bool:
+        """Whether an output comes as binary data."""
+        return self.binary_choices.get(output, self.is_binary_by_default)
 
 
 def parse(body: bytes, header_length: str | None) -> InferenceRequest:
@@ -100,16 +98,14 @@ def parse(body: bytes, header_length: str | None) -> InferenceRequest:
     text, binary = _divide(body, header_length)
     request = _read(text)
     _check_outputs(request.outputs)
-    default = request.parameters.binary_data_output
-    wanted = [each.parameters.binary_data for each in request.outputs]
+    choices = {each.name: each.parameters.binary_data for each in request.outputs}
     return InferenceRequest(
         _sources(request.inputs, binary),
-        tuple(each.name for each in request.outputs),
-        tuple(default if choice is None else choice for choice in wanted),
-        default,
+        tuple(choices),
+        {name: choice for name, choice in choices.items() if choice is not None},
+        request.parameters.binary_data_output,
         request.id,
-        request.parameters.coverage,
-        request.parameters.max_risk,
+        Promised(request.parameters.coverage, request.parameters.max_risk),
     )
 
 

@@ -139,7 +139,9 @@ class _PredictorCollector(Collector):
             "onebox_images_unfinished", "Images that wait or are in work.", predictor.unfinished
         )
         reloads = CounterMetricFamily(
-            "onebox_model_reloads", "Replacements of the model file, by outcome.", labels=["outcome"]
+            "onebox_model_reloads",
+            "Replacements of the model file, by outcome.",
+            labels=["outcome"],
         )
         reloads.add_metric(["loaded"], models.reloads.succeeded)
         reloads.add_metric(["failed"], models.reloads.failed)

@@ -120,7 +120,11 @@ class ModelHolder:
         try:
             return self._promising(promised)
         except SettingError as error:  # a client is not told where the file lies
-            raise SettingError(str(error).replace(str(self.file), self.name)) from error
+            raise SettingError(self.without_folder(str(error))) from error
+
+    def without_folder(self, message: str) -> str:
+        """A message for clients: with the name of the model in place of its path."""
+        return message.replace(str(self.file), self.name)
 
     @property
     def reloads(self) -> Reloads:
@@ -131,7 +135,7 @@ class ModelHolder:
         """Load the file if it has been replaced since the last look."""
         with self._exchanging:
             found = _identify(self.file)
-            if found is None or found == self._seen:
+            if None in found or found == self._seen:
                 return
             self._seen = found
             self._exchange()
@@ -198,8 +202,14 @@ class ModelHolder:
         return promising
 
 
-def _identify(file: Path) -> tuple[int, ...] | None:
-    """What differs once a file has been replaced or changed; None if it is gone."""
+def _identify(file: Path) -> list[tuple[int, ...] | None]:
+    """What differs once a file, or the weights beside it, has been replaced or changed."""
+    shared = file.suffix.lower() == _SHARED_SUFFIX
+    return [_status(each) for each in (file, *([file.with_suffix(".bin")] if shared else []))]
+
+
+def _status(file: Path) -> tuple[int, ...] | None:
+    """Place, size and time of a file; None if it is gone."""
     with suppress(OSError):
         status = file.stat()
         return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -46,7 +46,7 @@ class Work:
     """
 
     threads: int
-    queue: int = 256
+    queue: int = 64
     seconds: float = 30.0
     max_pixels: int = 100_000_000
 
@@ -73,12 +73,16 @@ class Predictor:
         models: The model that predicts.
         work: How much is done at once.
         unfinished: Images that wait or are in work.
+        predicted: Images with a prediction so far.
+        unreadable: Images so far that could not be read.
+        is_ready: Whether new requests are welcome.
     """
 
     def __init__(self, models: ModelHolder, work: Work) -> None:
         self.models = models
         self.work = work
-        self.unfinished = 0
+        self.unfinished = self.predicted = self.unreadable = 0
+        self.is_ready = True
         self._counting = threading.Lock()
         self._pool = ThreadPoolExecutor(work.threads, thread_name_prefix="onebox")
 
@@ -113,9 +117,13 @@ class Predictor:
         futures = self._submit(partial(_predict, model, self.work.max_pixels), sources)
         return Answers(model, promised, await self._wait(futures))
 
+    def drain(self) -> None:
+        """Say from now on that no new requests are welcome; those that come are answered."""
+        self.is_ready = False
+
     def close(self) -> None:
-        """Let the threads finish what they do, and drop what waits."""
-        self._pool.shutdown(cancel_futures=True)
+        """Drop what waits; the threads end with what they do."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _submit(
         self, predict: Callable[[Upload], Prediction | ImageError], sources: Sequence[Upload]
@@ -135,9 +143,13 @@ class Predictor:
             future.add_done_callback(self._count_down)
         return futures
 
-    def _count_down(self, future: Result) -> None:  # noqa: ARG002
+    def _count_down(self, future: Result) -> None:
+        is_done = not future.cancelled() and future.exception() is None
+        is_read = is_done and isinstance(future.result(), Prediction)
         with self._counting:
             self.unfinished -= 1
+            self.predicted += is_read
+            self.unreadable += is_done and not is_read
 
     async def _wait(self, futures: Sequence[Result]) -> list[Prediction | ImageError]:
         """The results; what has not begun when the time is over is dropped.
