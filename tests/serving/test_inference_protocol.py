@@ -12,14 +12,16 @@ import numpy as np
 import pytest
 import uvicorn
 from PIL import Image
-from starlette.applications import Starlette
 
 import onebox
+from onebox.serving.model_api import application
 from onebox.serving.model_api.inference_outputs import OUTPUT_TENSORS, output_metadata
 from onebox.serving.model_api.inference_outputs import encode as encode_tensor
-from onebox.serving.model_api.inference_protocol import InferenceProtocol
 from onebox.serving.model_api.models import ModelHolder, Promised
 from onebox.serving.model_api.predictor import Predictor, Work
+from onebox.serving.web.hosts import AllowedHosts
+from onebox.serving.web.limits import Limits
+from onebox.serving.web.security import Access
 from onebox.structures import Prediction
 
 pytestmark = pytest.mark.train
@@ -31,7 +33,8 @@ ORIENTATION = 0x0112
 
 def serve(predictor):
     """The address of a server in a thread, and what stops it."""
-    app = Starlette(routes=InferenceProtocol(predictor).routes())
+    access = Access(AllowedHosts.of("0.0.0.0", 0))  # noqa: S104 - any address is its own
+    app = application.build(predictor, access, Limits(body_bytes=2**20))
     started = threading.Event()
 
     class Server(uvicorn.Server):
@@ -39,7 +42,7 @@ def serve(predictor):
             await super().startup(sockets)
             started.set()
 
-    config = uvicorn.Config(app, port=0, log_level="warning", lifespan="off")
+    config = uvicorn.Config(app, port=0, log_level="warning")
     server = Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -394,3 +397,25 @@ def test_another_model_gets_404_and_a_name_that_exists(path, address):
 def test_the_message_about_another_model_names_the_one_there_is(address):
     answer = httpx.post(f"http://{address}/v2/models/cats/infer", json=ONE)
     assert answer.json() == {"error": "there is no model 'cats', only 'discs'."}
+
+
+def test_a_refusal_before_the_protocol_has_its_sentence_where_clients_look(client):
+    large = np.zeros((1, 600, 600, 3), np.uint8)
+    with pytest.raises(triton.InferenceServerException, match="at most 1048576 are allowed"):
+        client.infer("discs", [pixels_input(large)])
+
+
+def test_a_path_of_the_protocol_that_does_not_exist_gets_404_in_its_form(address):
+    answer = httpx.get(f"http://{address}/v2/repository/index")
+    assert answer.status_code == 404
+    assert "nothing at /v2/repository/index" in answer.json()["error"]
+
+
+def test_a_server_that_drains_is_alive_and_not_ready(client, predictor):
+    predictor.drain()
+    try:
+        assert client.is_server_live()
+        assert not client.is_server_ready()
+        assert not client.is_model_ready("discs")
+    finally:
+        predictor.is_ready = True

@@ -14,6 +14,7 @@ from onebox.cli import (
     info,
     predict,
     recipes,
+    serve,
     train,
 )
 
@@ -49,6 +50,7 @@ app.command()(predict.predict)
 app.command()(evaluate.evaluate)
 app.command()(calibrate.calibrate)
 app.command()(audit.audit)
+app.command()(serve.serve)
 app.command()(export.export)
 app.command()(convert.convert)
 app.command()(convert.synth)

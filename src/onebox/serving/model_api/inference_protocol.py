@@ -1,8 +1,11 @@
-"""The Open Inference Protocol, version 2, over REST: health, metadata and inference.
+"""The Open Inference Protocol, version 2, over REST: metadata and inference; `about` has health.
 
 It has the extension of binary tensor data. A wrong request gets ``{"error": ...}``, with status
-400, or 404 for another model. References: kserve/open-inference-protocol, inference_rest.md; Triton
-Inference Server, extension_binary_data.md.
+400, or 404 for another model; so does what `problems` answers below ``/v2``.
+
+References:
+    kserve/open-inference-protocol, inference_rest.md; Triton Inference Server,
+    extension_binary_data.md.
 """
 
 import json
@@ -55,8 +58,6 @@ class InferenceProtocol:
         ]
         return [
             Route("/v2", self._server),
-            Route("/v2/health/live", self._live),
-            Route("/v2/health/ready", self._ready),
             *(
                 Route(f"{model}{version}{end}", self._of_model(handler), methods=[method])
                 for end, method, handler in of_model
@@ -88,13 +89,6 @@ class InferenceProtocol:
         }
         return JSONResponse(about)
 
-    async def _live(self, _: Request) -> Response:
-        return JSONResponse({"live": True})
-
-    async def _ready(self, _: Request) -> Response:
-        # The specification calls this one "live" too.
-        return self._readiness({"live": True})
-
     async def _model(self, _: Request) -> Response:
         return JSONResponse(
             {
@@ -107,11 +101,9 @@ class InferenceProtocol:
         )
 
     async def _model_ready(self, _: Request) -> Response:
-        return self._readiness({"name": self._models.name})
-
-    def _readiness(self, about: dict[str, Any]) -> Response:
         is_ready = self._predictor.is_ready
-        return JSONResponse(about | {"ready": is_ready}, 200 if is_ready else 503)
+        state = {"name": self._models.name, "ready": is_ready}
+        return JSONResponse(state, 200 if is_ready else 503)
 
     async def _infer(self, request: Request) -> Response:
         if coding := request.headers.get("content-encoding"):

@@ -128,7 +128,9 @@ SCHEMAS: Schema = {
             "is_calibrated": YES_OR_NO,
             "coverage": _or_null(FRACTION)
             | {"description": "A coverage that the calibration allows."},
-            "limits": _object("bytes pixels", {"bytes": COUNT, "pixels": COUNT}),
+            "limits": _object(
+                "bytes pixels files", {"bytes": COUNT, "pixels": COUNT, "files": COUNT}
+            ),
         },
         examples=[
             {
@@ -139,7 +141,7 @@ SCHEMAS: Schema = {
                 "presence": False,
                 "is_calibrated": True,
                 "coverage": 0.9,
-                "limits": {"bytes": 33554432, "pixels": 100000000},
+                "limits": {"bytes": 33554432, "pixels": 100000000, "files": 64},
             }
         ],
     ),

@@ -18,6 +18,10 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing and have no body worth counting."""
 
 _MIB = 2**20
+
+BODY_BYTES = 32 * _MIB
+"""Most bytes of a body where nobody chose; not tuned."""
+
 _RETRY_S = 1  # not tuned
 _DROP_SECONDS = 2.0  # not tuned
 _DROP_BYTES = 64 * _MIB  # not tuned
@@ -34,7 +38,7 @@ class Limits:
         requests: Most requests with a body at once, in seconds of arrival and in work together.
     """
 
-    body_bytes: int = 32 * _MIB
+    body_bytes: int = BODY_BYTES
     body_seconds: float = 30.0
     header_bytes: int = 16 * 2**10
     requests: int = 64
@@ -175,7 +179,7 @@ async def refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -
             message["more_body"] = True
         await send(message)
 
-    await as_response(problem)(scope, receive, send_open)
+    await as_response(problem, scope["path"])(scope, receive, send_open)
     if scope["method"] not in SAFE_METHODS:
         await _drop(receive)
     await send({"type": "http.response.body", "body": b"", "more_body": False})
