@@ -9,6 +9,7 @@ import errno
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -179,7 +180,9 @@ class _Server(uvicorn.Server):
 
         uvicorn raises them once more at the end, which would make a calm end look like a crash.
         """
-        signals = (signal.SIGINT, signal.SIGTERM)
+        # Python takes signal handlers in the main thread alone; a test runs a server in another.
+        is_main = threading.current_thread() is threading.main_thread()
+        signals = (signal.SIGINT, signal.SIGTERM) if is_main else ()
         before = {each: signal.signal(each, self.handle_exit) for each in signals}
         try:
             yield
