@@ -8,6 +8,7 @@ import asyncio
 import json
 from asyncio.events import TimerHandle
 from http import HTTPStatus
+from typing import Any
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -40,7 +41,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._deadline: TimerHandle | None = None
         self._fruitless_bytes = 0
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - uvloop's has no parent
         """Start the clock of the first request."""
         super().connection_made(transport)
         self._start_clock()

@@ -122,22 +122,46 @@ def run(
         on_stop: Called at the signal, in the main thread; it must not wait.
         ending: How long the end may take.
     """
-    config = uvicorn.Config(
-        app,
-        http=LimitedProtocol,
-        ws="none",
-        log_config=None,
-        log_level="error",
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        limit_concurrency=_CONNECTIONS,
-        backlog=_BACKLOG,
-        timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=ending.grace_s,
-    )
-    with contextlib.closing(listener):
-        _Server(config, on_start, on_stop, ending).run(sockets=[listener])
+    Running(app, listener, on_start, on_stop, ending).run()
+
+
+class Running:
+    """A server that a test or a program may also run in another thread than the main one."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        listener: socket.socket,
+        on_start: Callable[[], None] = lambda: None,
+        on_stop: Callable[[], None] = lambda: None,
+        ending: Ending = Ending(),
+    ) -> None:
+        """Set the server up; see `run`."""
+        self._listener = listener
+        config = uvicorn.Config(
+            app,
+            http=LimitedProtocol,
+            ws="none",
+            log_config=None,
+            log_level="error",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            limit_concurrency=_CONNECTIONS,
+            backlog=_BACKLOG,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=ending.grace_s,
+        )
+        self._server = _Server(config, on_start, on_stop, ending)
+
+    def run(self) -> None:
+        """Serve until the end."""
+        with contextlib.closing(self._listener):
+            self._server.run(sockets=[self._listener])
+
+    def stop(self) -> None:
+        """Begin the end, as SIGTERM does."""
+        self._server.begin_end()
 
 
 class _Server(uvicorn.Server):
@@ -164,8 +188,8 @@ class _Server(uvicorn.Server):
             self.should_exit = True
         return await super().on_tick(counter)
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """Begin the end at the first signal; a second one cuts it short."""
+    def begin_end(self) -> None:
+        """Begin the end; a second call ends the delay, a third one the wait for requests."""
         if self._stops_at is None:
             self._stops_at = time.monotonic() + self._ending.delay_s
             self._on_stop()
@@ -173,6 +197,10 @@ class _Server(uvicorn.Server):
             self._stops_at = time.monotonic()
         else:
             self.force_exit = True
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Begin the end at a signal."""
+        self.begin_end()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
