@@ -1,4 +1,7 @@
-"""The Dockerfile fits the repository: it cannot be built in a test, but what it names exists."""
+"""The Dockerfile and the container files of docs/serving.md fit the repository.
+
+They cannot be built or started in a test, but what they name exists.
+"""
 
 import json
 import re
@@ -7,12 +10,14 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 
 from onebox.cli.app import app
 from onebox.serving.model_api.application import OPEN_PATHS
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "Dockerfile").read_text("utf-8")
+PAGE = (ROOT / "docs/serving.md").read_text("utf-8")
 LINES = re.sub(r"\\\n\s*", "", TEXT).splitlines()
 
 
@@ -100,3 +105,40 @@ def test_every_package_is_installed_by_its_hash():
 
 def test_the_extra_that_is_installed_is_that_of_the_server():
     assert re.findall(r"--extra (\w+)", TEXT) == ["serve"]
+
+
+def documents(key):
+    """The YAML documents of the page that have a key."""
+    blocks = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    found = [each for block in blocks for each in yaml.safe_load_all(block)]
+    return [each for each in found if key in each]
+
+
+def test_the_compose_file_starts_the_server_with_options_that_exist():
+    [compose] = documents("services")
+    service = compose["services"]["onebox"]
+    options = parsed(service["command"])
+    assert options["allowed_host"] == ["onebox"]
+    assert list(service["environment"]) == ["ONEBOX_TOKEN"]
+    assert service["ports"][0].endswith(f":{parsed(['model.onnx'])['port']}")
+
+
+@pytest.fixture
+def pod():
+    """The container of the Kubernetes deployment, and its grace period."""
+    [deployment] = [each for each in documents("kind") if each["kind"] == "Deployment"]
+    spec = deployment["spec"]["template"]["spec"]
+    return spec["containers"][0], spec["terminationGracePeriodSeconds"]
+
+
+def test_the_deployment_starts_the_server_with_options_that_exist(pod):
+    container, grace_s = pod
+    options = parsed(container["args"])
+    assert str(options["model"]).startswith(container["volumeMounts"][0]["mountPath"])
+    assert options["drain_delay"] + 30 < grace_s  # requests in work have 30 s
+
+
+def test_the_probes_ask_paths_that_need_no_token(pod):
+    container, _ = pod
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert container[probe]["httpGet"]["path"] in OPEN_PATHS

@@ -4,8 +4,10 @@ import base64
 import dataclasses
 import io
 import json
+import re
 import shutil
 import threading
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -419,3 +421,16 @@ def test_a_server_that_drains_is_alive_and_not_ready(client, predictor):
         assert not client.is_model_ready("discs")
     finally:
         predictor.is_ready = True
+
+
+def test_the_program_of_the_page_prints_what_the_model_predicts(
+    address, model, tmp_path, monkeypatch, capsys
+):
+    page = (Path(__file__).parents[2] / "docs/serving.md").read_text("utf-8")
+    [program] = re.findall(r"```python\n(from pathlib.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    Path("cat.jpg").write_bytes(encode(PIXELS[0], "jpeg"))
+    program = program.replace("127.0.0.1:8000", address).replace('"model"', '"discs"')
+    exec(program, {})  # noqa: S102 - our own page
+    box = np.array(model.predict("cat.jpg").box, np.float32)
+    assert capsys.readouterr().out.startswith(f"[b'disc'] {box[None]} [[")

@@ -45,9 +45,9 @@ def build(
 
     metrics = ServerMetrics(predictor)
     routes = [
+        *prediction_routes(predictor),  # first: most requests are these
         *asset_routes(PAGE, assets),
         *about_routes(predictor, limits),
-        *prediction_routes(predictor),
         *InferenceProtocol(predictor).routes(),
         metrics.route(),
         openapi_route(),

@@ -91,6 +91,9 @@ class MetricsMiddleware:
         self._app = app
         self._metrics = metrics
         self._routes = [route for route in routes if isinstance(route, Route)]
+        # Most requests are for a path without parts: matching patterns would cost more than all
+        # else here.
+        self._paths = {route.path for route in self._routes}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on and count it."""
@@ -110,7 +113,9 @@ class MetricsMiddleware:
             await self._app(scope, receive, send_and_note)
         finally:
             seconds = time.perf_counter() - start
-            self._metrics.end(route_label(scope, self._routes), status, seconds)
+            path = scope["path"]
+            label = path if path in self._paths else route_label(scope, self._routes)
+            self._metrics.end(label, status, seconds)
 
 
 def route_label(scope: Scope, routes: Iterable[Route]) -> str:
