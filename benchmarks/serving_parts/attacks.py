@@ -289,6 +289,7 @@ ATTACKS: Mapping[str, Attack] = {
     "bomb: PNG": Attack(lambda rng: _image(images.png_bomb(rng)), _statuses("422"), 2),
     "bomb: BMP": Attack(lambda rng: _image(images.bmp_bomb(rng)), _statuses("422")),
     "bomb: GIF": Attack(lambda rng: _image(images.gif_bomb(rng)), _statuses("422")),
+    "bomb: scans of a JPEG": Attack(lambda rng: _image(images.scan_bomb(rng)), _statuses("422")),
     "bomb within the limit": Attack(
         lambda rng: _image(images.deep_png(rng)), _statuses("200 503"), 0.3
     ),

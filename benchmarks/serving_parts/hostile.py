@@ -52,13 +52,10 @@ def show(model: Path, count: int, seed: int, scratch: Path) -> PartResult:
 
 def draw(count: int, seed: int, model_name: str) -> Plan:
     """Requests of all classes, by weight, in random order."""
-    total = sum(attack.weight for attack in ATTACKS.values())
-    names = [
-        name
-        for name, attack in ATTACKS.items()
-        for _ in range(max(1, round(count * attack.weight / total)))
-    ]
     rng = random.Random(seed)
+    classes, weights = list(ATTACKS), [attack.weight for attack in ATTACKS.values()]
+    drawn = rng.choices(classes, weights, k=max(0, count - len(classes)))
+    names = [*classes, *drawn]  # each class at least once
     rng.shuffle(names)
     return [(name, _named(ATTACKS[name].make(rng), model_name)) for name in names]
 

@@ -35,6 +35,15 @@ def deep_png(rng: random.Random) -> bytes:
     return png(side, side, row * side)
 
 
+def scan_bomb(_: random.Random) -> bytes:
+    """A JPEG of 16 megapixels with 2000 empty scans."""
+    file = io.BytesIO()
+    Image.new("RGB", (4000, 4000)).save(file, "jpeg", progressive=True)
+    whole = file.getvalue()
+    last = whole[whole.rindex(b"\xff\xda") : -2]
+    return whole[:-2] + last * 2000 + whole[-2:]
+
+
 def png(width: int, height: int, raw: bytes) -> bytes:
     """An RGB PNG with these compressed rows."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)

@@ -19,6 +19,7 @@ from PIL import UnidentifiedImageError
 from onebox.errors import ImageError
 from onebox.images import open_image
 from onebox.localizer import Localizer
+from onebox.serving.model_api.jpeg_scans import check_scans
 from onebox.serving.model_api.models import NOTHING, ModelHolder, Promised
 from onebox.serving.web.problems import NotAnImageError, ProblemError
 from onebox.structures import Prediction
@@ -186,7 +187,7 @@ def _check(encoded: bytes, max_pixels: int) -> None:
     """Check what an image says of itself, before its pixels are decoded.
 
     Raises:
-        ImageError: If its header is damaged, or it has too many pixels.
+        ImageError: If its header is damaged, or it has too many pixels or scans.
         NotAnImageError: If its format is not served.
     """
     try:
@@ -206,3 +207,4 @@ def _check(encoded: bytes, max_pixels: int) -> None:
             f"the image has {width} x {height} pixels; at most {max_pixels} pixels are allowed. "
             "Shrink it."
         )
+    check_scans(encoded, kind, width * height, max_pixels)
