@@ -1,10 +1,15 @@
 """``onebox serve``: what is said before anything is served."""
 
 import socket
-import subprocess
 import sys
 
 import pytest
+
+from onebox.serving.model_api import service
+from onebox.serving.model_api.models import Promised
+from onebox.serving.model_api.predictor import Work
+from onebox.serving.web.server import Ending
+from onebox.threads import available_threads
 
 pytestmark = pytest.mark.train
 
@@ -62,9 +67,55 @@ def test_without_the_extra_the_command_says_how_to_install_it(
     assert "pip install 'onebox[serve]'" in err
 
 
-def test_serving_imports_no_pytorch():
-    program = (
-        "import sys; import onebox.cli.app; import onebox.serving.model_api.service; "
-        "sys.exit('torch' in sys.modules)"
+@pytest.fixture
+def settings_of(run, monkeypatch):
+    """The settings of the server that a command line would run."""
+    seen = []
+    monkeypatch.setattr(service, "run", lambda file, settings, on_start: seen.append(settings))
+
+    def start(*words):
+        assert run("serve", "model.onnx", *words) == (0, "", "")
+        return seen[-1]
+
+    return start
+
+
+def test_a_server_is_for_this_machine_alone_unless_told_otherwise(settings_of, monkeypatch):
+    monkeypatch.delenv("ONEBOX_TOKEN", raising=False)
+    settings = settings_of()
+    assert (settings.host, settings.port, settings.token) == ("127.0.0.1", 8000, None)
+    assert settings.work == Work(available_threads())
+    assert settings.ending.delay_s == 0
+
+
+def test_every_option_reaches_the_server(settings_of):
+    options = {
+        "--host": "::1",
+        "--port": 9000,
+        "--token": "correct-horse-battery",
+        "--threads": 3,
+        "--coverage": 0.9,
+        "--max-risk": 0.05,
+        "--max-queue": 7,
+        "--max-bytes": 1000,
+        "--max-pixels": 5000,
+        "--timeout": 2.5,
+        "--drain-delay": 4,
+    }
+    words = [word for pair in options.items() for word in pair]
+    settings = settings_of(*words, "--allowed-host", "a.example", "--allowed-host", "b.example")
+    assert settings == service.Service(
+        work=Work(threads=3, queue=7, seconds=2.5, max_pixels=5000),
+        host="::1",
+        port=9000,
+        token="correct-horse-battery",  # noqa: S106 - of this test
+        allowed_hosts=("a.example", "b.example"),
+        usual=Promised(coverage=0.9, max_risk=0.05),
+        max_bytes=1000,
+        ending=Ending(delay_s=4.0),
     )
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_the_token_may_come_from_the_environment(settings_of, monkeypatch):
+    monkeypatch.setenv("ONEBOX_TOKEN", "correct-horse-battery")
+    assert settings_of().token == "correct-horse-battery"  # noqa: S105 - of this test

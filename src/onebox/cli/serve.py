@@ -71,10 +71,11 @@ def serve(
         ),
     ] = 0.0,
 ) -> None:
-    """Answer requests for predictions over HTTP, with a page to try the model.
+    """Answer requests for predictions over HTTP.
 
-    Prints the address once it listens. Ctrl-C or SIGTERM ends it after the requests in work. If
-    the model file is replaced, the new one is loaded while the old one serves.
+    Prints the address once it listens; a browser finds a page there to try the model. Ctrl-C or
+    SIGTERM ends it after the requests in work. If the model file is replaced, the new one is
+    loaded while the old one serves.
     """
     for package in _PACKAGES:
         require(package, extra="serve")

@@ -25,7 +25,8 @@ def test_a_body_that_is_too_large_is_told_the_limit(new_client):
     assert answer.headers["connection"] == "close"
 
 
-def test_a_body_without_a_stated_length_is_counted(new_client):
+def test_a_body_without_a_stated_length_is_counted(new_client, monkeypatch):
+    monkeypatch.setattr("onebox.serving.web.limits._DROP_SECONDS", 0.01)
     answer = new_client(Limits(body_bytes=10)).post("/length", content=iter([b"x" * 6] * 2))
     assert answer.status_code == 413
     assert "at least 12 bytes" in answer.json()["detail"]

@@ -13,10 +13,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import FrameType
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from onebox.errors import OneboxError, SettingError
 from onebox.serving.web.hosts import is_loopback
@@ -137,9 +136,11 @@ class Running:
         ending: Ending = Ending(),
     ) -> None:
         """Set the server up; see `run`."""
+        self._app = app
         self._listener = listener
         config = uvicorn.Config(
-            app,
+            self._answer,
+            interface="asgi3",
             http=LimitedProtocol,
             ws="none",
             log_config=None,
@@ -162,6 +163,19 @@ class Running:
     def stop(self) -> None:
         """Begin the end, as SIGTERM does."""
         self._server.begin_end()
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; once the end has begun, say that the connection will be closed.
+
+        A client that kept it would meet the closing with its next request.
+        """
+
+        async def send_last(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._server.is_ending:
+                message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
+            await send(message)
+
+        await self._app(scope, receive, send_last)
 
 
 class _Server(uvicorn.Server):
@@ -188,6 +202,11 @@ class _Server(uvicorn.Server):
             self.should_exit = True
         return await super().on_tick(counter)
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether the end has begun."""
+        return self._stops_at is not None
+
     def begin_end(self) -> None:
         """Begin the end; a second call ends the delay, a third one the wait for requests."""
         if self._stops_at is None:
@@ -198,7 +217,7 @@ class _Server(uvicorn.Server):
         else:
             self.force_exit = True
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+    def handle_exit(self, *_: object) -> None:
         """Begin the end at a signal."""
         self.begin_end()
 
