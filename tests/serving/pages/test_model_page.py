@@ -181,7 +181,7 @@ def test_a_picture_turned_by_exif_is_shown_upright(start):
     file = {"name": "t.jpg", "mimeType": "image/jpeg", "buffer": encoded.getvalue()}
     page, stage = start(FakeModel(), file)
     page.keyboard.press("Delete")
-    stage.draw((-2, -2, 32, 42))
+    stage.draw((-1, -1, 31, 41))
     page.keyboard.press("1")
     assert downloaded(page)[1] == ["t.jpg", "cat", "0", "0", "30", "40"]
 
