@@ -561,3 +561,55 @@ def test_axe_finds_nothing(start, scheme, width):
     page.keyboard.press("?")
     assert violations(page) == []
 
+
+
+def test_boxes_are_exact_on_a_screen_of_high_density(start):
+    session = session_of(entry(1, size=(1600, 1200)))
+    page, stage = start(session, device_scale_factor=2)
+    stage.draw((160, 240, 800, 960))
+    page.keyboard.press("Enter")
+    stage.wait(50)
+    assert saved(page, session)[0]["box"] == pytest.approx([160, 240, 800, 960], abs=1)
+
+
+def test_a_sharper_preview_is_loaded_when_one_looks_closer(start):
+    page, stage = start(session_of(entry(1, size=(4000, 3000))))
+    with page.expect_request(re.compile(r"preview\?side=4096$")):
+        for _ in range(10):
+            page.keyboard.press("+")
+    stage.wait(1)
+
+
+def test_the_next_five_pictures_are_fetched_ahead(start):
+    session = session_of(entry(1))
+    asked = []
+    page, _ = start(session)
+    page.on("request", lambda request: asked.append(request.url))
+    page.reload()
+    page.wait_for_load_state("networkidle")
+    previews = {url.split("/")[-2] for url in asked if "preview" in url}
+    assert previews == {f"{number:016x}" for number in (1, 50, 51, 52, 53, 54)}
+
+
+def test_the_chosen_theme_is_kept(start):
+    page, _ = start(session_of(), color_scheme="light")
+    background = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(background)
+    page.click("#theme")
+    dark = page.evaluate(background)
+    page.reload()
+    assert light == "rgb(245, 244, 241)"
+    assert dark == page.evaluate(background) == "rgb(20, 23, 26)"
+
+
+def test_enter_in_the_dialog_of_a_conflict_decides_nothing(start):
+    session = session_of()
+    page, stage = start(session)
+    known = session.entries[f"{50:016x}"]
+    session.entries[known["id"]] = {**known, "revision": 1, "label": LABEL}
+    stage.draw((100, 80, 300, 220))
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#conflict-dialog[open]")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    assert page.is_visible("#conflict-dialog")
