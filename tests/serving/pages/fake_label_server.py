@@ -13,7 +13,6 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -109,7 +108,10 @@ FILTERS = {
 
 def application(session: FakeSession) -> Starlette:
     """The session over HTTP."""
+    return Starlette(routes=[*pages("label.html"), *_reading(session), *_writing(session)])
 
+
+def _reading(session: FakeSession) -> list[Route]:
     async def images(request):
         chosen = FILTERS[request.query_params["filter"]]
         query, offset = request.query_params["query"], int(request.query_params["offset"])
@@ -122,6 +124,26 @@ def application(session: FakeSession) -> Starlette:
         left = [e for e in session.entries.values() if not e["label"] and e["id"] not in skip]
         return JSONResponse({"images": left[: int(request.query_params["count"])]})
 
+    async def one(request):
+        return JSONResponse(session.entries[request.path_params["id"]])
+
+    async def preview(request):
+        known = session.entries[request.path_params["id"]]
+        return Response(
+            picture(known["size"], int(request.query_params["side"])), 200, None, "image/jpeg"
+        )
+
+    return [
+        Route("/api/session", lambda _: JSONResponse(session.facts())),
+        Route("/api/status", lambda _: JSONResponse(session.status())),
+        Route("/api/next", following),
+        Route("/api/images", images),
+        Route("/api/images/{id}", one),
+        Route("/api/images/{id}/preview", preview),
+    ]
+
+
+def _writing(session: FakeSession) -> list[Route]:
     async def act(request):
         if session.failures:
             return JSONResponse({"detail": "Busy."}, session.failures.pop(0))
@@ -146,26 +168,12 @@ def application(session: FakeSession) -> Starlette:
         session.training = training("running", round=1, labels=20, stage="Epoch 1", done=0.25)
         return JSONResponse(session.status())
 
-    async def one(request):
-        return JSONResponse(session.entries[request.path_params["id"]])
-
-    async def preview(request):
-        known = session.entries[request.path_params["id"]]
-        return Response(picture(known["size"], int(request.query_params["side"])), 200, None, "image/jpeg")
-
-    api = [
-        Route("/api/session", lambda _: JSONResponse(session.facts())),
-        Route("/api/status", lambda _: JSONResponse(session.status())),
-        Route("/api/next", following),
-        Route("/api/images", images),
-        Route("/api/images/{id}", one),
-        Route("/api/images/{id}/preview", preview),
+    return [
         Route("/api/actions", act, methods=["POST"]),
         Route("/api/classes", classes, methods=["POST"]),
         Route("/api/conflicts/{id}", settle, methods=["POST"]),
         Route("/api/train", train, methods=["POST"]),
     ]
-    return Starlette(routes=[*pages("label.html"), *api])
 
 
 def pages(page: str) -> list[Route]:

@@ -89,7 +89,7 @@ export function wordsOfDraft(draft) {
   const [x_min, y_min, x_max, y_max] = draft.box.map(shortNumber);
   const [width, height] = [draft.box[2] - draft.box[0], draft.box[3] - draft.box[1]].map(shortNumber);
   const corners = `x ${x_min} to ${x_max}, y ${y_min} to ${y_max}`;
-  return `${draft.label ?? "No class yet"}: ${corners}, ${width} × ${height} pixels`;
+  return `${draft.label ?? "No class yet"}: ${corners}, ${width} by ${height} pixels`;
 }
 
 /** @param {number} value */

@@ -10,8 +10,9 @@ import { byId, make, remember, remembered } from "./dom.js";
 /**
  * @typedef {object} Binding
  * @property {string[]} keys such as "Enter", "Shift+s", "Ctrl+z"; Ctrl is also the Mac's command key
- * @property {string} words what it does; empty if another binding says it
+ * @property {string} words what it does
  * @property {(key: string) => void} run
+ * @property {string[]} [caps] how the keys are written, if not as they are
  * @property {boolean} [isRepeated] whether holding the key down repeats it
  */
 
@@ -20,7 +21,7 @@ const PRESSED_BY_KEY = "button, a, summary, label, input, select";
 /** @type {Record<string, string>} */
 const NAMES = {
   ArrowLeft: "←", ArrowUp: "↑", ArrowRight: "→", ArrowDown: "↓", Escape: "Esc", Delete: "Del",
-  PageDown: "Page Down", PageUp: "Page Up", " ": "Space",
+  Arrow: "an arrow", PageDown: "Page Down", PageUp: "Page Up", " ": "Space",
 };
 
 /**
@@ -118,7 +119,7 @@ export function returnFocusTo(element) {
  */
 export function startHelp(bindings, gestures) {
   const dialog = /** @type {HTMLDialogElement} */ (byId("help-dialog"));
-  const rows = bindings.filter(({ words }) => words).map(({ keys, words }) => row(keys.map(keyCap), words));
+  const rows = bindings.map(({ keys, caps, words }) => row((caps ?? keys).map(keyCap), words));
   byId("help-keys").replaceChildren(...rows);
   byId("help-pointer").replaceChildren(...gestures.map(([gesture, words]) => row([gesture], words)));
   const box = /** @type {HTMLInputElement} */ (byId("characters"));

@@ -38,7 +38,7 @@ export function editingKeys(stage, classes) {
     announce(`${editor.part}. ${wordsOfDraft(editor.draft)}`);
   };
   return [
-    { keys: NUMBERS, words: "choose the class", run: (key) => classes.chooseNumber(Number(key)) },
+    { keys: NUMBERS, caps: ["1 … 9"], words: "choose the class", run: (key) => classes.chooseNumber(Number(key)) },
     { keys: ["a"], words: "add a class", run: () => classes.focusField() },
     { keys: ["Delete", "Backspace"], words: "clear the box", run: said(() => editor.clear()) },
     { keys: ["b"], words: "start a box in the middle of the picture", run: said(() => editor.startInMiddle()) },
@@ -46,7 +46,7 @@ export function editingKeys(stage, classes) {
     { keys: ["s"], words: "select the next part: box, corners, sides", run: said(() => editor.cyclePart(1)) },
     { keys: ["Shift+s"], words: "select the part before", run: said(() => editor.cyclePart(-1)) },
     ...arrowKeys(editor, said),
-    { keys: ["+", "="], words: "zoom in", run: () => stage.zoom(ZOOM), isRepeated: true },
+    { keys: ["+", "="], caps: ["+"], words: "zoom in", run: () => stage.zoom(ZOOM), isRepeated: true },
     { keys: ["-"], words: "zoom out", run: () => stage.zoom(1 / ZOOM), isRepeated: true },
     { keys: ["0"], words: "show the whole picture", run: () => stage.fit() },
     { keys: ["?"], words: "show the keys", run: () => byId("help").click() },
@@ -116,7 +116,6 @@ function arrowKeys(editor, said) {
   const shifted = names.map((name) => `Shift+${name}`);
   return [
     { keys: names, words: "move the selected part by 1 pixel", run: by(STEP.plain), isRepeated: true },
-    { keys: ["Shift+ArrowLeft"], words: "with Shift: by 10 pixels", run: by(STEP.shifted), isRepeated: true },
-    { keys: shifted.slice(1), words: "", run: by(STEP.shifted), isRepeated: true },
+    { keys: shifted, caps: ["Shift+Arrow"], words: "move it by 10 pixels", run: by(STEP.shifted), isRepeated: true },
   ];
 }

@@ -20,6 +20,7 @@ import { startTheme } from "./theme.js";
 
 const POLL_MS = { running: 2000, otherwise: 5000 }; // not tuned
 const SHARPEN_MS = 150; // after the last change of the zoom; not tuned
+const NARROW = matchMedia("(max-width: 44rem)");
 const RETRY_MS = 3000; // not tuned
 
 /** @param {any} facts of the session */
@@ -44,7 +45,11 @@ function start(facts) {
     editor.choose(name);
   });
   const keypoints = new KeypointList(facts.keypoints?.names ?? [], editor, () => byId("stage").focus());
-  const list = new PictureList((entry) => { labelling.list = list; return labelling.visit(entry); });
+  const list = new PictureList((entry) => {
+    labelling.list = list;
+    if (NARROW.matches && !byId("list").hidden) toggleList(list); // it covers the picture there
+    return labelling.visit(entry);
+  });
   const dialog = new ConflictDialog(({ action, entry }, keep) => settleAction(labelling, action, entry, keep));
 
   function redraw() {
@@ -166,6 +171,7 @@ function startButtons(labelling, list) {
     redo: () => labelling.redo(),
     retry: () => labelling.outbox.retry(),
     "list-toggle": () => toggleList(list),
+    "list-close": () => toggleList(list),
     "list-leave": () => { labelling.list = null; labelling.goOn(); },
     "conflicts-show": () => openList(labelling, list, "conflicts"),
     review: () => openList(labelling, list, "labelled"),

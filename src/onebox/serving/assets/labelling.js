@@ -86,9 +86,9 @@ export class Labelling {
     this.editor.open(entry.size, this.#draftOf(entry));
     const kept = this.#drafts.get(entry.id);
     if (kept) this.editor.change(kept);
-    this.#time.start();
     this.page.entryChanged();
     await this.pictures.open(entry).catch(() => notify(`${entry.name} cannot be shown.`));
+    if (this.entry?.id === entry.id) this.#time.start();
   }
 
   /** Show the image again, as it is known now. */

@@ -59,7 +59,7 @@ export function stateOf({ state, prediction, draft }) {
   if (state === "waiting") return "waiting";
   if (state === "failed" && !draft?.box) return "no prediction";
   if (draft?.isAbsent) return "no subject";
-  const sure = prediction && draft?.label === prediction.label ? ` ${percent(sureness(prediction))}` : "";
+  const sure = prediction && draft?.label === prediction.label ? `, ${sureness(prediction).toFixed(2)}` : "";
   return `${draft?.label ?? "no box"}${sure}`;
 }
 
