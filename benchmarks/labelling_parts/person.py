@@ -15,13 +15,16 @@ CHROMIUM = "/usr/bin/chromium"
 ACCEPTED_IOU = 0.9
 """IoU with the truth from which the person accepts a proposal."""
 
+_RETRY_S, _MOST_TRIES = 0.02, 500
+
 _PLACE = """
 () => {
   const stage = document.getElementById("stage");
   const box = stage.getBoundingClientRect();
-  const {imageId, scale, left, top, state} = stage.dataset;
+  const {imageId, scale, left, top, state, isProposal} = stage.dataset;
   return {
     id: imageId, state, scale: Number(scale), x: box.x + Number(left), y: box.y + Number(top),
+    proposal: isProposal === "true" ? stage.dataset.box.split(" ").map(Number) : null,
   };
 }
 """
@@ -30,6 +33,9 @@ _READY = """
   const {imageId, state} = document.getElementById("stage").dataset;
   return state === "ready" && imageId !== last;
 }
+"""
+_LEFT = """
+(last) => document.getElementById("stage").dataset.imageId !== last
 """
 _TIMES = """
 () => performance.getEntriesByType("resource")
@@ -94,20 +100,20 @@ class Person:
         started_s = time.perf_counter()
         place = self._page.evaluate(_PLACE)
         entry = get(f"api/images/{place['id']}")
-        truth, proposal = self._truth[entry["name"]], entry["proposal"]
-        iou = None if proposal is None else _iou(proposal["box"], truth)
-        how = self._set_box(place, None if proposal is None else proposal["box"], truth, iou)
+        truth, proposal = self._truth[entry["name"]], place["proposal"]
+        iou = None if proposal is None else _iou(proposal, truth)
+        how = self._set_box(place, proposal, truth, iou)
         self._page.keyboard.press("Enter")
         self._last = place["id"]
-        self._page.wait_for_function(_READY, arg=self._last)
-        left = get(f"api/images/{place['id']}")["label"]
+        self._page.wait_for_function(_LEFT, arg=self._last)
+        label = _label_of(get, place["id"])
         return Done(
             place["id"],
             how,
             iou,
-            _iou(left["box"], truth),
+            _iou(label["box"], truth),
             entry["in_sample"],
-            None if proposal is None else proposal["round"],
+            None if proposal is None else entry["proposal"]["round"],
             time.perf_counter() - started_s,
         )
 
@@ -136,6 +142,15 @@ class Person:
         mouse.down()
         mouse.move(*last, steps=5)
         mouse.up()
+
+
+def _label_of(get: Callable[[str], Any], image: str) -> dict[str, Any]:
+    """The label of an image once the server has it: the page goes on before."""
+    for _ in range(_MOST_TRIES):
+        if label := get(f"api/images/{image}")["label"]:
+            return label
+        time.sleep(_RETRY_S)
+    raise RuntimeError(f"image {image} got no label")
 
 
 def _on_screen(place: Mapping[str, Any], point: tuple[float, ...]) -> tuple[float, float]:

@@ -116,7 +116,10 @@ export class Stage {
     this.#frame = 0;
     const { view, picture, editor, isProposal, others, skeleton } = this;
     const cursor = picture ? this.#cursor : null;
-    const isShown = this.element.dataset.state !== "empty";
+    const { dataset } = this.element;
+    const isShown = dataset.state !== "empty";
+    dataset.box = editor.draft.box?.join(" ") ?? "";
+    dataset.isProposal = String(isProposal);
     const scene = { view, picture, editor, isProposal, others: isShown ? others : [], skeleton, cursor };
     paint(this.context, scene, devicePixelRatio);
   }
