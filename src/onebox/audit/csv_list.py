@@ -36,6 +36,21 @@ _LISTED = {"yes": True, "no": False, "true": True, "false": False, "1": True, "0
 _LISTS: tuple[ListName, ...] = get_args(ListName)
 
 
+@dataclass(frozen=True, slots=True)
+class ListedRow:
+    """A row that is listed.
+
+    Attributes:
+        correction: What it suggests; it may be empty.
+        kind: What seems wrong, in one or two words; empty if the file does not say.
+        why: One sentence; empty likewise.
+    """
+
+    correction: Correction
+    kind: str
+    why: str
+
+
 def write_list(audit: Audit, data: Dataset, path: Path) -> None:
     """Write all findings: boxes, classes, then checks, each list by rank.
 
@@ -58,10 +73,20 @@ def read_corrections(path: Path, data: Dataset) -> list[Correction]:
     Raises:
         DataError: If the file or rows of it are wrong; ``problems`` lists all, with their lines.
     """
+    listed = (row.correction for row in read_listed(path, data))
+    return [one for one in listed if not one.is_empty]
+
+
+def read_listed(path: Path, data: Dataset) -> list[ListedRow]:
+    """Read the rows that are listed, with a suggestion or without, in their order.
+
+    Raises:
+        DataError: As `read_corrections`.
+    """
     header, rows = _read(path)
     reader = _Reader(data, path.parent.resolve(), _rows_of(data))
     problems = Problems()
-    found: list[Correction] = []
+    found: list[ListedRow] = []
     for line, cells in rows:
         with problems.at(f"{path.name}:{line}"):
             found.extend(reader.read(_by_column(header, cells)))
@@ -78,8 +103,8 @@ class _Reader:
     folder: Path  # which paths of images are relative to
     rows: Mapping[Path, int]  # image → row of the data set
 
-    def read(self, cells: Cells) -> Iterator[Correction]:
-        """The correction of a row, if it is listed and suggests one.
+    def read(self, cells: Cells) -> Iterator[ListedRow]:
+        """The row, if it is listed.
 
         Raises:
             DataError: If a cell is wrong.
@@ -97,8 +122,8 @@ class _Reader:
             raise DataError(
                 "the image has no subject so far. Suggest both a box and a label, or neither."
             )
-        if _is_listed(cells["listed"]) and not one.is_empty:
-            yield one
+        if _is_listed(cells["listed"]):
+            yield ListedRow(one, cells.get("kind", ""), cells.get("why", ""))
 
     def _row(self, name: str) -> int:
         image = _located(self.folder / name)

@@ -12,6 +12,7 @@ from onebox.cli import (
     evaluate,
     export,
     info,
+    label,
     predict,
     recipes,
     serve,
@@ -50,6 +51,7 @@ app.command()(predict.predict)
 app.command()(evaluate.evaluate)
 app.command()(calibrate.calibrate)
 app.command()(audit.audit)
+app.command()(label.label)
 app.command()(serve.serve)
 app.command()(export.export)
 app.command()(convert.convert)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from onebox.errors import DataError, format_count
-from onebox.formats.coco_records import CocoAnnotation, CocoCategory, CocoFile, CocoImage, load
+from onebox.formats.coco_records import CocoAnnotation, CocoCategory, CocoFile, CocoImage, Id, load
 from onebox.formats.image_lookup import ImageFinder
 from onebox.formats.keypoints import make_keypoints
 from onebox.formats.rows import ParsedLabels, Problems, Row
@@ -78,21 +78,27 @@ def _write_file(dataset: Dataset, file: Path, folder: Path) -> None:
     ids = {name: number for number, name in enumerate(dataset.classes, start=1)}
     numbered = list(enumerate(dataset, start=1))
     content = {
-        "images": [_image_entry(number, sample, folder) for number, sample in numbered],
+        "images": [image_entry(number, sample, folder) for number, sample in numbered],
         "annotations": [
-            _annotation_entry(number, sample, ids[sample.label])
+            annotation_entry(number, sample, ids[sample.label])
             for number, sample in numbered
             if sample.label is not None and sample.box is not None
         ],
         "categories": [
-            {"id": number, "name": name, **_keypoint_entries(dataset.keypoints)}
+            {"id": number, "name": name, **keypoint_entries(dataset.keypoints)}
             for name, number in ids.items()
         ],
     }
     file.write_text(json.dumps(content, ensure_ascii=False, allow_nan=False), encoding="utf-8")
 
 
-def _image_entry(number: int, sample: Sample, folder: Path) -> dict[str, Any]:
+def image_entry(number: int, sample: Sample, folder: Path) -> dict[str, Any]:
+    """The entry of ``images`` for a sample, in a file of a folder.
+
+    Raises:
+        ImageError: If the image's size is not known and cannot be read.
+        SettingError: If the image is not a file.
+    """
     width, height = size_of(sample)
     return {
         "id": number,
@@ -103,7 +109,8 @@ def _image_entry(number: int, sample: Sample, folder: Path) -> dict[str, Any]:
     }
 
 
-def _annotation_entry(number: int, sample: Sample, category_id: int) -> dict[str, Any]:
+def annotation_entry(number: int, sample: Sample, category_id: Id) -> dict[str, Any]:
+    """The entry of ``annotations`` for a sample with a box; image and entry have one number."""
     x_min, y_min, x_max, y_max = sample.box or (0.0, 0.0, 0.0, 0.0)
     width, height = _sum(x_max, -x_min), _sum(y_max, -y_min)
     entry: dict[str, Any] = {
@@ -120,7 +127,8 @@ def _annotation_entry(number: int, sample: Sample, category_id: int) -> dict[str
     return entry
 
 
-def _keypoint_entries(keypoints: KeypointSet | None) -> dict[str, Any]:
+def keypoint_entries(keypoints: KeypointSet | None) -> dict[str, Any]:
+    """The keys of a category that name its keypoints."""
     if keypoints is None:
         return {}
     return {
@@ -156,7 +164,7 @@ def _rows(image: CocoImage, file: CocoFile, finder: ImageFinder, problems: Probl
 def _with_subject(row: Row, annotation: CocoAnnotation, file: CocoFile) -> Row:
     category = file.categories[annotation.category_id]
     keypoints = _keypoints(annotation, category, file.keypoints)
-    box = _box(annotation.bbox) if annotation.bbox else _hull(keypoints)
+    box = box_of(annotation.bbox) if annotation.bbox else _hull(keypoints)
     return replace(row, label=category.name or None, box=box, keypoints=keypoints)
 
 
@@ -173,7 +181,12 @@ def _keypoints(
     return make_keypoints(annotation.keypoints, keypoints)
 
 
-def _box(bbox: Sequence[float]) -> Box:
+def box_of(bbox: Sequence[float]) -> Box:
+    """The ``xyxy`` box of a ``bbox``.
+
+    Raises:
+        DataError: If it has not four values.
+    """
     if len(bbox) != 4:  # noqa: PLR2004  (x, y, width, height)
         raise DataError(f"bbox has {len(bbox)} values; it is [x, y, width, height]. Correct it.")
     x, y, width, height = bbox

@@ -54,7 +54,7 @@ _DELIMITERS = (",", ";", "\t")
 def is_labels(path: Path) -> bool:
     """Whether the first row of a file is that of a CSV label file."""
     try:
-        _columns_of(path.name, read_table(path))
+        columns_of(path.name, read_table(path))
     except DataError:
         return False
     return True
@@ -69,7 +69,7 @@ def parse(path: Path) -> ParsedLabels:
         DataError: If it is not a CSV label file; the message says what is missing.
     """
     table = read_table(path)
-    columns, has_header = _columns_of(path.name, table)
+    columns, has_header = columns_of(path.name, table)
     finder = ImageFinder(path.parent, path.stem)
     problems = Problems()
     rows = []
@@ -116,7 +116,7 @@ def read_table(path: Path) -> list[NumberedCells]:
         raise DataError(
             f"{path.name}: is not UTF-8 text ({error.reason}). Save it as UTF-8."
         ) from error
-    rows = csv.reader(io.StringIO(text), delimiter=_delimiter(text), strict=True)
+    rows = csv.reader(io.StringIO(text), delimiter=delimiter_of(text), strict=True)
     try:
         table = [(rows.line_num, [cell.strip() for cell in cells]) for cells in rows]
     except csv.Error as error:
@@ -147,12 +147,22 @@ def _list_cells(sample: Sample, folder: Path) -> Sequence[str]:
     return [format_path(image_file(sample), folder), f"[{box}]", sample.label or ""]
 
 
-def _delimiter(text: str) -> str:
+def delimiter_of(text: str) -> str:
+    """The delimiter that splits the first line into the most cells."""
     first = next((line for line in text.splitlines() if line.strip()), "")
     return max(_DELIMITERS, key=lambda one: len(next(csv.reader([first], delimiter=one), [])))
 
 
-def _columns_of(name: str, table: list[NumberedCells]) -> tuple[Columns, bool]:
+def columns_of(name: str, table: list[NumberedCells]) -> tuple[Columns, bool]:
+    """The index of each known column, and whether the first row is a header.
+
+    Args:
+        name: Name of the file, for messages.
+        table: Rows that are not empty, with stripped cells; at least one.
+
+    Raises:
+        DataError: If a column is missing.
+    """
     line, first = table[0]
     if _is_headerless(first):
         return _HEADERLESS, False
@@ -234,15 +244,23 @@ def _row(origin: str, cells: Cells, columns: Columns, finder: ImageFinder) -> Ro
     by_column = {name: cells[index] for name, index in columns.items()}
     if not by_column["image"]:
         raise DataError("names no image. Write its path, or remove the row.")
-    box = _parse_list(by_column["bbox"]) if "bbox" in by_column else _parse_corners(by_column)
     return Row(
         origin,
         finder.find(by_column["image"]),
         label=by_column.get("label", NAMELESS) or None,
-        box=box,
+        box=parse_box(by_column),
         split=parse_split(by_column.get("split", "")),
         stated_wh=_stated_size(by_column),
     )
+
+
+def parse_box(by_column: Mapping[str, str]) -> Box | None:
+    """The box of a row, given its cells by column; None if it has none.
+
+    Raises:
+        DataError: If it is not four numbers.
+    """
+    return _parse_list(by_column["bbox"]) if "bbox" in by_column else _parse_corners(by_column)
 
 
 def _parse_corners(by_column: Mapping[str, str]) -> Box | None:

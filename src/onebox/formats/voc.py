@@ -20,9 +20,9 @@ from onebox.formats.rows import ParsedLabels, Problems, Row
 from onebox.formats.writing import creating, format_number, format_path, image_file, unique_stems
 from onebox.image_sizes import size_of
 from onebox.images import SUFFIXES
-from onebox.structures import SPLITS, Dataset, Sample, Split, as_box
+from onebox.structures import SPLITS, Box, Dataset, Sample, Split, as_box
 
-_EDGES = ("xmin", "ymin", "xmax", "ymax")
+EDGES = ("xmin", "ymin", "xmax", "ymax")
 _MAIN = Path("ImageSets", "Main")
 
 # Lists that name the images of each split; the first that exists is read.
@@ -78,7 +78,7 @@ def write(dataset: Dataset, path: Path) -> None:
         annotations.mkdir(parents=True)
         lists.mkdir(parents=True)
         for sample, stem in zip(dataset, stems, strict=True):
-            tree = ElementTree(_annotation(sample, annotations))
+            tree = ElementTree(annotation(sample, annotations))
             indent(tree)
             tree.write(annotations / f"{stem}.xml", encoding="utf-8", xml_declaration=True)
         for split in SPLITS:
@@ -87,7 +87,13 @@ def write(dataset: Dataset, path: Path) -> None:
                 (lists / f"{split}.txt").write_text("\n".join([*names, ""]), encoding="utf-8")
 
 
-def _annotation(sample: Sample, folder: Path) -> Element:
+def annotation(sample: Sample, folder: Path) -> Element:
+    """The XML of a sample, for a file in a folder.
+
+    Raises:
+        ImageError: If the image's size is not known and cannot be read.
+        SettingError: If the image is not a file.
+    """
     image = image_file(sample)
     width, height = size_of(sample)
     root = Element("annotation")
@@ -95,11 +101,16 @@ def _annotation(sample: Sample, folder: Path) -> Element:
     _fill(root, {"path": format_path(image, folder)})
     _fill(SubElement(root, "size"), {"width": str(width), "height": str(height), "depth": "3"})
     if sample.box is not None:
-        thing = SubElement(root, "object")
-        _fill(thing, {"name": sample.label or "", "difficult": "0", "truncated": "0"})
-        edges = dict(zip(_EDGES, map(format_number, sample.box), strict=True))
-        _fill(SubElement(thing, "bndbox"), edges)
+        root.append(thing(sample.label or "", sample.box))
     return root
+
+
+def thing(label: str, box: Box) -> Element:
+    """The element ``object`` of a subject."""
+    element = Element("object")
+    _fill(element, {"name": label, "difficult": "0", "truncated": "0"})
+    _fill(SubElement(element, "bndbox"), dict(zip(EDGES, map(format_number, box), strict=True)))
+    return element
 
 
 def _fill(element: Element, texts: Mapping[str, str]) -> None:
@@ -107,17 +118,23 @@ def _fill(element: Element, texts: Mapping[str, str]) -> None:
         SubElement(element, tag).text = text
 
 
-def _tree_of(file: Path) -> Element:
+def read_tree(content: bytes) -> Element:
+    """Parse an XML file, with its comments.
+
+    Raises:
+        DataError: If it is not XML as VOC has it.
+    """
     # Entities are not expanded: a file that declares any is refused.
-    builder = TreeBuilder()
+    builder = TreeBuilder(insert_comments=True, insert_pis=True)
     parser = expat.ParserCreate()
     parser.StartElementHandler = builder.start
     parser.EndElementHandler = builder.end
     parser.CharacterDataHandler = builder.data
+    parser.CommentHandler = builder.comment
+    parser.ProcessingInstructionHandler = builder.pi
     parser.StartDoctypeDeclHandler = _refuse
     try:
-        with file.open("rb") as content:
-            parser.ParseFile(content)
+        parser.Parse(content, True)  # noqa: FBT003  (the last part)
         root = builder.close()
     except (expat.ExpatError, ParseError, ValueError) as error:
         raise DataError(f"is not XML ({error}). Correct or remove it.") from error
@@ -131,26 +148,39 @@ def _refuse(*_: object) -> None:
 
 
 def _rows(file: Path, finder: ImageFinder, problems: Problems) -> list[Row]:
-    root = _tree_of(file)
-    empty = Row(file.name, _image(root, file, finder), stated_wh=_stated_size(root))
+    root = read_tree(file.read_bytes())
+    empty = Row(file.name, image_of(root, file, finder), stated_wh=stated_size(root))
     things = root.findall("object")
     if not things:
         return [empty]
     rows = []
-    for number, thing in enumerate(things, start=1):
+    for number, one in enumerate(things, start=1):
         origin = file.name if len(things) == 1 else f"{file.name}: object {number}"
         with problems.at(origin):
-            label = _text(thing, "name") or None
-            box = as_box(_number(thing, edge) for edge in _EDGES)
+            label, box = label_and_box(one)
             rows.append(replace(empty, origin=origin, label=label, box=box))
     return rows
+
+
+def label_and_box(thing: Element) -> tuple[str | None, Box]:
+    """Class and box of an element ``object``.
+
+    Raises:
+        DataError: If an edge is missing or not a number.
+    """
+    return _text(thing, "name") or None, as_box(_number(thing, edge) for edge in EDGES)
 
 
 def _text(element: Element, tag: str) -> str:
     return (element.findtext(tag) or "").strip()
 
 
-def _image(root: Element, file: Path, finder: ImageFinder) -> Path:
+def image_of(root: Element, file: Path, finder: ImageFinder) -> Path:
+    """The image that an XML file names, as `ImageFinder.find` returns it.
+
+    Raises:
+        DataError: If several sub-folders hold an image of that name.
+    """
     path, name = _text(root, "path"), _text(root, "filename")
     # A relative path was written for this folder. An absolute one belongs to the machine on which
     # the box was drawn, so it comes last.
@@ -168,7 +198,8 @@ def _same_stem(file: Path, finder: ImageFinder) -> Path | None:
     return next((found for name in names if (found := finder.search(name))), None)
 
 
-def _stated_size(root: Element) -> tuple[int, int] | None:
+def stated_size(root: Element) -> tuple[int, int] | None:
+    """Width and height that an XML file states; None if it states none."""
     texts = [_text(root, f"size/{name}") for name in ("width", "height")]
     if not all(text.isdecimal() and int(text) > 0 for text in texts):
         return None  # some tools write 0 x 0 for an unknown size
@@ -187,24 +218,25 @@ def _number(thing: Element, edge: str) -> float:
 def _splits_of(folder: Path, stems: Set[str]) -> dict[str, list[Split]]:
     """Return the splits of each name in the lists beside the XML files or in the folder above."""
     splits: dict[str, list[Split]] = {}
-    for split, lines in _lists_of(folder).items():
-        for line in lines:
-            if stem := _listed_stem(line.strip(), stems):
+    for split, file in list_files(folder).items():
+        for line in file.read_text(encoding="utf-8").splitlines():
+            if stem := listed_stem(line.strip(), stems):
                 splits.setdefault(stem, []).append(split)
     return splits
 
 
-def _lists_of(folder: Path) -> dict[Split, list[str]]:
+def list_files(folder: Path) -> dict[Split, Path]:
+    """The file that lists the images of each split, for the splits that have one."""
     folders = [folder / _MAIN, folder.resolve().parent / _MAIN]
-    found: dict[Split, list[str]] = {}
+    found: dict[Split, Path] = {}
     for split, names in _LISTS.items():
         files = [one / f"{name}.txt" for one in folders for name in names]
         if file := next(filter(Path.is_file, files), None):
-            found[split] = file.read_text(encoding="utf-8").splitlines()
+            found[split] = file
     return found
 
 
-def _listed_stem(line: str, stems: Set[str]) -> str:
+def listed_stem(line: str, stems: Set[str]) -> str:
     """Return the name in a line of a list; lists of one class write a flag (-1, 0, 1) after it."""
     return line if line in stems or not line else line.split(maxsplit=1)[0]
 
@@ -214,12 +246,15 @@ def _assign_splits(
 ) -> tuple[list[Row], tuple[str, ...]]:
     if not splits:
         return rows, ()
-    listed = [replace(row, split=split) for row in rows for split in splits.get(_stem_of(row), ())]
-    left_out = len({row.image for row in rows if _stem_of(row) not in splits})
+    listed = [
+        replace(row, split=split) for row in rows for split in splits.get(stem_of(row.origin), ())
+    ]
+    left_out = len({row.image for row in rows if stem_of(row.origin) not in splits})
     images = format_count(left_out, "image", "images")
     note = f"{images} left out, named by no list in {_MAIN.as_posix()}."
     return listed, (note,) if left_out else ()
 
 
-def _stem_of(row: Row) -> str:
-    return row.origin.split(".xml")[0]
+def stem_of(origin: str) -> str:
+    """Stem of the XML file of a row, given `Row.origin`."""
+    return origin.split(".xml", maxsplit=1)[0]

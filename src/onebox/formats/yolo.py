@@ -10,6 +10,7 @@ References:
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -38,13 +39,41 @@ def parse(path: Path) -> ParsedLabels:
     Raises:
         DataError: If it is not a YOLO data set.
     """
-    config = read_yaml(path) if path.is_file() else read_folder(path)
+    config = read_config(path)
     problems = Problems()
     splits = _images(config, problems)
     images = [image for image, _ in splits]
     problems.sentences.extend(_unlabelled(config, images))
-    rows = [row for image, split in splits for row in _rows_of(image, split, config, problems)]
-    problems.sentences.extend(_imageless(config, images))
+    labels = _parse(config, splits, problems)
+    return replace(labels, problems=(*labels.problems, *_imageless(config, images)))
+
+
+def parse_labelled(path: Path) -> ParsedLabels:
+    """Read as `parse` does, but leave images out that have no label file, and files without image.
+
+    Raises:
+        DataError: If it is not a YOLO data set.
+    """
+    config = read_config(path)
+    problems = Problems()
+    splits = _images(config, problems)
+    labelled = [(image, split) for image, split in splits if label_file_of(image).is_file()]
+    return _parse(config, labelled, problems)
+
+
+def read_config(path: Path) -> YoloConfig:
+    """Read ``data.yaml``, or what the folders tell without it.
+
+    Raises:
+        DataError: If it is not a YOLO data set.
+    """
+    return read_yaml(path) if path.is_file() else read_folder(path)
+
+
+def _parse(
+    config: YoloConfig, images: Sequence[tuple[Path, Split | None]], problems: Problems
+) -> ParsedLabels:
+    rows = [row for image, split in images for row in _rows_of(image, split, config, problems)]
     return ParsedLabels(
         tuple(rows),
         classes=_classes(config, rows),
@@ -90,14 +119,14 @@ def _images(config: YoloConfig, problems: Problems) -> list[tuple[Path, Split | 
     images: list[tuple[Path, Split | None]] = []
     for split, path in config.parts:
         with problems.at(config.name):
-            found = _read_list(path, config.root) if path.is_file() else find_images(path)
+            found = read_list(path, config.root) if path.is_file() else find_images(path)
             if not found:
                 raise DataError(f"{path} holds no images. Correct the path.")
             images.extend((image, split) for image in found)
     return images
 
 
-def _read_list(file: Path, root: Path) -> list[Path]:
+def read_list(file: Path, root: Path) -> list[Path]:
     """The images that a text file lists, relative to the root or to the file's folder."""
     lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
 
@@ -192,11 +221,16 @@ def _classes(config: YoloConfig, rows: Sequence[Row]) -> tuple[str, ...]:
     return tuple(sorted({row.label for row in rows if row.label is not None}, key=int))
 
 
+def label_folders(config: YoloConfig) -> set[Path]:
+    """The folders that hold, or may hold, the labels of the data set's folders of images."""
+    return {label_file_of(path / "any").parent for _, path in config.parts if path.is_dir()}
+
+
 def _imageless(config: YoloConfig, images: Sequence[Path]) -> list[str]:
     """List the label files that have no image, one sentence each."""
     expected = {label_file_of(image) for image in images}
     paths = {path for _, path in config.parts}
-    folders = {label_file_of(path / "any").parent for path in paths if path.is_dir()} - paths
+    folders = label_folders(config) - paths
     files = chain.from_iterable(sorted(folder.rglob("*.txt")) for folder in sorted(folders))
     return [
         f"{_relative(file, config.root)}: there is no image of that name. Add it, or remove the "

@@ -92,9 +92,14 @@ def read_folder(folder: Path) -> YoloConfig:
     return YoloConfig(folder.name, folder, parts, names, notes=() if names else (note,))
 
 
-def _read_class_list(folder: Path) -> dict[int, str]:
+def class_list_of(folder: Path) -> Path | None:
+    """The file with the class names of a folder without ``data.yaml``; None if there is none."""
     candidates = [folder / "classes.txt", folder / "labels" / "classes.txt"]
-    found = next((file for file in candidates if file.is_file()), None)
+    return next((file for file in candidates if file.is_file()), None)
+
+
+def _read_class_list(folder: Path) -> dict[int, str]:
+    found = class_list_of(folder)
     lines = found.read_text(encoding="utf-8-sig").splitlines() if found else []
     return dict(enumerate(line.strip() for line in lines if line.strip()))
 

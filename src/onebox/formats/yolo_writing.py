@@ -9,10 +9,11 @@ import yaml
 
 from onebox.boxes import from_xyxy
 from onebox.errors import SettingError
+from onebox.formats.keypoints import VALUES_PER_KEYPOINT
 from onebox.formats.writing import creating, format_number, image_file, unique_stems
 from onebox.image_sizes import size_of
 from onebox.images import SUFFIXES
-from onebox.structures import SPLITS, Dataset, Keypoints, KeypointSet, Sample
+from onebox.structures import SPLITS, Dataset, KeypointSet, Sample
 
 
 def write(dataset: Dataset, path: Path) -> None:
@@ -41,7 +42,8 @@ def _write_sample(sample: Sample, stem: str, dataset: Dataset, folder: Path) -> 
             f"{', '.join(sorted(SUFFIXES))}."
         )
     _link_or_copy(image, folder / "images" / sample.split / f"{stem}{image.suffix}")
-    row = _row(sample, dataset)
+    number = 0 if sample.label is None else dataset.classes.index(sample.label)
+    row = format_row(sample, number, dataset.keypoints)
     (folder / "labels" / sample.split / f"{stem}.txt").write_text(row, encoding="utf-8")
 
 
@@ -52,27 +54,42 @@ def _link_or_copy(image: Path, target: Path) -> None:
         shutil.copyfile(image, target)
 
 
-def _row(sample: Sample, dataset: Dataset) -> str:
+def format_row(
+    sample: Sample,
+    number: int,
+    keypoints: KeypointSet | None = None,
+    dims: int = VALUES_PER_KEYPOINT,
+) -> str:
+    """The line of a sample's label file; empty if it has no subject.
+
+    Args:
+        sample: The sample.
+        number: Number of its class.
+        keypoints: Keypoints of the data set; None without keypoints.
+        dims: Values for each keypoint: 2 (x, y) or 3 (and visibility).
+
+    Raises:
+        ImageError: If the image's size is not known and cannot be read.
+    """
     if sample.box is None or sample.label is None:
         return ""
     size_wh = size_of(sample)
     box = from_xyxy(np.array([sample.box], dtype=np.float64), "cxcywh")[0] / (size_wh * 2)
-    values = [dataset.classes.index(sample.label), *box.tolist()]
-    if dataset.keypoints is not None:
-        values.extend(_normalize(sample.keypoints, dataset.keypoints, size_wh))
+    values = [number, *box.tolist()]
+    if keypoints is not None:
+        unlabelled = ((0.0, 0.0, 0),) * len(keypoints.names)
+        for point in sample.keypoints or unlabelled:
+            values.extend(_normalize(point, size_wh, dims))
     return " ".join(map(format_number, values)) + "\n"
 
 
 def _normalize(
-    keypoints: Keypoints | None, keypoint_set: KeypointSet, size_wh: tuple[int, int]
+    keypoint: tuple[float, float, int], size_wh: tuple[int, int], dims: int
 ) -> list[float]:
-    width, height = size_wh
-    unlabelled = ((0.0, 0.0, 0),) * len(keypoint_set.names)
-    return [
-        value
-        for x, y, visibility in keypoints or unlabelled
-        for value in (x / width, y / height, float(visibility))
-    ]
+    (x, y, visibility), (width, height) = keypoint, size_wh
+    if dims == VALUES_PER_KEYPOINT:
+        return [x / width, y / height, float(visibility)]
+    return [x / width, y / height] if visibility else [0.0, 0.0]
 
 
 def _config(dataset: Dataset) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from onebox.errors import OneboxError
 from onebox.structures import Box, Keypoints, Split
 
 How = Literal["drawn", "accepted", "corrected", "absent", "cleared", "undone"]
@@ -227,14 +228,21 @@ class FileContent:
     """What a label file says.
 
     Attributes:
-        labels: Image file → its label, for each image that the file names.
+        labels: Image file → its label, for each image of the folder that the file names; the
+            largest box if the file has several. Paths are absolute, with links in their folders
+            followed.
         classes: Class names, in the order of the file.
         splits: Image file → split that the file states; without those for which it states none.
+        crowded: Images with several rows or boxes. Saving a label of such an image leaves it alone
+            in the file.
+        notes: What is not shown, one sentence each: rows of images that do not exist, for example.
     """
 
     labels: Mapping[Path, Label]
     classes: tuple[str, ...] = ()
     splits: Mapping[Path, Split] = field(default_factory=dict)
+    crowded: frozenset[Path] = frozenset()
+    notes: tuple[str, ...] = ()
 
 
 def image_id(name: str) -> str:
@@ -248,3 +256,19 @@ def image_id(name: str) -> str:
         16
     """
     return hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+
+
+class ConflictError(OneboxError):
+    """An action that was made for an older revision of a label.
+
+    Attributes:
+        entry: The image as it is now.
+    """
+
+    def __init__(self, entry: Entry) -> None:
+        """Word the message; the entry says what the label is now."""
+        self.entry = entry
+        super().__init__(
+            f"{entry.name}: its label was changed meanwhile, in another tab or in the label file. "
+            "Look at it again."
+        )

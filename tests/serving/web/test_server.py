@@ -171,3 +171,10 @@ def test_a_server_for_other_machines_needs_a_token(host):
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
 def test_a_server_for_this_machine_needs_no_token(host):
     check_exposure(host, None)
+
+
+def test_a_broken_chunk_is_answered(talk):
+    head = b"POST / HTTP/1.1\r\nHost: HOST\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = talk(head + b"3\r\nabc\r\n", b"zz\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1

@@ -8,6 +8,9 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from onebox.serving.model_api.about import LIVE, READY, about_routes
+from onebox.serving.model_api.inference_protocol import InferenceProtocol
+from onebox.serving.model_api.metrics import MetricsMiddleware, ServerMetrics
+from onebox.serving.model_api.openapi import openapi_route
 from onebox.serving.model_api.prediction import prediction_routes
 from onebox.serving.model_api.predictor import Predictor
 from onebox.serving.web import application
@@ -40,9 +43,14 @@ def build(
         predictor.models.close()
         predictor.close()
 
+    metrics = ServerMetrics(predictor)
     routes = [
+        *prediction_routes(predictor),  # first: most requests are these
         *asset_routes(PAGE, assets),
         *about_routes(predictor, limits),
-        *prediction_routes(predictor),
+        *InferenceProtocol(predictor).routes(),
+        metrics.route(),
+        openapi_route(),
     ]
-    return application.build(routes, access=access, limits=limits, lifespan=lifespan)
+    app = application.build(routes, access=access, limits=limits, lifespan=lifespan)
+    return MetricsMiddleware(app, metrics, routes)

@@ -19,6 +19,7 @@ from PIL import UnidentifiedImageError
 from onebox.errors import ImageError
 from onebox.images import open_image
 from onebox.localizer import Localizer
+from onebox.serving.model_api.jpeg_scans import check_scans
 from onebox.serving.model_api.models import NOTHING, ModelHolder, Promised
 from onebox.serving.web.problems import NotAnImageError, ProblemError
 from onebox.structures import Prediction
@@ -73,13 +74,15 @@ class Predictor:
         models: The model that predicts.
         work: How much is done at once.
         unfinished: Images that wait or are in work.
+        predicted: Images with a prediction so far.
+        unreadable: Images so far that could not be read.
         is_ready: Whether new requests are welcome.
     """
 
     def __init__(self, models: ModelHolder, work: Work) -> None:
         self.models = models
         self.work = work
-        self.unfinished = 0
+        self.unfinished = self.predicted = self.unreadable = 0
         self.is_ready = True
         self._counting = threading.Lock()
         self._pool = ThreadPoolExecutor(work.threads, thread_name_prefix="onebox")
@@ -141,9 +144,13 @@ class Predictor:
             future.add_done_callback(self._count_down)
         return futures
 
-    def _count_down(self, future: Result) -> None:  # noqa: ARG002
+    def _count_down(self, future: Result) -> None:
+        is_done = not future.cancelled() and future.exception() is None
+        is_read = is_done and isinstance(future.result(), Prediction)
         with self._counting:
             self.unfinished -= 1
+            self.predicted += is_read
+            self.unreadable += is_done and not is_read
 
     async def _wait(self, futures: Sequence[Result]) -> list[Prediction | ImageError]:
         """The results; what has not begun when the time is over is dropped.
@@ -180,7 +187,7 @@ def _check(encoded: bytes, max_pixels: int) -> None:
     """Check what an image says of itself, before its pixels are decoded.
 
     Raises:
-        ImageError: If its header is damaged, or it has too many pixels.
+        ImageError: If its header is damaged, or it has too many pixels or scans.
         NotAnImageError: If its format is not served.
     """
     try:
@@ -200,3 +207,4 @@ def _check(encoded: bytes, max_pixels: int) -> None:
             f"the image has {width} x {height} pixels; at most {max_pixels} pixels are allowed. "
             "Shrink it."
         )
+    check_scans(encoded, kind, width * height, max_pixels)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onebox.serving.model_api import application
+from onebox.serving.model_api.memory import return_large_blocks
 from onebox.serving.model_api.models import NOTHING, ModelHolder, Promised
 from onebox.serving.model_api.predictor import Predictor, Work
 from onebox.serving.web import server
@@ -65,6 +66,7 @@ def run(file: Path, service: Service, on_start: Callable[[str], None]) -> None:
 def _serve(
     file: Path, service: Service, listener: socket.socket, on_start: Callable[[str], None]
 ) -> None:
+    return_large_blocks()
     models = ModelHolder(file, threads=service.work.threads, usual=service.usual)
     predictor = Predictor(models, service.work)
     models.reload_at_hangup()

@@ -10,6 +10,7 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from onebox.errors import SettingError
 
@@ -53,6 +54,7 @@ def parse_authority(text: str) -> Authority | None:
     return Authority(match["name"].lower().rstrip("."), None if port is None else int(port))
 
 
+@lru_cache(1024)
 def is_address(name: str) -> bool:
     """Whether a name is an IP address, in brackets or not."""
     try:
@@ -62,11 +64,18 @@ def is_address(name: str) -> bool:
     return True
 
 
+@lru_cache(1024)
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach a server that listens on this host."""
     if host.lower() == "localhost":
         return True
     return is_address(host) and ipaddress.ip_address(host.strip("[]")).is_loopback
+
+
+@lru_cache(1024)
+def is_every_interface(host: str) -> bool:
+    """Whether a server that listens on this host listens on all addresses of the machine."""
+    return is_address(host) and ipaddress.ip_address(host.strip("[]")).is_unspecified
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,4 +125,4 @@ class AllowedHosts:
 
     @property
     def _is_everywhere(self) -> bool:
-        return is_address(self.host) and ipaddress.ip_address(self.host.strip("[]")).is_unspecified
+        return is_every_interface(self.host)

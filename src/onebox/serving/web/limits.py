@@ -179,7 +179,7 @@ async def refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -
             message["more_body"] = True
         await send(message)
 
-    await as_response(problem)(scope, receive, send_open)
+    await as_response(problem, scope["path"])(scope, receive, send_open)
     if scope["method"] not in SAFE_METHODS:
         await _drop(receive)
     await send({"type": "http.response.body", "body": b"", "more_body": False})

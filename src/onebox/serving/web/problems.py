@@ -20,6 +20,8 @@ from onebox.errors import DataError, ImageError, OneboxError, SettingError
 
 MEDIA_TYPE = "application/problem+json"
 
+_PROTOCOL = "/v2"  # the Open Inference Protocol reads the sentence from a member "error"
+
 logger = logging.getLogger("onebox.serving")
 
 
@@ -92,20 +94,23 @@ def problem_of(error: Exception) -> Problem:
     return Problem(500, detail)
 
 
-def as_response(problem: Problem) -> Response:
-    """The problem as a response."""
-    content = json.dumps(problem.as_json())
+def as_response(problem: Problem, path: str = "") -> Response:
+    """The problem as a response to a request for a path."""
+    members = problem.as_json()
+    if path.startswith(_PROTOCOL):
+        members["error"] = problem.detail
+    content = json.dumps(members)
     return Response(content, problem.status, problem.headers, MEDIA_TYPE)
 
 
 async def answer_error(request: Request, error: Exception) -> Response:
     """Answer an error that a route raised: a handler of Starlette."""
     if isinstance(error, HTTPException):
-        return as_response(_of_routing(request, error))
+        return as_response(_of_routing(request, error), request.url.path)
     problem = problem_of(error)
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR and isinstance(error, OneboxError):
         logger.error("%s %s: %s", request.method, request.url.path, error)
-    return as_response(problem)
+    return as_response(problem, request.url.path)
 
 
 def _of_routing(request: Request, error: HTTPException) -> Problem:

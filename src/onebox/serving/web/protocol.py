@@ -103,9 +103,17 @@ class LimitedProtocol(HttpToolsProtocol):
         """Close the connection, after an answer unless another one is being sent."""
         if self.transport.is_closing():
             return
-        if self.cycle is None or self.cycle.response_complete:
+        if self._may_answer():
             self.transport.write(_answer(Problem(status, detail)))
         self.transport.close()
+
+    def _may_answer(self) -> bool:
+        """Whether an answer now is that of the request that is refused."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            return True
+        # In the middle of a body; after it, the answer that is due is that of another request.
+        return cycle.more_body and not cycle.response_started
 
 
 def _answer(problem: Problem) -> bytes:

@@ -1,0 +1,195 @@
+"""Edits Pascal VOC: the XML file of each edited image, and the lists of the splits.
+
+An XML file keeps its other elements and comments. An image that has none gets one, and its name is
+added to the list of its split if there are lists. Taking a label away removes the XML file, for XML
+without an object says that the image has no subject.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
+from pathlib import Path
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+from xml.parsers import expat
+
+from onebox.errors import DataError
+from onebox.formats import voc
+from onebox.formats.edits import Edited, Edits, Replacement, closest, new_name
+from onebox.formats.image_lookup import ImageFinder
+from onebox.formats.rows import ParsedLabels
+from onebox.formats.voc_lists import SplitLists
+from onebox.formats.writing import format_number
+from onebox.image_sizes import size_of
+from onebox.structures import Sample
+
+
+def files(path: Path) -> list[Path]:
+    """The files that hold the labels."""
+    return [*sorted(path.glob("*.xml")), *voc.list_files(path).values()]
+
+
+def parse(path: Path) -> ParsedLabels:
+    """Read a folder of XML files, of which there may be none; see `onebox.formats.voc.parse`."""
+    return voc.parse(path) if any(path.glob("*.xml")) else ParsedLabels(())
+
+
+def edit(path: Path, edits: Edits) -> Edited:
+    """Change labels in a folder of XML files.
+
+    Returns:
+        The XML files of the edited images, and the lists that change. An image that has several
+        objects or files gets one. A stated size becomes that of the upright image, to which the
+        new box belongs.
+
+    Raises:
+        DataError: If a list is not UTF-8 text.
+    """
+    folder = _Folder(path)
+    lists = SplitLists(path, folder.stems)
+    written: list[Replacement] = []
+    removed: list[Replacement] = []
+    refused = {}
+    for image, sample in edits.samples.items():
+        try:
+            found = folder.find(image, edits.origins.get(image, ()))
+            made = [] if sample is None else [folder.changed(found, sample)]
+        except DataError as error:
+            refused[image] = str(error)
+            continue
+        kept = {one.path for one in made}
+        gone = [Replacement(file, old, None) for file, old in found.items() if file not in kept]
+        for one in gone:
+            lists.remove(one.path.stem)
+        for one in made:
+            lists.add(one.path.stem, sample.split if sample else "train")
+        written.extend(made)
+        removed.extend(gone)
+    # Names leave the lists before their files go, and enter them after their files are there.
+    return Edited((*written, *lists.replacements(), *removed), refused)
+
+
+class _Folder:
+    """A folder of XML files."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._finder = ImageFinder(path)
+        self._files = {file.stem.casefold(): file for file in path.glob("*.xml")}
+        self.stems = {file.stem for file in self._files.values()}
+
+    def find(self, image: Path, origins: Sequence[str]) -> dict[Path, bytes]:
+        """The XML files of an image, with their content."""
+        stems = dict.fromkeys([*map(voc.stem_of, origins), *self._usual_stems(image)])
+        found = {}
+        for stem in stems:
+            file = self._files.get(stem.casefold())
+            if file is not None and file.is_file():
+                content = file.read_bytes()
+                if voc.image_of(voc.read_tree(content), file, self._finder) == image:
+                    found[file] = content
+        return found
+
+    def changed(self, found: Mapping[Path, bytes], sample: Sample) -> Replacement:
+        """The XML file of an image with a new label: the first of its files, or a new one."""
+        for file, content in found.items():
+            return Replacement(file, content, _relabelled(content, sample))
+        return self._new_file(sample)
+
+    def _usual_stems(self, image: Path) -> Iterable[str]:
+        """The stems that `onebox` gives the XML file of an image, as far as there are any."""
+        yield image.stem
+        for number in count(2):
+            stem = f"{image.stem}_{number}"
+            if stem.casefold() not in self._files:
+                return
+            yield stem
+
+    def _new_file(self, sample: Sample) -> Replacement:
+        image = Path(sample.name)
+        new_name(image, self._path, self._finder)
+        tries = (image.stem if n == 1 else f"{image.stem}_{n}" for n in count(1))
+        stem = next(stem for stem in tries if stem.casefold() not in self._files)
+        file = self._path / f"{stem}.xml"
+        root = voc.annotation(sample, self._path)
+        indent(root)
+        content = tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+        if voc.image_of(voc.read_tree(content), file, self._finder) != image:
+            raise DataError(f"{image}: VOC does not find it by its name. Rename the image.")
+        self._files[stem.casefold()] = file
+        self.stems.add(stem)
+        return Replacement(file, None, content)
+
+
+def _relabelled(content: bytes, sample: Sample) -> bytes:
+    """An XML file with another label, in its own encoding and with its own line ends."""
+    root = voc.read_tree(content)
+    _set_size(root, sample)
+    _set_object(root, sample)
+    start, end = _root_span(content)
+    declared = re.search(rb"encoding\s*=\s*[\"']([\w.\-]+)", content[:start])
+    encoding = declared.group(1).decode() if declared else "utf-8"
+    text = tostring(root, encoding="unicode")
+    if b"\r\n" in content:
+        text = text.replace("\n", "\r\n")
+    return content[:start] + text.encode(encoding, "xmlcharrefreplace") + content[end:]
+
+
+def _root_span(content: bytes) -> tuple[int, int]:
+    starts: list[int] = []
+    ends: list[int] = []
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = lambda *_: starts.append(parser.CurrentByteIndex)
+    parser.EndElementHandler = lambda *_: ends.append(parser.CurrentByteIndex)
+    parser.Parse(content, True)  # noqa: FBT003  (the last part)
+    return starts[0], content.index(b">", ends[-1]) + 1
+
+
+def _set_size(root: Element, sample: Sample) -> None:
+    size = root.find("size")
+    if size is not None and voc.stated_size(root) not in {None, size_of(sample)}:
+        for tag, length in zip(("width", "height"), size_of(sample), strict=True):
+            _set_text(size, tag, str(length))
+
+
+def _set_object(root: Element, sample: Sample) -> None:
+    things = root.findall("object")
+    kept = None
+    if things and sample.box is not None:
+        kept = things[closest([voc.label_and_box(one) for one in things], sample)]
+    for thing in things:
+        if thing is not kept:
+            _remove(root, thing)
+    if sample.box is None or sample.label is None:
+        return
+    if kept is None:
+        _append(root, voc.thing(sample.label, sample.box))
+        return
+    _set_text(kept, "name", sample.label)
+    edges = kept.find("bndbox")
+    for tag, edge in zip(voc.EDGES, sample.box, strict=True):
+        if edges is not None:
+            _set_text(edges, tag, format_number(edge))
+
+
+def _set_text(parent: Element, tag: str, text: str) -> None:
+    child = parent.find(tag)
+    (SubElement(parent, tag) if child is None else child).text = text
+
+
+def _append(root: Element, child: Element) -> None:
+    """Add the last child, indented like the others."""
+    margin = root.text if root.text and not root.text.strip() else ""
+    if "\n" in margin:
+        indent(child, space=margin.rsplit("\n", 1)[-1] or "  ", level=1)
+        child.tail = "\n"
+    if len(root):
+        root[-1].tail = margin
+    root.append(child)
+
+
+def _remove(root: Element, child: Element) -> None:
+    """Remove a child with the white space before the next one."""
+    position = list(root).index(child)
+    if position == len(root) - 1 and position > 0:
+        root[position - 1].tail = child.tail
+    root.remove(child)

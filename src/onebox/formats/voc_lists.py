@@ -1,0 +1,71 @@
+"""The lists of images in ``ImageSets/Main``, edited."""
+
+from collections.abc import Set
+from pathlib import Path
+
+from onebox.errors import DataError
+from onebox.formats import voc
+from onebox.formats.edits import Replacement
+from onebox.structures import Split
+
+
+class SplitLists:
+    """The lists of the splits of a folder of XML files; none if there are no lists."""
+
+    def __init__(self, folder: Path, stems: Set[str]) -> None:
+        """Read the lists.
+
+        Args:
+            folder: The folder of the XML files.
+            stems: Stems of the XML files; it may grow.
+
+        Raises:
+            DataError: If a list is not UTF-8 text.
+        """
+        self._stems = stems
+        self._files = voc.list_files(folder)
+        self._old = {file: file.read_bytes() for file in self._files.values()}
+        self._new = {file: _decoded(file, content) for file, content in self._old.items()}
+        self._listed = {stem for text in self._new.values() for stem in self._stems_in(text)}
+
+    def add(self, stem: str, split: Split) -> None:
+        """Add a name to the list of a split, unless it is in a list or there are none."""
+        if not self._files or stem in self._listed:
+            return
+        beside = next(iter(self._files.values()))
+        file = self._files.setdefault(split, beside.with_name(f"{split}.txt"))
+        text = self._new.get(file, "")
+        line_end = "\r\n" if "\r\n" in text else "\n"
+        ended = text if not text or text.endswith("\n") else text + line_end
+        self._new[file] = f"{ended}{stem}{line_end}"
+        self._listed.add(stem)
+
+    def remove(self, stem: str) -> None:
+        """Remove a name from all lists."""
+        if stem not in self._listed:
+            return
+        for file, text in self._new.items():
+            lines = text.splitlines(keepends=True)
+            self._new[file] = "".join(line for line in lines if self._stem(line) != stem)
+        self._listed.discard(stem)
+
+    def replacements(self) -> list[Replacement]:
+        """The lists that changed."""
+        made = [
+            Replacement(file, self._old.get(file), text.encode())
+            for file, text in self._new.items()
+        ]
+        return [one for one in made if one.old != one.new]
+
+    def _stems_in(self, text: str) -> list[str]:
+        return [self._stem(line) for line in text.splitlines()]
+
+    def _stem(self, line: str) -> str:
+        return voc.listed_stem(line.strip(), self._stems)
+
+
+def _decoded(file: Path, content: bytes) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file}: is not UTF-8 text ({error.reason}). Save it as UTF-8.") from error

@@ -1,0 +1,230 @@
+"""The label file of a labelling session: read, and edited in place.
+
+Other programs may edit the file at the same time. Before anything is written, the file is compared
+with what was last read; edits from outside are merged with those of the session. No content of the
+file is ever replaced unread: the comparison is repeated when the new content is on the disk, just
+before it gets the name of the file.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from onebox.errors import DataError, OneboxError
+from onebox.formats.discovery import LabelSource
+from onebox.formats.editing import EDITORS
+from onebox.formats.edits import Edits
+from onebox.formats.rows import ParsedLabels
+from onebox.images import Header
+from onebox.labelling.label_reading import Reading, read_content
+from onebox.labelling.label_source import find_source
+from onebox.labelling.merging import Changes, differences, is_same, merge
+from onebox.labelling.new_samples import Rules, make_samples
+from onebox.labelling.records import FileContent, Label
+from onebox.labelling.watched_files import TRIES, ChangedMeanwhileError, WatchedFiles
+from onebox.structures import KeypointSet, Sample, Split
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What became of the changes that were saved.
+
+    Attributes:
+        theirs: Image → label that it got from outside since the last read; None if it was taken
+            away. The session adopts these.
+        conflicts: Image → label that it has in the file. The change of the session is another one
+            and was not written.
+        refused: Image → why the file cannot hold its new label, which was not written.
+    """
+
+    theirs: Changes = field(default_factory=dict)
+    conflicts: Changes = field(default_factory=dict)
+    refused: Mapping[Path, str] = field(default_factory=dict)
+
+
+class LabelFile:
+    """One label file, or one folder of them, of the images in a folder.
+
+    It is used by one thread at a time.
+
+    Attributes:
+        path: The file or folder.
+        format: A key of `onebox.formats.FORMATS`.
+        content: What the file said when it was last read or written.
+        keypoints: Keypoints that the file names; None without keypoints.
+    """
+
+    def __init__(self, source: LabelSource, folder: Path) -> None:
+        """Read a file that may be missing or empty; `open` explains the errors."""
+        self.path = source.path
+        self.format = source.format
+        self.content = FileContent({})
+        self.keypoints: KeypointSet | None = None
+        self._split = source.split
+        self._folder = folder.resolve()
+        self._editor = EDITORS[source.format]
+        self._files = WatchedFiles(source.path, self._editor.files)
+        self._declares_classes = False
+        self._headers: dict[Path, Header] = {}
+        self._origins: Mapping[Path, Sequence[str]] = {}
+        self._unreported: dict[Path, Label | None] = {}  # edits from outside
+        self._unsettled: frozenset[Path] = frozenset()  # images in conflict
+        self._read()
+
+    @classmethod
+    def open(cls, path: Path, format: str | None, folder: Path) -> "LabelFile":  # noqa: A002
+        """Read a label file.
+
+        Args:
+            path: A label file or a folder of them; or a file that does not exist yet, a CSV file,
+                or a COCO file if it ends in ``.json``.
+            format: A key of `onebox.formats.FORMATS`; None to find it.
+            folder: The folder of the images. Rows of other images are left as they are.
+
+        Raises:
+            DataError: If labels are wrong; it holds every problem.
+            SettingError: If there is no such format, the labels are in several files, or a file of
+                this format cannot be made.
+        """
+        return cls(find_source(path, format), folder)
+
+    def refresh(self) -> Changes:
+        """Read the file again if it changed, and adopt its labels.
+
+        Returns:
+            Image → label that it got from outside since the last read; None if it was taken away.
+            The caller compares them with its changes that are not saved yet.
+
+        Raises:
+            DataError: If the file cannot be read; `content` stays as it was.
+        """
+        self._take_in()
+        outside, self._unreported = self._unreported, {}
+        return outside
+
+    def save(
+        self,
+        changes: Changes,
+        *,
+        classes: Sequence[str],
+        splits: Mapping[Path, Split] | None = None,
+        forced: Collection[Path] = (),
+    ) -> Saved:
+        """Write changed labels into the file as it is now; all else in it stays.
+
+        A conflict stays one until the image is saved with ``forced``, or with the label that it
+        has in the file.
+
+        Args:
+            changes: Image of the folder → its new label; None to take the label away.
+            classes: All class names. The file declares those that it lacks, if its format
+                declares classes.
+            splits: Image → its split, for images that the file does not name yet; written if the
+                file states splits, or is new. An image without one is in ``train``.
+            forced: Images whose label is written whatever others did.
+
+        Raises:
+            DataError: If the file can no longer be read. Nothing was written.
+            OneboxError: If the system refuses to write, or the file changes all the time.
+        """
+        ours = {new: changes[image] for new, image in _resolved(changes).items()}
+        stated = splits or {}
+        split_of = {new: stated[image] for new, image in _resolved(stated).items()}
+        rules = Rules(
+            tuple(dict.fromkeys([*self.content.classes, *classes])),
+            self.keypoints,
+            {image: self._split or split_of.get(image, "train") for image in ours},
+        )
+        for _ in range(TRIES):
+            self._take_in()
+            try:
+                return self._save_merged(ours, rules, _resolved(forced).keys())
+            except ChangedMeanwhileError:
+                continue
+        raise OneboxError(
+            f"{self.path}: another program writes it all the time. Wait, or stop that program."
+        )
+
+    def _save_merged(self, ours: Changes, rules: Rules, forced: Collection[Path]) -> Saved:
+        unsettled = {image: self.content.labels.get(image) for image in self._unsettled}
+        merged = merge(ours, unsettled | self._unreported, forced)
+        refused = self._write(merged.to_write, rules)
+        theirs = {image: one for image, one in self._unreported.items() if image not in ours}
+        self._unreported = {}
+        self._unsettled = self._unsettled.difference(ours).union(merged.conflicts)
+        return Saved(theirs, merged.conflicts, refused)
+
+    def _take_in(self) -> None:
+        """Adopt what the file says now, and keep what is new to the session."""
+        if self._files.have_changed():
+            before = self.content.labels
+            self._read()
+            self._unreported |= differences(before, self.content.labels)
+
+    def _read(self) -> None:
+        labels, reading = self._files.read(self._parse)
+        self.content, self._origins = reading.content, reading.origins
+        self.keypoints = labels.keypoints
+        self._declares_classes = labels.classes is not None
+
+    def _parse(self, path: Path) -> tuple[ParsedLabels, Reading]:
+        labels = self._editor.parse(path)
+        if self.content.labels and not labels.rows:
+            # An empty file is more often an accident than the wish to take all labels away.
+            raise DataError(
+                f"{path}: holds no labels; it held {len(self.content.labels)} before. Put them "
+                "back, or end the session and start it again."
+            )
+        if self._split is not None:
+            rows = (replace(row, split=row.split or self._split) for row in labels.rows)
+            labels = replace(labels, rows=tuple(rows))
+        return labels, read_content(labels, self._folder, self._headers)
+
+    def _write(self, changes: Changes, rules: Rules) -> dict[Path, str]:
+        """Write changes into the files as they were last read; return what is refused."""
+        needed = {image: label for image, label in changes.items() if self._is_new(image, label)}
+        samples, refused = make_samples(needed, rules, self._headers)
+        if not samples:
+            return refused
+        edited = self._editor.edit(self.path, Edits(samples, rules.classes, self._origins))
+        for replacement in edited.replacements:
+            if replacement.old != replacement.new:
+                self._files.replace(replacement)
+        written = {image: one for image, one in samples.items() if image not in edited.refused}
+        declared = rules.classes if self._declares_classes else ()
+        self.content = _updated(self.content, written, declared)
+        return refused | dict(edited.refused)
+
+    def _is_new(self, image: Path, label: Label | None) -> bool:
+        is_known = is_same(label, self.content.labels.get(image))
+        return not is_known or image in self.content.crowded
+
+
+def _updated(
+    content: FileContent, samples: Mapping[Path, Sample | None], classes: Sequence[str]
+) -> FileContent:
+    """What a file says after these samples were written into it."""
+    labels, splits = dict(content.labels), dict(content.splits)
+    states_splits = bool(splits) or not labels
+    for image, sample in samples.items():
+        if sample is None:
+            labels.pop(image, None)
+            splits.pop(image, None)
+            continue
+        if states_splits and image not in labels:
+            splits[image] = sample.split
+        labels[image] = Label(sample.label, sample.box, sample.keypoints)
+    used = [sample.label for sample in samples.values() if sample and sample.label is not None]
+    return replace(
+        content,
+        labels=labels,
+        classes=tuple(dict.fromkeys([*content.classes, *classes, *used])),
+        splits=splits,
+        crowded=content.crowded.difference(samples),
+    )
+
+
+def _resolved(images: Collection[Path]) -> dict[Path, Path]:
+    """Each path as reading gives it → the path: absolute, links in its folders followed."""
+    folders = {image.parent: image.parent.resolve() for image in images}
+    return {folders[image.parent] / image.name: image for image in images}

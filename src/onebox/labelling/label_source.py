@@ -1,0 +1,46 @@
+"""Finds the one label file of a session, or the place of a new one."""
+
+from pathlib import Path
+
+from onebox.errors import SettingError, check_choice, shorten, suggest
+from onebox.files import is_empty
+from onebox.formats.discovery import LabelSource, find_sources
+from onebox.formats.editing import EDITORS
+
+_NEW = {".csv": "csv", ".json": "coco"}
+
+
+def find_source(path: Path, format: str | None) -> LabelSource:  # noqa: A002
+    """Find the labels at a path.
+
+    Args:
+        path: A label file or a folder of them, or a ``.csv`` or ``.json`` file to make.
+        format: A key of `EDITORS`; None to find it.
+
+    Raises:
+        DataError: If there are no labels in a folder or file that exists.
+        SettingError: If the labels are in several files, or such a file cannot be made.
+    """
+    if format is not None:
+        check_choice("format", format, EDITORS)
+    if is_empty(path) or not path.exists():
+        return LabelSource(path, _new_format(path, format))
+    sources = find_sources(path, format)
+    if len(sources) > 1:
+        names = shorten([str(source.path) for source in sources])
+        raise SettingError(f"{path}: holds several label files ({names}). Name one of them.")
+    (source,) = sources
+    if source.format == "voc" and source.path.is_file():
+        raise SettingError(f"{source.path}: is the label of one image. Name its folder.")
+    return source
+
+
+def _new_format(path: Path, wanted: str | None) -> str:
+    name = _NEW.get(path.suffix.lower())
+    if name is None or wanted not in {None, name}:
+        near = suggest(path.name, [one.name for one in path.parent.glob("*")])
+        raise SettingError(
+            f"{path}: there are no labels, and new {wanted or 'label'} files are not made here. "
+            f"Name a .csv file, or a .json file for COCO.{near}"
+        )
+    return name

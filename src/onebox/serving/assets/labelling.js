@@ -1,0 +1,346 @@
+/** One person labels the images of a session: what is shown, what is decided, where it goes. */
+
+import { randomId, session } from "./api.js";
+import { Decisions } from "./decisions.js";
+import { draftOfLabel, draftOfProposal, emptyDraft, isSame, labelOf } from "./draft.js";
+import { announce, notify } from "./notices.js";
+import { Outbox } from "./outbox.js";
+import { PictureOrder } from "./picture_order.js";
+import { StagePictures } from "./pictures.js";
+import { TimeSpent } from "./time_spent.js";
+
+/** @typedef {import("./api.js").Action} Action */
+/** @typedef {import("./api.js").Entry} Entry */
+/** @typedef {import("./api.js").How} How */
+/** @typedef {import("./api.js").Label} Label */
+/**
+ * @typedef {object} Page what the page shows of it
+ * @property {() => void} entryChanged the image that is shown, or what is known of it
+ * @property {(status: any) => void} statusChanged
+ * @property {(waiting: number, problem: string) => void} outboxChanged
+ * @property {(action: Action, entry: Entry) => void} conflicted
+ * @property {(entry: Entry) => void} labelled
+ */
+
+export class Labelling {
+  tab = randomId();
+  /** @type {string[]} */
+  classes = [];
+  /** @type {any} the newest status; null before the first */
+  status = null;
+  /** The list that is walked down instead of the order of the server. */
+  list = /** @type {import("./picture_list.js").PictureList | null} */ (null);
+  /** Why the server rejected the label of the image that is shown; empty if it did not. */
+  refusal = "";
+  #decisions = new Decisions();
+  #time = new TimeSpent();
+  /** @type {Map<string, import("./draft.js").Draft>} work on images that were left without saving */
+  #drafts = new Map();
+  #training = "";
+  #isMoving = false;
+
+  /**
+   * @param {import("./stage.js").Stage} stage
+   * @param {any} facts of the session
+   * @param {Page} page
+   */
+  constructor(stage, facts, page) {
+    this.stage = stage;
+    this.pictures = new StagePictures(stage);
+    this.editor = stage.editor;
+    this.keypointCount = facts.keypoints?.names.length ?? 0;
+    this.classes = facts.classes;
+    this.page = page;
+    this.outbox = new Outbox(session.apply, {
+      saved: (action, reply) => this.#saved(action, reply),
+      conflicted: (action, entry) => this.#conflicted(action, entry),
+      refused: (action, error) => this.#refused(action, error),
+      changed: page.outboxChanged,
+    });
+    this.order = new PictureOrder(
+      (count, skip) => session.next(this.tab, count, skip),
+      () => this.outbox.images,
+      (entries) => this.pictures.loadAhead(entries),
+    );
+  }
+
+  /** @returns {Entry | null} the image that is shown */
+  get entry() {
+    return this.order.entries.get(this.stage.element.dataset.imageId ?? "") ?? null;
+  }
+
+  /** Whether a proposal is shown as the model made it. */
+  get isProposal() {
+    const entry = this.entry;
+    return Boolean(entry && !entry.label && entry.proposal && !this.editor.isTouched);
+  }
+
+  /**
+   * Show an image that the order stands at.
+   * @param {Entry} entry
+   */
+  async show(entry) {
+    this.leave();
+    this.refusal = "";
+    this.stage.open(entry.id, entry.size);
+    this.editor.open(entry.size, this.#draftOf(entry));
+    const kept = this.#drafts.get(entry.id);
+    if (kept) this.editor.change(kept);
+    this.page.entryChanged();
+    await this.pictures.open(entry).catch(() => notify(`${entry.name} cannot be shown.`));
+    if (this.entry?.id === entry.id) this.#time.start();
+  }
+
+  /** Show the image again, as it is known now. */
+  async reopen() {
+    const entry = this.entry;
+    if (!entry) return;
+    this.#drafts.delete(entry.id);
+    this.editor.open(entry.size, this.#draftOf(entry));
+    await this.show(entry);
+  }
+
+  /** Take back all that was drawn on the image that is shown. */
+  startOver() {
+    this.stage.gestures.abort();
+    if (this.entry && this.editor.isTouched) this.editor.change(this.#draftOf(this.entry));
+  }
+
+  /** Use what the audit suggests for a suspect. */
+  takeSuggestion() {
+    const suspect = this.entry?.suspect;
+    if (!suspect) return;
+    const { label, box } = this.editor.draft;
+    this.editor.change({ box: suspect.box ?? box, label: suspect.label ?? label, isAbsent: false });
+  }
+
+  /** Keep what was drawn on the image that is shown, for when the person returns to it. */
+  leave() {
+    const { entry, editor } = this;
+    if (!entry) return;
+    if (editor.isTouched) this.#drafts.set(entry.id, editor.draft);
+    else this.#drafts.delete(entry.id);
+  }
+
+  /** Load a sharper picture if the zoom shows more than is loaded. */
+  async sharpen() {
+    if (this.entry) await this.pictures.sharpen(this.entry).catch(() => {});
+  }
+
+  /** Decide for what the stage shows, and go on. */
+  accept() {
+    const { entry, editor } = this;
+    if (!entry || !this.stage.isReady) return;
+    const label = labelOf(this.#completed(editor.draft));
+    const missing = this.#whatIsMissing(label);
+    if (missing) {
+      notify(missing);
+    } else if (isSame(label, entry.label) && !entry.suspect && !entry.is_in_conflict) {
+      this.goOn();
+    } else {
+      this.#decide(entry, label, this.#howOf(label, entry));
+    }
+  }
+
+  /** Decide that the image has no subject, and go on. */
+  markAbsent() {
+    if (!this.entry || !this.stage.isReady) return;
+    this.#decide(this.entry, { label: null, box: null, keypoints: null }, "absent");
+  }
+
+  /** Show the next image, without saving. */
+  async goOn() {
+    if (this.#isMoving) return; // a second key press must not pass an image by
+    this.#isMoving = true;
+    await (this.list ? this.#goDown(this.list) : this.#goNext());
+    this.#isMoving = false;
+  }
+
+  /** Show the image before. */
+  async goBack() {
+    const previous = this.entry ? this.order.previous() : this.order.current;
+    if (this.list && this.entry) {
+      if (!(await this.list.move(-1))) notify("This is the first picture of the list.");
+    } else if (previous) {
+      await this.show(previous);
+    } else {
+      notify("This is the first picture.");
+    }
+  }
+
+  /**
+   * Show an image out of turn.
+   * @param {Entry} entry as it is on the server
+   */
+  async visit(entry) {
+    const isUnsaved = this.outbox.images.includes(entry.id);
+    const newest = (isUnsaved && this.order.entries.get(entry.id)) || entry;
+    this.order.keep(newest);
+    this.order.goTo(entry.id);
+    await this.show(newest);
+  }
+
+  /** Take back the last change of the draft, or else the last decision. */
+  async undo() {
+    if (this.entry && this.editor.undo()) return;
+    const decision = this.#decisions.undo();
+    if (decision) await this.#repeat(decision.image, decision.before, "undone");
+    else notify("There is nothing to undo.");
+  }
+
+  async redo() {
+    if (this.entry && this.editor.redo()) return;
+    const decision = this.#decisions.redo();
+    if (decision) await this.#repeat(decision.image, decision.after, decision.how);
+    else notify("There is nothing to redo.");
+  }
+
+  /**
+   * Send a label of an image, as it is known now.
+   * @param {Entry} entry
+   * @param {Label | null} label
+   * @param {How} how
+   * @param {number} seconds
+   */
+  submit(entry, label, how, seconds) {
+    const { id: image, revision } = entry;
+    this.outbox.add({ id: randomId(), image, revision, label, how, seconds, tab: this.tab });
+    this.#drafts.delete(image);
+    this.order.keep({ ...entry, label });
+    this.page.labelled({ ...entry, label });
+  }
+
+  /** @param {any} status of the session */
+  takeStatus(status) {
+    this.status = status;
+    this.classes = status.classes;
+    const training = `${status.training.round} ${status.training.state}`;
+    const isNew = this.#training !== "" && this.#training !== training;
+    this.#training = training;
+    if (isNew) this.order.renew().catch(() => {});
+    this.page.statusChanged(status);
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {Label | null} label
+   * @param {How} how
+   */
+  #decide(entry, label, how) {
+    this.#decisions.add({ image: entry.id, before: entry.label, after: label, how });
+    this.submit(entry, label, how, this.#time.read());
+    this.editor.open(entry.size, this.editor.draft); // what is saved is no longer a draft
+    this.goOn();
+  }
+
+  /**
+   * @param {string} image
+   * @param {Label | null} label
+   * @param {How} how
+   */
+  async #repeat(image, label, how) {
+    const entry = this.order.entries.get(image) ?? (await session.entry(image));
+    this.submit(entry, label, how, 0);
+    this.order.revisit(image);
+    await this.show(/** @type {Entry} */ (this.order.current));
+  }
+
+  /** @param {import("./picture_list.js").PictureList} list */
+  async #goDown(list) {
+    if (!(await list.move(1))) notify("This was the last picture of the list.");
+  }
+
+  async #goNext() {
+    try {
+      const next = await this.order.next();
+      if (next) await this.show(next);
+      else if (this.entry && !this.entry.label) notify("No other picture is left without a label.");
+      else this.#finish();
+    } catch (error) {
+      notify(`${/** @type {Error} */ (error).message} Press Page Down to try again.`);
+    }
+  }
+
+  #finish() {
+    this.leave();
+    this.stage.close();
+    this.page.entryChanged();
+    announce("Every picture has a label.");
+  }
+
+  /** @param {Entry} entry */
+  #draftOf(entry) {
+    if (entry.label) return draftOfLabel(entry.label, this.keypointCount);
+    if (entry.proposal) return draftOfProposal(entry.proposal, this.keypointCount);
+    return emptyDraft(this.keypointCount);
+  }
+
+  /**
+   * With one class there is nothing to choose.
+   * @param {import("./draft.js").Draft} draft
+   */
+  #completed(draft) {
+    const only = this.classes.length === 1 ? this.classes[0] : null;
+    return { ...draft, label: draft.label ?? only };
+  }
+
+  /** @param {Label | null} label */
+  #whatIsMissing(label) {
+    if (this.editor.draft.extremes.length) return "Click the other extreme points first.";
+    if (!label && !this.entry?.label) return "Draw a box first, or press N if there is no subject.";
+    if (!label?.box || label.label) return "";
+    return this.classes.length ? "Choose the class first." : "Name the class first.";
+  }
+
+  /**
+   * @param {Label | null} label
+   * @param {Entry} entry
+   * @returns {How}
+   */
+  #howOf(label, entry) {
+    if (!label) return "cleared";
+    if (this.isProposal) return "accepted";
+    if (!label.box) return "absent";
+    return entry.proposal && !entry.label ? "corrected" : "drawn";
+  }
+
+  /**
+   * @param {Action} action
+   * @param {{entry: Entry, status: any}} reply
+   */
+  #saved(action, { entry, status }) {
+    const isLast = !this.outbox.images.includes(entry.id);
+    this.order.keep(isLast ? entry : { ...entry, label: this.order.entries.get(entry.id)?.label ?? null });
+    if (isLast) this.page.labelled(entry);
+    if (this.entry?.id === entry.id) this.page.entryChanged();
+    const what = action.label ? (action.label.label ?? "no subject") : "removal of the label";
+    announce(`Saved ${what}, ${status.labelled} of ${status.images}`);
+    this.takeStatus(status);
+  }
+
+  /**
+   * @param {Action} action
+   * @param {Entry} entry
+   */
+  #conflicted(action, entry) {
+    this.#decisions.forget(entry.id);
+    this.order.keep(entry);
+    this.page.conflicted(action, entry);
+  }
+
+  /**
+   * @param {Action} action
+   * @param {Error} error
+   */
+  async #refused(action, error) {
+    this.#decisions.forget(action.image);
+    const entry = await session.entry(action.image).catch(() => null);
+    if (!entry) return notify(`A label was not saved. ${error.message}`);
+    this.order.keep(entry);
+    this.order.revisit(entry.id);
+    await this.show(entry);
+    if (action.label) this.editor.change(draftOfLabel(action.label, this.keypointCount));
+    this.refusal = error.message;
+    this.page.entryChanged();
+  }
+}

@@ -1,0 +1,196 @@
+"""Edited VOC folders: XML files keep their other elements, lists their other names."""
+
+import pytest
+from PIL import Image
+
+from onebox.formats import read, write
+from onebox.formats.edits import Edits
+from onebox.formats.voc_editing import edit, files
+from onebox.structures import Dataset, Sample
+
+SIZE = (40, 30)
+BOX = (1.5, 2.0, 11.0, 22.0)
+XML = """<?xml version="1.0" encoding="utf-8"?>
+<!-- drawn by hand -->
+<annotation verified="yes">
+  <filename>a.png</filename>
+  <!-- a sunny day -->
+  <source><database>mine &amp; yours</database></source>
+  <object>
+    <name>dog</name>
+    <pose>Left</pose>
+    <bndbox><xmin>0</xmin><ymin>0</ymin><xmax>5</xmax><ymax>5</ymax></bndbox>
+    <part><name>head</name></part>
+  </object>
+</annotation>
+<!-- the end -->
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for number, name in enumerate("abc"):
+        Image.new("RGB", SIZE, (number, 0, 0)).save(tmp_path / f"{name}.png")
+    return tmp_path
+
+
+def change(folder, changes, split="train", origins=()):
+    """Edit the XML files of a folder and write them."""
+    samples = {
+        folder / f"{name}.png": one and Sample(folder / f"{name}.png", *one, split, size_wh=SIZE)
+        for name, one in changes.items()
+    }
+    edited = edit(folder, Edits(samples, origins=dict(origins)))
+    assert not edited.refused
+    for one in edited.replacements:
+        assert one.old == (one.path.read_bytes() if one.path.exists() else None)
+        if one.new is None:
+            one.path.unlink()
+        else:
+            one.path.write_bytes(one.new)
+    return [one.path.name for one in edited.replacements]
+
+
+def test_an_object_changes_and_all_else_in_its_file_stays(folder):
+    (folder / "a.xml").write_text(XML)
+    assert change(folder, {"a": ("cat", BOX)}) == ["a.xml"]
+    old, new = ("<xmin>0</xmin><ymin>0</ymin><xmax>5</xmax><ymax>5</ymax>",) * 2
+    new = "<xmin>1.5</xmin><ymin>2</ymin><xmax>11</xmax><ymax>22</ymax>"
+    assert (folder / "a.xml").read_text() == XML.replace("dog", "cat").replace(old, new)
+
+
+def test_line_ends_and_encoding_stay(folder):
+    text = XML.replace("utf-8", "iso-8859-1").replace("mine", "müller").replace("\n", "\r\n")
+    (folder / "a.xml").write_bytes(text.encode("iso-8859-1"))
+    change(folder, {"a": ("köter", BOX)})
+    content = (folder / "a.xml").read_bytes()
+    assert content.startswith(text[:90].encode("iso-8859-1"))
+    assert "müller &amp; yours".encode("iso-8859-1") in content
+    assert content.count(b"\n") == content.count(b"\r\n") == text.count("\n")
+    assert [one.label for one in read(folder)] == ["köter"]
+
+
+def test_an_image_without_the_subject_has_no_object_and_gets_one_again(folder):
+    (folder / "a.xml").write_text(XML)
+    change(folder, {"a": (None, None)})
+    absent = (folder / "a.xml").read_text()
+    assert "<object>" not in absent
+    assert absent.endswith("</source>\n</annotation>\n<!-- the end -->\n")
+    change(folder, {"a": ("cat", BOX)})
+    assert (folder / "a.xml").read_text() == absent.replace(
+        "</source>\n",
+        """</source>
+  <object>
+    <name>cat</name>
+    <difficult>0</difficult>
+    <truncated>0</truncated>
+    <bndbox>
+      <xmin>1.5</xmin>
+      <ymin>2</ymin>
+      <xmax>11</xmax>
+      <ymax>22</ymax>
+    </bndbox>
+  </object>
+""",
+    )
+
+
+def test_of_several_objects_that_of_the_same_class_stays(folder):
+    second = XML.partition("<object>")[2].partition("</object>")[0].replace("dog", "cat")
+    two = XML.replace(
+        "</object>", f"</object>\n  <object>{second.replace('Left', 'Right')}</object>"
+    )
+    (folder / "a.xml").write_text(two)
+    change(folder, {"a": ("cat", BOX)})
+    text = (folder / "a.xml").read_text()
+    assert (text.count("<object>"), text.count("Right"), text.count("Left")) == (1, 1, 0)
+    assert [(one.label, one.box) for one in read(folder)] == [("cat", BOX)]
+
+
+def test_a_new_image_gets_an_xml_file_and_a_line_in_the_list_of_its_split(folder):
+    write(
+        Dataset((Sample(folder / "a.png", "dog", (0.0, 0.0, 5.0, 5.0), size_wh=SIZE),), ("dog",)),
+        folder / "voc",
+        "voc",
+    )
+    samples = {folder / "b.png": Sample(folder / "b.png", "cat", BOX, "test", size_wh=SIZE)}
+    for one in edit(folder / "voc/Annotations", Edits(samples)).replacements:
+        one.path.write_bytes(one.new)
+    assert (folder / "voc/ImageSets/Main/train.txt").read_text() == "a\n"
+    assert (folder / "voc/ImageSets/Main/test.txt").read_text() == "b\n"
+    data = read(folder / "voc", classes=["cat", "dog"])
+    assert [(one.image.name, one.label, one.box, one.split) for one in data] == [
+        ("a.png", "dog", (0, 0, 5, 5), "train"),
+        ("b.png", "cat", BOX, "test"),
+    ]
+
+
+def test_a_label_that_is_taken_away_removes_the_file_and_its_line(folder):
+    (folder / "ImageSets/Main").mkdir(parents=True)
+    (folder / "ImageSets/Main/train.txt").write_text("a  1\nb -1\n")
+    for name in "ab":
+        (folder / f"{name}.xml").write_text(XML.replace("a.png", f"{name}.png"))
+    assert change(folder, {"a": None}) == ["train.txt", "a.xml"]
+    assert (folder / "ImageSets/Main/train.txt").read_text() == "b -1\n"
+    assert [one.image.name for one in read(folder)] == ["b.png"]
+    assert change(folder, {"c": None}) == []
+
+
+def test_a_file_of_another_name_is_found_by_its_origin_and_a_taken_name_gets_a_number(folder):
+    (folder / "001.xml").write_text(XML)
+    (folder / "b.xml").write_text(XML.replace("a.png", "c.png"))
+    names = change(
+        folder,
+        {"a": ("cat", BOX), "b": ("cat", BOX)},
+        origins={folder / "a.png": ["001.xml: object 1"]},
+    )
+    assert names == ["001.xml", "b_2.xml"]
+    assert change(folder, {"b": (None, None)}) == ["b_2.xml"]
+    assert {one.image.name: one.label for one in read(folder)} == {
+        "a.png": "cat",
+        "c.png": "dog",
+        "b.png": None,
+    }
+
+
+def test_an_image_that_no_list_names_enters_the_list_of_its_split(folder):
+    (folder / "ImageSets/Main").mkdir(parents=True)
+    (folder / "ImageSets/Main/train.txt").write_text("b\r\n")
+    for name in "ab":
+        (folder / f"{name}.xml").write_text(XML.replace("a.png", f"{name}.png"))
+    assert change(folder, {"b": ("dog", BOX)}) == ["b.xml"]
+    change(folder, {"a": ("cat", BOX)})
+    assert (folder / "ImageSets/Main/train.txt").read_bytes() == b"b\r\na\r\n"
+    assert {one.image.name: one.label for one in read(folder)} == {"a.png": "cat", "b.png": "dog"}
+
+
+def test_a_box_that_was_drawn_before_the_rotation_becomes_one_of_the_upright_image(folder):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", SIZE).save(folder / "a.png", exif=exif)
+    size = "<size><width>40</width><height>30</height><depth>3</depth></size>"
+    (folder / "a.xml").write_text(XML.replace("</source>", f"</source>{size}"))
+    [before] = read(folder)
+    assert before.box == (25, 0, 30, 5)  # x = 30 - y, y = x
+    image = folder / "a.png"
+    sample = Sample(image, "cat", (3.0, 2.0, 30.0, 40.0), size_wh=(30, 40))
+    [replacement] = edit(folder, Edits({image: sample})).replacements
+    (folder / "a.xml").write_bytes(replacement.new)
+    assert [one.box for one in read(folder)] == [sample.box]
+    assert b"<width>30</width><height>40</height><depth>3</depth>" in replacement.new
+
+
+def test_a_name_that_xml_cannot_hold_is_refused(folder):
+    image = folder / "a\x01.png"
+    (folder / "a.png").rename(image)
+    edited = edit(folder, Edits({image: Sample(image, "cat", BOX, size_wh=SIZE)}))
+    assert "Rename the image" in edited.refused[image]
+    assert edited.replacements == ()
+
+
+def test_the_files_are_the_xml_files_and_the_lists_that_are_read(folder):
+    (folder / "ImageSets/Main").mkdir(parents=True)
+    for name in ("train.txt", "dog_train.txt"):
+        (folder / "ImageSets/Main" / name).write_text("a\n")
+    (folder / "a.xml").write_text(XML)
+    assert [one.name for one in files(folder)] == ["a.xml", "train.txt"]

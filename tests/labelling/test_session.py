@@ -1,0 +1,566 @@
+import dataclasses
+import itertools
+import json
+import threading
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from onebox.errors import DataError, OneboxError, SettingError
+from onebox.labelling.label_file import LabelFile
+from onebox.labelling.options import SessionOptions
+from onebox.labelling.ordering import is_of_sample
+from onebox.labelling.records import Action, ConflictError, Label, image_id
+from onebox.labelling.saving import Saver
+from onebox.labelling.session import Session
+
+
+def facts(session):
+    """What a restart must find again."""
+    _, entries = session.find("", "all", 0, 1000)
+    return [
+        (one.name, one.revision, one.label, one.in_sample, one.theirs, one.is_in_conflict)
+        for one in entries
+    ], session.classes
+
+
+def rows(folder):
+    """The rows of the label file, by image."""
+    lines = (folder / "labels.csv").read_text().splitlines()[1:]
+    return {line.split(",")[0]: line.split(",")[1:] for line in lines}
+
+
+def save(session):
+    """Do at once what the saver's thread does soon."""
+    session._saver.save()
+
+
+def append(folder, line):
+    with (folder / "labels.csv").open("a") as file:
+        file.write(f"{line}\n")
+
+
+def by_name(session, name):
+    return session.entry(image_id(name))
+
+
+def test_a_new_session_lists_every_image_without_a_label(make_folder, open_session):
+    session = open_session(make_folder(3))
+    total, entries = session.find("", "unlabelled", 0, 10)
+    assert total == 3
+    assert [one.name for one in entries] == ["000.png", "001.png", "002.png"]
+    assert {one.size_wh for one in entries} == {(40, 30)}
+    assert {one.revision for one in entries} == {0}
+
+
+def test_the_images_of_the_sessions_own_folder_are_not_listed(make_folder, open_session):
+    folder = make_folder(1)
+    inside = folder / "labels.onebox" / "rounds" / "1"
+    inside.mkdir(parents=True)
+    (inside / "samples.png").write_bytes((folder / "000.png").read_bytes())
+    assert open_session(folder).summary().images == 1
+
+
+def test_a_label_is_in_the_entry_the_summary_and_the_file(make_folder, open_session, act):
+    folder = make_folder(4)
+    session = open_session(folder)
+    entry = act(session, by_name(session, "001.png"), (1, 2, 30.5, 20))
+    assert (entry.revision, entry.label) == (1, Label("cat", (1.0, 2.0, 30.5, 20.0)))
+    assert session.summary().labelled == 1
+    assert session.summary().file.state == "pending"
+    save(session)
+    assert session.summary().file.state == "saved"
+    assert rows(folder)["001.png"][:5] == ["cat", "1", "2", "30.5", "20"]
+
+
+def test_an_image_without_a_subject_is_a_row_with_an_empty_box(make_folder, open_session, act):
+    folder = make_folder(2)
+    session = open_session(folder)
+    act(session, by_name(session, "000.png"), how="absent")
+    assert session.summary().absent == 1
+    save(session)
+    assert rows(folder)["000.png"][:5] == ["", "", "", "", ""]
+
+
+def test_a_label_that_is_taken_away_has_no_row(make_folder, open_session, act):
+    folder = make_folder(2)
+    session = open_session(folder)
+    entry = act(session, by_name(session, "000.png"))
+    save(session)
+    act(session, entry, how="cleared")
+    save(session)
+    assert rows(folder) == {}
+    assert session.summary().labelled == 0
+
+
+def test_an_action_for_an_older_revision_is_refused_with_the_image_as_it_is(
+    make_folder, open_session, act
+):
+    session = open_session(make_folder(1))
+    before = by_name(session, "000.png")
+    now = act(session, before, (1, 1, 9, 9))
+    with pytest.raises(ConflictError, match=r"^000\.png: its label was changed") as caught:
+        act(session, before, (2, 2, 9, 9))
+    assert caught.value.entry == now
+    assert by_name(session, "000.png") == now
+
+
+def test_an_action_that_is_sent_twice_counts_once(make_folder, open_session, act):
+    folder = make_folder(1)
+    session = open_session(folder)
+    before = by_name(session, "000.png")
+    first = act(session, before, id="same")
+    assert act(session, before, id="same") == first
+    assert len((folder / "labels.onebox/journal.jsonl").read_text().splitlines()) == 2
+
+
+def test_an_action_that_is_sent_again_after_a_restart_counts_once(make_folder, open_session, act):
+    folder = make_folder(1)
+    with open_session(folder) as session:
+        before = by_name(session, "000.png")
+        first = act(session, before, id="same")
+    assert act(open_session(folder), before, id="same") == first
+
+
+WRONG = [
+    (Label("dog", (1.0, 1.0, 9.0, 9.0)), "label 'dog' is not one of cat"),
+    (Label("cat"), "needs both a class and a box"),
+    (Label(None, (1.0, 1.0, 9.0, 9.0)), "needs both a class and a box"),
+    (Label("cat", (9.0, 1.0, 1.0, 9.0)), "width and height must be positive"),
+    (Label("cat", (1.0, 1.0, 41.0, 9.0)), "passes the frame of 40 x 30 pixels"),
+    (Label("cat", (50.0, 1.0, 60.0, 9.0)), "passes the frame"),
+    (Label("cat", (1.0, 1.0, float("nan"), 9.0)), "not made of finite numbers"),
+    (Label("cat", (1.0, 1.0, 9.0, 9.0), ((1.0, 1.0, 2),)), "has 1 keypoints"),
+]
+
+
+@pytest.mark.parametrize(("label", "message"), WRONG)
+def test_a_label_that_does_not_fit_is_refused_and_nothing_is_kept(
+    make_folder, open_session, label, message
+):
+    folder = make_folder(1)
+    session = open_session(folder)
+    with pytest.raises(DataError, match=message):
+        session.apply(Action("x", image_id("000.png"), 0, label, "drawn"))
+    assert by_name(session, "000.png").revision == 0
+    assert len((folder / "labels.onebox/journal.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_box_that_passes_the_frame_by_rounding_is_cut(make_folder, open_session, act):
+    session = open_session(make_folder(1))
+    entry = act(session, by_name(session, "000.png"), (-0.2, 1, 40.3, 30))
+    assert entry.label.box == (0.0, 1.0, 40.0, 30.0)
+
+
+def test_an_unknown_image_is_a_key_error(make_folder, open_session):
+    session = open_session(make_folder(1))
+    with pytest.raises(KeyError):
+        session.entry("0" * 16)
+
+
+def test_classes_are_added_once_whatever_their_case(make_folder, open_session, act):
+    folder = make_folder(1)
+    session = open_session(folder)
+    assert session.add_class(" dog ") == ("cat", "dog")
+    for name in ("Dog", "CAT", "  ", "a\nb"):
+        with pytest.raises(DataError):
+            session.add_class(name)
+    session.close()
+    assert open_session(folder).classes == ("cat", "dog")
+
+
+def test_a_session_for_which_nobody_names_a_class_has_one(make_folder, open_session):
+    assert open_session(make_folder(1), classes=()).classes == ("object",)
+
+
+def test_images_of_the_sample_alternate_between_cal_and_test_and_others_are_train(
+    make_folder, open_session, act
+):
+    folder = make_folder(40)
+    session = open_session(folder)
+    for entry in session.next_entries("a", 40):
+        act(session, entry)
+    save(session)
+    split_of = {name: row[-1] for name, row in rows(folder).items()}
+    sample = {name for name in split_of if is_of_sample(image_id(name), 0)}
+    assert {name for name, split in split_of.items() if split != "train"} == sample
+    counts = [list(split_of.values()).count(split) for split in ("cal", "test")]
+    assert sum(counts) == len(sample) > 3
+    assert counts[0] - counts[1] in {0, 1}
+
+
+def test_an_image_that_had_a_label_is_never_of_the_sample(make_folder, open_session, act):
+    folder = make_folder(40)
+    names = [name for name in (f"{n:03}.png" for n in range(40)) if is_of_sample(image_id(name), 0)]
+    (folder / "labels.csv").write_text(
+        f"image,label,x_min,y_min,x_max,y_max\n{names[0]},cat,1,1,9,9\n"
+    )
+    session = open_session(folder)
+    assert not by_name(session, names[0]).in_sample
+    assert by_name(session, names[1]).in_sample
+    assert not act(session, by_name(session, names[0]), how="cleared").in_sample
+
+
+def test_the_order_is_the_same_for_the_same_seed(make_folder, open_session):
+    folder = make_folder(30)
+    with open_session(folder, labels=folder / "one.csv") as session:
+        first = [one.name for one in session.next_entries("a", 30)]
+    with open_session(folder, labels=folder / "two.csv") as session:
+        assert [one.name for one in session.next_entries("a", 30)] == first
+    with open_session(folder, labels=folder / "three.csv", seed=1) as session:
+        assert [one.name for one in session.next_entries("a", 30)] != first
+
+
+def test_a_labelled_image_does_not_come_next_until_its_label_is_taken_away(
+    make_folder, open_session, act
+):
+    session = open_session(make_folder(3))
+    [entry] = session.next_entries("a", 1)
+    entry = act(session, entry)
+    assert entry.id not in {one.id for one in session.next_entries("a", 3)}
+    act(session, entry, how="cleared")
+    assert entry.id in {one.id for one in session.next_entries("a", 3)}
+
+
+def test_an_image_that_cannot_be_read_is_counted_out_and_named(make_folder, open_session):
+    folder = make_folder(3)
+    (folder / "001.png").write_bytes(b"no image")
+    session = open_session(folder)
+    assert [one.name for one in session.next_entries("a", 3)] != []
+    assert session.find("", "all", 0, 9)[0] == 2
+    assert session.summary().images == 2
+    [note] = session.notes
+    assert note.startswith("1 image cannot be read and left out. The first: ")
+    assert "001.png: is not an image" in note
+
+
+def test_search_finds_words_of_names_whatever_their_case(make_folder, open_session):
+    folder = make_folder(12)
+    (folder / "Cats").mkdir()
+    (folder / "000.png").rename(folder / "Cats" / "Tom 1.png")
+    session = open_session(folder)
+    assert [one.name for one in session.find("tom cats", "all", 0, 9)[1]] == ["Cats/Tom 1.png"]
+    total, page = session.find("", "all", 10, 5)
+    assert (total, len(page)) == (12, 2)
+    with pytest.raises(SettingError, match="filter must be one of all"):
+        session.find("", "new", 0, 9)
+
+
+def test_filters_tell_labels_and_absent_subjects_apart(make_folder, open_session, act):
+    session = open_session(make_folder(4))
+    act(session, by_name(session, "000.png"))
+    act(session, by_name(session, "001.png"), how="absent")
+    counts = [session.find("", name, 0, 0)[0] for name in ("labelled", "absent", "unlabelled")]
+    assert counts == [2, 1, 2]
+
+
+def test_the_time_left_is_the_median_time_times_the_images_left(make_folder, open_session, act):
+    session = open_session(make_folder(10))
+    assert session.summary().seconds_left is None
+    for entry, seconds in zip(session.next_entries("a", 3), (1.0, 60.0, 4.0), strict=True):
+        act(session, entry, seconds=seconds)
+    assert session.summary().seconds_left == 4.0 * 7
+
+
+def test_an_edit_of_the_file_from_outside_is_taken_over(make_folder, open_session, act):
+    folder = make_folder(3)
+    session = open_session(folder)
+    act(session, by_name(session, "000.png"))
+    save(session)
+    append(folder, "001.png,dog,1,2,3,4,train")
+    save(session)
+    entry = by_name(session, "001.png")
+    assert (entry.label, entry.revision) == (Label("dog", (1.0, 2.0, 3.0, 4.0)), 1)
+    assert session.classes == ("cat", "dog")
+
+
+def test_an_edit_that_contradicts_an_unsaved_label_is_a_conflict_until_it_is_settled(
+    make_folder, open_session, act
+):
+    folder = make_folder(3)
+    session = open_session(folder)
+    act(session, by_name(session, "000.png"), (1, 1, 9, 9))
+    save(session)
+    text = (folder / "labels.csv").read_text()
+    entry = act(session, by_name(session, "000.png"), (2, 2, 9, 9))
+    (folder / "labels.csv").write_text(text.replace("1,1,9,9", "5,5,9,9"))
+    save(session)
+    entry = session.entry(entry.id)
+    assert entry.is_in_conflict
+    assert (entry.label.box, entry.theirs.box) == ((2.0, 2.0, 9.0, 9.0), (5.0, 5.0, 9.0, 9.0))
+    assert session.summary().conflicts == (entry.id,)
+    assert rows(folder)["000.png"][1:5] == ["5", "5", "9", "9"]
+    session.close()
+    session = open_session(folder)
+    assert session.entry(entry.id) == entry
+    settled = session.settle(entry.id, "mine")
+    assert (settled.is_in_conflict, settled.revision) == (False, entry.revision + 1)
+    save(session)
+    assert rows(folder)["000.png"][1:5] == ["2", "2", "9", "9"]
+
+
+def test_a_conflict_may_be_settled_for_the_file(make_folder, open_session, act):
+    folder = make_folder(1)
+    session = open_session(folder)
+    act(session, by_name(session, "000.png"), (1, 1, 9, 9))
+    (folder / "labels.csv").write_text(
+        "image,label,x_min,y_min,x_max,y_max,split\n000.png,cat,5,5,9,9,train\n"
+    )
+    save(session)
+    entry = session.settle(image_id("000.png"), "theirs")
+    assert (entry.label.box, entry.is_in_conflict) == ((5.0, 5.0, 9.0, 9.0), False)
+    save(session)
+    assert rows(folder)["000.png"][1:5] == ["5", "5", "9", "9"]
+
+
+def test_a_save_that_fails_is_told_and_tried_again(make_folder, open_session, act, monkeypatch):
+    folder = make_folder(2)
+    session = open_session(folder)
+
+    def refuse(*args, **kwargs):
+        raise OneboxError("labels.csv: cannot be written.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LabelFile, "save", refuse)
+        act(session, by_name(session, "000.png"))
+        save(session)
+        status = session.summary().file
+        assert (status.state, status.message) == ("refused", "labels.csv: cannot be written.")
+    save(session)
+    assert session.summary().file.state == "saved"
+    assert "000.png" in rows(folder)
+
+
+def test_labels_that_a_crash_kept_from_the_file_are_written_at_the_next_start(
+    make_folder, open_session, act, monkeypatch
+):
+    folder = make_folder(3)
+    with monkeypatch.context() as patch:
+        patch.setattr(LabelFile, "save", lambda *args, **kwargs: 1 / 0)
+        with open_session(folder) as session:
+            entry = act(session, by_name(session, "001.png"))
+    assert not (folder / "labels.csv").exists()
+    session = open_session(folder)
+    assert session.entry(entry.id) == entry
+    save(session)
+    assert "001.png" in rows(folder)
+
+
+def test_a_label_file_that_was_removed_is_written_anew(make_folder, open_session, act):
+    folder = make_folder(2)
+    with open_session(folder) as session:
+        act(session, by_name(session, "001.png"))
+    (folder / "labels.csv").unlink()
+    with open_session(folder) as session:
+        assert session.summary().labelled == 1
+    assert "001.png" in rows(folder)
+
+
+def test_a_row_that_was_removed_between_two_sessions_takes_the_label_away(
+    make_folder, open_session, act
+):
+    folder = make_folder(3)
+    with open_session(folder) as session:
+        act(session, by_name(session, "001.png"))
+        act(session, by_name(session, "002.png"))
+    lines = (folder / "labels.csv").read_text().splitlines(keepends=True)
+    (folder / "labels.csv").write_text("".join(one for one in lines if "002" not in one))
+    session = open_session(folder)
+    entry = by_name(session, "002.png")
+    assert (entry.label, entry.revision) == (None, 2)
+
+
+def test_an_unsaved_label_of_an_image_that_is_away_is_saved_when_it_is_back(
+    make_folder, open_session, act, monkeypatch
+):
+    folder = make_folder(3)
+    with monkeypatch.context() as patch:
+        patch.setattr(LabelFile, "save", lambda *args, **kwargs: 1 / 0)
+        with open_session(folder) as session:
+            act(session, by_name(session, "000.png"))
+            act(session, by_name(session, "001.png"))
+    (folder / "001.png").rename(folder / "elsewhere")
+    with open_session(folder) as session:
+        assert session.summary().labelled == 1
+        assert session.notes[0].startswith("1 image with labels in the journal")
+    assert list(rows(folder)) == ["000.png"]
+    (folder / "elsewhere").rename(folder / "001.png")
+    with open_session(folder) as session:
+        assert session.summary().labelled == 2
+    assert sorted(rows(folder)) == ["000.png", "001.png"]
+
+
+def test_two_sessions_cannot_have_one_label_file(make_folder, open_session):
+    folder = make_folder(1)
+    open_session(folder)
+    with pytest.raises(OneboxError, match="another onebox label has this session open"):
+        open_session(folder)
+
+
+def test_a_folder_without_images_is_refused(tmp_path, open_session):
+    with pytest.raises(SettingError, match="holds no image"):
+        open_session(tmp_path)
+    with pytest.raises(SettingError, match="is not a folder"):
+        open_session(tmp_path / "nowhere")
+
+
+steps = st.lists(
+    st.tuples(
+        st.integers(0, 3),
+        st.sampled_from(["box", "absent", "clear", "save", "edit", "mine", "theirs"]),
+        st.floats(1, 8, width=16),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps)
+def test_replay_equals_memory(tmp_path_factory, steps):
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("replay")
+    for number in range(4):
+        Image.new("RGB", (40, 30)).save(folder / f"{number}.png")
+    options = SessionOptions(folder, classes=("cat",))
+    numbers = itertools.count()
+    with Session.open(options) as session:
+        for image, what, edge in steps:
+            _step(session, folder, f"{image}.png", what, edge, next(numbers))
+        save(session)
+        before = facts(session)
+    with Session.open(options) as session:
+        assert facts(session) == before
+
+
+def _step(session, folder, name, what, edge, number):
+    entry = by_name(session, name)
+    labels = {"box": Label("cat", (edge, 1.0, 20.0, 20.0)), "absent": Label(), "clear": None}
+    if what in labels:
+        session.apply(Action(f"{number}", entry.id, entry.revision, labels[what], "drawn"))
+    elif what == "save":
+        save(session)
+    elif what == "edit" and (folder / "labels.csv").exists() and name in rows(folder):
+        lines = (folder / "labels.csv").read_text().splitlines()
+        edited = [
+            f"{name},cat,{edge},3,20,20,train" if line.startswith(f"{name},") else line
+            for line in lines
+        ]
+        (folder / "labels.csv").write_text("\n".join(edited) + "\n")
+    elif what in {"mine", "theirs"}:
+        session.settle(entry.id, what)
+
+
+def test_any_prefix_of_the_journal_is_an_earlier_state(make_folder, open_session, act):
+    folder = make_folder(3)
+    journal = folder / "labels.onebox" / "journal.jsonl"
+    states, lengths = [], []
+    with open_session(folder, labels=folder / "labels.csv") as session:
+        for name, how in (("000.png", "drawn"), ("001.png", "absent"), ("000.png", "cleared")):
+            lengths.append(journal.stat().st_size)
+            states.append(facts(session))
+            act(session, by_name(session, name), how=how)
+    content = journal.read_bytes()
+    for cut, state in zip(lengths, states, strict=True):
+        for torn in (0, 20):
+            journal.write_bytes(content[: cut + torn])
+            (folder / "labels.csv").unlink(missing_ok=True)
+            with open_session(folder) as session:
+                assert facts(session) == state
+
+
+def test_proposals_are_shown_for_all_images_but_those_of_the_sample(make_folder, open_session):
+    session = open_session(make_folder(40))
+    propose(session, [one.id for one in session.find("", "all", 0, 40)[1]])
+    for entry in session.find("", "all", 0, 40)[1]:
+        assert (entry.proposal is None) == entry.in_sample
+
+
+def test_a_label_of_the_sample_does_not_reveal_the_proposal(make_folder, open_session, act):
+    session = open_session(make_folder(40))
+    entries = session.find("", "all", 0, 40)[1]
+    propose(session, [one.id for one in entries])
+    entry = next(one for one in entries if one.in_sample)
+    assert act(session, entry).proposal is None
+
+
+def propose(session, keys):
+    from onebox.labelling.job import Proposals
+    from onebox.labelling.records import Proposal
+
+    one = Proposal("cat", (1.0, 1.0, 9.0, 9.0), 0.5)
+    session._take_over(Proposals(dict.fromkeys(keys, one), tuple(keys), tuple(reversed(keys))))
+
+
+def test_the_most_doubtful_images_come_in_four_of_ten_places(make_folder, open_session):
+    session = open_session(make_folder(100))
+    keys = [one.id for one in session.find("", "all", 0, 100)[1] if not one.in_sample]
+    propose(session, keys)
+    entries = [one.id for one in session.next_entries("a", 20)]
+    doubtful = set(keys[:8])
+    assert doubtful <= set(entries)
+    different = set(keys[-4:])
+    assert different <= set(entries)
+
+
+def test_random_order_is_not_changed_by_proposals(make_folder, open_session):
+    folder = make_folder(60)
+    with open_session(folder, labels=folder / "one.csv", order="random") as session:
+        expected = [one.id for one in session.next_entries("a", 30)]
+    session = open_session(folder, labels=folder / "two.csv", order="random")
+    propose(session, [one.id for one in session.find("", "all", 0, 60)[1]])
+    assert [one.id for one in session.next_entries("a", 30)] == expected
+
+
+def test_the_label_file_is_written_by_itself_soon_after_an_action(make_folder, act, monkeypatch):
+    folder = make_folder(2)
+    is_saved, save_now = threading.Event(), Saver.save
+
+    def save_and_tell(self):
+        save_now(self)
+        if (folder / "labels.csv").exists():
+            is_saved.set()
+
+    monkeypatch.setattr(Saver, "save", save_and_tell)
+    with Session.open(SessionOptions(folder, classes=("cat",))) as session:
+        act(session, by_name(session, "001.png"))
+        assert is_saved.wait(60)
+        assert list(rows(folder)) == ["001.png"]
+        assert session.summary().file.state == "saved"
+
+
+def test_the_journal_names_the_image_of_an_action(make_folder, open_session, act):
+    folder = make_folder(2)
+    session = open_session(folder)
+    act(session, by_name(session, "001.png"))
+    last = (folder / "labels.onebox" / "journal.jsonl").read_text().splitlines()[-1]
+    assert json.loads(last)["name"] == "001.png"
+
+
+def test_labels_that_the_file_cannot_hold_stay_in_the_journal_and_are_told(
+    make_folder, open_session, act, monkeypatch
+):
+    folder = make_folder(3)
+    session = open_session(folder)
+    save_file = LabelFile.save
+
+    def refuse_one(self, changes, **options):
+        wanted = {path: label for path, label in changes.items() if path.name != "001.png"}
+        saved = save_file(self, wanted, **options)
+        refused = {path: "001.png: cannot be held." for path in changes if path not in wanted}
+        return dataclasses.replace(saved, refused=refused)
+
+    act(session, by_name(session, "000.png"))
+    entry = act(session, by_name(session, "001.png"))
+    with monkeypatch.context() as patch:
+        patch.setattr(LabelFile, "save", refuse_one)
+        save(session)
+    status = session.summary().file
+    assert (status.state, status.message) == ("refused", "001.png: cannot be held.")
+    assert list(rows(folder)) == ["000.png"]
+    session.close()
+    session = open_session(folder)
+    assert session.entry(entry.id) == entry
+    save(session)
+    assert sorted(rows(folder)) == ["000.png", "001.png"]
