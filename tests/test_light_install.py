@@ -29,6 +29,7 @@ HIDDEN = [
     ),
     *("pyarrow", "pytorch_lightning", "safetensors", "scipy", "skimage", "sklearn", "timm"),
     *("torch", "torchmetrics", "torchvision"),
+    *("httptools", "prometheus_client", "python_multipart", "starlette", "uvicorn", "uvloop"),
 ]
 COUNTS = {"train": 2, "val": 1, "test": 3}
 LINES = {
@@ -45,6 +46,7 @@ LINES = {
     "train": ["train", "discs", "--no-pretrained"],
     "demo": ["demo"],
     "annotate": ["annotate", "haar", "discs/images", "faces.csv"],
+    "serve": ["serve", "MODEL"],
     "help": ["train", "--help"],
 }
 
@@ -198,6 +200,12 @@ def test_cutouts_name_the_extra_that_they_need(ends, folder):
     assert (code, out) == (1, "")
     assert "pip install 'onebox[synth]'" in err
     assert not (folder / "cats").exists()
+
+
+def test_serving_names_the_extra_that_it_needs(ends):
+    code, out, err = ends["serve"]
+    assert (code, out) == (1, "")
+    assert "pip install 'onebox[serve]'" in err
 
 
 def test_labels_by_a_cascade_name_the_extra_that_they_need(ends, folder):

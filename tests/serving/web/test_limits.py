@@ -111,6 +111,15 @@ def test_a_refused_client_is_listened_to_until_its_body_ends():
     assert not exchange._bodies
 
 
+def test_a_body_is_refused_by_its_stated_length_before_it_arrives():
+    exchange = Exchange(b"ab")
+    exchange.scope["headers"] = [HOST, (b"content-length", b"11")]
+    limited = LimitsMiddleware(_echo, Limits(body_bytes=10))
+    asyncio.run(limited(exchange.scope, exchange.receive, exchange.send))
+    assert exchange.status == 413
+    assert "at least 11 bytes" in exchange.text
+
+
 def test_the_application_gets_the_body_as_one_piece():
     exchange = Exchange(b"abc", b"", b"def")
     asyncio.run(LimitsMiddleware(_echo, Limits())(exchange.scope, exchange.receive, exchange.send))

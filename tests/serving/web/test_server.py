@@ -23,7 +23,10 @@ async def _length(request):
 
 @pytest.fixture
 def talk():
-    """Start a server in a thread, and send it bytes: ``talk(b"GET / ...")`` is all it answers."""
+    """Start a server in a thread, and send it bytes: ``talk(b"GET / ...")`` is all it answers.
+
+    A function among the bytes is called at its turn.
+    """
     with listen("127.0.0.1", 0) as listener:
         port = server.port_of(listener)
         app = application.build(
@@ -40,6 +43,9 @@ def talk():
         def send(*parts, wait_for=b""):
             with socket.create_connection(("127.0.0.1", port), 5) as connection:
                 for part in parts:
+                    if callable(part):
+                        part()
+                        continue
                     connection.sendall(part.replace(b"HOST", f"127.0.0.1:{port}".encode()))
                 found = b""
                 while received := connection.recv(2**16):
@@ -113,6 +119,14 @@ def test_a_later_request_of_a_connection_has_its_own_time(talk, monkeypatch):
     answer = talk(first, b"GET / HTTP/1.1\r\nHos")
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert b"HTTP/1.1 408 " in answer
+
+
+def test_the_time_of_the_headers_is_not_that_of_the_body(talk, monkeypatch):
+    monkeypatch.setattr(protocol, "HEADER_SECONDS", 0.05)
+    head = b"POST / HTTP/1.1\r\nHost: HOST\r\nContent-Length: 3\r\nConnection: close\r\n\r\n"
+    # A connection that begins later and sends nothing is closed before the body goes on.
+    answer = talk(head, talk, b"abc")
+    assert answer.startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_body_that_is_waited_for_is_asked_for(talk):
