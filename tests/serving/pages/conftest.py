@@ -1,8 +1,12 @@
 """A browser for the tests of pages, and what they all ask of a page."""
 
+import contextlib
 import shutil
 
 import pytest
+
+from .fake_label_server import application, serving
+from .stage import Stage
 
 CHROMIUM = "/usr/bin/chromium"
 
@@ -44,6 +48,24 @@ def open_page(browser):
     for context in contexts:
         context.close()
     assert troubles == []
+
+
+@pytest.fixture
+def serve():
+    """Serve an application until the test ends, and return its address: ``url = serve(app)``."""
+    with contextlib.ExitStack() as servers:
+        yield lambda app: servers.enter_context(serving(app))
+
+
+@pytest.fixture
+def start_labelling(serve, open_page):
+    """Serve a session and open its page: ``page, stage = start_labelling(session)``."""
+
+    def start_labelling(session, **options):
+        page = open_page(serve(application(session)), **options)
+        return page, Stage(page)
+
+    return start_labelling
 
 
 def errors_of(line):

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from .axe import violations
-from .fake_label_server import picture, serving
+from .fake_label_server import picture
 from .fake_model_server import MODEL, PREDICTION, FakeModel, application
 from .stage import Stage
 
@@ -24,23 +24,18 @@ def photo(name="cat.jpg", size=(400, 300)):
 
 
 @pytest.fixture
-def start(open_page):
+def start(serve, open_page):
     """Serve a model, open its page, give it pictures: ``page, stage = start(model, *photos)``."""
-    servers = []
 
     def start(model, *photos, **options):
-        server = serving(application(model))
-        servers.append(server)
-        page = open_page(server.__enter__(), ready=READY, **options)
+        page = open_page(serve(application(model)), ready=READY, **options)
         if photos:
             page.set_input_files("#files", list(photos))
             page.wait_for_selector(f"#progress-text:text-matches('^{len(photos)} picture')")
             page.wait_for_selector("#stage[data-state=ready]")
         return page, Stage(page)
 
-    yield start
-    for server in servers:
-        server.__exit__(None, None, None)
+    return start
 
 
 def downloaded(page):

@@ -73,7 +73,8 @@ function showTraining({ state, round, labels, stage, done, message }) {
   show(byId("training-bar"), isRunning);
   show(byId("train-now"), !isRunning);
   fill(byId("training-bar"), done);
-  const running = `Round ${round} trains on ${labels} labels. ${stage}`;
+  // Without labels, a model that the user named predicts the pictures.
+  const running = labels ? `Round ${round} trains on ${labels} labels. ${stage}` : stage;
   const ended = round ? `Round ${round} trained on ${labels} labels.` : "";
   const words = { running, failed: `Training failed: ${message}`, waiting: [ended, message].join(" ") };
   byId("training-text").textContent = (words[state] ?? "").trim();
