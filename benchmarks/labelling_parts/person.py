@@ -145,7 +145,11 @@ class Person:
 
 
 def _label_of(get: Callable[[str], Any], image: str) -> dict[str, Any]:
-    """The label of an image once the server has it: the page goes on before."""
+    """The label of an image once the server has it: the page goes on before.
+
+    Raises:
+        RuntimeError: If it gets none.
+    """
     for _ in range(_MOST_TRIES):
         if label := get(f"api/images/{image}")["label"]:
             return label
