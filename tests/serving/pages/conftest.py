@@ -11,7 +11,9 @@ from .stage import Stage
 CHROMIUM = "/usr/bin/chromium"
 
 
-@pytest.fixture(scope="session")
+# Of each module, not of the session: while Playwright runs, its event loop runs in this thread, and
+# tests of other folders could start none.
+@pytest.fixture(scope="module")
 def browser():
     """Headless Chromium."""
     if not shutil.which(CHROMIUM):
