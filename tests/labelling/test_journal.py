@@ -85,6 +85,7 @@ def test_a_second_process_is_told_that_the_session_is_open(path):
 def test_a_write_that_fails_leaves_the_journal_as_it_was(path, monkeypatch):
     with Journal(path, seed=0) as journal:
         journal.append({"a": 1})
+        before = path.read_bytes()
 
         def write_half(descriptor, data, write=os.write):
             write(descriptor, data[:4])
@@ -94,5 +95,6 @@ def test_a_write_that_fails_leaves_the_journal_as_it_was(path, monkeypatch):
             patch.setattr(os, "write", write_half)
             with pytest.raises(OneboxError, match="No space left on device"):
                 journal.append({"b": 2})
+        assert path.read_bytes() == before
         assert journal.append({"c": 3}) == 2
     assert read(path) == [{"a": 1}, {"c": 3}]

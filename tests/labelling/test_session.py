@@ -564,3 +564,31 @@ def test_labels_that_the_file_cannot_hold_stay_in_the_journal_and_are_told(
     assert session.entry(entry.id) == entry
     save(session)
     assert sorted(rows(folder)) == ["000.png", "001.png"]
+
+
+def test_an_action_that_is_in_the_journal_twice_counts_once(make_folder, open_session, act):
+    folder = make_folder(2)
+    with open_session(folder) as session:
+        entry = act(session, by_name(session, "001.png"))
+    journal = folder / "labels.onebox" / "journal.jsonl"
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join([lines[0], lines[1], lines[1], *lines[2:]]))
+    assert open_session(folder).entry(entry.id) == entry
+
+
+def test_an_edit_between_two_sessions_that_contradicts_an_unsaved_label_is_a_conflict(
+    make_folder, open_session, act, monkeypatch
+):
+    folder = make_folder(2)
+    with open_session(folder) as session:
+        entry = act(session, by_name(session, "001.png"), (1, 1, 9, 9))
+        save(session)
+        with monkeypatch.context() as patch:
+            patch.setattr(LabelFile, "save", lambda *args, **kwargs: 1 / 0)
+            entry = act(session, entry, (2, 2, 9, 9))
+            session.close()
+    text = (folder / "labels.csv").read_text()
+    (folder / "labels.csv").write_text(text.replace("1,1,9,9", "5,5,9,9"))
+    entry = open_session(folder).entry(entry.id)
+    assert entry.is_in_conflict
+    assert (entry.label.box[0], entry.theirs.box[0]) == (2.0, 5.0)

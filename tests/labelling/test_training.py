@@ -121,7 +121,8 @@ def test_a_round_trains_on_what_is_not_in_the_sample_and_starts_from_the_last_we
     make_folder, open_session, workers, label_next
 ):
     session = open_session(make_folder(60), training=OPTIONS)
-    label_next(session, 13)
+    label_next(session, 8)
+    label_next(session, 5)
     first, second = workers.jobs
     assert first.earlier is None
     assert second.earlier == session.session_folder / "rounds/1/run/weights.safetensors"

@@ -1,6 +1,7 @@
 """The accuracy of a session's newest model, and the advice, calculated when something changes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from statistics import median
 from typing import Any
 
 from onebox.labelling.accuracy import (
@@ -13,6 +14,8 @@ from onebox.labelling.accuracy import (
 from onebox.labelling.ledger import Ledger
 from onebox.labelling.records import Accuracy, Advice
 from onebox.labelling.rounds import Rounds
+
+_RECENT = 50  # actions whose time counts for the time left; not tuned
 
 
 class Measuring:
@@ -57,3 +60,14 @@ class Measuring:
         gain = gain_since_half(rounds, sample)
         known = Progress(remaining, measured, accuracy, gain, self._target)
         return accuracy, advise(known)
+
+
+def seconds_left(seconds: Sequence[float], remaining: int) -> float | None:
+    """The time that the remaining images take at the pace of the last ones; None if unknown.
+
+    Args:
+        seconds: Time that each action took.
+        remaining: Number of images without a label.
+    """
+    recent = seconds[-_RECENT:]
+    return median(recent) * remaining if recent else None

@@ -7,32 +7,24 @@ models are trained in a process of their own.
 
 from collections.abc import Collection
 from contextlib import ExitStack
-from pathlib import Path
-from statistics import median
 from typing import Literal
 
 from onebox.errors import ImageError, check_choice, format_count
-from onebox.formats.csv import NAMELESS
 from onebox.labelling.checking import checked_action, checked_class, checked_label
 from onebox.labelling.finding import FILTERS, found
-from onebox.labelling.image_folder import SESSION_SUFFIX, ImageFolder
+from onebox.labelling.image_folder import ImageFolder
 from onebox.labelling.job import Job, Proposals
 from onebox.labelling.journal import Journal
 from onebox.labelling.label_file import LabelFile
 from onebox.labelling.ledger import Ledger
-from onebox.labelling.measuring import Measuring
+from onebox.labelling.measuring import Measuring, seconds_left
+from onebox.labelling.opening import base_classes, open_proposing, session_folder
 from onebox.labelling.options import SessionOptions
 from onebox.labelling.preparing import Preparing
-from onebox.labelling.proposing import Proposing
 from onebox.labelling.records import Action, ConflictError, Entry, Summary
 from onebox.labelling.rounds import Rounds
 from onebox.labelling.saving import Saver
-from onebox.labelling.suspects import read_suspects
 from onebox.labelling.training import Plan, Trainer
-from onebox.loading import load
-from onebox.structures import KeypointSet
-
-_RECENT = 50  # actions whose time counts for the time left; not tuned
 
 
 class Session:
@@ -54,13 +46,14 @@ class Session:
         self.session_folder = session_folder(options.label_file)
         self.keypoints = file.keypoints
         self._ledger, self._file, self._opened = ledger, file, opened
+        self._is_closed = False
         self._lock, self._images, self._state = ledger.lock, ledger.images, ledger.state
-        self._base_classes = _base_classes(options, file)
+        self._base_classes = base_classes(options, file)
         self.classes = self._all_classes()
         self._rounds = Rounds(self.session_folder)
         if options.model is not None:
             self._rounds.forget(0)  # it may be of another model
-        self._proposing = _proposing(options, ledger, self.classes, self.keypoints)
+        self._proposing = open_proposing(options, ledger, self.classes, self.keypoints)
         self._preparing = Preparing(ledger, self._proposing, file)
         self._measuring = Measuring(ledger, self._rounds, options.target, lambda: len(self.classes))
         self._saver = Saver(ledger, file, lambda: self.classes, self._edited)
@@ -103,7 +96,10 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Stop the training, save the label file, and unlock the journal."""
+        """Stop the training, save the label file, and unlock the journal; once."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         with self._opened:
             self._trainer.close()
             self._saver.close()
@@ -248,7 +244,7 @@ class Session:
                 absent=state.absent,
                 suspects=sum(1 for _ in self._proposing.suspects()),
                 conflicts=tuple(state.conflicts),
-                seconds_left=self._seconds_left(images - labelled),
+                seconds_left=seconds_left(state.seconds, images - labelled),
                 accuracy=accuracy,
                 advice=advice,
                 training=self._trainer.status(),
@@ -280,10 +276,6 @@ class Session:
             is_in_conflict=key in state.conflicts,
         )
 
-    def _seconds_left(self, remaining: int) -> float | None:
-        recent = self._state.seconds[-_RECENT:]
-        return median(recent) * remaining if recent else None
-
     def _edited(self) -> None:
         """The label file was edited from outside."""
         with self._lock:
@@ -304,25 +296,3 @@ class Session:
         used = sorted({one.label for one in self._state.labels.values() if one.label is not None})
         named = (*self._file.content.classes, *self._base_classes, *self._state.classes)
         return tuple(dict.fromkeys((*named, *used)))
-
-
-def session_folder(label_file: Path) -> Path:
-    """The folder of a session's own files, beside its label file."""
-    return label_file.with_name(f"{label_file.stem}{SESSION_SUFFIX}")
-
-
-def _base_classes(options: SessionOptions, file: LabelFile) -> tuple[str, ...]:
-    """The classes that the user or the model names; one without a name if nobody does."""
-    named = options.classes or file.content.classes
-    of_model = () if options.model is None else load(options.model).card.classes
-    return (*options.classes, *of_model) if named or of_model else (NAMELESS,)
-
-
-def _proposing(
-    options: SessionOptions, ledger: Ledger, classes: tuple[str, ...], keypoints: KeypointSet | None
-) -> Proposing:
-    path = options.suspects
-    if path is None:
-        return Proposing(ledger, options.order, {}, 0.0)
-    suspects = read_suspects(path, ledger.images, classes, keypoints)
-    return Proposing(ledger, options.order, suspects, path.stat().st_mtime)

@@ -1,0 +1,40 @@
+"""Parts of a session that are made when it opens."""
+
+from pathlib import Path
+
+from onebox.formats.csv import NAMELESS
+from onebox.labelling.image_folder import SESSION_SUFFIX
+from onebox.labelling.label_file import LabelFile
+from onebox.labelling.ledger import Ledger
+from onebox.labelling.options import SessionOptions
+from onebox.labelling.proposing import Proposing
+from onebox.labelling.suspects import read_suspects
+from onebox.loading import load
+from onebox.structures import KeypointSet
+
+
+def session_folder(label_file: Path) -> Path:
+    """The folder of a session's own files, beside its label file."""
+    return label_file.with_name(f"{label_file.stem}{SESSION_SUFFIX}")
+
+
+def base_classes(options: SessionOptions, file: LabelFile) -> tuple[str, ...]:
+    """The classes that the user or the model names; one without a name if nobody does."""
+    named = options.classes or file.content.classes
+    of_model = () if options.model is None else load(options.model).card.classes
+    return (*options.classes, *of_model) if named or of_model else (NAMELESS,)
+
+
+def open_proposing(
+    options: SessionOptions, ledger: Ledger, classes: tuple[str, ...], keypoints: KeypointSet | None
+) -> Proposing:
+    """The order of the images, with the suspects of an audit in front if there is one.
+
+    Raises:
+        DataError: If the list of suspects is wrong.
+    """
+    path = options.suspects
+    if path is None:
+        return Proposing(ledger, options.order, {}, 0.0)
+    suspects = read_suspects(path, ledger.images, classes, keypoints)
+    return Proposing(ledger, options.order, suspects, path.stat().st_mtime)
