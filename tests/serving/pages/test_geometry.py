@@ -35,6 +35,11 @@ def test_a_moved_side_is_snapped_and_the_others_keep_their_fractions(call):
     assert moved == [99, 60.5, 310.125, 240]
 
 
+def test_a_corner_that_moves_along_x_keeps_the_fraction_of_its_y(call):
+    moved = call("movePart", BOX, "top-left", {"x": 3.4, "y": 0}, [400, 300], 1)
+    assert moved == [99, 60.5, 310.125, 240]
+
+
 def test_a_moved_box_keeps_its_size_at_the_border(call):
     moved = call("movePart", BOX, "box", {"x": 500, "y": -500}, [400, 300], 1)
     assert moved == [185.125, 0, 400, 179.5]

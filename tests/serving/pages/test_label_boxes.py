@@ -213,6 +213,8 @@ def test_a_finger_draws_and_two_fingers_zoom(start_labelling):
 def test_boxes_are_exact_on_a_screen_of_high_density(start_labelling):
     session = session_of(entry(1, size=(1600, 1200)))
     page, stage = start_labelling(session, device_scale_factor=2)
+    width = page.locator("#stage").bounding_box()["width"]
+    assert page.evaluate("canvas.width") == pytest.approx(2 * width, abs=2)
     stage.draw((160, 240, 800, 960))
     page.keyboard.press("Enter")
     stage.wait(50)

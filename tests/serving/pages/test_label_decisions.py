@@ -139,6 +139,21 @@ def test_a_label_is_sent_again_under_the_same_id_until_it_arrives(start_labellin
     assert first == again != second
 
 
+def test_two_labels_of_one_image_wait_together_and_do_not_conflict(start_labelling):
+    session = session_of(failures=[503])
+    page, stage = start_labelling(session)
+    stage.draw((100, 80, 300, 220))
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#unsaved:visible")
+    stage.wait(51)
+    page.keyboard.press("Control+z")
+    stage.wait(50)
+    page.click("#retry")
+    page.wait_for_selector("#unsaved", state="hidden")
+    saved(page, session, 2)
+    assert [action["revision"] for action in session.actions] == [0, 1]
+
+
 def test_a_label_survives_a_server_that_is_away(start_labelling):
     session = session_of()
     page, stage = start_labelling(session)

@@ -1,8 +1,9 @@
 /** One person labels the images of a session: what is shown, what is decided, where it goes. */
 
 import { randomId, session } from "./api.js";
+import { draftOfEntry, howOf, suggestionOf, whatIsMissing, withOnlyClass, wordsOfSaved } from "./deciding.js";
 import { Decisions } from "./decisions.js";
-import { draftOfLabel, draftOfProposal, emptyDraft, isSame, labelOf } from "./draft.js";
+import { draftOfLabel, isSame, labelOf } from "./draft.js";
 import { announce, notify } from "./notices.js";
 import { Outbox } from "./outbox.js";
 import { PictureOrder } from "./picture_order.js";
@@ -83,7 +84,7 @@ export class Labelling {
     this.leave();
     this.refusal = "";
     this.stage.open(entry.id, entry.size);
-    this.editor.open(entry.size, this.#draftOf(entry));
+    this.editor.open(entry.size, draftOfEntry(entry, this.keypointCount));
     const kept = this.#drafts.get(entry.id);
     if (kept) this.editor.change(kept);
     this.page.entryChanged();
@@ -96,22 +97,19 @@ export class Labelling {
     const entry = this.entry;
     if (!entry) return;
     this.#drafts.delete(entry.id);
-    this.editor.open(entry.size, this.#draftOf(entry));
+    this.editor.open(entry.size, draftOfEntry(entry, this.keypointCount));
     await this.show(entry);
   }
 
   /** Take back all that was drawn on the image that is shown. */
   startOver() {
     this.stage.gestures.abort();
-    if (this.entry && this.editor.isTouched) this.editor.change(this.#draftOf(this.entry));
+    if (this.entry && this.editor.isTouched) this.editor.change(draftOfEntry(this.entry, this.keypointCount));
   }
 
   /** Use what the audit suggests for a suspect. */
   takeSuggestion() {
-    const suspect = this.entry?.suspect;
-    if (!suspect) return;
-    const { label, box } = this.editor.draft;
-    this.editor.change({ box: suspect.box ?? box, label: suspect.label ?? label, isAbsent: false });
+    if (this.entry?.suspect) this.editor.change(suggestionOf(this.entry.suspect, this.editor.draft));
   }
 
   /** Keep what was drawn on the image that is shown, for when the person returns to it. */
@@ -131,14 +129,14 @@ export class Labelling {
   accept() {
     const { entry, editor } = this;
     if (!entry || !this.stage.isReady) return;
-    const label = labelOf(this.#completed(editor.draft));
-    const missing = this.#whatIsMissing(label);
+    const label = labelOf(withOnlyClass(editor.draft, this.classes));
+    const missing = whatIsMissing(editor.draft, label, entry, this.classes);
     if (missing) {
       notify(missing);
     } else if (isSame(label, entry.label) && !entry.suspect && !entry.is_in_conflict) {
       this.goOn();
     } else {
-      this.#decide(entry, label, this.#howOf(label, entry));
+      this.#decide(entry, label, howOf(label, entry, this.isProposal));
     }
   }
 
@@ -215,9 +213,8 @@ export class Labelling {
     this.status = status;
     this.classes = status.classes;
     const training = `${status.training.round} ${status.training.state}`;
-    const isNew = this.#training !== "" && this.#training !== training;
+    if (this.#training && this.#training !== training) this.order.renew().catch(() => {});
     this.#training = training;
-    if (isNew) this.order.renew().catch(() => {});
     this.page.statusChanged(status);
   }
 
@@ -253,8 +250,9 @@ export class Labelling {
   async #goNext() {
     try {
       const next = await this.order.next();
+      const isLast = this.entry !== null && !this.entry.label;
       if (next) await this.show(next);
-      else if (this.entry && !this.entry.label) notify("No other picture is left without a label.");
+      else if (isLast) notify("No other picture is left without a label.");
       else this.#finish();
     } catch (error) {
       notify(`${/** @type {Error} */ (error).message} Press Page Down to try again.`);
@@ -268,42 +266,6 @@ export class Labelling {
     announce("Every picture has a label.");
   }
 
-  /** @param {Entry} entry */
-  #draftOf(entry) {
-    if (entry.label) return draftOfLabel(entry.label, this.keypointCount);
-    if (entry.proposal) return draftOfProposal(entry.proposal, this.keypointCount);
-    return emptyDraft(this.keypointCount);
-  }
-
-  /**
-   * With one class there is nothing to choose.
-   * @param {import("./draft.js").Draft} draft
-   */
-  #completed(draft) {
-    const only = this.classes.length === 1 ? this.classes[0] : null;
-    return { ...draft, label: draft.label ?? only };
-  }
-
-  /** @param {Label | null} label */
-  #whatIsMissing(label) {
-    if (this.editor.draft.extremes.length) return "Click the other extreme points first.";
-    if (!label && !this.entry?.label) return "Draw a box first, or press N if there is no subject.";
-    if (!label?.box || label.label) return "";
-    return this.classes.length ? "Choose the class first." : "Name the class first.";
-  }
-
-  /**
-   * @param {Label | null} label
-   * @param {Entry} entry
-   * @returns {How}
-   */
-  #howOf(label, entry) {
-    if (!label) return "cleared";
-    if (this.isProposal) return "accepted";
-    if (!label.box) return "absent";
-    return entry.proposal && !entry.label ? "corrected" : "drawn";
-  }
-
   /**
    * @param {Action} action
    * @param {{entry: Entry, status: any}} reply
@@ -313,8 +275,7 @@ export class Labelling {
     this.order.keep(isLast ? entry : { ...entry, label: this.order.entries.get(entry.id)?.label ?? null });
     if (isLast) this.page.labelled(entry);
     if (this.entry?.id === entry.id) this.page.entryChanged();
-    const what = action.label ? (action.label.label ?? "no subject") : "removal of the label";
-    announce(`Saved ${what}, ${status.labelled} of ${status.images}`);
+    announce(wordsOfSaved(action.label, status));
     this.takeStatus(status);
   }
 
