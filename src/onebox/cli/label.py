@@ -106,7 +106,7 @@ def label(
         bool, typer.Option("--no-browser", help="Print the address, and open no browser.")
     ] = False,
 ) -> None:
-    """Label images in the browser, with a model that trains meanwhile.
+    """Label images in the browser, while a model learns.
 
     Prints the address of the page. Every label is on the disk before the page goes on; the label
     file follows within a second. Ctrl-C ends the session; the same command goes on with it.
