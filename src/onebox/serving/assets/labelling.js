@@ -25,8 +25,6 @@ import { TimeSpent } from "./time_spent.js";
 
 export class Labelling {
   tab = randomId();
-  /** @type {string[]} */
-  classes = [];
   /** @type {any} the newest status; null before the first */
   status = null;
   /** The list that is walked down instead of the order of the server. */
@@ -50,7 +48,7 @@ export class Labelling {
     this.pictures = new StagePictures(stage);
     this.editor = stage.editor;
     this.keypointCount = facts.keypoints?.names.length ?? 0;
-    this.classes = facts.classes;
+    this.classes = /** @type {string[]} */ (facts.classes);
     this.page = page;
     this.outbox = new Outbox(session.apply, {
       saved: (action, reply) => this.#saved(action, reply),
@@ -150,20 +148,20 @@ export class Labelling {
   async goOn() {
     if (this.#isMoving) return; // a second key press must not pass an image by
     this.#isMoving = true;
-    await (this.list ? this.#goDown(this.list) : this.#goNext());
+    if (!this.list) await this.#goNext();
+    else if (!(await this.list.move(1))) notify("This was the last picture of the list.");
     this.#isMoving = false;
   }
 
   /** Show the image before. */
   async goBack() {
-    const previous = this.entry ? this.order.previous() : this.order.current;
     if (this.list && this.entry) {
       if (!(await this.list.move(-1))) notify("This is the first picture of the list.");
-    } else if (previous) {
-      await this.show(previous);
-    } else {
-      notify("This is the first picture.");
+      return;
     }
+    const previous = this.entry ? this.order.previous() : this.order.current;
+    if (previous) await this.show(previous);
+    else notify("This is the first picture.");
   }
 
   /**
@@ -240,11 +238,6 @@ export class Labelling {
     this.submit(entry, label, how, 0);
     this.order.revisit(image);
     await this.show(/** @type {Entry} */ (this.order.current));
-  }
-
-  /** @param {import("./picture_list.js").PictureList} list */
-  async #goDown(list) {
-    if (!(await list.move(1))) notify("This was the last picture of the list.");
   }
 
   async #goNext() {
