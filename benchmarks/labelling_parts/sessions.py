@@ -19,7 +19,7 @@ import runs
 from onebox.structures import as_box
 
 _POLL_S = 0.5
-_LONGEST_ROUND_S = 600
+_LONGEST_ROUND_S = 1200
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,7 @@ class Session:
                 except ImageError:  # it is known as unreadable from now on
                     continue
 
-    def entry(self, id: str) -> Entry:  # noqa: A002 - the word of the contract
+    def entry(self, id: str) -> Entry:  # noqa: A002 - as the page calls it
         """One image.
 
         Raises:

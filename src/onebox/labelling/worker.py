@@ -48,9 +48,19 @@ _LOWEST_PRIORITY = 19
 _REPORT_S = 0.3  # between two writes of the status; not tuned
 _ALIKE = 0.95  # correlation of the thumbnails of near copies; not tuned
 _COMPARED = 200  # images of the most different that are compared for near copies; not tuned
-_FEWEST_STEPS, _FEWEST_EPOCHS = 150, 10
-"""Length of a round: half the steps of a training run at least, a third of its epochs at least; not
-tuned. Later rounds go on from the weights of earlier ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Length:
+    """How long a round trains at least; the longer of the two holds."""
+
+    steps: int
+    epochs: int
+
+
+_FIRST, _LATER = _Length(150, 10), _Length(60, 5)
+"""The first round and later ones, which go on from its weights; not tuned. A training run of its own
+has at least 300 steps and 30 epochs."""
 _FROM_SCRATCH = {
     "train.frozen_stages": 0,
     "train.backbone_lr_scale": 1.0,
@@ -141,7 +151,7 @@ def _train(job: Job, out: Path, status: StatusFile) -> Path:
     recipe = read_recipe(job.recipe, job.changes)
     data = _with_readable(job).dataset()
     if recipe.hog is None:
-        recipe = _timed(recipe, job.minutes, len(data.part("train")))
+        recipe = _timed(recipe, job, len(data.part("train")))
     if job.earlier is None or recipe.hog is not None:
         return train(data, recipe, weights=job.weights, out=out, listeners=[status]).model
     goes_on = recipe if recipe.model.pretrained else recipe.changed(_FROM_SCRATCH)
@@ -153,18 +163,20 @@ def _train(job: Job, out: Path, status: StatusFile) -> Path:
         return train(data, recipe, weights=job.weights, out=out, listeners=[status]).model
 
 
-def _timed(recipe: Recipe, minutes: float | None, images: int) -> Recipe:
-    """The recipe of one round: within a time budget if there is one, else a short one.
+def _timed(recipe: Recipe, job: Job, images: int) -> Recipe:
+    """The recipe of one round: within a time budget if the user gave one, else a short one.
 
-    A round has no time budget unless the user gives one: at low priority on a busy machine, the
-    export alone can take longer than any budget.
+    Without being asked for, a round has no time budget: at low priority on a busy machine, the
+    export alone can take longer than any.
     """
-    if minutes is not None:
-        return recipe.changed({"train.minutes": minutes})
+    if job.minutes is not None:
+        return recipe.changed({"train.minutes": job.minutes})
     if recipe.train.epochs is not None or recipe.train.minutes is not None:
         return recipe
-    steps = math.ceil(images / recipe.train.batch_size)
-    return recipe.changed({"train.epochs": max(_FEWEST_EPOCHS, math.ceil(_FEWEST_STEPS / steps))})
+    length = _FIRST if job.earlier is None else _LATER
+    steps_per_epoch = math.ceil(images / recipe.train.batch_size)
+    epochs = max(length.epochs, math.ceil(length.steps / steps_per_epoch))
+    return recipe.changed({"train.epochs": epochs})
 
 
 def _with_readable(job: Job) -> Job:
