@@ -94,7 +94,7 @@ def _write_labels(samples: list[Sample], folder: Path) -> None:
 def _served(words: list[str]) -> Iterator[str]:
     """The address of a server that runs meanwhile."""
     command = [sys.executable, "-m", "onebox", *words]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         try:
             yield next(filter(None, map(_address_in, process.stdout or ())))
         finally:
@@ -132,7 +132,11 @@ def _take_label_pages(browser: Browser, address: str, folder: Path, out: Path) -
 
 
 def _wait_for_proposal(page: Page) -> None:
-    """Pass by images of the accuracy sample, which have none."""
+    """Pass by images of the accuracy sample, which have none.
+
+    Raises:
+        RuntimeError: If there is no other.
+    """
     for _ in range(10):
         page.wait_for_timeout(300)
         if page.get_attribute("#stage", "data-is-proposal") == "true":

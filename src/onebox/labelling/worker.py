@@ -59,8 +59,8 @@ class _Length:
 
 
 _FIRST, _LATER = _Length(150, 10), _Length(60, 5)
-"""The first round and later ones, which go on from its weights; not tuned. A training run of its own
-has at least 300 steps and 30 epochs."""
+"""The first round, and later ones, which go on from its weights; not tuned. A training run of its
+own has at least 300 steps and 30 epochs."""
 _FROM_SCRATCH = {
     "train.frozen_stages": 0,
     "train.backbone_lr_scale": 1.0,
