@@ -592,3 +592,32 @@ def test_an_edit_between_two_sessions_that_contradicts_an_unsaved_label_is_a_con
     entry = open_session(folder).entry(entry.id)
     assert entry.is_in_conflict
     assert (entry.label.box[0], entry.theirs.box[0]) == (2.0, 5.0)
+
+
+def test_the_labels_that_the_folder_holds_are_gone_on_with(make_folder, open_session):
+    folder = make_folder(2)
+    content = {
+        "images": [{"id": 7, "file_name": "000.png", "width": 40, "height": 30}],
+        "annotations": [{"id": 1, "image_id": 7, "category_id": 3, "bbox": [1, 2, 10, 20]}],
+        "categories": [{"id": 3, "name": "lynx"}],
+    }
+    (folder / "instances.json").write_text(json.dumps(content))
+    session = open_session(folder, classes=())
+    assert session.label_file_path == folder / "instances.json"
+    assert by_name(session, "000.png").label == Label("lynx", (1.0, 2.0, 11.0, 22.0))
+    assert session.session_folder == folder / "instances.onebox"
+
+
+def test_several_label_files_in_the_folder_are_not_guessed_at(make_folder, open_session):
+    folder = make_folder(2)
+    for split in ("train", "val"):
+        text = "image,label,x_min,y_min,x_max,y_max\n000.png,cat,1,2,10,20\n"
+        (folder / f"{split}.csv").write_text(text)
+    with pytest.raises(SettingError, match=r"several label files \(.*train.csv, .*val.csv\)"):
+        open_session(folder)
+
+
+def test_a_list_of_an_audit_is_not_taken_for_labels(make_folder, open_session):
+    folder = make_folder(2)
+    (folder / "audit.csv").write_text("image,list,listed,suggested_x_min\n000.png,boxes,yes,3\n")
+    assert open_session(folder).label_file_path == folder / "labels.csv"

@@ -126,6 +126,8 @@ def label(
     }
     named = [name for name, is_given in given.items() if is_given]
     _check_options(named, no_train=no_train)
+    if weights is not None and not weights.is_file():
+        raise SettingError(f"--weights {weights}: there is no such file. Correct the path.")
     all_of_them = all_changes(changes, minutes=None, no_pretrained=no_pretrained)
     training = None if no_train else _training(recipe, all_of_them, weights, every, minutes)
     options = SessionOptions(

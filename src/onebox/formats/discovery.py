@@ -47,8 +47,7 @@ def find_sources(path: Path, wanted: str | None = None) -> tuple[LabelSource, ..
     if not path.is_dir():
         near = suggest(path.name, names_in(path.parent))
         raise DataError(f"{path}: there is no such file or folder.{near} Correct the path.")
-    found = _in_folder(path, wanted) or _in_split_folders(path, wanted)
-    found = found or _in_folder(path, wanted, by_suffix=True)
+    found = sources_in(path, wanted) or _in_folder(path, wanted, by_suffix=True)
     if found:
         return found
     if wanted in _READ_AS_FOLDERS:
@@ -57,6 +56,15 @@ def find_sources(path: Path, wanted: str | None = None) -> tuple[LabelSource, ..
         f"{path}: holds no label files ({wanted or ', '.join(_FINDERS)}). Name the file that holds "
         "the labels."
     )
+
+
+def sources_in(folder: Path, wanted: str | None = None) -> tuple[LabelSource, ...]:
+    """Find the label files in a folder by their content; none if it holds none.
+
+    Raises:
+        DataError: If it is not clear which to read.
+    """
+    return _in_folder(folder, wanted) or _in_split_folders(folder, wanted)
 
 
 def _format_of(file: Path) -> str:

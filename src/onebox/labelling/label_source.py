@@ -4,7 +4,7 @@ from pathlib import Path
 
 from onebox.errors import SettingError, check_choice, shorten, suggest
 from onebox.files import is_empty
-from onebox.formats.discovery import LabelSource, find_sources
+from onebox.formats.discovery import LabelSource, find_sources, sources_in
 from onebox.formats.editing import EDITORS
 
 _NEW = {".csv": "csv", ".json": "coco"}
@@ -33,6 +33,20 @@ def find_source(path: Path, format: str | None) -> LabelSource:  # noqa: A002
     if source.format == "voc" and source.path.is_file():
         raise SettingError(f"{source.path}: is the label of one image. Name its folder.")
     return source
+
+
+def labels_in(folder: Path, format: str | None) -> Path:  # noqa: A002
+    """The labels of a folder of images: those that it holds, else the place of a new file.
+
+    Raises:
+        DataError: If it is not clear which of several formats to take.
+        SettingError: If it holds several label files.
+    """
+    new = folder / "labels.csv"
+    if new.exists() or not folder.is_dir():
+        return new
+    sources = sources_in(folder, format)
+    return find_source(folder, format).path if sources else new
 
 
 def _new_format(path: Path, wanted: str | None) -> str:

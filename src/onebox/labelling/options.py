@@ -50,7 +50,7 @@ class SessionOptions:
 
     Attributes:
         folder: The folder of the images; folders in it count.
-        labels: The label file; None for ``labels.csv`` in the folder.
+        labels: The label file; None for that in the folder, else a new ``labels.csv`` there.
         format: Format of the label file; None to find it out.
         classes: Class names besides those of the label file.
         model: A model that proposes from the start.
@@ -80,8 +80,3 @@ class SessionOptions:
         """
         if self.target is not None and not 0 < self.target <= 1:
             raise SettingError(f"target must be above 0 and at most 1, got {self.target:g}.")
-
-    @property
-    def label_file(self) -> Path:
-        """The label file, whether it exists or not."""
-        return self.folder / "labels.csv" if self.labels is None else self.labels

@@ -16,6 +16,7 @@ from onebox.labelling.image_folder import ImageFolder
 from onebox.labelling.job import Job, Proposals
 from onebox.labelling.journal import Journal
 from onebox.labelling.label_file import LabelFile
+from onebox.labelling.label_source import labels_in
 from onebox.labelling.ledger import Ledger
 from onebox.labelling.measuring import Measuring, seconds_left
 from onebox.labelling.opening import base_classes, open_proposing, session_folder
@@ -42,8 +43,8 @@ class Session:
         self, options: SessionOptions, ledger: Ledger, file: LabelFile, opened: ExitStack
     ) -> None:
         """Put the parts together; `open` does that and more."""
-        self.folder, self.label_file_path = ledger.images.folder, options.label_file
-        self.session_folder = session_folder(options.label_file)
+        self.folder, self.label_file_path = ledger.images.folder, file.path
+        self.session_folder = session_folder(file.path)
         self.keypoints = file.keypoints
         self._ledger, self._file, self._opened = ledger, file, opened
         self._is_closed = False
@@ -76,11 +77,11 @@ class Session:
             OneboxError: If another process has the session open, or the disk refuses.
         """
         images = ImageFolder(options.folder)
-        path = options.label_file
+        path = options.labels or labels_in(options.folder, options.format)
         is_missing = not path.exists()
         file = LabelFile.open(path, options.format, images.folder)
         with ExitStack() as opened:
-            journal = session_folder(path) / "journal.jsonl"
+            journal = session_folder(file.path) / "journal.jsonl"
             ledger = Ledger(opened.enter_context(Journal(journal, seed=options.seed)), images)
             ledger.catch_up(file.content.labels, is_missing=is_missing)
             session = cls(options, ledger, file, opened)
