@@ -58,9 +58,11 @@ class _Length:
     epochs: int
 
 
-_FIRST, _LATER = _Length(150, 10), _Length(60, 5)
-"""The first round, and later ones, which go on from its weights; not tuned. A training run of its
-own has at least 300 steps and 30 epochs."""
+_FIRST, _LATER = _Length(150, 10), _Length(100, 5)
+_BATCH = 16
+"""The first round, and later ones, which go on from its weights; batches are small, since with few
+images the number of steps counts. Not tuned; a training run of its own has at least 300 steps of 32
+images, and 30 epochs."""
 _FROM_SCRATCH = {
     "train.frozen_stages": 0,
     "train.backbone_lr_scale": 1.0,
@@ -174,9 +176,9 @@ def _timed(recipe: Recipe, job: Job, images: int) -> Recipe:
     if recipe.train.epochs is not None or recipe.train.minutes is not None:
         return recipe
     length = _FIRST if job.earlier is None else _LATER
-    steps_per_epoch = math.ceil(images / recipe.train.batch_size)
-    epochs = max(length.epochs, math.ceil(length.steps / steps_per_epoch))
-    return recipe.changed({"train.epochs": epochs})
+    batch = min(recipe.train.batch_size, _BATCH)
+    epochs = max(length.epochs, math.ceil(length.steps / math.ceil(images / batch)))
+    return recipe.changed({"train.epochs": epochs, "train.batch_size": batch})
 
 
 def _with_readable(job: Job) -> Job:
