@@ -1,5 +1,6 @@
 /** What is known of the image that is shown: proposal, accuracy sample, suspect, conflict. */
 
+import { withOnlyClass } from "./deciding.js";
 import { byId, press, say, show } from "./dom.js";
 import { isAbsent, wordsOfDraft } from "./draft.js";
 
@@ -20,13 +21,21 @@ export function showImage(labelling) {
   showFinished(labelling);
   say(byId("name"), entry?.name ?? "");
   byId("note").textContent = entry ? noteOf(entry, labelling.isProposal) : "";
-  say(byId("readout"), entry ? wordsOfDraft(editor.draft) : "");
+  say(byId("readout"), entry ? wordsOfDraft(whole(labelling)) : "");
   say(byId("refused"), labelling.refusal && `This label was not saved. ${labelling.refusal}`);
   show(byId("absent-mark"), Boolean(entry) && editor.draft.isAbsent);
   press(byId("absent"), Boolean(entry) && editor.draft.isAbsent);
   byId("accept-text").textContent = acceptWords(labelling);
   showSuspect(entry);
   showConflict(entry);
+}
+
+/**
+ * @param {Labelling} labelling
+ * @returns {import("./draft.js").Draft} the draft as it will be accepted
+ */
+function whole({ editor, classes }) {
+  return editor.draft.box ? withOnlyClass(editor.draft, classes) : editor.draft;
 }
 
 /**
