@@ -270,3 +270,12 @@ def check_kept(folder, acknowledged):
     for name in rows.keys() & labels.keys():
         assert float(rows[name][4]) == labels[name].box[2]
     json.loads((folder / "labels.onebox/journal.jsonl").read_text().splitlines()[-1])
+
+
+def test_a_job_without_an_image_left_to_propose_for_ends_well(model_file, pictures, tmp_path):
+    folder, truth = pictures
+    images = {name: folder / name for name in sorted(truth)[:2]}
+    job = Job(0, 0, model=model_file, sample=images)
+    run_job(job, tmp_path, StatusFile(tmp_path / "status.json"))
+    proposals = proposals_from_json(read_json(tmp_path / "proposals.json"))
+    assert (proposals.by_image, proposals.different) == ({}, ())

@@ -231,6 +231,8 @@ def _rank(one: Prediction) -> Rank:
 
 def _spread_out(order: list[str], images: Images) -> list[str]:
     """The images in order, with those at the end that look like an earlier one."""
+    if not order:
+        return []
     looks = [_look(images[key]) for key in order]
     return without_copies(order, np.array(looks).reshape(len(order), -1), _ALIKE)
 
@@ -249,7 +251,8 @@ def _lower_priority() -> None:
 
 def _end_with_session() -> None:
     """End the process when its standard input closes: nobody waits for its answer any more."""
-    while sys.stdin.buffer.read(1):
+    # Not through sys.stdin: its lock, held here, would stop the interpreter from ending.
+    while os.read(sys.stdin.fileno(), 1):
         pass
     os._exit(1)  # not sys.exit, which would end this thread only
 
