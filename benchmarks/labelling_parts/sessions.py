@@ -139,8 +139,8 @@ def _judge(models: Path, shared: Path) -> list[dict[str, Any]]:
     data = onebox.read(shared / "data" / "raccoon" / "labels.csv").part("test")
     judged = []
     for file in sorted(models.glob("*.onnx"), key=lambda one: int(one.stem)):
-        metrics = onebox.evaluate(onebox.load(file), data).metrics
-        judged.append({"labels": int(file.stem), "mean_iou": metrics["mean_iou"]})
+        overall = onebox.evaluate(onebox.load(file), data).overall
+        judged.append({"labels": int(file.stem), "mean_iou": overall.mean_iou})
     return judged
 
 
