@@ -33,6 +33,9 @@ def main() -> None:
     parser.add_argument("--labels", type=int, default=120)
     parser.add_argument("--every", type=int, default=20)
     parser.add_argument("--minutes", type=float, help="of a round; by default the product's")
+    parser.add_argument(
+        "--pace", type=float, help="seconds from one label to the next, without waiting for models"
+    )
     parser.add_argument("--kills", type=int, default=50)
     options = parser.parse_args()
     {"session": _sessions, "table": _table, "kills": _kills}[options.verb](options)
@@ -50,6 +53,7 @@ def _sessions(options: argparse.Namespace) -> None:
                 options.labels,
                 options.every,
                 options.minutes,
+                options.pace,
             )
             row = run_session(plan, options.keep / f"{order}-{seed}")
             rows = [*_read(options.results), row | {"machine": facts()}]

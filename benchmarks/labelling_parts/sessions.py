@@ -34,6 +34,8 @@ class Plan:
         labels: Number of labels after which the session ends.
         every: Labels between two rounds of training.
         minutes: Of one round; None for the default of the product.
+        pace_s: Seconds from one label to the next while models train meanwhile; None to wait for
+            each model instead.
     """
 
     shared: Path
@@ -43,6 +45,7 @@ class Plan:
     labels: int
     every: int
     minutes: float | None
+    pace_s: float | None = None
 
 
 def run_session(plan: Plan, folder: Path) -> dict[str, Any]:
@@ -110,7 +113,9 @@ def _label(
         person = Person(page, truth)
         while len(done) < plan.labels:
             done.append(person.label_next(server.get))
-            if len(done) % plan.every == 0:
+            if plan.pace_s is not None:
+                time.sleep(plan.pace_s)
+            elif len(done) % plan.every == 0:
                 waits.append(_wait_for_round(server, len(done) // plan.every))
                 _keep(server, models, len(done))
         return done, person.times_ms(), waits
