@@ -20,7 +20,7 @@ from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
-from predictions import _samples
+from predictions import _COUNT, _samples
 
 from onebox import formats, images
 from onebox.labelling.records import image_id
@@ -119,10 +119,13 @@ def _take_label_pages(browser: Browser, address: str, folder: Path, out: Path) -
     page.keyboard.press("l")
     page.wait_for_timeout(500)  # the pictures of the list
     _save(page, out / "page-list.png")
-    dark = _open(browser, address, color_scheme="dark")
-    _save(dark, out / "page-dark.png")
-    narrow = _open(browser, address, viewport=_NARROW)
-    _save(narrow, out / "page-narrow.png")
+    page.emulate_media(color_scheme="dark")
+    _save(page, out / "page-dark.png")
+    page.keyboard.press("l")
+    page.set_viewport_size(_NARROW)
+    _save(page, out / "page-narrow.png")
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size(_WIDE)
     _make_conflict(page, folder)
     page.reload()
     page.wait_for_selector("#conflicts:not([hidden])")
@@ -132,12 +135,18 @@ def _take_label_pages(browser: Browser, address: str, folder: Path, out: Path) -
 
 
 def _wait_for_proposal(page: Page) -> None:
-    """Pass by images of the accuracy sample, which have none.
+    """Wait for the model, and pass by images of the accuracy sample, which have no proposal.
 
     Raises:
-        RuntimeError: If there is no other.
+        RuntimeError: If there is no other image.
     """
-    for _ in range(10):
+    page.wait_for_function(
+        "async () => (await (await fetch('/api/images?filter=doubtful')).json()).total > 0",
+        timeout=60_000,
+    )
+    page.reload()
+    for _ in range(_COUNT):
+        page.wait_for_selector(_READY)
         page.wait_for_timeout(300)
         if page.get_attribute("#stage", "data-is-proposal") == "true":
             return

@@ -40,6 +40,8 @@
  * @property {string} tab
  */
 
+const TAB_KEY = "onebox-tab"; // in the storage of the tab
+
 /** A request that was not answered with success; `status` is 0 if no answer came. */
 export class RequestError extends Error {
   /**
@@ -123,4 +125,11 @@ export function previewUrl(id, side) {
 export function randomId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** @returns {string} the id of this tab, the same after the page was loaded again */
+export function tabId() {
+  const known = sessionStorage.getItem(TAB_KEY) ?? randomId();
+  sessionStorage.setItem(TAB_KEY, known);
+  return known;
 }

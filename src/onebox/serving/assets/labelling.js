@@ -1,6 +1,6 @@
 /** One person labels the images of a session: what is shown, what is decided, where it goes. */
 
-import { randomId, session } from "./api.js";
+import { randomId, session, tabId } from "./api.js";
 import { draftOfEntry, howOf, suggestionOf, whatIsMissing, withOnlyClass, wordsOfSaved } from "./deciding.js";
 import { Decisions } from "./decisions.js";
 import { draftOfLabel, isSame, labelOf } from "./draft.js";
@@ -24,7 +24,7 @@ import { TimeSpent } from "./time_spent.js";
  */
 
 export class Labelling {
-  tab = randomId();
+  tab = tabId();
   /** @type {any} the newest status; null before the first */
   status = null;
   /** The list that is walked down instead of the order of the server. */
