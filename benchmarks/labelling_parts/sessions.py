@@ -74,7 +74,7 @@ def run_session(plan: Plan, folder: Path) -> dict[str, Any]:
         server.stop()
     seconds = time.perf_counter() - started_s
     return {
-        **{key: str(value) for key, value in dataclasses.asdict(plan).items() if key == "order"},
+        "order": plan.order,
         "seed": plan.seed,
         "seconds": seconds,
         "seconds_waiting": sum(waits),
