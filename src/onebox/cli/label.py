@@ -108,7 +108,7 @@ def label(
 ) -> None:
     """Label images in the browser, while a model learns.
 
-    Prints the address of the page. Every label is on the disk before the page goes on; the label
+    Prints the address of the page. Every label is on the disk before it is acknowledged; the label
     file follows within a second. Ctrl-C ends the session; the same command goes on with it.
     """
     require("uvicorn", extra="serve", purpose="the labelling page")
