@@ -2,7 +2,7 @@
 
 python benchmarks/labelling.py session --shared DIR --keep DIR results.json
 python benchmarks/labelling.py table results.json
-python benchmarks/labelling.py kills [--kills 50] [--json FILE]
+python benchmarks/labelling.py kills [--kills 50] results.json
 """
 
 import argparse
