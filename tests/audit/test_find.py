@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from onebox.audit.copies import Pair
 from onebox.audit.find import find
+from onebox.folds.copies import Pair
 from onebox.structures import Dataset, KeypointSet
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from onebox.audit.copies import Pair
 from onebox.audit.corrections import EXCHANGED
 from onebox.audit.keypoint_swaps import swap_gain
 from onebox.audit.lists import Labelled, rounded
@@ -17,6 +16,7 @@ from onebox.audit.other_images import find_owners
 from onebox.audit.readings import better_reading, iou
 from onebox.audit.records import Finding
 from onebox.errors import format_box
+from onebox.folds.copies import Pair
 from onebox.structures import Box, Dataset, Sample, as_box
 
 MOST_WHOLE = 0.01

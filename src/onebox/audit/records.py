@@ -7,7 +7,7 @@ from typing import Literal
 from jaxtyping import Float
 from numpy import ndarray
 
-from onebox.audit.copies import Pair
+from onebox.folds.copies import Pair
 from onebox.structures import Box
 
 ListName = Literal["boxes", "classes", "checks"]

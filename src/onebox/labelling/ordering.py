@@ -87,7 +87,7 @@ def without_copies(
 
     Args:
         order: Ids.
-        thumbnails: Of each image in this order; see `onebox.audit.copies.thumbnail`.
+        thumbnails: Of each image in this order; see `onebox.folds.copies.thumbnail`.
         least_correlation: Of the thumbnails of near copies.
     """
     kept: list[int] = []

@@ -18,8 +18,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from onebox.audit.copies import SIDE, thumbnail
 from onebox.errors import ImageError, OneboxError, SettingError
+from onebox.folds.copies import SIDE, thumbnail
 from onebox.formats.image_headers import read_headers
 from onebox.images import load as load_image
 from onebox.labelling.accuracy import Guess, Round

@@ -15,12 +15,12 @@ import torch
 from jaxtyping import Float64, Int64
 from numpy import ndarray
 
-from onebox.audit.copies import Pair, find_copies, group_copies, thumbnail
-from onebox.audit.fold_assignment import assign_folds
 from onebox.audit.job import AuditOptions
 from onebox.audit.records import OutOfFold
 from onebox.boxes import paired_iou
 from onebox.errors import SettingError
+from onebox.folds.assignment import assign_folds
+from onebox.folds.copies import Pair, find_copies, group_copies, thumbnail
 from onebox.learning.cross_validation.looks import (
     MARGINS,
     Look,

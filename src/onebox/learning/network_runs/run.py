@@ -44,7 +44,7 @@ def train_network(data: Dataset, recipe: Recipe, options: RunOptions, listener: 
         ModelError: If the exported model does not match the network.
     """
     if options.resume is None:
-        prepared = _prepare(data, recipe, options)
+        prepared = prepare(data, recipe, options)
     else:
         prepared = _prepare_resumed(data, options.resume)
     reserve_s = _reserve_s(prepared, data, options, listener)
@@ -58,7 +58,14 @@ def train_network(data: Dataset, recipe: Recipe, options: RunOptions, listener: 
     return finish(prepared, data, decoded, fitted, listener)
 
 
-def _prepare(data: Dataset, recipe: Recipe, options: RunOptions) -> PreparedRun:
+def prepare(data: Dataset, recipe: Recipe, options: RunOptions) -> PreparedRun:
+    """Resolve the recipe of a new run, and make its network with the initial weights.
+
+    Raises:
+        OneboxError: If weights cannot be had.
+        SettingError: If settings are wrong or do not fit together.
+        ModelError: If a weights file does not fit.
+    """
     folder = choose_folder(options.out, data.name)
     initial = find_start(resolve(recipe, data), options.weights)
     presence = learns_presence(initial.recipe, data)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from onebox.audit.copies import SIDE, Pair, find_copies, group_copies, thumbnail
+from onebox.folds.copies import SIDE, Pair, find_copies, group_copies, thumbnail
 
 
 def picture(seed, side=160):
@@ -82,7 +82,7 @@ def test_plain_images_do_not_all_look_the_same():
 
 
 def test_pairs_are_found_across_chunks(monkeypatch):
-    monkeypatch.setattr("onebox.audit.copies._CHUNK", 2)
+    monkeypatch.setattr("onebox.folds.copies._CHUNK", 2)
     images = [picture(seed) for seed in (0, 1, 2, 3, 0, 2)]
     found = find_copies(thumbnails(*images), [bytes([row]) for row in range(6)])
     assert [(pair.first, pair.second) for pair in found] == [(0, 4), (2, 5)]

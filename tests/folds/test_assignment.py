@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onebox.audit.fold_assignment import assign_folds
+from onebox.folds.assignment import assign_folds
 
 
 @given(st.lists(st.integers(0, 3), min_size=8, max_size=60), st.integers(2, 4), st.integers(0, 5))

@@ -1,0 +1,1 @@
+"""Work on a Ray cluster: prediction, training and tuning; nothing else imports Ray."""

@@ -1,0 +1,14 @@
+"""One Ray cluster on this machine for all tests of distributed work."""
+
+import pytest
+
+from onebox.distributed.cluster import connected
+
+pytest.importorskip("ray", reason="needs onebox[ray]")
+
+
+@pytest.fixture(scope="session")
+def local_cluster():
+    """A cluster of two cores; code that connects with --on ray uses it."""
+    with connected("ray") as cluster:
+        yield cluster
