@@ -38,6 +38,6 @@ def check_cluster(on: str | None, workers: int | None) -> None:
                 f"--workers {workers}: is for clusters. Add --on ray, or leave it out."
             )
         return
-    from onebox.distributed.cluster import parse_address  # noqa: PLC0415 - for clusters alone
+    from onebox.distributed.cluster import parse_address
 
     parse_address(on)
