@@ -26,6 +26,7 @@ _STORE_BYTES = 512 * 2**20  # of a local cluster's object store: records only, n
 # Read when Ray is imported or its workers start.
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # what is wrong comes as an exception, too
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what Ray 2.60 otherwise warns of
 }
 
