@@ -8,6 +8,7 @@ the environment asks for it.
 
 import logging
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,18 +107,33 @@ def connected(on: str) -> Iterator[Cluster]:
 
 
 def _connect(ray: Any, address: str | None, folder: str) -> None:  # noqa: ANN401
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is not None:
-        ray.init(address=address, **quiet)
-        return
-    ray.init(
-        address="local",
-        num_cpus=resolve_threads(None),
-        include_dashboard=False,
-        object_store_memory=_STORE_BYTES,
-        _temp_dir=folder,
-        **quiet,
-    )
+        settings["address"] = address
+    else:
+        settings |= {
+            "address": "local",
+            "num_cpus": resolve_threads(None),
+            "include_dashboard": False,
+            "object_store_memory": _STORE_BYTES,
+            "_temp_dir": folder,
+        }
+    with _silent_stderr():
+        ray.init(**settings)
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    # Ray's C++ part reports there which log level it was given. What fails is an exception.
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _describe(ray: Any, *, is_local: bool) -> Cluster:  # noqa: ANN401

@@ -126,6 +126,12 @@ def write_manifest(folder: str, job: JobRecord, summaries: Sequence[PartSummary]
     write_text(folder, MANIFEST, f"{json.dumps(content, indent=1)}\n")
 
 
+def sweep(folder: str) -> None:
+    """Remove what was not finished: half written files of a killed job."""
+    if not stores.is_uri(folder):
+        shutil.rmtree(Path(folder, _TEMPORARY), ignore_errors=True)
+
+
 @contextmanager
 def publishing(folder: str, name: str) -> Iterator[Path]:
     """Yield a path to write a file at; it moves to its name in the folder if the body succeeds.
@@ -180,8 +186,7 @@ def _make(folder: Path) -> None:
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(folder / _TEMPORARY, ignore_errors=True)
-        (folder / _TEMPORARY).mkdir()
+        sweep(str(folder))
     except OSError as error:
         raise OneboxError(
             f"--parquet {folder}: cannot be written ({error.strerror}). Change its permissions, or "

@@ -112,6 +112,7 @@ class ClusterJob:
                     progress(tally)
         summaries = [tally.summaries[number] for number in sorted(tally.summaries)]
         results.write_manifest(self.folder, self.record, summaries)
+        results.sweep(self.folder)
         return tally
 
     def _task(self) -> Task:
