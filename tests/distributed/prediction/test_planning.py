@@ -78,8 +78,6 @@ def test_videos_cameras_and_urls_are_refused(plan_of, target):
         plan_of([Path("/a.jpg"), target])
 
 
-
-
 def test_a_line_of_a_plan_is_one_json_object():
     line = PlannedShard(3, packed=("a\n.tar", "/x/a\n.tar")).as_line()
     assert line.count("\n") == 1
