@@ -66,13 +66,13 @@ def test_a_rerun_that_asks_for_anything_else_is_refused(place, change, message):
 def test_a_folder_with_other_files_is_refused(place):
     Path("out").mkdir()
     Path("out/part-1.parquet").touch()
-    with pytest.raises(SettingError, match="holds other files, such as part-1.parquet"):
+    with pytest.raises(SettingError, match=r"holds other files, such as part-1.parquet"):
         start("out")
 
 
 def test_a_file_is_refused(place):
     Path("out").touch()
-    with pytest.raises(SettingError, match="is a file. With --on, the results are a folder"):
+    with pytest.raises(SettingError, match=r"is a file. With --on, the results are a folder"):
         start("out")
 
 

@@ -74,7 +74,7 @@ def test_sources_without_images_are_remembered(plan_of):
 
 @pytest.mark.parametrize("target", [Path("clip.mp4"), "camera:0", "https://example.org/a.jpg"])
 def test_videos_cameras_and_urls_are_refused(plan_of, target):
-    with pytest.raises(SettingError, match="are read on one machine. Leave --on and --workers out"):
+    with pytest.raises(SettingError, match="videos, cameras and URLs are read on one machine"):
         plan_of([Path("/a.jpg"), target])
 
 

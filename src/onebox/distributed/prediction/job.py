@@ -22,7 +22,7 @@ from onebox.distributed.prediction.model import SentModel
 from onebox.distributed.prediction.planning import Name, write_plan
 from onebox.distributed.prediction.records import JobRecord, PartSummary, PlanFacts, Request
 from onebox.distributed.prediction.work import Task
-from onebox.errors import DataError, OneboxError
+from onebox.errors import DataError, OneboxError, first_line
 from onebox.optional import require
 from onebox.prediction.targets import Target
 from onebox.prediction.writers import Layout
@@ -102,11 +102,14 @@ class ClusterJob:
         """
         tally = Tally()
         with cluster.connected(on) as found, _quiet() as data:
+            if not found.cpus:
+                raise OneboxError(f"--on {on}: the cluster has no cores. Add a machine to it.")
             count, cpus = share_cores(_cores(), workers or found.cpus)
             if workers is not None and count < workers:
                 note(f"the cluster has room for {count} workers, not {workers}.")
             settings = WorkerSettings(self._task(), cpus, self.record.request.onebox)
-            with closing(_hand_out(data, settings, self.model, count)) as rows:
+            handed_out = _hand_out(data, settings, self.model, count)
+            with _ray_errors_named(on), closing(handed_out) as rows:
                 for row in rows:
                     tally.add(_read_row(row))
                     progress(tally)
@@ -200,6 +203,18 @@ def _hand_out(
         fn_constructor_args=(settings, [sent], begun),
     )
     yield from worked.iter_rows()
+
+
+@contextmanager
+def _ray_errors_named(on: str) -> Iterator[None]:
+    exceptions = cluster.require_ray().exceptions
+    try:
+        yield
+    except exceptions.RayError as error:
+        raise OneboxError(
+            f"--on {on}: Ray cannot go on ({first_line(error)}). See its logs, and check that every "
+            "machine has the same versions of onebox and Ray; then run the same command again."
+        ) from error
 
 
 def _read_row(row: dict[str, Any]) -> PartSummary:
