@@ -6,6 +6,7 @@ Credentials, regions and endpoints come from where the store's own tools find th
 environment, or from the URI's query, as ``s3://bucket/a?endpoint_override=localhost:9000``.
 """
 
+import io
 import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from onebox.errors import DataError
 from onebox.optional import require
 
 _WEB = ("http", "https")
+_READ_AHEAD = 1 << 18  # bytes that one request asks for at least; not tuned
 _BLOCK = 1 << 20  # bytes that an upload reads at once; not tuned
 
 
@@ -98,7 +100,8 @@ def open_input(name: str) -> BinaryIO:
     if not is_uri(name):
         return cast("BinaryIO", _asking(name, lambda: Path(name).open("rb")))
     filesystem, path = _open_store(name)
-    return cast("BinaryIO", _asking(name, lambda: filesystem.open_input_file(path)))
+    opened = _asking(name, lambda: filesystem.open_input_file(path))
+    return io.BufferedReader(opened, _READ_AHEAD)  # Arrow's file lacks some of what files can do
 
 
 def put(source: Path, name: str) -> None:

@@ -9,6 +9,7 @@ the environment asks for it.
 import logging
 import os
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ _STORE_BYTES = 512 * 2**20  # of a local cluster's object store: records only, n
 # Read when Ray is imported or its workers start.
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # what is wrong comes as an exception, too
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what Ray 2.60 otherwise warns of
 }
 
@@ -131,18 +133,33 @@ def _check_reachable(on: str, address: str) -> None:
 
 
 def _connect(ray: Any, address: str | None, folder: str) -> None:  # noqa: ANN401
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is not None:
-        ray.init(address=address, **quiet)
-        return
-    ray.init(
-        address="local",
-        num_cpus=resolve_threads(None),
-        include_dashboard=False,
-        object_store_memory=_STORE_BYTES,
-        _temp_dir=folder,
-        **quiet,
-    )
+        settings["address"] = address
+    else:
+        settings |= {
+            "address": "local",
+            "num_cpus": resolve_threads(None),
+            "include_dashboard": False,
+            "object_store_memory": _STORE_BYTES,
+            "_temp_dir": folder,
+        }
+    with _silent_stderr():
+        ray.init(**settings)
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    # Ray's C++ part reports there which log level it was given. What fails is an exception.
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _describe(ray: Any, *, is_local: bool) -> Cluster:  # noqa: ANN401
