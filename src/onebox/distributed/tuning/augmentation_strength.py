@@ -15,7 +15,7 @@ _SMALLEST_CROP = 0.1  # of the image's width and height; a smaller one shows nex
 _LARGEST_ROTATION = 180.0
 
 
-def scaled(recipe: Recipe, strength: float) -> dict[str, Any]:
+def scaled(recipe: Recipe, strength: int | float) -> dict[str, Any]:
     """Changes that make the augmentation of a recipe weaker (below 1) or stronger (above 1).
 
     At 0 nothing is cropped, zoomed, rotated or recoloured. What is no matter of degree stays as it
@@ -38,4 +38,4 @@ def scaled(recipe: Recipe, strength: float) -> dict[str, Any]:
         "rotate": min(strength * given.rotate, _LARGEST_ROTATION),
         **{name: min(strength * getattr(given, name), 1.0) for name in _COLOURS},
     }
-    return {f"augment.{name}": round(value, 4) for name, value in changes.items()}
+    return {f"augment.{name}": round(float(value), 4) for name, value in changes.items()}

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+Number = int | float
+
 SIGNIFICANT_DIGITS = 4
 """Of the numbers that are drawn from a range."""
 
@@ -20,12 +22,12 @@ class Range:
         step: Distance of the numbers, counted from ``low``; None for any number between.
     """
 
-    low: float
-    high: float
+    low: Number
+    high: Number
     log: bool = False
-    step: float | None = None
+    step: Number | None = None
 
-    def at(self, position: float) -> float:
+    def at(self, position: float) -> Number:
         """The number at a position in [0, 1): equal positions are equally likely."""
         if self.step is not None:
             count = math.floor((self.high - self.low) / self.step + 1e-9) + 1
@@ -38,7 +40,7 @@ class Range:
             number = self.low + position * (self.high - self.low)
         return min(max(_rounded(number), self.low), self.high)
 
-    def probes(self) -> tuple[float, ...]:
+    def probes(self) -> tuple[Number, ...]:
         """Numbers that a recipe must accept: both ends, and one between."""
         return self.low, self.at(0.381966), self.at(0.999999) if self.step else self.high
 
@@ -80,5 +82,5 @@ Changes = Mapping[str, Any]
 """What a trial changes in the recipe: values by the names of the space."""
 
 
-def _rounded(number: float) -> float:
+def _rounded(number: Number) -> float:
     return float(f"{number:.{SIGNIFICANT_DIGITS}g}")

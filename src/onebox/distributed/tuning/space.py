@@ -173,7 +173,7 @@ def _range(name: str, table: Mapping[str, Any]) -> Range:
     return Range(low, high, log=log, step=step)
 
 
-def _is_finite(value: float) -> bool:
+def _is_finite(value: int | float) -> bool:
     return abs(value) < float("inf")  # false for not-a-number, too
 
 

@@ -1,6 +1,7 @@
 """A trial in a process of the cluster."""
 
 import importlib
+import os
 import tempfile
 import time
 from collections.abc import Mapping
@@ -17,6 +18,10 @@ from onebox.structures import Dataset
 
 NUMBER, PROGRESS, VALUE, SECONDS, ERROR = "number", "progress", "value", "seconds", "error"
 """Names in what Ray Tune carries between the processes."""
+
+# How long Ray Tune waits for a stopped trial to leave its process, before the next one enters. Its
+# default is 2 seconds, and a search in which a trial takes longer hangs (Ray 2.60).
+_LEAVE_S = "600"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,7 @@ class TrialInputs:
 def run(config: Mapping[str, int], *, inputs: TrialInputs) -> None:
     """Run the trial of a number, as a trainable of Ray Tune; an error is a report of its own."""
     tune = require("ray.tune", extra="ray", purpose="searches")
+    os.environ["TUNE_FUNCTION_THREAD_TIMEOUT_S"] = _LEAVE_S
     began_s = time.monotonic()
 
     def report(fraction: float, metric: float) -> None:
