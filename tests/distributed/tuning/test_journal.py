@@ -50,12 +50,12 @@ def test_a_kill_at_any_byte_leaves_whole_outcomes(path):
             assert journal.outcomes == [ENDED, FAILED][:whole]
             journal.append(Outcome(2, "stopped", ()))
         with Journal(path) as journal:
-            assert [one.number for one in journal.outcomes] == [1, 0][:whole] + [2]
+            assert [one.number for one in journal.outcomes] == [*[1, 0][:whole], 2]
 
 
 def test_a_kill_within_the_first_line_leaves_nothing_to_resume(path):
     path.write_bytes(written(path)[:20])
-    with pytest.raises(SettingError, match="stopped before its first trial. Remove the folder"):
+    with pytest.raises(SettingError, match=r"stopped before its first trial\. Remove the folder"):
         Journal(path)
 
 

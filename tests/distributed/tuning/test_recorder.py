@@ -99,7 +99,7 @@ def test_a_budget_too_small_for_the_first_trial_is_refused_early(journal, new_di
     # 10 % took 20 s, so a trial takes 200 s, and the full training 1.2 times that
     report(recorder, 0, 10, 0.1, seconds=20.0)
     assert recorder.is_stopping()
-    # (200 + 240 + 60) / 60
+    # 200 s for the trial, 240 s for the training and 60 s for the rest are 8.3 minutes
     assert "Give at least 8.3 minutes, or a shorter schedule" in str(recorder.refusal)
 
 

@@ -70,7 +70,8 @@ def progress_of_search(found: Found) -> Chart:
     scale = _scale([one.value or 0.0 for one in shown])
     places = [_spread(index, len(shown)) for index in range(len(shown))]
     dots = [_dot(place, scale, one) for place, one in zip(places, shown, strict=True)]
-    best, points = None, []
+    best: float | None = None
+    points: list[tuple[float, float]] = []
     for place, one in zip(places, shown, strict=True):
         value = one.value or 0.0
         if one.status == "ended" and (best is None or value > best):

@@ -1,7 +1,7 @@
 """Early stopping of trials by ASHA, as Ray Tune has it.
 
-At a quarter and at half of the schedule, a trial that is worse than the median of those that came so
-far before it is stopped. The first trial, the recipe unchanged, is never stopped: what the search
+At a quarter and at half of the schedule, a trial that is worse than the median of those that were
+there before it is stopped. The first trial, the recipe unchanged, is never stopped: what the search
 finds is compared with it.
 
 References:
@@ -16,8 +16,8 @@ from onebox.distributed.tuning.records import WHOLE, Outcome
 from onebox.distributed.tuning.trial_worker import NUMBER, PROGRESS, VALUE
 from onebox.optional import require
 
-# Not tuned. Earlier, the learning rate is still high and a backbone may be frozen, so that the order
-# of the trials says little about their order at the end.
+# Not tuned. Earlier, the learning rate is still high and a backbone may be frozen, so the order of
+# the trials says little about their order at the end.
 FIRST_RUNG, FACTOR = 25, 2
 
 

@@ -1,10 +1,10 @@
 """How much each setting of a search matters: explained variation, with a permutation test.
 
-A number's importance is the square of Spearman's rank correlation with the metric; that of a setting
-with choices is eta squared, the share of the metric's variance between the choices. Both are 0 for
-no relation and 1 for a perfect one, and both are biased upwards for few trials: with 12 trials and a
-setting that does nothing, they are 1/11 on average for a number, and more for choices. So each has a
-p-value: the share of random reorderings of the metric that give at least as much.
+A number's importance is the square of Spearman's rank correlation with the metric. A choice's is
+eta squared, the share of the metric's variance between the choices. Both are 0 for no relation and
+1 for a perfect one, and both are biased upwards for few trials: with 12 trials and a setting that
+does nothing, they are 1/11 on average for a number, and more for choices. So each has a p-value:
+the share of random reorderings of the metric that give at least as much.
 
 References:
     Spearman, "The Proof and Measurement of Association between Two Things", American Journal of

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from onebox.distributed.cluster import connected, require_ray
 from onebox.distributed.tuning.budget import Budget
+from onebox.distributed.tuning.dimensions import Space
 from onebox.distributed.tuning.drawing import draw
 from onebox.distributed.tuning.full_training import Best, Trained, train_best
 from onebox.distributed.tuning.journal import Journal
@@ -148,7 +149,7 @@ def _checked(data: Dataset, recipe: Recipe, listener: Listener) -> Dataset:
     return dataclasses.replace(checked, notes=())  # the full training need not repeat them
 
 
-def _space(request: Request, data: Dataset, listener: Listener) -> Mapping[str, object]:
+def _space(request: Request, data: Dataset, listener: Listener) -> Space:
     recipe, file = request.recipe, request.space
     asked = default_space(recipe) if file is None else read_space(file, recipe)
     space, decided = open_settings(asked, recipe, data, request.weights)
@@ -164,9 +165,7 @@ def _digests(data: Dataset, recipe: Recipe, listener: Listener) -> Mapping[str, 
     return digests
 
 
-def _continue(
-    data: Dataset, journal: Journal, options: TuneOptions, listener: Listener
-) -> Tuned:
+def _continue(data: Dataset, journal: Journal, options: TuneOptions, listener: Listener) -> Tuned:
     minutes = options.minutes
     ends_s = None if minutes is None else options.started_s + minutes * 60
     budget = Budget(ends_s, minutes or 0.0, options.is_trained)
@@ -212,10 +211,8 @@ def _found(journal: Journal) -> Found:
     return Found(journal.question, space, tuple(journal.outcomes))
 
 
-def _check_outcome(
-    found: Found, recorder: Recorder, journal: Journal, listener: Listener
-) -> None:
-    """End a search that cannot go on: Ctrl-C, too little time, or nothing but failures."""
+def _check_outcome(found: Found, recorder: Recorder, journal: Journal, listener: Listener) -> None:
+    # A search ends here if it cannot go on: Ctrl-C, too little time, or nothing but failures.
     folder, pending = journal.path.parent, len(journal.pending())
     if recorder.is_interrupted:
         listener.note(
@@ -234,9 +231,7 @@ def _check_outcome(
         errors = [one.error for one in found.outcomes if one.error]
         raise OneboxError(f"{folder}: every trial failed; the first one: {errors[0]}")
     if pending:
-        listener.note(
-            f"{pending} trials did not fit into --minutes. --resume {folder} runs them."
-        )
+        listener.note(f"{pending} trials did not fit into --minutes. --resume {folder} runs them.")
 
 
 def _facts(data: Dataset, found: Found) -> dict[str, str]:

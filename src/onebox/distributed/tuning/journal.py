@@ -42,8 +42,10 @@ class Journal:
         self.outcomes: list[Outcome] = []
         self.trained: int | None = None
         if question is None and not path.is_file():
-            raise SettingError(f"--resume {path.parent}: holds no search to resume: it has no "
-                               f"{path.name}. Start a new one.")
+            raise SettingError(
+                f"--resume {path.parent}: holds no search to resume: it has no "
+                f"{path.name}. Start a new one."
+            )
         check_writable(path.parent)
         self._file = open_locked(path)
         try:
@@ -107,17 +109,13 @@ class Journal:
         return question
 
     def _question(self, line: bytes) -> Question:
-        try:
-            record = json.loads(line)
-            if (record["journal"], record["version"]) != (_KIND, _VERSION):
-                raise ValueError("another kind of file")
-            facts: Mapping[str, Any] = {each.name: record[each.name] for each in fields(Question)}
-            return Question(**{**facts, "trials": tuple(facts["trials"])})
-        except (ValueError, KeyError, TypeError) as error:
+        question = _parse_question(line)
+        if question is None:
             raise SettingError(
                 f"{self.path}:1: is not the journal of a search of this version of onebox. Start "
                 "a new search."
-            ) from error
+            )
+        return question
 
     def _take(self, line: bytes, row: int) -> None:
         try:
@@ -142,3 +140,15 @@ class Journal:
                 f"{self.path}: cannot be written ({error.strerror or error}). Free space on the "
                 f"disk, then continue with --resume {self.path.parent}."
             ) from error
+
+
+def _parse_question(line: bytes) -> Question | None:
+    """The question in the first line; None if it is the line of another file."""
+    try:
+        record = json.loads(line)
+        facts: Mapping[str, Any] = {each.name: record[each.name] for each in fields(Question)}
+        question = Question(**{**facts, "trials": tuple(facts["trials"])})
+        kind = (record["journal"], record["version"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    return question if kind == (_KIND, _VERSION) else None

@@ -1,4 +1,4 @@
-"""What the trials report, as it arrives: curves, finished trials in the journal, and when to stop."""
+"""What the trials report, as it arrives: curves, finished trials, and when to stop."""
 
 import time
 from collections.abc import Mapping

@@ -86,9 +86,12 @@ def search(
         recorder: Follows the trials.
         shares: What each trial gets of the cluster.
     """
-    with _environment(), _quiet_logs(), tempfile.TemporaryDirectory(
-        prefix="onebox-tune-", ignore_cleanup_errors=True
-    ) as folder, _stopped_by_interrupt(recorder):
+    with (
+        _environment(),
+        _quiet_logs(),
+        tempfile.TemporaryDirectory(prefix="onebox-tune-", ignore_cleanup_errors=True) as folder,
+        _stopped_by_interrupt(recorder),
+    ):
         tune = require("ray.tune", extra="ray", purpose="searches")
         tune.run(
             tune.with_parameters(run, inputs=inputs),
@@ -107,7 +110,7 @@ def search(
 
 
 def _stopper(tune: Any, recorder: Recorder) -> Any:  # noqa: ANN401 - Ray is imported by name
-    class Stopper(tune.Stopper):  # type: ignore[misc, name-defined]
+    class Stopper(tune.Stopper):  # type: ignore[misc]
         """Stops all trials once the recorder says so."""
 
         def __call__(self, trial_id: str, result: Any) -> bool:  # noqa: ANN401, ARG002
@@ -124,7 +127,7 @@ def _stopper(tune: Any, recorder: Recorder) -> Any:  # noqa: ANN401 - Ray is imp
 
 
 def _callback(tune: Any, recorder: Recorder) -> Any:  # noqa: ANN401
-    class Callback(tune.Callback):  # type: ignore[misc, name-defined]
+    class Callback(tune.Callback):  # type: ignore[misc]
         """Tells the recorder of reports and of finished trials."""
 
         def on_trial_result(self, *, trial: Any, result: Any, **_: Any) -> None:  # noqa: ANN401

@@ -92,8 +92,10 @@ def parse_space(tables: Mapping[str, Any], recipe: Recipe, *, place: str) -> Spa
         except _Problem as problem:
             problems.append(str(problem))
     if not space and not problems:
-        problems.append("names no setting to search. Add one, such as "
-                        '"train.learning_rate" = { low = 1e-4, high = 1e-2, log = true }.')
+        problems.append(
+            "names no setting to search. Add one, such as "
+            '"train.learning_rate" = { low = 1e-4, high = 1e-2, log = true }.'
+        )
     if problems:
         raise SettingError("\n".join(f"{place}: {problem}" for problem in problems))
     return space
@@ -178,12 +180,13 @@ def _is_finite(value: int | float) -> bool:
 
 
 def _check_setting(name: str, dimension: Dimension, recipe: Recipe) -> None:
-    """Check that a setting may be searched, and that the recipe accepts its values."""
+    # It may be searched, and the recipe accepts its values.
     if name in _FIXED:
         raise _Problem(f"{name}: cannot be searched: {_FIXED[name]}. Remove it.")
     if name.partition(".")[0] in {"data", "hog"}:
-        raise _Problem(f"{name}: cannot be searched: a search trains networks on one data set. "
-                       "Remove it.")
+        raise _Problem(
+            f"{name}: cannot be searched: a search trains networks on one data set. Remove it."
+        )
     if name == STRENGTH and not isinstance(dimension, Range):
         _check_numbers(name, dimension)
     for value in dimension.probes():

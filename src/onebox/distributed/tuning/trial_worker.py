@@ -54,9 +54,7 @@ def run(config: Mapping[str, int], *, inputs: TrialInputs) -> None:
         tune.report({PROGRESS: int(100 * fraction), VALUE: metric, SECONDS: seconds})
 
     try:
-        recipe = changed(
-            check_recipe(inputs.recipe, place="recipe"), inputs.trials[config[NUMBER]]
-        )
+        recipe = changed(check_recipe(inputs.recipe, place="recipe"), inputs.trials[config[NUMBER]])
         trial = importlib.import_module("onebox.learning.network_runs.trial")
         # Ray makes the working directory a folder of the trial's own.
         with tempfile.TemporaryDirectory(dir=Path.cwd(), ignore_cleanup_errors=True) as folder:
