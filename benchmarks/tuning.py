@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import machine
+
 import runs
 
 _POLL_S = 0.5
