@@ -14,6 +14,7 @@ from onebox.distributed.tuning.records import WHOLE, Found, Outcome
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44.0, 504.0, 20.0, 220.0
 _MARGIN = 16.0  # between the frame and the outermost dots
+_PARTS, _PER_UNIT = 4, 20  # of the vertical axis: its parts, each a multiple of 1/20
 _MOST_WORDS = 8  # choices whose names fit below the axis
 
 
@@ -59,8 +60,8 @@ class _Scale:
         return round(_BOTTOM - share * (_BOTTOM - _TOP), 1)
 
     def ticks(self) -> tuple[tuple[float, str], ...]:
-        count = 4
-        values = [self.low + (self.high - self.low) * step / count for step in range(count + 1)]
+        height = (self.high - self.low) / _PARTS
+        values = [self.low + height * part for part in range(_PARTS + 1)]
         return tuple((self.y(value), f"{value:.3g}") for value in values)
 
 
@@ -169,9 +170,9 @@ def _kind_of_curve(one: Outcome, best: Outcome | None) -> str:
 def _scale(values: Sequence[float]) -> _Scale:
     if not values:
         return _Scale(0.0, 1.0)
-    low = math.floor(min(values) * 20) / 20
-    high = math.ceil(max(values) * 20) / 20
-    return _Scale(low, high) if high > low else _Scale(low, low + 0.05)
+    low = math.floor(min(values) * _PER_UNIT) / _PER_UNIT
+    height = math.ceil((max(values) - low) / _PARTS * _PER_UNIT - 1e-9) / _PER_UNIT
+    return _Scale(low, low + _PARTS * max(height, 1 / _PER_UNIT))
 
 
 def _across(share: float) -> float:
