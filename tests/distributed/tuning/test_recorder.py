@@ -74,7 +74,11 @@ def test_a_listener_that_asks_to_stop_interrupts_the_search(journal, new_diary):
 
 
 def test_the_time_of_a_whole_trial_is_estimated_at_its_latest_validation():
-    assert whole_s([Point(25, 0.1, 10.0), Point(50, 0.1, 30.0)]) == 60.0
+    # 25 % took 15 s, and the first 25 % with the decoding before 40 s: 55 + 2 * 15
+    assert whole_s([Point(25, 0.1, 40.0), Point(50, 0.1, 55.0)]) == 85.0
+    assert whole_s([Point(50, 0.1, 55.0), Point(100, 0.1, 90.0)]) == 90.0
+    assert whole_s([Point(100, 0.1, 90.0)]) == 90.0
+    assert whole_s([Point(25, 0.1, 40.0)]) is None
     assert whole_s([]) is None
 
 
@@ -96,8 +100,10 @@ def test_a_search_whose_time_is_over_stops(journal, new_diary):
 def test_a_budget_too_small_for_the_first_trial_is_refused_early(journal, new_diary):
     ends_s = time.monotonic() + 120
     recorder = Recorder(journal, Budget(ends_s, 2.0, is_trained=True), new_diary())
-    # 10 % took 20 s, so a trial takes 200 s, and the full training 1.2 times that
+    # 10 % take 20 s, so a trial takes 200 s, and the full training 1.2 times that
     report(recorder, 0, 10, 0.1, seconds=20.0)
+    assert not recorder.is_stopping()
+    report(recorder, 0, 20, 0.1, seconds=40.0)
     assert recorder.is_stopping()
     # 200 s for the trial, 240 s for the training and 60 s for the rest are 8.3 minutes
     assert "Give at least 8.3 minutes, or a shorter schedule" in str(recorder.refusal)
@@ -107,4 +113,5 @@ def test_the_second_trial_alone_refuses_nothing(journal, new_diary):
     ends_s = time.monotonic() + 120
     recorder = Recorder(journal, Budget(ends_s, 2.0, is_trained=False), new_diary())
     report(recorder, 1, 10, 0.1, seconds=20.0)
+    report(recorder, 1, 20, 0.1, seconds=40.0)
     assert recorder.refusal is None

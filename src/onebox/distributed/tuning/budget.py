@@ -1,7 +1,7 @@
 """The time of a search: when its trials must end so that the full training still fits."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from onebox.distributed.tuning.records import WHOLE, Point
@@ -50,9 +50,18 @@ class Budget:
         return (whole_s * (1 + _SAFETY * self.is_trained) + 2 * _EXPORT_S) / 60
 
 
-def whole_s(points: Iterable[Point]) -> float | None:
-    """Seconds that a trial takes to its end, estimated at its latest validation."""
-    latest = max(points, key=lambda point: point.progress, default=None)
-    if latest is None or latest.progress == 0:
+def whole_s(curve: Sequence[Point]) -> float | None:
+    """Seconds that a trial takes to its end, estimated from its first and latest validation.
+
+    What came before the first, such as decoding, is thus counted once. None if one validation is
+    all there is, and it was not at the end.
+    """
+    if not curve:
         return None
-    return latest.seconds * WHOLE / latest.progress
+    first, latest = curve[0], curve[-1]
+    if latest.progress >= WHOLE:
+        return latest.seconds
+    if latest.progress <= first.progress:
+        return None
+    pace_s = (latest.seconds - first.seconds) / (latest.progress - first.progress)
+    return latest.seconds + pace_s * (WHOLE - latest.progress)

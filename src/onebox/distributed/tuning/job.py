@@ -201,7 +201,7 @@ def _search(
             data_of_trials(data), question.recipe, question.trials, weights, shares.threads
         )
         listener.stage(f"Running {len(pending)} trials, {shares.workers} at once")
-        listener.advance(len(journal.outcomes), len(question.trials))
+        recorder.show()
         search(inputs, pending, tuple(journal.outcomes), recorder, shares)
 
 

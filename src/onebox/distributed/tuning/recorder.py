@@ -73,9 +73,13 @@ class Recorder:
     def _keep(self, number: int, status: Status, error: str = "") -> None:
         outcome = Outcome(number, status, tuple(self._curves.get(number, ())), error)
         self._journal.append(outcome)
+        self._listener.note(describe(outcome, self._journal.question.trials[number]))
+        self.show()
+
+    def show(self) -> None:
+        """Tell the listener how many trials have finished; it may ask to stop."""
         total = len(self._journal.question.trials)
         try:
-            self._listener.note(describe(outcome, self._journal.question.trials[number]))
             self._listener.advance(len(self._journal.outcomes), total)
         except StopTraining:
             self.is_interrupted = True
@@ -90,8 +94,7 @@ class Recorder:
         seconds, ends_s = whole_s(curve), self._budget.trials_end_s(self._slowest_s)
         if number or seconds is None or ends_s is None:
             return
-        left_s = seconds * (1 - curve[-1].progress / WHOLE)
-        if time.monotonic() + left_s > ends_s:
+        if time.monotonic() + seconds - curve[-1].seconds > ends_s:
             needed = self._budget.needed_minutes(seconds)
             self.refusal = SettingError(
                 f"--minutes {self._budget.minutes:g}: the first trial alone takes about "
