@@ -8,6 +8,7 @@ References:
     https://cocodataset.org/#format-data
 """
 
+import codecs
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -29,8 +30,9 @@ from onebox.structures import SPLITS, Box, Dataset, Keypoints, KeypointSet, Samp
 
 def is_labels(path: Path) -> bool:
     """Whether a JSON file has the two lists that make it COCO."""
-    content = path.read_bytes()
-    return b'"images"' in content and b'"annotations"' in content
+    content = path.read_bytes().removeprefix(codecs.BOM_UTF8).lstrip()
+    is_object = content.startswith(b"{")  # a list with these words may be of Label Studio
+    return is_object and b'"images"' in content and b'"annotations"' in content
 
 
 def parse(path: Path, find: Callable[[str], Path] | None = None) -> ParsedLabels:

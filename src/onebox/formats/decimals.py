@@ -23,7 +23,7 @@ def add(first: float, second: float) -> float:
 
 
 def middle(low: float, high: float) -> float:
-    """The number halfway between two numbers.
+    """The number halfway between two finite numbers.
 
     Examples:
         >>> middle(0.1, 0.3)
@@ -33,14 +33,12 @@ def middle(low: float, high: float) -> float:
 
 
 def ends(center: float, length: float) -> tuple[float, float]:
-    """Both ends of an interval, given its centre and length.
+    """Both ends of an interval, given its centre and length, which are finite.
 
     Examples:
         >>> ends(0.2, 0.2)
         (0.1, 0.3)
     """
-    if not (isfinite(center) and isfinite(length)):
-        return center - length, center + length
     half = _exact(length) * _HALF
     return float(_exact(center) - half), float(_exact(center) + half)
 
