@@ -106,7 +106,7 @@ def _entry(sample: Sample, folder: Path) -> dict[str, Any]:
     return {"image": format_path(image_file(sample), folder), "annotations": annotations}
 
 
-def _coordinates(box: Box) -> dict[str, float]:
+def _coordinates(box: Box) -> dict[str, float | int]:
     x_min, y_min, x_max, y_max = box
     return {
         "x": shortest(middle(x_min, x_max)),

@@ -202,8 +202,8 @@ _FINDERS: dict[str, Callable[[Path, bool], list[Path]]] = {
     "yolo": _yolo_in,
     "labelstudio": partial(_files_in, "*.json", label_studio.is_labels),
     "createml": partial(_files_in, "*.json", createml.is_labels),
-    "fiftyone": lambda folder, _: fiftyone.files_in(folder),
-    "imagefolder": lambda folder, _: imagefolder.files_in(folder),
+    "fiftyone": lambda folder, is_asked: fiftyone.files_in(folder, is_asked=is_asked),
+    "imagefolder": lambda folder, is_asked: imagefolder.files_in(folder, is_asked=is_asked),
 }
 _BY_SUFFIX = ("csv", "voc", "coco", "yolo")  # files of these suffixes are labels if all else fails
 _READ_AS_FOLDERS = ("voc", "yolo")

@@ -20,11 +20,13 @@ _LABELS = "labels.json"
 _IMAGES = "data"
 
 
-def files_in(folder: Path) -> list[Path]:
-    """The label file of a folder that FiftyOne would load; none if it is not one."""
+def files_in(folder: Path, *, is_asked: bool = False) -> list[Path]:
+    """The label file of a folder that FiftyOne would load, or that the user says is one."""
     file = folder / _LABELS
-    is_ready = (folder / _IMAGES).is_dir() and file.is_file() and coco.is_labels(file)
-    return [file] if is_ready else []
+    if not file.is_file():
+        return []
+    is_ready = (folder / _IMAGES).is_dir() and coco.is_labels(file)
+    return [file] if is_asked or is_ready else []
 
 
 def parse(path: Path) -> ParsedLabels:

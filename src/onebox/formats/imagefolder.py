@@ -60,10 +60,10 @@ class _Image(BaseModel):
     split: str | None = None
 
 
-def files_in(folder: Path) -> list[Path]:
-    """The metadata of a folder, if it names objects; none else."""
-    files = [folder / name for name in (_NAME, _TABLE)]
-    return [file for file in files if file.is_file() and b"objects" in file.read_bytes()][:1]
+def files_in(folder: Path, *, is_asked: bool = False) -> list[Path]:
+    """The metadata of a folder, if it names objects or if the user asked for this format."""
+    files = [file for name in (_NAME, _TABLE) if (file := folder / name).is_file()]
+    return [file for file in files if is_asked or b"objects" in file.read_bytes()][:1]
 
 
 def parse(path: Path) -> ParsedLabels:
@@ -75,7 +75,7 @@ def parse(path: Path) -> ParsedLabels:
     Raises:
         DataError: If there is no metadata, or it is not UTF-8.
     """
-    file = next(iter(files_in(path)), path / _NAME) if path.is_dir() else path
+    file = next(iter(files_in(path, is_asked=True)), path / _NAME) if path.is_dir() else path
     if not file.is_file():
         raise DataError(f"{path}: holds no {_NAME}. Name the folder that does.")
     finder = ImageFinder(file.parent)

@@ -75,7 +75,7 @@ def _regions(sample: Sample, keypoints: KeypointSet | None, name: str) -> Iterat
             yield own | _keypoint(point, label, size_wh)
 
 
-def _rectangle(box: Box, size_wh: tuple[int, int]) -> dict[str, float]:
+def _rectangle(box: Box, size_wh: tuple[int, int]) -> dict[str, float | int]:
     x_min, y_min, x_max, y_max = box
     return {
         **_percents(x_min, y_min, size_wh),
@@ -94,5 +94,5 @@ def _keypoint(
     return {"type": KEYPOINT, "from_name": "keypoint", "value": value, **note}
 
 
-def _percents(x: float, y: float, size_wh: tuple[int, int]) -> dict[str, float]:
+def _percents(x: float, y: float, size_wh: tuple[int, int]) -> dict[str, float | int]:
     return {"x": x / size_wh[0] * 100, "y": y / size_wh[1] * 100}
