@@ -166,9 +166,7 @@ def test_classes_of_several_files_keep_the_order_of_the_first(folder):
 CREATE_ML = [
     {
         "image": "a.png",
-        "annotations": [
-            {"label": "cat", "coordinates": {"x": 2, "y": 3, "width": 2, "height": 2}}
-        ],
+        "annotations": [{"label": "cat", "coordinates": {"x": 2, "y": 3, "width": 2, "height": 2}}],
     }
 ]
 PERCENTS = {"x": 2.5, "y": 2 / 0.3, "width": 5, "height": 2 / 0.3, "rectanglelabels": ["cat"]}

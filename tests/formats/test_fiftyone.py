@@ -32,7 +32,9 @@ def data(tmp_path):
 
 def test_each_split_is_a_folder_that_fiftyone_loads(data, tmp_path):
     write(data, tmp_path / "out", "fiftyone")
-    files = sorted(str(one.relative_to(tmp_path / "out")) for one in (tmp_path / "out").rglob("*.*"))
+    files = sorted(
+        str(one.relative_to(tmp_path / "out")) for one in (tmp_path / "out").rglob("*.*")
+    )
     assert files == [
         "train/data/a.png",
         "train/data/a_2.png",

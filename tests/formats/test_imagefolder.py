@@ -50,7 +50,9 @@ def test_objects_may_be_listed_one_by_one(folder):
 
 def test_without_categories_the_folder_of_an_image_is_its_class(folder):
     names = ["cat/a.png", "dog/b.png", "a.png"]
-    data = read(put(folder, *({"file_name": n, "objects": {"bbox": [[1, 2, 3, 4]]}} for n in names)))
+    data = read(
+        put(folder, *({"file_name": n, "objects": {"bbox": [[1, 2, 3, 4]]}} for n in names))
+    )
     assert [one.label for one in data] == ["cat", "dog", "object"]
 
 

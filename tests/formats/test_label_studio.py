@@ -241,7 +241,9 @@ def test_what_is_written_is_what_label_studio_imports(tmp_path):
     Image.new("RGB", SIZE).save(tmp_path / "my images/a.png")
     keypoints = KeypointSet(("nose", "tail", "ear"), ((0, 1),))
     points = ((100.0, 10.0, 2), (40.0, 30.0, 1), (0.0, 0.0, 0))
-    sample = Sample(tmp_path / "my images/a.png", "cat", (20.0, 20.0, 80.0, 60.0), "val", points, SIZE)
+    sample = Sample(
+        tmp_path / "my images/a.png", "cat", (20.0, 20.0, 80.0, 60.0), "val", points, SIZE
+    )
     write(Dataset((sample,), ("cat",), keypoints), tmp_path / "tasks.json", "labelstudio")
     (written,) = json.loads((tmp_path / "tasks.json").read_text())
     place = {

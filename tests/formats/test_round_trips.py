@@ -143,7 +143,9 @@ def test_yolo_keeps_all_but_the_paths_of_the_images(images, tmp_path, drawn):
 
 def as_read(sample):
     """A sample as Label Studio returns it: the place of an unlabelled keypoint is not kept."""
-    points = sample.keypoints and tuple(one if one[2] else (0.0, 0.0, 0) for one in sample.keypoints)
+    points = sample.keypoints and tuple(
+        one if one[2] else (0.0, 0.0, 0) for one in sample.keypoints
+    )
     return replace(sample, keypoints=points)
 
 
