@@ -11,7 +11,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from onebox.distributed.cluster import Cluster, require_ray
 from onebox.errors import OneboxError, SettingError, first_line, format_count
@@ -26,6 +26,7 @@ _RECORDS = "ray"  # a folder of Ray Train's own, beside the checkpoints
 _POLL_S = 0.2
 
 
+@runtime_checkable
 class TrainingJob(Protocol):
     """What all workers are told; they know more of it."""
 
@@ -38,6 +39,7 @@ class TrainingJob(Protocol):
         """The folder of the checkpoints."""
 
 
+@runtime_checkable
 class Following(Protocol):
     """Follows the reports of the first worker."""
 
