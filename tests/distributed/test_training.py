@@ -51,7 +51,7 @@ def pid_of_a_worker():
     return max(workers)
 
 
-@pytest.mark.filterwarnings("ignore::FutureWarning:ray")
+@pytest.mark.filterwarnings("ignore:`use_push_based_shuffle` is deprecated")
 def test_a_worker_that_is_killed_on_a_cluster_is_replaced_and_training_ends(
     discs, shortened, prepared, local_cluster
 ):
@@ -92,7 +92,8 @@ def test_by_default_there_is_a_worker_for_each_gpu_or_machine(asked, cluster, wo
 
 
 @pytest.mark.parametrize(
-    ("gpus", "words"), [(4, "--workers 17: the cluster has 4 GPUs"), (0, "the cluster has 16 cores")]
+    ("gpus", "words"),
+    [(4, "--workers 17: the cluster has 4 GPUs"), (0, "the cluster has 16 cores")],
 )
 def test_more_workers_than_devices_are_refused(gpus, words):
     with pytest.raises(SettingError, match=words):

@@ -9,7 +9,7 @@ from onebox.progress import EpochMetrics, StopTraining
 
 pytestmark = pytest.mark.train
 
-EPOCH = EpochMetrics(2, 7, 0.5, 0.25, 1e-3, 3.0, {"box/l1": 0.125})
+EPOCH = EpochMetrics(2, 7, 0.5, 0.25, 1e-3, 0.0, {"box/l1": 0.125})
 
 
 @pytest.fixture

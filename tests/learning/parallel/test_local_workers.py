@@ -1,4 +1,4 @@
-"""Workers in processes of this machine: one is killed, an image cannot be read, GPUs are missing."""
+"""Workers in processes of this machine: one is killed, images are unreadable, GPUs are missing."""
 
 import csv
 import multiprocessing

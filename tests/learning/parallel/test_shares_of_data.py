@@ -48,9 +48,7 @@ def few(discs, shortened, monkeypatch, tmp_path):
 
 def decoded_parts(data, workers):
     placements = [Placement(rank, workers) for rank in range(workers)]
-    return [
-        decode(part_of(data, each).part("train"), 32, placement=each) for each in placements
-    ]
+    return [decode(part_of(data, each).part("train"), 32, placement=each) for each in placements]
 
 
 def test_each_worker_decodes_its_own_images_alone(few):

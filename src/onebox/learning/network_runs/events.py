@@ -29,8 +29,6 @@ class Reporter:
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._looked_s = folder, -math.inf
-        self._file = (folder / _EVENTS).open("a", encoding="utf-8")
-        self._file.write("\n")  # ends the half line of a killed worker
         self.write("begin")
 
     def stage(self, name: str) -> None:
@@ -61,8 +59,10 @@ class Reporter:
 
     def write(self, event: str, **facts: object) -> None:
         """Write one line, at once."""
-        self._file.write(json.dumps({"event": event, **facts}) + "\n")
-        self._file.flush()
+        line = json.dumps({"event": event, **facts})
+        with (self._folder / _EVENTS).open("a", encoding="utf-8") as file:
+            # The first line break ends the half line of a killed worker.
+            file.write(f"\n{line}\n")
 
 
 class Follower:
