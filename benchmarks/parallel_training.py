@@ -44,7 +44,11 @@ class Follower(Silent):
         self._kill_at, self._stop_at = kill_at, stop_at
 
     def epoch(self, metrics: EpochMetrics) -> None:
-        """Keep the epoch; kill or stop if it is time."""
+        """Keep the epoch; kill or stop if it is time.
+
+        Raises:
+            StopTraining: If it is time to stop.
+        """
         self.epochs.append((metrics.epoch, metrics.val_mean_iou))
         if self._kill_at is not None and metrics.epoch >= self._kill_at:
             self._kill_at = None
