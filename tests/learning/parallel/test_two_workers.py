@@ -70,6 +70,27 @@ def test_batch_normalization_over_two_halves_is_that_of_the_whole_batch(script, 
         assert torch.equal(first[name], second[name])
 
 
+def test_the_mean_gradient_of_two_halves_is_that_of_the_whole_batch(script, both):
+    whole = script.gradients()
+    for name, expected in whole.items():
+        for found in both:
+            scale = float(expected.abs().max())
+            ours = found["gradients"][name]
+            assert_close(ours, expected, rtol=1e-3, atol=1e-4 * scale + 1e-7, msg=name)
+
+
+def test_a_backbone_that_is_frozen_at_first_learns_alike_on_all_workers(script, both):
+    torch.manual_seed(0)
+    recipe = script.make_recipe().changed(script.FROZEN)
+    before = script.Network(recipe, classes=1).state_dict()
+    first, second = (found["frozen"] for found in both)
+    assert both[0]["frozen_epochs"] == [*range(1, 9)]
+    for name, tensor in first.items():
+        assert torch.equal(tensor, second[name]), name
+    learnt = [name for name in before if not torch.equal(before[name], first[name])]
+    assert any(name.startswith("backbone.") and name.endswith("weight") for name in learnt)
+
+
 def assert_same_epochs(found, expected):
     for ours, theirs in zip(found, expected, strict=True):
         assert ours.epoch == theirs.epoch

@@ -9,8 +9,12 @@ import torch
 from torch import distributed, nn
 
 from onebox import synthetic
+from onebox.learning.data.dataloader import RowsInOrder, batches
 from onebox.learning.data.decoded_cache import decode
+from onebox.learning.fitting.feature_cache import to_planes
 from onebox.learning.fitting.fit import FitLimits, fit
+from onebox.learning.fitting.shared_losses import shared_parts
+from onebox.learning.losses.objective import compute_loss, total
 from onebox.learning.network_runs.job import part_of
 from onebox.learning.networks.network import Network
 from onebox.learning.parallel import process_group
@@ -18,6 +22,15 @@ from onebox.learning.parallel.batch_norm import synchronize
 from onebox.learning.parallel.placement import ALONE, Placement
 from onebox.progress import Silent, StopTraining
 from onebox.recipes.recipe import check_recipe
+
+FROZEN = {
+    "train.epochs": 8,
+    "train.freeze_backbone_fraction": 0.5,
+    "train.feature_cache_views": 2,
+    "train.frozen_stages": 1,
+    "train.ema_decay": 0.0,
+}
+"""The backbone learns from the fifth step on, and its first stage never."""
 
 
 class Diary(Silent):
@@ -54,13 +67,31 @@ def make_recipe():
     return check_recipe(settings, place="recipe")
 
 
-def run(folder, placement=ALONE, *, resume=None, last=None):
-    """Train; the epochs that were reported and the network at the end."""
-    recipe, data = make_recipe(), make_data()
-    part = part_of(data, placement)
-    decoded = {
-        split: decode(part.part(split), 64, placement=placement) for split in ("train", "val")
+def decoded_parts(placement):
+    part = part_of(make_data(), placement)
+    return {split: decode(part.part(split), 64, placement=placement) for split in ("train", "val")}
+
+
+def gradients(placement=ALONE):
+    """The gradient of every parameter in a step on all training images."""
+    recipe, train = make_recipe(), decoded_parts(placement)["train"]
+    torch.manual_seed(0)
+    network = Network(recipe, classes=1)
+    synchronize(network)
+    (batch,) = batches(train, RowsInOrder(len(train), len(train)))
+    settings, layout = recipe.loss, recipe.model.layout
+    parts = compute_loss(network(to_planes(batch.pixels)), batch, settings, layout)
+    total(shared_parts(parts, batch)).backward()
+    return {
+        name: process_group.sum_over_workers(each.grad) / placement.workers
+        for name, each in network.named_parameters()
     }
+
+
+def run(folder, placement=ALONE, *, resume=None, last=None, changes=None):
+    """Train; the epochs that were reported and the network at the end."""
+    recipe = make_recipe().changed(changes or {})
+    decoded = decoded_parts(placement)
     torch.manual_seed(0)
     network = Network(recipe, classes=1)
     diary = Diary(last if placement.is_first else None)
@@ -125,6 +156,9 @@ def main(rank, folder):
             folder / "resumed", placement, resume=folder / "alone" / "last.safetensors"
         )
         found["resumed"] = resumed
+        found["gradients"] = gradients(placement)
+        frozen, found["frozen"], _ = run(folder / "frozen", placement, changes=FROZEN)
+        found["frozen_epochs"] = [each.epoch for each in frozen]
         distributed.barrier()
     torch.save(found, folder / f"{rank}.pt")
 

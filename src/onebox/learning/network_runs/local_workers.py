@@ -59,7 +59,7 @@ def run_local(job: Job, data: Dataset, workers: int, follower: Follower) -> None
         if follower.error is not None or not any(codes):
             return
         if not any(code < 0 for code in codes):
-            raise OneboxError(f"a worker failed; {_log(job, _first(codes))} says why.")
+            raise OneboxError(f"a worker failed; {_log(job, '*')} say why.")
     raise OneboxError(
         f"{_killed(codes)} This happened {MOST_LOSSES + 1} times: memory may be too small for "
         f"{workers} workers. Use fewer, and continue with --resume {job.folder}."
@@ -104,16 +104,12 @@ def _device(rank: int) -> str:
     return f"cuda:{rank}" if torch.cuda.is_available() else "cpu"
 
 
-def _first(codes: Sequence[int]) -> int:
-    return next(rank for rank, code in enumerate(codes) if code)
-
-
 def _killed(codes: Sequence[int]) -> str:
     rank = next(rank for rank, code in enumerate(codes) if code < 0)
     return f"worker {rank} was killed by {signal.Signals(-codes[rank]).name}."
 
 
-def _log(job: Job, rank: int) -> Path:
+def _log(job: Job, rank: int | str) -> Path:
     return job.checkpoints / f"worker-{rank}.log"
 
 
