@@ -1,9 +1,12 @@
 """The connection to a Ray cluster."""
 
 import os
+import re
+from pathlib import Path
 
 import pytest
 
+import onebox
 from onebox.cli.cluster_options import check_cluster
 from onebox.distributed.cluster import connected, parse_address
 from onebox.errors import OneboxError, SettingError
@@ -29,6 +32,17 @@ def test_any_other_word_is_refused_with_an_example(on):
         SettingError, match=r"--on .*: must be ray, .*such as ray://10\.0\.0\.1:6379"
     ):
         parse_address(on)
+
+
+def test_only_the_room_of_distributed_work_imports_ray():
+    source = Path(onebox.__file__).parent
+    imports = re.compile(r"""(require|import_module)\(\s*["']ray\b|^\s*(import|from) ray\b""", re.M)
+    found = {
+        file.relative_to(source).parts[0]
+        for file in source.rglob("*.py")
+        if imports.search(file.read_text("utf-8"))
+    }
+    assert found == {"distributed"}
 
 
 def test_workers_without_a_cluster_are_refused():

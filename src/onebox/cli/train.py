@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onebox import reading
+from onebox.cli.cluster_options import On, Workers
 from onebox.cli.console import COLLAPSED, ConsoleListener, print_note, print_table
 from onebox.cli.experiment_loggers import Loggers, opened_loggers
 from onebox.cli.options import AsJson, DataName, FormatName, OnBad, OnMultiple, RunFolder
+from onebox.cli.train_placement import Devices, read_placement
 from onebox.cli.training_options import (
     Changes,
     NoPretrained,
@@ -53,6 +55,9 @@ def train(
         ),
     ] = None,
     seed: Seed = None,
+    devices: Devices = None,
+    on: On = None,
+    workers: Workers = None,
     format_name: FormatName = None,
     on_multiple: OnMultiple = "error",
     on_bad: OnBad = "error",
@@ -78,6 +83,7 @@ def train(
         "--seed": seed is not None,
     }
     _check_options([name for name, is_given in others.items() if is_given], resume)
+    placed = read_placement(devices, on, workers)
     check_folder(out, resume)
     changed = all_changes(changes, minutes=minutes, no_pretrained=no_pretrained)
     name = recipe if resume is None else resume / "recipe.toml"
@@ -85,11 +91,11 @@ def train(
     samples = reading.read(
         data, format_name, on_multiple=on_multiple, on_bad=on_bad, classes=settings.data.classes
     )
+    options = RunOptions(started_s, weights, out, resume, placed)
     with ConsoleListener() as progress:
         if settings.hog is None or log:
             progress.stage("Loading PyTorch")
         with opened_loggers(log, progress.note) as loggers:
-            options = RunOptions(started_s, weights, out, resume)
             result = run(samples, settings, options, Listeners([progress, *loggers]))
     _print_run(result, as_json=as_json)
 
