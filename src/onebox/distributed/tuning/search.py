@@ -113,7 +113,7 @@ def _stopper(tune: Any, recorder: Recorder) -> Any:  # noqa: ANN401 - Ray is imp
     class Stopper(tune.Stopper):  # type: ignore[misc]
         """Stops all trials once the recorder says so."""
 
-        def __call__(self, trial_id: str, result: Any) -> bool:  # noqa: ANN401, ARG002
+        def __call__(self, *_: object) -> bool:
             return False
 
         def stop_all(self) -> bool:
