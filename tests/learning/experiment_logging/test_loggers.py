@@ -7,14 +7,12 @@ import socket
 import struct
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import tomli_w
 import yaml
 from PIL import Image
 
 from onebox.errors import OneboxError, SettingError
-from onebox.learning.experiment_logging import loggers, mlflow_log
 from onebox.learning.experiment_logging.loggers import LOGGERS, ExperimentLogger, open_logger
 from onebox.learning.fitting.history import History
 from onebox.progress import EpochMetrics, Listeners
