@@ -143,7 +143,7 @@ LABEL_FILES = [
 
 def test_the_page_on_data_has_a_label_file_of_each_format():
     suffixes = {Path(parameters.values[0]).suffix for parameters in LABEL_FILES}
-    assert suffixes == {".csv", ".xml", ".json", ".yaml"}
+    assert suffixes == {".csv", ".xml", ".json", ".jsonl", ".yaml"}
 
 
 @pytest.mark.parametrize(("name", "content"), LABEL_FILES)

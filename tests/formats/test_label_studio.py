@@ -192,7 +192,8 @@ def test_splits_are_stated_in_the_data(labels):
         ),
         (
             [rectangle() | {"type": "polygonlabels", "value": {"points": [[1, 2]]}}],
-            "project.json: task 12: has polygonlabels but no rectangle. Draw one, or skip the task.",
+            "project.json: task 12: has polygonlabels but no rectangle. Draw one, or skip the "
+            "task.",
         ),
         ([rectangle(label=None)], "project.json: task 12: has a box but no label."),
         (

@@ -47,7 +47,7 @@ DataName = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="A label file or folder (CSV, Pascal VOC, COCO, YOLO), or synth:blobs, "
+        help="A label file or folder (CSV, Pascal VOC, COCO, YOLO, Label Studio, ...), or synth:blobs, "
         "synth:cutouts-black or synth:cutouts.",
     ),
 ]
