@@ -10,6 +10,7 @@ import typer
 
 from onebox import reading
 from onebox.cli.console import COLLAPSED, ConsoleListener, print_note, print_table
+from onebox.cli.experiment_loggers import Loggers, opened_loggers
 from onebox.cli.options import AsJson, DataName, FormatName, OnBad, OnMultiple, RunFolder
 from onebox.cli.training_options import (
     Changes,
@@ -22,6 +23,7 @@ from onebox.cli.training_options import (
     read_changed_recipe,
 )
 from onebox.errors import SettingError
+from onebox.progress import Listeners
 from onebox.runs.folder import check_folder
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ def train(
     format_name: FormatName = None,
     on_multiple: OnMultiple = "error",
     on_bad: OnBad = "error",
+    log: Loggers = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a model on labelled images, export and evaluate it.
@@ -83,9 +86,11 @@ def train(
         data, format_name, on_multiple=on_multiple, on_bad=on_bad, classes=settings.data.classes
     )
     with ConsoleListener() as progress:
-        if settings.hog is None:
+        if settings.hog is None or log:
             progress.stage("Loading PyTorch")
-        result = run(samples, settings, RunOptions(started_s, weights, out, resume), progress)
+        with opened_loggers(log, progress.note) as loggers:
+            options = RunOptions(started_s, weights, out, resume)
+            result = run(samples, settings, options, Listeners([progress, *loggers]))
     _print_run(result, as_json=as_json)
 
 

@@ -8,6 +8,7 @@ the environment asks for it.
 
 import logging
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ LOCAL = "ray"
 """The word for a cluster on this machine."""
 
 _SCHEME = "ray://"
+_AUTO = "auto"
+_TIMEOUT_S = 10.0  # for a port to answer; not tuned
 _STORE_BYTES = 512 * 2**20  # of a local cluster's object store: records only, no images; not tuned
 # Read when Ray is imported or its workers start.
 _ENVIRONMENT = {
@@ -92,6 +95,8 @@ def connected(on: str) -> Iterator[Cluster]:
     if ray.is_initialized():
         yield _describe(ray, is_local=False)
         return
+    if address is not None and address != _AUTO:
+        _check_reachable(on, address)
     with tempfile.TemporaryDirectory(prefix="onebox-ray-", ignore_cleanup_errors=True) as folder:
         try:
             _connect(ray, address, folder)
@@ -104,6 +109,27 @@ def connected(on: str) -> Iterator[Cluster]:
             yield _describe(ray, is_local=address is None)
         finally:
             ray.shutdown()
+
+
+def _check_reachable(on: str, address: str) -> None:
+    """Check that a port answers: Ray itself would try for minutes.
+
+    Raises:
+        OneboxError: If it does not.
+        SettingError: If the address is not a host and a port.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        raise SettingError(
+            f"--on {on}: the address must be HOST:PORT, such as ray://10.0.0.1:6379, or auto."
+        )
+    try:
+        socket.create_connection((host, int(port)), _TIMEOUT_S).close()
+    except (OSError, OverflowError) as error:
+        raise OneboxError(
+            f"--on {on}: no cluster answers there ({_first_line(error)}). Check the address; ray "
+            "status, on a machine of the cluster, says whether it runs."
+        ) from error
 
 
 def _connect(ray: Any, address: str | None, folder: str) -> None:  # noqa: ANN401

@@ -1,4 +1,4 @@
-"""Reads label files into a `Dataset`, and writes them: CSV, Pascal VOC, COCO and YOLO.
+"""Reads label files into a `Dataset`, and writes them, in the formats of `FORMATS`.
 
 Each format has a module that parses it into rows and writes it. The steps after parsing are shared:
 rows are checked against their images, several boxes become one, images get their splits.
@@ -10,7 +10,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from onebox.errors import DataError, SettingError, check_choice
-from onebox.formats import coco, csv, voc, yolo, yolo_writing
+from onebox.formats import (
+    coco,
+    createml,
+    csv,
+    fiftyone,
+    imagefolder,
+    label_studio,
+    label_studio_writing,
+    voc,
+    yolo,
+    yolo_writing,
+)
 from onebox.formats.assembly import assemble
 from onebox.formats.discovery import LabelSource, find_sources
 from onebox.formats.multiple_boxes import POLICIES
@@ -38,6 +49,10 @@ FORMATS: dict[str, Format] = {
     "voc": Format(voc.parse, voc.write),
     "coco": Format(coco.parse, coco.write, keeps_keypoints=True),
     "yolo": Format(yolo.parse, yolo_writing.write, keeps_keypoints=True),
+    "labelstudio": Format(label_studio.parse, label_studio_writing.write, keeps_keypoints=True),
+    "createml": Format(createml.parse, createml.write),
+    "fiftyone": Format(fiftyone.parse, fiftyone.write, keeps_keypoints=True),
+    "imagefolder": Format(imagefolder.parse, imagefolder.write),
 }
 
 
@@ -102,8 +117,9 @@ def write(
 
     Args:
         dataset: The data set; its images must be files.
-        path: The file (``csv``; ``coco`` if it ends in ``.json``) or folder to make.
-        format: ``csv``, ``voc``, ``coco`` or ``yolo``.
+        path: The file (``csv``, ``labelstudio``; ``coco`` and ``createml`` if it ends in
+            ``.json``) or folder to make.
+        format: A key of `FORMATS`.
 
     Raises:
         OneboxError: If the disk refuses.

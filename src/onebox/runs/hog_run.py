@@ -38,6 +38,7 @@ def train(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> Ru
     check_space(folder, _BYTES, what="model and report", repair=repair)
     localizer = _fit(data, recipe, folder, listener)
     write_recipe(recipe, folder)
+    listener.begin(folder)
     model = folder / HOG_MODEL
     model_file.save(localizer, model)
     calibrate_model(model, data, listener)

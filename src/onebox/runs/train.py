@@ -77,8 +77,11 @@ def run(data: Dataset, recipe: Recipe | str | Path, options: RunOptions, listene
         listener.note(note)
     check_classes(data, settings)
     if settings.hog is not None:
-        return hog_run.train(data, settings, choose_folder(options.out, data.name), listener)
-    return _import_train_network()(data, settings, options, listener)
+        result = hog_run.train(data, settings, choose_folder(options.out, data.name), listener)
+    else:
+        result = _import_train_network()(data, settings, options, listener)
+    listener.finish(result.folder)
+    return result
 
 
 def _import_train_network() -> Callable[[Dataset, Recipe, RunOptions, Listener], Run]:

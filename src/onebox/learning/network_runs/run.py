@@ -54,6 +54,7 @@ def train_network(data: Dataset, recipe: Recipe, options: RunOptions, listener: 
     check_space(prepared.folder, needed, what="checkpoints and model", repair=repair)
     decoded = {split: _decode(data, split, prepared, listener) for split in ("train", "val")}
     _write_facts(prepared, data, decoded)
+    listener.begin(prepared.folder)
     fitted = _fit(prepared, decoded, reserve_s, options, listener)
     return finish(prepared, data, decoded, fitted, listener)
 
