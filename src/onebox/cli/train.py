@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onebox import reading
+from onebox.cli.cluster_options import On, Workers, check_cluster
 from onebox.cli.console import COLLAPSED, ConsoleListener, print_note, print_table
 from onebox.cli.options import AsJson, DataName, FormatName, OnBad, OnMultiple, RunFolder
+from onebox.cli.train_repeats import (
+    Folds,
+    Repetition,
+    Seeds,
+    asked_repeats,
+    check_one_machine,
+    train_repeats,
+)
 from onebox.cli.training_options import (
     Changes,
     NoPretrained,
@@ -51,6 +60,10 @@ def train(
         ),
     ] = None,
     seed: Seed = None,
+    seeds: Seeds = None,
+    folds: Folds = None,
+    on: On = None,
+    workers: Workers = None,
     format_name: FormatName = None,
     on_multiple: OnMultiple = "error",
     on_bad: OnBad = "error",
@@ -73,19 +86,28 @@ def train(
         "--out": out is not None,
         "--minutes": minutes is not None,
         "--seed": seed is not None,
+        "--seeds": seeds is not None,
+        "--folds": folds is not None,
     }
     _check_options([name for name, is_given in others.items() if is_given], resume)
-    check_folder(out, resume)
+    repeats = asked_repeats(seeds, folds, resume)
+    check_cluster(on, workers)
+    check_one_machine(on, repeats)
+    check_folder(out, resume if repeats is None else None)
     changed = all_changes(changes, minutes=minutes, no_pretrained=no_pretrained)
     name = recipe if resume is None else resume / "recipe.toml"
     settings = read_changed_recipe(name, changed, seed)
     samples = reading.read(
         data, format_name, on_multiple=on_multiple, on_bad=on_bad, classes=settings.data.classes
     )
+    options = RunOptions(started_s, weights, out, resume)
+    if repeats is not None:
+        train_repeats(samples, settings, options, Repetition(repeats, on, workers), as_json=as_json)
+        return
     with ConsoleListener() as progress:
         if settings.hog is None:
             progress.stage("Loading PyTorch")
-        result = run(samples, settings, RunOptions(started_s, weights, out, resume), progress)
+        result = run(samples, settings, options, progress)
     _print_run(result, as_json=as_json)
 
 
