@@ -5,7 +5,7 @@ cluster. A job takes either as a `TaskRunner`, and need not know which.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from onebox.errors import OneboxError
 from onebox.progress import EpochMetrics, Listener, Silent
@@ -14,6 +14,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+@runtime_checkable
 class TaskRunner(Protocol):
     """An object that runs independent tasks.
 
@@ -68,6 +69,9 @@ class InOrder:
         """
         for index, item in enumerate(items):
             yield index, _call(function, item, listeners[index])
+
+
+IN_ORDER = InOrder()
 
 
 def _call(

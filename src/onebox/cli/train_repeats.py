@@ -1,8 +1,6 @@
 """``onebox train --seeds`` and ``--folds``: the same training several times."""
 
 import json
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onebox.cli.console import ConsoleListener, format_metric, print_note, print_rows, print_table
+from onebox.cli.task_runners import task_runner
 from onebox.errors import OneboxError, SettingError
 from onebox.structures import Dataset
-from onebox.tasks import InOrder, TaskRunner
 
 if TYPE_CHECKING:
     from onebox.recipes.recipe import Recipe
@@ -120,22 +118,6 @@ def train_repeats(
             f"the others. Train what is missing with --resume {repeats.folder}."
         )
         raise typer.Exit(OneboxError.exit_code)
-
-
-def task_runner(
-    on: str | None, workers: int | None, tasks: int
-) -> AbstractContextManager[TaskRunner]:
-    """What runs some tasks: this process, or the cluster that ``--on`` names."""
-    if on is None:
-        return _in_order()
-    from onebox.distributed.tasks import cluster_tasks
-
-    return cluster_tasks(on, workers, tasks)
-
-
-@contextmanager
-def _in_order() -> Iterator[TaskRunner]:
-    yield InOrder()
 
 
 def _print_repeats(repeats: "Repeats", *, as_json: bool) -> None:
