@@ -84,8 +84,7 @@ def test_the_interval_of_the_auroc_is_the_jackknife_of_its_definition():
 
     whole, count = area(images), len(images)
     pseudo = [
-        count * whole - (count - 1) * area(images[:row] + images[row + 1 :])
-        for row in range(count)
+        count * whole - (count - 1) * area(images[:row] + images[row + 1 :]) for row in range(count)
     ]
     low, high = t_interval(np.array(pseudo))
     assert found.value == pytest.approx(whole)

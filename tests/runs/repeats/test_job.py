@@ -74,7 +74,9 @@ def test_the_listener_hears_that_the_test_images_are_dealt_too(pets, trained, re
     diary = new_diary()
     repeat(pets, "folds", 2, diary=diary)
     assert "one row was skipped." in diary.notes
-    assert any("the 4 test images of the label file train the other folds" in n for n in diary.notes)
+    assert any(
+        "the 4 test images of the label file train the other folds" in n for n in diary.notes
+    )
     assert len([note for note in diary.notes if note == "one row was skipped."]) == 1
 
 
@@ -218,5 +220,5 @@ def test_the_page_shows_runs_intervals_and_failures_and_loads_nothing(
     assert 'href="fold-0/report.html"' in page
     assert "fold-2/report.html" not in page
     assert "Bengio and Grandvalet" in page
-    assert "<th scope=\"row\">Mean IoU</th><td>0.525</td>" in page
+    assert '<th scope="row">Mean IoU</th><td>0.525</td>' in page
     assert "over 12 images" in page
