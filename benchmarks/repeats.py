@@ -12,8 +12,9 @@ import sys
 import time
 from pathlib import Path
 
-import runs
 from machine import facts
+
+import runs
 
 _CASES = {
     "seeds, one machine": ("--seeds", "3"),

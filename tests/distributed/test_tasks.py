@@ -1,10 +1,10 @@
 """Independent tasks on a cluster of this machine."""
 
-import dataclasses
 import json
 import os
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -62,16 +62,16 @@ def test_a_task_whose_process_is_killed_starts_again_and_the_others_are_not_lost
         listener.stage(f"task {item}")
         listener.epoch(EPOCH)
         if item == "killed":
-            mark = "was-killed"
-            if not os.path.exists(mark):
-                open(mark, "w").close()
+            mark = Path("was-killed")
+            if not mark.exists():
+                mark.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
         if item == "dies":
             os.kill(os.getpid(), signal.SIGKILL)
         if item == "wrong":
             raise DataError("labels.csv:2: is wrong.", "labels.csv:3: too.")
         time.sleep(0.7)  # so that what was reported is taken
-        return f"{item} in {os.getcwd()}"
+        return f"{item} in {Path.cwd()}"
 
     logs = [Log() for _ in range(4)]
     with cluster_tasks("ray", 2, 4) as runner:

@@ -1,4 +1,4 @@
-"""Repeated training: which runs are trained, what is left by failures, and what they say together."""
+"""Repeated training: which runs are trained, what failures leave, what all say together."""
 
 import dataclasses
 import json
@@ -196,7 +196,7 @@ def test_data_that_cannot_be_trained_on_is_refused_before_any_folder_is_made(
     for kind in ("seeds", "folds"):
         with pytest.raises(DataError, match="box"):
             repeat(dataclasses.replace(pets, samples=none), kind, 2)
-    with pytest.raises(SettingError, match="between 2 and .* here 8; got 9"):
+    with pytest.raises(SettingError, match=r"between 2 and .* here 8; got 9"):
         repeat(pets, "folds", 9)
     assert not (tmp_path / "all").exists()
     assert issubclass(SettingError, OneboxError)
