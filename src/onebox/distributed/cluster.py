@@ -100,15 +100,24 @@ def connected(on: str) -> Iterator[Cluster]:
     with tempfile.TemporaryDirectory(prefix="onebox-ray-", ignore_cleanup_errors=True) as folder:
         try:
             _connect(ray, address, folder)
-        except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-            raise OneboxError(
-                f"--on {on}: the cluster cannot be reached ({_first_line(error)}). Check the "
-                "address, and that Ray has the same version there."
-            ) from error
+        except Exception as error:  # Ray raises bare ones, such as for a slow start
+            ray.shutdown()
+            raise OneboxError(f"--on {on}: {_explain_failure(address, error)}") from error
         try:
             yield _describe(ray, is_local=address is None)
         finally:
             ray.shutdown()
+
+
+def _explain_failure(address: str | None, error: Exception) -> str:
+    if address is None:
+        return (
+            f"Ray did not start ({_first_line(error)}). Try again when this machine is less busy."
+        )
+    return (
+        f"the cluster cannot be reached ({_first_line(error)}). Check the address, and that Ray "
+        "has the same version there."
+    )
 
 
 def _check_reachable(on: str, address: str) -> None:

@@ -213,7 +213,7 @@ def _ray_errors_named(on: str) -> Iterator[None]:
     except exceptions.RayError as error:
         raise OneboxError(
             f"--on {on}: Ray cannot go on ({first_line(error)}). See its logs, and check that "
-            "every machine has the same versions of onebox and Ray; then run the same command again."
+            "every machine has the same versions of onebox and Ray; then run the command again."
         ) from error
 
 

@@ -104,7 +104,7 @@ def finish(
     card = dataclasses.replace(card, provenance=made, metrics=metrics_by_split(reports))
     write_card(model, card)
     metrics = write_results(prepared.folder, data, reports, _report_facts(prepared))
-    return Run(prepared.folder, metrics, fitted.epochs, fitted.is_interrupted)
+    return Run(prepared.folder, metrics, fitted.epochs, fitted.is_interrupted, reports=reports)
 
 
 def make_card(prepared: PreparedRun, data: Dataset, network: Network) -> ModelCard:
