@@ -1,8 +1,9 @@
 """A trial in a process of the cluster."""
 
 import importlib
-import os
+import queue
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,15 +14,15 @@ from onebox.distributed.tuning.changes import changed
 from onebox.distributed.tuning.dimensions import Changes
 from onebox.errors import OneboxError
 from onebox.optional import require
+from onebox.progress import StopTraining
 from onebox.recipes.recipe import check_recipe
 from onebox.structures import Dataset
 
 NUMBER, PROGRESS, VALUE, SECONDS, ERROR = "number", "progress", "value", "seconds", "error"
 """Names in what Ray Tune carries between the processes."""
 
-# How long Ray Tune waits for a stopped trial to leave its process, before the next one enters. Its
-# default is 2 seconds, and a search in which a trial takes longer hangs (Ray 2.60).
-_LEAVE_S = "600"
+_GO_ON, _STOP = "go on", "stop"
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,29 +45,64 @@ class TrialInputs:
 
 
 def run(config: Mapping[str, int], *, inputs: TrialInputs) -> None:
-    """Run the trial of a number, as a trainable of Ray Tune; an error is a report of its own."""
+    """Run the trial of a number, as a trainable of Ray Tune; an error is a report of its own.
+
+    Ray Tune ends this function inside a report. It must then return at once: with Ray 2.60, a
+    search hangs in which it takes two seconds. So the training is in a thread of its own, which may
+    take its time to end; the next trial of the process waits for it.
+    """
     tune = require("ray.tune", extra="ray", purpose="searches")
-    os.environ["TUNE_FUNCTION_THREAD_TIMEOUT_S"] = _LEAVE_S
+    relay = _Relay()
+    # Ray makes the working directory a folder of the trial's own.
+    given = (config[NUMBER], inputs, Path.cwd(), relay)
+    threading.Thread(target=_train, args=given, daemon=True).start()
+    try:
+        while (report := relay.reports.get()) is not None:
+            tune.report(report)
+            relay.answers.put(_GO_ON)
+    finally:
+        relay.answers.put(_STOP)
+
+
+class _Relay:
+    """Reports of the training, each of which waits for an answer: whether to go on."""
+
+    def __init__(self) -> None:
+        self.reports: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self.answers: queue.Queue[str] = queue.Queue()
+
+    def send(self, report: dict[str, Any]) -> None:
+        self.reports.put(report)
+        if self.answers.get() == _STOP:
+            raise StopTraining
+
+
+def _train(number: int, inputs: TrialInputs, place: Path, relay: _Relay) -> None:
+    with _ONE_AT_A_TIME:
+        try:
+            _run_trial(number, inputs, place, relay)
+        except StopTraining:
+            pass
+        except BaseException as error:  # noqa: BLE001 - whatever ends a trial is its outcome
+            relay.reports.put({ERROR: _sentence(error)})
+        relay.reports.put(None)
+
+
+def _run_trial(number: int, inputs: TrialInputs, place: Path, relay: _Relay) -> None:
     began_s = time.monotonic()
 
     def report(fraction: float, metric: float) -> None:
         seconds = round(time.monotonic() - began_s, 2)
-        tune.report({PROGRESS: int(100 * fraction), VALUE: metric, SECONDS: seconds})
+        relay.send({PROGRESS: int(100 * fraction), VALUE: metric, SECONDS: seconds})
 
-    try:
-        recipe = changed(check_recipe(inputs.recipe, place="recipe"), inputs.trials[config[NUMBER]])
-        trial = importlib.import_module("onebox.learning.network_runs.trial")
-        # Ray makes the working directory a folder of the trial's own.
-        with tempfile.TemporaryDirectory(dir=Path.cwd(), ignore_cleanup_errors=True) as folder:
-            place = trial.TrialPlace(Path(folder), inputs.threads, inputs.weights)
-            trial.run_trial(inputs.data, recipe, place, report)
-    except KeyboardInterrupt:  # Ray Tune stopped the trial
-        return
-    except Exception as error:  # noqa: BLE001 - whatever ends a trial is its outcome
-        tune.report({ERROR: _sentence(error)})
+    recipe = changed(check_recipe(inputs.recipe, place="recipe"), inputs.trials[number])
+    trial = importlib.import_module("onebox.learning.network_runs.trial")
+    with tempfile.TemporaryDirectory(dir=place, ignore_cleanup_errors=True) as folder:
+        where = trial.TrialPlace(Path(folder), inputs.threads, inputs.weights)
+        trial.run_trial(inputs.data, recipe, where, report)
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: BaseException) -> str:
     text = str(error).strip().splitlines()
     first = text[0] if text else ""
     more = f" (and {len(text) - 1} more lines)" if len(text) > 1 else ""

@@ -26,7 +26,10 @@ from onebox.runs.options import RunOptions
 from onebox.structures import Dataset
 
 Report = Callable[[float, float], None]
-"""Told of each validation: the fraction of the schedule, and the metric of the trial so far."""
+"""Told of each validation: the fraction of the schedule, and the metric of the trial so far.
+
+It may raise `StopTraining`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
