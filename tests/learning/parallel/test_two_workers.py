@@ -74,9 +74,8 @@ def test_the_mean_gradient_of_two_halves_is_that_of_the_whole_batch(script, both
     whole = script.gradients()
     for name, expected in whole.items():
         for found in both:
-            scale = float(expected.abs().max())
-            ours = found["gradients"][name]
-            assert_close(ours, expected, rtol=1e-3, atol=1e-4 * scale + 1e-7, msg=name)
+            # in double precision, but for the shares of the batch
+            assert_close(found["gradients"][name], expected, rtol=1e-4, atol=1e-7)
 
 
 def test_a_backbone_that_is_frozen_at_first_learns_alike_on_all_workers(script, both):

@@ -76,11 +76,11 @@ def gradients(placement=ALONE):
     """The gradient of every parameter in a step on all training images."""
     recipe, train = make_recipe(), decoded_parts(placement)["train"]
     torch.manual_seed(0)
-    network = Network(recipe, classes=1)
+    network = Network(recipe, classes=1).double()
     synchronize(network)
     (batch,) = batches(train, RowsInOrder(len(train), len(train)))
     settings, layout = recipe.loss, recipe.model.layout
-    parts = compute_loss(network(to_planes(batch.pixels)), batch, settings, layout)
+    parts = compute_loss(network(to_planes(batch.pixels).double()), batch, settings, layout)
     total(shared_parts(parts, batch)).backward()
     return {
         name: process_group.sum_over_workers(each.grad) / placement.workers

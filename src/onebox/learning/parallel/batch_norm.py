@@ -90,7 +90,7 @@ def _statistics(inputs: Tensor) -> tuple[Tensor, Tensor, int]:
     """Mean and variance of each channel over all workers, and the number of values."""
     dims = _all_but_channels(inputs)
     with torch.no_grad():
-        var, mean = torch.var_mean(inputs.float(), dims, correction=0)
+        var, mean = torch.var_mean(_at_least_single(inputs), dims, correction=0)
         ones = torch.ones_like(mean[:1])
         sums = sum_over_workers(torch.cat([mean, mean.square(), var, ones]))
         workers = float(sums[-1])
@@ -99,6 +99,11 @@ def _statistics(inputs: Tensor) -> tuple[Tensor, Tensor, int]:
         var = var + (squares - mean.square()).clamp(min=0)
     values = inputs.numel() // inputs.shape[_NOT_CHANNELS]
     return mean, var, round(values * workers)
+
+
+def _at_least_single(tensor: Tensor) -> Tensor:
+    """The tensor in single precision or better: half is too coarse for sums."""
+    return tensor if tensor.dtype == torch.float64 else tensor.float()
 
 
 def _all_but_channels(inputs: Tensor) -> list[int]:
@@ -127,12 +132,12 @@ class _Normalize(torch.autograd.Function):
         inputs, mean, scale, weight = ctx.saved_tensors
         dims = _all_but_channels(inputs)
         shape = [1 if each in dims else -1 for each in range(inputs.ndim)]
-        of_grad = grad.float()
-        centred = inputs.float() - mean.view(shape)
+        of_grad = _at_least_single(grad)
+        centred = _at_least_single(inputs) - mean.view(shape)
         bias_grad = of_grad.sum(dims)
         weight_grad = (of_grad * centred).sum(dims) * scale
         whole_bias, whole_weight = sum_over_workers(torch.stack([bias_grad, weight_grad]))
-        factor = scale if weight is None else scale * weight.float()
+        factor = scale if weight is None else scale * _at_least_single(weight)
         slope = -factor * scale * whole_weight / ctx.count
         offset = -factor * whole_bias / ctx.count
         result = torch.addcmul(offset.view(shape), of_grad, factor.view(shape))
