@@ -1,4 +1,4 @@
-"""Reads label files into a `Dataset`, and writes them: CSV, Pascal VOC, COCO and YOLO.
+"""Reads label files into a `Dataset`, and writes them: CSV, Pascal VOC, COCO, YOLO and shards.
 
 Each format has a module that parses it into rows and writes it. The steps after parsing are shared:
 rows are checked against their images, several boxes become one, images get their splits.
@@ -9,12 +9,14 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from onebox import stores
 from onebox.errors import DataError, SettingError, check_choice
-from onebox.formats import coco, csv, voc, yolo, yolo_writing
+from onebox.formats import coco, csv, parquet, voc, webdataset, yolo, yolo_writing
 from onebox.formats.assembly import assemble
 from onebox.formats.discovery import LabelSource, find_sources
 from onebox.formats.multiple_boxes import POLICIES
 from onebox.formats.rows import ParsedLabels, merge_labels
+from onebox.formats.shard_formats import SHARD_FORMATS, check_place, parse_uri
 from onebox.formats.writing import image_file
 from onebox.structures import Dataset
 
@@ -38,6 +40,8 @@ FORMATS: dict[str, Format] = {
     "voc": Format(voc.parse, voc.write),
     "coco": Format(coco.parse, coco.write, keeps_keypoints=True),
     "yolo": Format(yolo.parse, yolo_writing.write, keeps_keypoints=True),
+    "parquet": Format(parquet.parse, parquet.write, keeps_keypoints=True),
+    "webdataset": Format(webdataset.parse, webdataset.write, keeps_keypoints=True),
 }
 
 
@@ -54,7 +58,8 @@ def read(
 
     Args:
         path: A label file, or a folder of them; a folder with ``train``, ``val``, ``cal`` and
-            ``test`` files of one format is one data set with those splits.
+            ``test`` files of one format is one data set with those splits. Shards may lie in an
+            object store, and the path may be a URI then.
         format: A key of `FORMATS`; None to find it by content.
         on_multiple: A key of `POLICIES`.
         on_bad: One of `ON_BAD`; a note says how many rows were skipped and names the first.
@@ -78,7 +83,7 @@ def read(
     if format is not None:
         check_choice("format", format, FORMATS)
     try:
-        labels = merge_labels([_parse(source) for source in find_sources(Path(path), format)])
+        labels = _parse_all(os.fspath(path), format)
     except OSError as error:
         raise DataError(
             f"{error.filename or path}: cannot be read ({error.strerror}). Check its permissions."
@@ -101,9 +106,10 @@ def write(
     """Write a data set as label files, whole or not at all.
 
     Args:
-        dataset: The data set; its images must be files.
-        path: The file (``csv``; ``coco`` if it ends in ``.json``) or folder to make.
-        format: ``csv``, ``voc``, ``coco`` or ``yolo``.
+        dataset: The data set; its images must be files, or in shards to write shards.
+        path: The file (``csv``; others if it has their suffix) or folder to make; for shards, it
+            may be a URI.
+        format: A key of `FORMATS`.
 
     Raises:
         OneboxError: If the disk refuses.
@@ -119,11 +125,23 @@ def write(
             f"{format} has no place for keypoints, and this data set has "
             f"{len(dataset.keypoints.names)}. Write it as {' or '.join(keepers)}."
         )
+    if stores.is_uri(os.fspath(path)):
+        check_place(format, os.fspath(path))
     for sample in dataset:
-        image_file(sample)
+        if format not in SHARD_FORMATS:
+            image_file(sample)
         if sample.label is not None and sample.label not in dataset.classes:
             raise ValueError(f"label {sample.label!r} is not among the classes {dataset.classes}.")
-    chosen.write(dataset, Path(path))
+    if format in SHARD_FORMATS:
+        SHARD_FORMATS[format].write(dataset, os.fspath(path))
+    else:
+        chosen.write(dataset, Path(path))
+
+
+def _parse_all(path: str, wanted: str | None) -> ParsedLabels:
+    if stores.is_uri(path):
+        return parse_uri(path, wanted)
+    return merge_labels([_parse(source) for source in find_sources(Path(path), wanted)])
 
 
 def _parse(source: LabelSource) -> ParsedLabels:

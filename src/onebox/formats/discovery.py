@@ -2,7 +2,8 @@
 
 The suffix of a file, or else its content, tells its format. A folder is searched for every format;
 files of one format named ``train``, ``val``, ``cal`` and ``test`` (also ``valid``,
-``instances_val2017``) are one data set with those splits, and so are folders of those names.
+``instances_val2017``) are one data set with those splits, and so are folders of those names. The
+shards of a folder are one data set; `onebox.formats.shards` finds them.
 """
 
 import codecs
@@ -13,8 +14,9 @@ from pathlib import Path
 
 from onebox.errors import DataError, shorten, suggest
 from onebox.files import names_in
-from onebox.formats import coco, csv, voc, yolo
+from onebox.formats import coco, csv, parquet, voc, webdataset, yolo
 from onebox.formats.image_lookup import LABEL_FOLDERS
+from onebox.formats.shards import folders_of_shards
 from onebox.formats.splitting import SPLIT_NAMES, split_of_stem
 from onebox.structures import SPLITS, Split
 
@@ -180,8 +182,10 @@ _FINDERS: dict[str, Callable[[Path, bool], list[Path]]] = {
     "voc": _voc_in,
     "coco": partial(_files_in, "*.json", coco.is_labels),
     "yolo": _yolo_in,
+    "parquet": partial(folders_of_shards, suffix=".parquet", is_labels=parquet.is_labels),
+    "webdataset": partial(folders_of_shards, suffix=".tar", is_labels=webdataset.is_labels),
 }
-_READ_AS_FOLDERS = ("voc", "yolo")
+_READ_AS_FOLDERS = ("voc", "yolo", "parquet", "webdataset")
 _SUFFIXES = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -189,5 +193,7 @@ _SUFFIXES = {
     ".json": "coco",
     ".yaml": "yolo",
     ".yml": "yolo",
+    ".parquet": "parquet",
+    ".tar": "webdataset",
 }
 _STARTS = {b"{": "coco", b"<": "voc"}

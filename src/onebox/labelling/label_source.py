@@ -6,6 +6,7 @@ from onebox.errors import SettingError, check_choice, shorten, suggest
 from onebox.files import is_empty
 from onebox.formats.discovery import LabelSource, find_sources, sources_in
 from onebox.formats.editing import EDITORS
+from onebox.formats.shard_formats import SHARD_FORMATS
 
 _NEW = {".csv": "csv", ".json": "coco"}
 
@@ -30,6 +31,11 @@ def find_source(path: Path, format: str | None) -> LabelSource:  # noqa: A002
         names = shorten([str(source.path) for source in sources])
         raise SettingError(f"{path}: holds several label files ({names}). Name one of them.")
     (source,) = sources
+    if source.format in SHARD_FORMATS:
+        raise SettingError(
+            f"{source.path}: holds {source.format} shards, and labels in shards are not edited. "
+            f"Convert them first: onebox convert {path} labels.csv --to csv --images DIR"
+        )
     if source.format == "voc" and source.path.is_file():
         raise SettingError(f"{source.path}: is the label of one image. Name its folder.")
     return source
