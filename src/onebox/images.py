@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import UInt8
@@ -25,7 +24,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from onebox import jpegs
 from onebox.errors import ImageError
 from onebox.files import is_empty
-from onebox.structures import PackedImage, Rendered
+from onebox.structures import OpenedImage, PackedImage, Rendered
 
 MAX_PIXELS = 178_956_970
 """Pixels of the largest image that is decoded: twice Pillow's warning limit, as in Pillow."""
@@ -199,7 +198,7 @@ def open_image(source: Openable, *, header_only: bool = False) -> Iterator[Image
 @contextmanager
 def _encoded(
     source: str | os.PathLike[str] | bytes | PackedImage, *, header_only: bool
-) -> Iterator[str | os.PathLike[str] | BinaryIO]:
+) -> Iterator[str | os.PathLike[str] | OpenedImage]:
     """What Pillow opens."""
     if isinstance(source, bytes):
         yield io.BytesIO(source)
@@ -212,7 +211,7 @@ def _encoded(
         yield io.BytesIO(source.read())
 
 
-def _open_quietly(source: str | os.PathLike[str] | BinaryIO) -> Image.Image:
+def _open_quietly(source: str | os.PathLike[str] | OpenedImage) -> Image.Image:
     """Open an image without Pillow's warning of a large one: `_check_size` has its own limit."""
     # Warning filters belong to the whole process, and images are read in several threads.
     with _WARNING_FILTERS, warnings.catch_warnings():

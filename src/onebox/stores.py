@@ -8,6 +8,7 @@ rest of a URI is taken as it is written: no letter of it is an escape.
 """
 
 import functools
+import io
 import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from onebox.errors import DataError, first_line
 from onebox.optional import require
 
 _WEB = ("http", "https")
+_READ_AHEAD = 1 << 18  # bytes that one request asks for at least; not tuned
 _BLOCK = 1 << 20  # bytes that an upload reads at once; not tuned
 # What Arrow reads when it connects, so that a change of it is not missed.
 _ENVIRONMENT = (
@@ -165,7 +167,8 @@ def open_input(name: str) -> BinaryIO:
     if not is_uri(name):
         return cast("BinaryIO", _asking(name, lambda: Path(name).open("rb")))
     filesystem, path = _open_store(name)
-    return cast("BinaryIO", _asking(name, lambda: filesystem.open_input_file(path)))
+    opened = _asking(name, lambda: filesystem.open_input_file(path))
+    return io.BufferedReader(opened, _READ_AHEAD)  # Arrow's file lacks some of what files can do
 
 
 def put(source: Path, name: str) -> None:

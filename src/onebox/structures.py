@@ -6,11 +6,12 @@ is made; code that receives one does not check them again.
 """
 
 import dataclasses
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -40,6 +41,10 @@ class Rendered(Protocol):
         ...
 
 
+OpenedImage = io.BufferedReader | io.BytesIO
+"""A file of an encoded image, open for reading."""
+
+
 @runtime_checkable
 class PackedImage(Protocol):
     """An encoded image that lies in a shard, a file of many images.
@@ -63,7 +68,7 @@ class PackedImage(Protocol):
         """Width and height of the upright image, if the shard states them."""
         ...
 
-    def open(self) -> BinaryIO:
+    def open(self) -> OpenedImage:
         """Open the encoded image, to read a part of it.
 
         Raises:

@@ -49,10 +49,10 @@ def test_a_file_without_a_known_suffix_is_recognized_by_its_content(folder, name
 
 def test_a_file_or_folder_without_labels_is_reported(folder, problem_of):
     (folder / "notes.txt").write_text("nothing, really")
-    assert "notes.txt: is not a label file (csv, voc, coco, yolo)" in problem_of(
+    assert "notes.txt: is not a label file (csv, voc, coco, yolo, " in problem_of(
         folder / "notes.txt"
     )
-    assert "holds no label files (csv, voc, coco, yolo)" in problem_of(folder)
+    assert "holds no label files (csv, voc, coco, yolo, " in problem_of(folder)
 
 
 def test_other_csv_and_json_files_are_ignored(folder):
@@ -81,7 +81,7 @@ def test_several_formats_in_a_folder_are_reported_and_a_named_one_is_read(folder
 
 
 def test_an_unknown_format_is_a_setting_error_with_a_suggestion(folder):
-    with pytest.raises(SettingError, match=r"csv, voc, coco, yolo, got 'cocoa'.*mean coco\?"):
+    with pytest.raises(SettingError, match=r"csv, voc, coco, yolo, .*, got 'cocoa'.*mean coco\?"):
         read(folder, format="cocoa")
     with pytest.raises(SettingError, match=r"Did you mean yolo\?"):
         write(Dataset((), ()), folder / "out", "yollo")

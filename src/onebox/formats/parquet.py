@@ -34,7 +34,7 @@ from onebox.formats.shard_labels import (
 from onebox.formats.shard_writing import Entry, ShardFile, write_shards
 from onebox.formats.shards import Shard, parse_shards
 from onebox.optional import require
-from onebox.packed.parquet_images import ParquetImage, Table
+from onebox.packed.image_in_parquet import ParquetImage, Table
 from onebox.packed.parquet_shards import BYTES, PATH, SUFFIX, find_columns, opened
 from onebox.structures import Dataset
 

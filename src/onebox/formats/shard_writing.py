@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from onebox import stores
 from onebox.errors import OneboxError, SettingError
@@ -51,6 +51,7 @@ class Entry:
     content: bytes
 
 
+@runtime_checkable
 class ShardFile(Protocol):
     """A shard that is being written."""
 

@@ -39,7 +39,7 @@ from onebox.formats.shard_labels import (
 )
 from onebox.formats.shard_writing import Entry, ShardFile, write_shards
 from onebox.formats.shards import Shard, parse_shards
-from onebox.packed.tar_images import TarImage
+from onebox.packed.image_in_tar import TarImage
 from onebox.packed.tar_shards import SUFFIX, Member, members, members_with_text
 from onebox.structures import Dataset
 

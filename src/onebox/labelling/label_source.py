@@ -4,6 +4,7 @@ from pathlib import Path
 
 from onebox.errors import SettingError, check_choice, shorten, suggest
 from onebox.files import is_empty
+from onebox.formats import FORMATS
 from onebox.formats.discovery import LabelSource, find_sources, sources_in
 from onebox.formats.editing import EDITORS
 from onebox.formats.shard_formats import SHARD_FORMATS
@@ -20,22 +21,19 @@ def find_source(path: Path, format: str | None) -> LabelSource:  # noqa: A002
 
     Raises:
         DataError: If there are no labels in a folder or file that exists.
-        SettingError: If the labels are in several files, or such a file cannot be made.
+        SettingError: If the labels are in several files or of a format that cannot be edited, or
+            such a file cannot be made.
     """
     if format is not None:
-        check_choice("format", format, EDITORS)
+        _check_editable(path, check_choice("format", format, FORMATS))
     if is_empty(path) or not path.exists():
         return LabelSource(path, _new_format(path, format))
     sources = find_sources(path, format)
+    _check_editable(path, sources[0].format)
     if len(sources) > 1:
         names = shorten([str(source.path) for source in sources])
         raise SettingError(f"{path}: holds several label files ({names}). Name one of them.")
     (source,) = sources
-    if source.format in SHARD_FORMATS:
-        raise SettingError(
-            f"{source.path}: holds {source.format} shards, and labels in shards are not edited. "
-            f"Convert them first: onebox convert {path} labels.csv --to csv --images DIR"
-        )
     if source.format == "voc" and source.path.is_file():
         raise SettingError(f"{source.path}: is the label of one image. Name its folder.")
     return source
@@ -53,6 +51,15 @@ def labels_in(folder: Path, format: str | None) -> Path:  # noqa: A002
         return new
     sources = sources_in(folder, format)
     return find_source(folder, format).path if sources else new
+
+
+def _check_editable(path: Path, format: str) -> None:  # noqa: A002
+    if format not in EDITORS:
+        extract = " --images DIR" if format in SHARD_FORMATS else ""
+        raise SettingError(
+            f"{path}: {format} labels cannot be edited in place. Convert them first, and name the "
+            f"new file: onebox convert {path} labels.json --to coco{extract}"
+        )
 
 
 def _new_format(path: Path, wanted: str | None) -> str:

@@ -13,7 +13,7 @@ import tarfile
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import groupby
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from onebox import images, stores
 from onebox.errors import DataError, format_count
@@ -22,8 +22,6 @@ SUFFIX = ".tar"
 
 MOST_TEXT = 1 << 24
 """Bytes of the largest member that is read whole with the headers; labels have a few hundred."""
-
-_READ_AHEAD = 1 << 18  # bytes of one request to a store; not tuned
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +70,7 @@ def members_with_text(
     Raises:
         DataError: As `members`, and if such a file has more than `MOST_TEXT` bytes.
     """
-    with stores.open_input(shard) as opened:
-        file = _buffered(opened)
+    with stores.open_input(shard) as file:
         end = file.seek(0, io.SEEK_END)
         file.seek(0)
         try:
@@ -106,13 +103,6 @@ def split_key(path: str) -> tuple[str, str]:
     folder, slash, last = path.rpartition("/")
     stem, dot, suffix = last.partition(".")
     return f"{folder}{slash}{stem}", f"{dot}{suffix}".lower()
-
-
-def _buffered(file: BinaryIO) -> BinaryIO:
-    """A file that asks its store for many headers at once."""
-    if isinstance(file, io.BufferedIOBase):
-        return file
-    return io.BufferedReader(cast("io.RawIOBase", file), _READ_AHEAD)
 
 
 def _check_size(shard: str, member: Member, end: int) -> None:

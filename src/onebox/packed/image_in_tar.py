@@ -31,7 +31,7 @@ class TarImage:
     def __str__(self) -> str:
         return f"{self.shard}:{self.name}"
 
-    def open(self) -> BinaryIO:
+    def open(self) -> io.BufferedReader:
         """Open the image; what is read of it is read from the tar.
 
         Raises:
@@ -39,7 +39,7 @@ class TarImage:
         """
         try:
             part = _Part(stores.open_input(self.shard), self.offset, self.size)
-            opened = io.BufferedReader(part, _READ_AHEAD)
+            opened: io.BufferedReader = io.BufferedReader(part, _READ_AHEAD)
             opened.peek()  # now, before Pillow is asked: images then wait for a store side by side
         except (DataError, OSError) as error:
             raise ImageError(f"{self}: {error}") from error

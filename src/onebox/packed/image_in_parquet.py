@@ -9,7 +9,7 @@ import io
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any
 
 from onebox.errors import DataError, ImageError
 from onebox.packed.parquet_shards import BYTES, Columns, opened
@@ -61,7 +61,7 @@ class ParquetImage:
         """Path or URI of the file."""
         return self.table.shard
 
-    def open(self) -> BinaryIO:
+    def open(self) -> io.BytesIO:
         """Open the image, which is read with its row group.
 
         Raises:
