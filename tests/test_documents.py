@@ -27,9 +27,14 @@ from onebox.audit.records import Audit, Finding
 from onebox.classic.haar import Annotation
 from onebox.cli import annotate, audit_results
 from onebox.cli.app import app
+from onebox.cli.tune import as_facts
 from onebox.confidence import conformal, familiarity, selection
 from onebox.confidence.guarantees import LEAST_IMAGES_OF_LABEL
 from onebox.confidence.records import Calibration, IouModel, SideScores
+from onebox.distributed.tuning import records as tuning
+from onebox.distributed.tuning.full_training import Trained
+from onebox.distributed.tuning.job import Tuned
+from onebox.distributed.tuning.space import default_text
 from onebox.evaluation import summarize
 from onebox.metrics import compare
 from onebox.prediction import writers
@@ -138,7 +143,7 @@ LABEL_FILES = [
 
 def test_the_page_on_data_has_a_label_file_of_each_format():
     suffixes = {Path(parameters.values[0]).suffix for parameters in LABEL_FILES}
-    assert suffixes == {".csv", ".xml", ".json", ".yaml"}
+    assert suffixes == {".csv", ".xml", ".json", ".jsonl", ".yaml"}
 
 
 @pytest.mark.parametrize(("name", "content"), LABEL_FILES)
@@ -426,6 +431,24 @@ def test_audit_prints_the_keys_that_are_documented(capsys):
 def test_the_columns_of_the_audit_are_documented():
     text = section(text_of("docs/audit.md"), "The lists")
     assert all(f"`{name}`" in text for name in COLUMNS if name not in SUGGESTED[1:3])
+
+
+def test_tune_prints_the_keys_that_are_documented():
+    ended = tuning.Outcome(0, "ended", (tuning.Point(100, 0.5, 1.0),))
+    question = tuning.Question({}, {}, None, 0, ({},), {})
+    found = tuning.Found(question, {}, (ended,))
+    trained = Trained(Path("run/model.onnx"), {"val": {}, "test": {}})
+    printed = as_facts(Tuned(found, tuning.TuneFiles(Path("runs/tune-cats-1")), trained))
+    shown = schema("tune")
+    assert list(printed) == list(shown)
+    assert all(
+        printed[name].keys() == shown[name].keys() for name in ("trials", "unchanged", "best")
+    )
+
+
+def test_the_default_space_is_documented():
+    documented = first_cells(section(text_of("docs/tuning.md"), "The default space"))
+    assert documented == list(tomllib.loads(default_text()))
 
 
 def test_annotate_prints_the_keys_that_are_documented(capsys):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 Progress = Callable[[int, int], None]
@@ -38,7 +39,16 @@ class EpochMetrics:
 
 @runtime_checkable
 class Listener(Protocol):
-    """An object that follows a run; `advance` and `epoch` may raise `StopTraining`."""
+    """An object that follows a run; `advance` and `epoch` may raise `StopTraining`.
+
+    A run is told in the order `begin`, epochs, `finish`. Stages, steps and notes come at any time.
+    """
+
+    def begin(self, folder: Path) -> None:
+        """The run has this folder, with its ``recipe.toml`` in it."""
+
+    def finish(self, folder: Path) -> None:
+        """The run ended well: model, metrics and report are in its folder."""
 
     def stage(self, name: str) -> None:
         """A stage of the run begins, such as "Decoding train images"."""
@@ -55,6 +65,12 @@ class Listener(Protocol):
 
 class Silent:
     """A listener that does nothing; a listener of your own may inherit what it does not need."""
+
+    def begin(self, folder: Path) -> None:
+        """Do nothing."""
+
+    def finish(self, folder: Path) -> None:
+        """Do nothing."""
 
     def stage(self, name: str) -> None:
         """Do nothing."""
@@ -74,6 +90,14 @@ class Listeners:
 
     def __init__(self, listeners: Iterable[Listener]) -> None:
         self._listeners = tuple(listeners)
+
+    def begin(self, folder: Path) -> None:
+        """Tell all listeners."""
+        self._tell(lambda each: each.begin(folder))
+
+    def finish(self, folder: Path) -> None:
+        """Tell all listeners."""
+        self._tell(lambda each: each.finish(folder))
 
     def stage(self, name: str) -> None:
         """Tell all listeners."""

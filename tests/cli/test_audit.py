@@ -61,7 +61,7 @@ def calls(monkeypatch):
     """The data, recipe and options of each audit, which is replaced and finds `FOUND`."""
     calls = []
 
-    def audit(data, recipe, options, listener):
+    def audit(data, recipe, options, listener, runner):
         calls.append((data, recipe, options))
         return SimpleNamespace(audit=FOUND)
 

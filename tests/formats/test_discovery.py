@@ -161,3 +161,47 @@ def test_classes_of_several_files_keep_the_order_of_the_first(folder):
     other = COCO | {"categories": [{"id": 1, "name": "dog"}, {"id": 2, "name": "cat"}]}
     (folder / "test.json").write_text(json.dumps(other).replace("a.png", "b.png"))
     assert read(folder).classes == ("cat", "dog")
+
+
+CREATE_ML = [
+    {
+        "image": "a.png",
+        "annotations": [{"label": "cat", "coordinates": {"x": 2, "y": 3, "width": 2, "height": 2}}],
+    }
+]
+PERCENTS = {"x": 2.5, "y": 2 / 0.3, "width": 5, "height": 2 / 0.3, "rectanglelabels": ["cat"]}
+LABEL_STUDIO = [
+    {
+        "data": {"image": "a.png"},
+        "annotations": [{"result": [{"type": "rectanglelabels", "value": PERCENTS}]}],
+    }
+]
+
+
+@pytest.mark.parametrize("content", [CREATE_ML, LABEL_STUDIO, COCO])
+@pytest.mark.parametrize("name", ["labels.json", "labels.txt"])
+def test_json_is_recognized_by_its_content_in_a_folder_and_by_name(folder, content, name):
+    (folder / name).write_text(json.dumps(content))
+    assert box_of(folder / name) == ("cat", pytest.approx((1, 2, 3, 4)))
+    if name == "labels.json":
+        assert box_of(folder) == ("cat", pytest.approx((1, 2, 3, 4)))
+
+
+def test_a_label_studio_export_that_speaks_of_images_is_not_coco(folder):
+    task = LABEL_STUDIO[0] | {"data": {"image": "a.png", "images": "a.png"}}
+    (folder / "labels.json").write_text(json.dumps([task]))
+    assert box_of(folder) == ("cat", pytest.approx((1, 2, 3, 4)))
+
+
+def test_coco_beside_a_folder_called_data_is_read_once(folder):
+    (folder / "data").mkdir()
+    shutil.copy(folder / "a.png", folder / "data")
+    (folder / "labels.json").write_text(json.dumps(COCO))
+    for name in (None, "coco", "fiftyone"):
+        assert box_of(folder, format=name) == ("cat", (1, 2, 3, 4))
+
+
+def test_json_of_two_formats_for_two_splits_is_reported(folder, problem_of):
+    (folder / "train.json").write_text(json.dumps(COCO))
+    (folder / "test.json").write_text(json.dumps(CREATE_ML).replace("a.png", "b.png"))
+    assert "holds labels in several formats: coco (" in problem_of(folder)

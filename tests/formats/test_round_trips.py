@@ -2,6 +2,7 @@
 
 import itertools
 import os
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -88,7 +89,17 @@ relaxed = settings(
 )
 
 
-@pytest.mark.parametrize(("name", "file"), [("csv", ".csv"), ("voc", ""), ("coco", ".json")])
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("csv", ".csv"),
+        ("voc", ""),
+        ("coco", ".json"),
+        ("labelstudio", ".json"),
+        ("createml", ".json"),
+        ("createml", ""),
+    ],
+)
 @given(drawn=st.lists(samples(decimals=3), min_size=1, max_size=COUNT))
 @relaxed
 def test_written_samples_are_read_equal(images, tmp_path, name, file, drawn):
@@ -130,9 +141,88 @@ def test_yolo_keeps_all_but_the_paths_of_the_images(images, tmp_path, drawn):
     assert not there
 
 
+def as_read(sample):
+    """A sample as Label Studio returns it: the place of an unlabelled keypoint is not kept."""
+    points = sample.keypoints and tuple(
+        one if one[2] else (0.0, 0.0, 0) for one in sample.keypoints
+    )
+    return replace(sample, keypoints=points)
+
+
+@given(drawn=st.lists(samples(decimals=2, posed=True), min_size=1, max_size=COUNT))
+@relaxed
+def test_label_studio_keeps_keypoints_and_splits(images, tmp_path, drawn):
+    data = dataset(images, drawn, KEYPOINTS)
+    back = back_from(data, tmp_path, "labelstudio", ".json")
+    assert by_image(back) == by_image(map(as_read, data))
+    assert back.keypoints == KEYPOINTS
+
+
+@pytest.mark.parametrize(("name", "posed"), [("fiftyone", True), ("imagefolder", False)])
+@given(drawn=st.lists(samples(decimals=3), min_size=1, max_size=COUNT))
+@relaxed
+def test_formats_with_images_keep_all_but_the_paths_of_the_images(
+    images, tmp_path, name, posed, drawn
+):
+    data = dataset(images, drawn, KEYPOINTS if posed else None)
+    back = back_from(data, tmp_path, name)
+    assert back.keypoints == data.keypoints
+    assert contents(back) == contents(data)
+
+
+def contents(data):
+    """The label of each image, by the bytes of the image."""
+    return {
+        one.image.read_bytes(): (one.label, one.box, one.split, one.size_wh, one.keypoints)
+        for one in data
+    }
+
+
+PLACES = {
+    "csv": "labels.csv",
+    "voc": "voc",
+    "coco": "labels.json",
+    "yolo": "yolo",
+    "labelstudio": "tasks.json",
+    "createml": "createml.json",
+    "fiftyone": "fiftyone",
+    "imagefolder": "imagefolder",
+}
+
+
+@pytest.mark.parametrize("second", PLACES)
+@pytest.mark.parametrize("first", PLACES)
+def test_any_format_is_converted_into_any_other_and_found_by_content(
+    images, tmp_path, first, second
+):
+    boxes = [(1.5, 2.25, 30.125, 40.0), None, (0.0, 0.0, 64.0, 48.0), (3.0, 4.0, 9.5, 8.0)]
+    made = [
+        Sample(image, box and "cat", box, split, size_wh=SIZE)
+        for image, box, split in zip(images, boxes, SPLITS, strict=True)
+    ]
+    data = Dataset(tuple(made), ("cat",))
+    expected = contents(data)
+    for name in (first, second):
+        place = tmp_path / f"out{next(numbered)}" / PLACES[name]
+        write(data, place, name)
+        data = read(place, classes=("cat",))
+        found = contents(data)
+        assert found.keys() == expected.keys()
+        for image, (label, box, *others) in found.items():
+            assert (label, *others) == (expected[image][0], *expected[image][2:])
+            assert box == (expected[image][1] and pytest.approx(expected[image][1], abs=1e-6))
+
+
 def test_sizes_are_looked_up_if_the_samples_do_not_state_them(images, tmp_path):
     sample = Sample(images[0], "cat", (1.0, 2.0, 3.0, 4.0))
-    for name, file in [("voc", ""), ("coco", ".json"), ("yolo", "")]:
+    for name, file in [
+        ("voc", ""),
+        ("coco", ".json"),
+        ("yolo", ""),
+        ("labelstudio", ".json"),
+        ("fiftyone", ""),
+        ("imagefolder", ""),
+    ]:
         (back,) = back_from(Dataset((sample,), CLASSES), tmp_path, name, file)
         assert (back.box, back.size_wh) == (sample.box, SIZE)
 
@@ -149,7 +239,7 @@ def test_existing_files_are_not_overwritten(images, tmp_path, name):
     assert kept.read_text() == "kept"
 
 
-@pytest.mark.parametrize("name", ["voc", "coco", "yolo"])
+@pytest.mark.parametrize("name", ["voc", "coco", "yolo", "createml", "fiftyone", "imagefolder"])
 def test_an_empty_folder_may_be_filled(images, tmp_path, name):
     (tmp_path / "out").mkdir()
     write(Dataset((Sample(images[0]),), CLASSES), tmp_path / "out", name)

@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 
 from onebox.labelling.accuracy import (
@@ -7,9 +6,7 @@ from onebox.labelling.accuracy import (
     Round,
     advise,
     gain_since_half,
-    interval,
     measure,
-    t_quantile,
 )
 from onebox.labelling.records import Accuracy, Label
 
@@ -66,21 +63,6 @@ def test_an_interval_stays_between_nothing_and_one():
     assert found is not None
     assert found.low == 0.0
     assert found.mean_iou == pytest.approx(0.1)
-
-
-@pytest.mark.parametrize(("freedom", "quantile"), [(9, 2.2622), (29, 2.0452), (99, 1.9842)])
-def test_quantiles_are_those_of_the_tables(freedom, quantile):
-    assert t_quantile(freedom) == pytest.approx(quantile, abs=5e-4)
-
-
-def test_the_t_interval_holds_the_mean_in_95_of_100_samples():
-    rng = np.random.default_rng(0)
-    hits = 0
-    for _ in range(2000):
-        low, high = interval(rng.normal(0.7, 0.1, size=12))
-        hits += low <= 0.7 <= high
-    # The standard deviation of the share is sqrt(0.95 * 0.05 / 2000) = 0.005.
-    assert hits / 2000 == pytest.approx(0.95, abs=0.02)
 
 
 def test_the_gain_is_that_over_the_round_with_half_as_many_labels():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from onebox.errors import DataError, ImageError, OneboxError, SettingError
-from onebox.prediction import sources
+from onebox.prediction import sources, targets
 from onebox.prediction.sources import SourceItem, Sources, UnreadableSource
 
 
@@ -215,13 +215,13 @@ def test_a_video_is_opened_once_and_only_when_it_is_its_turn(place, videos):
 
 def test_a_glob_is_expanded_once_whatever_is_asked(place, monkeypatch):
     touch("a1.png", "a2.png")
-    expanded, expand = [], sources.glob.glob
+    expanded, expand = [], targets.glob.glob
 
     def counted(pattern, **options):
         expanded.append(pattern)
         return expand(pattern, **options)
 
-    monkeypatch.setattr(sources.glob, "glob", counted)
+    monkeypatch.setattr(targets.glob, "glob", counted)
     found = Sources(["a*.png"])
     assert (found.has_frames(), found.count(), len(list(found))) == (False, 2, 2)
     assert expanded == ["a*.png"]

@@ -21,6 +21,7 @@ EXCHANGED = "left and right exchanged"
 """The suggestion of keypoints, in words."""
 
 _FORMATS: dict[str, str] = {".csv": "csv", ".json": "coco"}
+_ONE_FILE = {"csv": "CSV", "labelstudio": "Label Studio"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +131,10 @@ class NewLabels:
                 ".json file, or a folder."
             )
         old = find_sources(Path(data.name), self.old_format)[0].format
-        if old == "csv":
+        if old in _ONE_FILE:
             raise SettingError(
-                f"--apply {self.path}: CSV labels are one file, not a folder. Name a file, such "
-                f"as {self.path}.csv."
+                f"--apply {self.path}: {_ONE_FILE[old]} labels are one file, not a folder. Name a "
+                f"file, such as {self.path}.csv."
             )
         return old
 

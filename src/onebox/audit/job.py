@@ -12,12 +12,13 @@ from onebox.errors import OneboxError
 from onebox.progress import Listener
 from onebox.recipes.recipe import Recipe
 from onebox.structures import Dataset
+from onebox.tasks import IN_ORDER, TaskRunner
 
 DEFAULT_FOLDS = 4
 DEFAULT_RATE = 0.1
 """The false-discovery rate: one in ten of a list may be right."""
 
-PredictOutOfFold = Callable[[Dataset, Recipe, "AuditOptions", Listener], OutOfFold]
+PredictOutOfFold = Callable[[Dataset, Recipe, "AuditOptions", Listener, TaskRunner], OutOfFold]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +46,16 @@ class Audited:
     found: OutOfFold
 
 
-def audit(data: Dataset, recipe: Recipe, options: AuditOptions, listener: Listener) -> Audited:
+def audit(
+    data: Dataset,
+    recipe: Recipe,
+    options: AuditOptions,
+    listener: Listener,
+    runner: TaskRunner = IN_ORDER,
+) -> Audited:
     """Train the networks of all folds, and compare every label with its prediction.
 
-    The data and the recipe are checked already (`preflight`).
+    The data and the recipe are checked already (`preflight`); ``runner`` trains the folds.
 
     Raises:
         OneboxError: If weights cannot be had, the disk is full or a package is missing.
@@ -56,7 +63,7 @@ def audit(data: Dataset, recipe: Recipe, options: AuditOptions, listener: Listen
         SettingError: If settings are wrong or do not fit together.
         KeyboardInterrupt: If the user stopped it.
     """
-    found = _import_predict()(data, recipe, options, listener)
+    found = _import_predict()(data, recipe, options, listener, runner)
     listener.stage("Comparing labels with predictions")
     return Audited(find(data, found, options.rate), found)
 

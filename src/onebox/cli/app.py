@@ -17,6 +17,7 @@ from onebox.cli import (
     recipes,
     serve,
     train,
+    tune,
 )
 
 app = typer.Typer(
@@ -47,6 +48,7 @@ def onebox(
 
 
 app.command()(train.train)
+app.command()(tune.tune)
 app.command()(predict.predict)
 app.command()(evaluate.evaluate)
 app.command()(calibrate.calibrate)

@@ -16,9 +16,11 @@ from onebox.audit.csv_list import read_corrections, write_list
 from onebox.audit.job import DEFAULT_FOLDS, DEFAULT_RATE, AuditOptions
 from onebox.audit.preflight import check_data, check_rate, check_recipe
 from onebox.cli.audit_results import print_applied, print_audit
+from onebox.cli.cluster_options import On, Workers, check_cluster
 from onebox.cli.console import ConsoleListener, print_note, print_notes
 from onebox.cli.options import AsJson, DataName, FormatName, OnBad, OnMultiple
 from onebox.cli.output_checks import prepare_folder
+from onebox.cli.task_runners import task_runner
 from onebox.cli.training_options import (
     Changes,
     NoPretrained,
@@ -39,10 +41,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where an audit goes: its folder, None for a free one, and corrected labels, if any."""
+    """Where an audit goes, and where it trains.
+
+    Attributes:
+        out: Its folder; None for a free one.
+        labels: Corrected labels, if any.
+        on: The value of ``--on``; None for this machine.
+        workers: Folds at once on a cluster; None for as many as it has room for.
+    """
 
     out: Path | None
     labels: NewLabels | None
+    on: str | None = None
+    workers: int | None = None
 
 
 def audit(
@@ -71,6 +82,8 @@ def audit(
             f"by default {DEFAULT_RATE:g}.",
         ),
     ] = None,
+    on: On = None,
+    workers: Workers = None,
     format_name: FormatName = None,
     on_multiple: OnMultiple = "error",
     on_bad: OnBad = "error",
@@ -116,11 +129,14 @@ def audit(
         "--folds": folds is not None,
         "--fdr": fdr is not None,
         "--out": out is not None,
+        "--on": on is not None,
+        "--workers": workers is not None,
     }
     rate = DEFAULT_RATE if fdr is None else fdr
     check_rate(rate)
     _check_options([name for name, is_given in given.items() if is_given], apply, from_list)
     _check_places(out, apply)
+    check_cluster(on, workers)
     read = partial(reading.read, data, format_name, on_multiple=on_multiple, on_bad=on_bad)
     if from_list is not None and apply is not None:
         _apply_list(read(), from_list, NewLabels(apply, format_name), as_json=as_json)
@@ -131,7 +147,8 @@ def audit(
     options = AuditOptions(started_s, DEFAULT_FOLDS if folds is None else folds, rate, weights)
     samples = read(classes=settings.data.classes)
     labels = None if apply is None else NewLabels(apply, format_name)
-    _audit(samples, settings, options, Places(out, labels), as_json=as_json)
+    places = Places(out, labels, on, workers)
+    _audit(samples, settings, options, places, as_json=as_json)
 
 
 def _check_options(given: Sequence[str], apply: Path | None, from_list: Path | None) -> None:
@@ -176,9 +193,12 @@ def _audit(
     folder = places.out or free_folder(f"audit-{stem_of(data.name)}")
     prepare_folder("--out", folder)
     files = {"list": folder / "audit.csv", "page": folder / "audit.html"}
-    with ConsoleListener() as progress:
+    with (
+        ConsoleListener() as progress,
+        task_runner(places.on, places.workers, options.folds) as runner,
+    ):
         progress.stage("Loading PyTorch")
-        found = job.audit(data, recipe, options, progress).audit
+        found = job.audit(data, recipe, options, progress, runner).audit
         progress.stage("Writing the lists")
         write_list(found, data, files["list"])
         write_page(found, data, files["page"], facts=_facts(data, recipe, options))

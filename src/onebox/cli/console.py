@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -152,6 +153,12 @@ class ConsoleListener:
 
     def __exit__(self, *error: object) -> None:
         self._progress.stop()
+
+    def begin(self, folder: Path) -> None:
+        """Show nothing: the folder is printed with the results."""
+
+    def finish(self, folder: Path) -> None:
+        """Show nothing: the results are printed."""
 
     def stage(self, name: str) -> None:
         """Start a new bar for the next stage of the run."""

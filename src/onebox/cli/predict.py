@@ -10,6 +10,7 @@ import typer
 
 from onebox import loading
 from onebox.cli import INTERRUPTED
+from onebox.cli.cluster_options import On, Workers, check_cluster
 from onebox.cli.console import (
     is_terminal,
     print_error,
@@ -21,9 +22,10 @@ from onebox.cli.options import AsJson, ModelFile, Threads
 from onebox.cli.output_checks import prepare_folder, prepare_results
 from onebox.errors import DataError, SettingError
 from onebox.localizer import Localizer
+from onebox.prediction.items import SourceItem
 from onebox.prediction.job import Job, Sink, Tally
 from onebox.prediction.sinks import DrawingSink, JournalSink
-from onebox.prediction.sources import SourceItem, Sources
+from onebox.prediction.sources import Sources
 from onebox.prediction.writers import (
     KINDS,
     Certainty,
@@ -41,8 +43,8 @@ SourceNames = Annotated[
     list[str],
     typer.Argument(
         metavar="SOURCE",
-        help="Images, folders, globs, videos, camera:0, URLs, or - for a list of names on "
-        "standard input.",
+        help="Images, folders, globs, shards (tar, Parquet), videos, camera:0, URLs, URIs of "
+        "object stores, or - for a list of names on standard input.",
     ),
 ]
 
@@ -54,7 +56,12 @@ def predict(
     jsonl: Annotated[Path | None, typer.Option(help="Write a file of JSON lines.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write a CSV file.")] = None,
     coco: Annotated[Path | None, typer.Option(help="Write a COCO results file.")] = None,
-    parquet: Annotated[Path | None, typer.Option(help="Write a Parquet file.")] = None,
+    parquet: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Write a Parquet file; with --on, a folder of Parquet files."
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--continue", help="Skip the images that the file has already.")
     ] = False,
@@ -79,19 +86,34 @@ def predict(
         ),
     ] = None,
     threads: Threads = None,
+    on: On = None,
+    workers: Workers = None,
 ) -> None:
     """Find the subject of images.
 
     Prints one line per image: a JSON object with --json, otherwise name, label, score and box, or
     "absent" and no box if the model says that there is no subject. With --coverage, the outer box
     follows; with --max-risk, "accepted" or "doubtful". Images that cannot be read are named on
-    standard error, the others are predicted, and the exit code is then 3.
+    standard error, the others are predicted, and the exit code is then 3. With --on, a Ray cluster
+    predicts into a folder of Parquet files; the same command goes on with an unfinished folder.
     """
-    files = {"jsonl": jsonl, "csv": csv, "coco": coco, "parquet": parquet}
+    check_cluster(on, workers)
+    if on is not None:
+        from onebox.cli import predict_on_cluster as cluster
+
+        others = {"--json": as_json, "--jsonl": jsonl, "--csv": csv, "--coco": coco, "--draw": draw,
+                  "--threads": threads}  # fmt: skip
+        folder = cluster.choose_folder(parquet, others)
+        if resume:
+            print_note("with --on, the same command goes on by itself; --continue adds nothing.")
+        order = cluster.Order(model, tuple(source_names), folder, coverage, max_risk)
+        cluster.predict_on_cluster(order, on, workers)
+        return
+    files = {"jsonl": jsonl, "csv": csv, "coco": coco, "parquet": _as_file(parquet)}
     target = _target(files, as_json=as_json, resume=resume)
     # One thread per image: many images keep all of them busy.
-    localizer = _promising(loading.load(model, threads=1), coverage, max_risk)
-    sources = Sources(source_names, _listed())
+    localizer = promising(loading.load(model, threads=1), coverage, max_risk)
+    sources = Sources(source_names, read_list())
     if draw is not None:
         prepare_folder("--draw", draw)
     if target is not None:
@@ -142,6 +164,17 @@ class Printer:
         """Print nothing: the image is named on standard error."""
 
 
+def _as_file(parquet: str | None) -> Path | None:
+    from onebox import stores
+
+    if parquet is not None and stores.is_uri(parquet):
+        raise SettingError(
+            f"--parquet {parquet}: one machine writes a file on its disk. Name a file, or add "
+            "--on ray."
+        )
+    return None if parquet is None else Path(parquet)
+
+
 def _format_line(row: Row, certainty: Certainty) -> str:
     """Name, label, score and box, and what the user asked for, separated by tabs."""
     answer, name, label = row.prediction, row.image, "absent"
@@ -166,7 +199,7 @@ def _edges(answer: Prediction, box: Box | None) -> str:
     return " ".join(f"{edge:.1f}" for edge in box)
 
 
-def _promising(localizer: Localizer, coverage: float | None, max_risk: float | None) -> Localizer:
+def promising(localizer: Localizer, coverage: float | None, max_risk: float | None) -> Localizer:
     """The model with the guarantees asked for, after a note that says what they are."""
     if coverage is None and max_risk is None:
         return localizer
@@ -193,7 +226,7 @@ def _target(
     return named[0] if named else None
 
 
-def _listed() -> Iterator[str]:
+def read_list() -> Iterator[str]:
     """The names on standard input, one per line."""
     for line in _standard_input():
         if name := os.fsdecode(line.rstrip(b"\r\n")):

@@ -9,8 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onebox import reading
+from onebox.cli.cluster_options import On, Workers
 from onebox.cli.console import COLLAPSED, ConsoleListener, print_note, print_table
+from onebox.cli.experiment_loggers import Loggers, opened_loggers
 from onebox.cli.options import AsJson, DataName, FormatName, OnBad, OnMultiple, RunFolder
+from onebox.cli.train_placement import Devices, read_placement
+from onebox.cli.train_repeats import (
+    Folds,
+    Repetition,
+    Seeds,
+    asked_repeats,
+    check_single_run,
+    train_repeats,
+)
 from onebox.cli.training_options import (
     Changes,
     NoPretrained,
@@ -22,6 +33,7 @@ from onebox.cli.training_options import (
     read_changed_recipe,
 )
 from onebox.errors import SettingError
+from onebox.progress import Listeners
 from onebox.runs.folder import check_folder
 
 if TYPE_CHECKING:
@@ -51,9 +63,15 @@ def train(
         ),
     ] = None,
     seed: Seed = None,
+    seeds: Seeds = None,
+    folds: Folds = None,
+    devices: Devices = None,
+    on: On = None,
+    workers: Workers = None,
     format_name: FormatName = None,
     on_multiple: OnMultiple = "error",
     on_bad: OnBad = "error",
+    log: Loggers = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a model on labelled images, export and evaluate it.
@@ -73,19 +91,30 @@ def train(
         "--out": out is not None,
         "--minutes": minutes is not None,
         "--seed": seed is not None,
+        "--seeds": seeds is not None,
+        "--folds": folds is not None,
     }
     _check_options([name for name, is_given in others.items() if is_given], resume)
-    check_folder(out, resume)
+    repeats = asked_repeats(seeds, folds, resume)
+    placed = read_placement(devices, on, workers)
+    if repeats is not None:
+        check_single_run({"--devices": devices, "--log": log})
+    check_folder(out, resume if repeats is None else None)
     changed = all_changes(changes, minutes=minutes, no_pretrained=no_pretrained)
     name = recipe if resume is None else resume / "recipe.toml"
     settings = read_changed_recipe(name, changed, seed)
     samples = reading.read(
         data, format_name, on_multiple=on_multiple, on_bad=on_bad, classes=settings.data.classes
     )
+    options = RunOptions(started_s, weights, out, resume, placed if repeats is None else None)
+    if repeats is not None:
+        train_repeats(samples, settings, options, Repetition(repeats, on, workers), as_json=as_json)
+        return
     with ConsoleListener() as progress:
-        if settings.hog is None:
+        if settings.hog is None or log:
             progress.stage("Loading PyTorch")
-        result = run(samples, settings, RunOptions(started_s, weights, out, resume), progress)
+        with opened_loggers(log, progress.note) as loggers:
+            result = run(samples, settings, options, Listeners([progress, *loggers]))
     _print_run(result, as_json=as_json)
 
 

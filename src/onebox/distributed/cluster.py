@@ -8,6 +8,8 @@ the environment asks for it.
 
 import logging
 import os
+import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,10 +24,13 @@ LOCAL = "ray"
 """The word for a cluster on this machine."""
 
 _SCHEME = "ray://"
+_AUTO = "auto"
+_TIMEOUT_S = 10.0  # for a port to answer; not tuned
 _STORE_BYTES = 512 * 2**20  # of a local cluster's object store: records only, no images; not tuned
 # Read when Ray is imported or its workers start.
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # what is wrong comes as an exception, too
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what Ray 2.60 otherwise warns of
 }
 
@@ -90,33 +95,80 @@ def connected(on: str) -> Iterator[Cluster]:
     if ray.is_initialized():
         yield _describe(ray, is_local=False)
         return
+    if address is not None and address != _AUTO:
+        _check_reachable(on, address)
     with tempfile.TemporaryDirectory(prefix="onebox-ray-", ignore_cleanup_errors=True) as folder:
         try:
             _connect(ray, address, folder)
-        except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-            raise OneboxError(
-                f"--on {on}: the cluster cannot be reached ({_first_line(error)}). Check the "
-                "address, and that Ray has the same version there."
-            ) from error
+        except Exception as error:  # Ray raises bare ones, such as for a slow start
+            ray.shutdown()
+            raise OneboxError(f"--on {on}: {_explain_failure(address, error)}") from error
         try:
             yield _describe(ray, is_local=address is None)
         finally:
             ray.shutdown()
 
 
-def _connect(ray: Any, address: str | None, folder: str) -> None:  # noqa: ANN401
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if address is not None:
-        ray.init(address=address, **quiet)
-        return
-    ray.init(
-        address="local",
-        num_cpus=resolve_threads(None),
-        include_dashboard=False,
-        object_store_memory=_STORE_BYTES,
-        _temp_dir=folder,
-        **quiet,
+def _explain_failure(address: str | None, error: Exception) -> str:
+    if address is None:
+        return (
+            f"Ray did not start ({_first_line(error)}). Try again when this machine is less busy."
+        )
+    return (
+        f"the cluster cannot be reached ({_first_line(error)}). Check the address, and that Ray "
+        "has the same version there."
     )
+
+
+def _check_reachable(on: str, address: str) -> None:
+    """Check that a port answers: Ray itself would try for minutes.
+
+    Raises:
+        OneboxError: If it does not.
+        SettingError: If the address is not a host and a port.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        raise SettingError(
+            f"--on {on}: the address must be HOST:PORT, such as ray://10.0.0.1:6379, or auto."
+        )
+    try:
+        socket.create_connection((host, int(port)), _TIMEOUT_S).close()
+    except (OSError, OverflowError) as error:
+        raise OneboxError(
+            f"--on {on}: no cluster answers there ({_first_line(error)}). Check the address; ray "
+            "status, on a machine of the cluster, says whether it runs."
+        ) from error
+
+
+def _connect(ray: Any, address: str | None, folder: str) -> None:  # noqa: ANN401
+    settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address is not None:
+        settings["address"] = address
+    else:
+        settings |= {
+            "address": "local",
+            "num_cpus": resolve_threads(None),
+            "include_dashboard": False,
+            "object_store_memory": _STORE_BYTES,
+            "_temp_dir": folder,
+        }
+    with _silent_stderr():
+        ray.init(**settings)
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    # Ray's C++ part reports there which log level it was given. What fails is an exception.
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _describe(ray: Any, *, is_local: bool) -> Cluster:  # noqa: ANN401

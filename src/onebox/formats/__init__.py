@@ -1,4 +1,4 @@
-"""Reads label files into a `Dataset`, and writes them: CSV, Pascal VOC, COCO, YOLO and shards.
+"""Reads label files into a `Dataset`, and writes them, in the formats of `FORMATS`.
 
 Each format has a module that parses it into rows and writes it. The steps after parsing are shared:
 rows are checked against their images, several boxes become one, images get their splits.
@@ -11,7 +11,20 @@ from pathlib import Path
 
 from onebox import stores
 from onebox.errors import DataError, SettingError, check_choice
-from onebox.formats import coco, csv, parquet, voc, webdataset, yolo, yolo_writing
+from onebox.formats import (
+    coco,
+    createml,
+    csv,
+    fiftyone,
+    imagefolder,
+    label_studio,
+    label_studio_writing,
+    parquet,
+    voc,
+    webdataset,
+    yolo,
+    yolo_writing,
+)
 from onebox.formats.assembly import assemble
 from onebox.formats.discovery import LabelSource, find_sources
 from onebox.formats.multiple_boxes import POLICIES
@@ -40,6 +53,10 @@ FORMATS: dict[str, Format] = {
     "voc": Format(voc.parse, voc.write),
     "coco": Format(coco.parse, coco.write, keeps_keypoints=True),
     "yolo": Format(yolo.parse, yolo_writing.write, keeps_keypoints=True),
+    "labelstudio": Format(label_studio.parse, label_studio_writing.write, keeps_keypoints=True),
+    "createml": Format(createml.parse, createml.write),
+    "fiftyone": Format(fiftyone.parse, fiftyone.write, keeps_keypoints=True),
+    "imagefolder": Format(imagefolder.parse, imagefolder.write),
     "parquet": Format(parquet.parse, parquet.write, keeps_keypoints=True),
     "webdataset": Format(webdataset.parse, webdataset.write, keeps_keypoints=True),
 }
@@ -107,8 +124,8 @@ def write(
 
     Args:
         dataset: The data set; its images must be files, or in shards to write shards.
-        path: The file (``csv``; others if it has their suffix) or folder to make; for shards, it
-            may be a URI.
+        path: The file (``csv``, ``labelstudio``; others if it has their suffix) or folder to make;
+            for shards, it may be a URI.
         format: A key of `FORMATS`.
 
     Raises:

@@ -8,17 +8,17 @@ References:
     https://cocodataset.org/#format-data
 """
 
+import codecs
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from decimal import Decimal
 from itertools import chain
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from onebox.errors import DataError, format_count
 from onebox.formats.coco_records import CocoAnnotation, CocoCategory, CocoFile, CocoImage, Id, load
+from onebox.formats.decimals import add, shortest
 from onebox.formats.image_lookup import ImageFinder
 from onebox.formats.keypoints import make_keypoints
 from onebox.formats.rows import ParsedLabels, Problems, Row
@@ -30,23 +30,28 @@ from onebox.structures import SPLITS, Box, Dataset, Keypoints, KeypointSet, Samp
 
 def is_labels(path: Path) -> bool:
     """Whether a JSON file has the two lists that make it COCO."""
-    content = path.read_bytes()
-    return b'"images"' in content and b'"annotations"' in content
+    content = path.read_bytes().removeprefix(codecs.BOM_UTF8).lstrip()
+    is_object = content.startswith(b"{")  # a list with these words may be of Label Studio
+    return is_object and b'"images"' in content and b'"annotations"' in content
 
 
-def parse(path: Path) -> ParsedLabels:
+def parse(path: Path, find: Callable[[str], Path] | None = None) -> ParsedLabels:
     """Read a COCO file, with a problem for each image or annotation that cannot be used.
+
+    Args:
+        path: The file.
+        find: The path of the image with a ``file_name``; None searches the usual folders.
 
     Raises:
         DataError: If it is not COCO.
     """
     problems = Problems()
     file = load(path, problems)
-    finder = ImageFinder(path.parent, path.stem)
+    find = find or ImageFinder(path.parent, path.stem).find
     rows: list[Row] = []
     for image in file.images:
         with problems.at(f"{path.name}: image {image.id}"):
-            rows.extend(_rows(image, file, finder, problems))
+            rows.extend(_rows(image, file, find, problems))
     return ParsedLabels(
         tuple(rows),
         classes=tuple(dict.fromkeys(category.name for category in file.categories.values())),
@@ -75,10 +80,28 @@ def write(dataset: Dataset, path: Path) -> None:
 
 
 def _write_file(dataset: Dataset, file: Path, folder: Path) -> None:
+    """Write the file of a folder; the file may lie elsewhere while it is written."""
+    write_file(dataset, file, [format_path(image_file(sample), folder) for sample in dataset])
+
+
+def write_file(dataset: Dataset, file: Path, names: Sequence[str]) -> None:
+    """Write a data set as one COCO file.
+
+    Args:
+        dataset: The data set.
+        file: The file to write.
+        names: The ``file_name`` of each sample.
+
+    Raises:
+        ImageError: If the size of an image is not known and cannot be read.
+    """
     ids = {name: number for number, name in enumerate(dataset.classes, start=1)}
     numbered = list(enumerate(dataset, start=1))
     content = {
-        "images": [image_entry(number, sample, folder) for number, sample in numbered],
+        "images": [
+            image_entry(number, sample, name)
+            for (number, sample), name in zip(numbered, names, strict=True)
+        ],
         "annotations": [
             annotation_entry(number, sample, ids[sample.label])
             for number, sample in numbered
@@ -92,17 +115,16 @@ def _write_file(dataset: Dataset, file: Path, folder: Path) -> None:
     file.write_text(json.dumps(content, ensure_ascii=False, allow_nan=False), encoding="utf-8")
 
 
-def image_entry(number: int, sample: Sample, folder: Path) -> dict[str, Any]:
-    """The entry of ``images`` for a sample, in a file of a folder.
+def image_entry(number: int, sample: Sample, name: str) -> dict[str, Any]:
+    """The entry of ``images`` for a sample, with its ``file_name``.
 
     Raises:
         ImageError: If the image's size is not known and cannot be read.
-        SettingError: If the image is not a file.
     """
     width, height = size_of(sample)
     return {
         "id": number,
-        "file_name": format_path(image_file(sample), folder),
+        "file_name": name,
         "width": width,
         "height": height,
         "split": sample.split,
@@ -112,17 +134,17 @@ def image_entry(number: int, sample: Sample, folder: Path) -> dict[str, Any]:
 def annotation_entry(number: int, sample: Sample, category_id: Id) -> dict[str, Any]:
     """The entry of ``annotations`` for a sample with a box; image and entry have one number."""
     x_min, y_min, x_max, y_max = sample.box or (0.0, 0.0, 0.0, 0.0)
-    width, height = _sum(x_max, -x_min), _sum(y_max, -y_min)
+    width, height = add(x_max, -x_min), add(y_max, -y_min)
     entry: dict[str, Any] = {
         "id": number,
         "image_id": number,
         "category_id": category_id,
-        "bbox": [_shortest(value) for value in (x_min, y_min, width, height)],
+        "bbox": [shortest(value) for value in (x_min, y_min, width, height)],
         "area": width * height,
         "iscrowd": 0,
     }
     if sample.keypoints is not None:
-        entry["keypoints"] = list(map(_shortest, chain.from_iterable(sample.keypoints)))
+        entry["keypoints"] = list(map(shortest, chain.from_iterable(sample.keypoints)))
         entry["num_keypoints"] = sum(visibility > 0 for *_, visibility in sample.keypoints)
     return entry
 
@@ -138,15 +160,13 @@ def keypoint_entries(keypoints: KeypointSet | None) -> dict[str, Any]:
     }
 
 
-def _shortest(value: float | int) -> float | int:
-    return int(value) if float(value).is_integer() else float(value)
-
-
-def _rows(image: CocoImage, file: CocoFile, finder: ImageFinder, problems: Problems) -> list[Row]:
+def _rows(
+    image: CocoImage, file: CocoFile, find: Callable[[str], Path], problems: Problems
+) -> list[Row]:
     annotations = file.annotations[image.id]
     row = Row(
         f"{file.name}: image {image.id}",
-        finder.find(image.file_name),
+        find(image.file_name),
         split=parse_split(image.split),
         stated_wh=(image.width, image.height) if image.width and image.height else None,
     )
@@ -190,7 +210,7 @@ def box_of(bbox: Sequence[float]) -> Box:
     if len(bbox) != 4:  # noqa: PLR2004  (x, y, width, height)
         raise DataError(f"bbox has {len(bbox)} values; it is [x, y, width, height]. Correct it.")
     x, y, width, height = bbox
-    return x, y, _sum(x, width), _sum(y, height)
+    return x, y, add(x, width), add(y, height)
 
 
 def _hull(keypoints: Keypoints | None) -> Box:
@@ -199,13 +219,6 @@ def _hull(keypoints: Keypoints | None) -> Box:
         raise DataError("has neither a bbox nor a labelled keypoint. Add one, or remove it.")
     xs, ys = zip(*labelled, strict=True)
     return min(xs), min(ys), max(xs), max(ys)
-
-
-def _sum(start: float, length: float) -> float:
-    """Add in decimals: 54.66 + 69.06 is 123.72, and 123.72000000000001 in binary floats."""
-    if not (isfinite(start) and isfinite(length)):
-        return start + length
-    return float(Decimal(repr(float(start))) + Decimal(repr(float(length))))
 
 
 def _crowd_note(file: CocoFile) -> tuple[str, ...]:

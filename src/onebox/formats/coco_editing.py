@@ -26,6 +26,7 @@ from onebox.formats.edits import (
 from onebox.formats.image_lookup import ImageFinder
 from onebox.formats.json_lists import Entry, read_lists, replace_lists
 from onebox.formats.rows import ParsedLabels
+from onebox.formats.writing import format_path, image_file
 from onebox.image_sizes import size_of
 from onebox.structures import Box, Sample
 
@@ -188,7 +189,8 @@ class _Document:
         """Correct the entry of an image, or append one; return its number."""
         if not numbers:
             new_name(Path(sample.name), self._folder, self._finder)
-            value = coco.image_entry(self._next_image, sample, self._folder)
+            name = format_path(image_file(sample), self._folder)
+            value = coco.image_entry(self._next_image, sample, name)
             if not self._states_splits:
                 del value["split"]
             self._images.append(Entry(value))

@@ -1,14 +1,14 @@
 """Reads a COCO file and checks each of its parts, so that every bad part is named."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from onebox.errors import DataError
+from onebox.formats.json_records import Record, read_json, validate
 from onebox.formats.keypoints import make_keypoint_set
 from onebox.formats.rows import Problems
 from onebox.structures import KeypointSet
@@ -47,9 +47,6 @@ class CocoAnnotation(BaseModel):
     iscrowd: int = 0
 
 
-Entry = TypeVar("Entry", bound=BaseModel)
-
-
 @dataclass(frozen=True, slots=True)
 class CocoFile:
     """A COCO file whose entries have the right types, in the order of the file."""
@@ -71,12 +68,7 @@ def load(path: Path, problems: Problems) -> CocoFile:
 
 
 def _load_json(path: Path) -> dict[str, list[Any]]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path.name}:{error.lineno}: is not JSON ({error.msg}).") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path.name}: is not JSON ({error}).") from error
+    content = read_json(path)
     keys = ("images", "annotations", "categories")
     lists = content if isinstance(content, dict) else {}
     missing = [key for key in keys if not isinstance(lists.get(key), list)]
@@ -89,11 +81,11 @@ def _load_json(path: Path) -> dict[str, list[Any]]:
 
 
 def _check(name: str, content: dict[str, list[Any]], problems: Problems) -> CocoFile:
-    def entries(key: str, kind: type[Entry]) -> list[Entry]:
+    def entries(key: str, kind: type[Record]) -> list[Record]:
         valid = []
         for number, raw in enumerate(content[key]):
             with problems.at(f"{name}: {key}[{number}]"):
-                valid.append(_validate(kind, raw))
+                valid.append(validate(kind, raw))
         return valid
 
     images = entries("images", CocoImage)
@@ -116,17 +108,6 @@ def _check(name: str, content: dict[str, list[Any]], problems: Problems) -> Coco
     with problems.at(name):
         keypoints = _keypoints(list(categories.values()))
     return CocoFile(name, tuple(images), categories, annotations, keypoints)
-
-
-def _validate(kind: type[Entry], raw: object) -> Entry:
-    try:
-        return kind.model_validate(raw)
-    except ValidationError as error:
-        raise DataError(*[_sentence(one["loc"], one["msg"]) for one in error.errors()]) from error
-
-
-def _sentence(keys: Sequence[Id], message: str) -> str:
-    return f"{'.'.join(map(str, keys)) or 'entry'}: {message[:1].lower()}{message[1:]}. Correct it."
 
 
 def _check_references(

@@ -14,7 +14,18 @@ from pathlib import Path
 
 from onebox.errors import DataError, shorten, suggest
 from onebox.files import names_in
-from onebox.formats import coco, csv, parquet, voc, webdataset, yolo
+from onebox.formats import (
+    coco,
+    createml,
+    csv,
+    fiftyone,
+    imagefolder,
+    label_studio,
+    parquet,
+    voc,
+    webdataset,
+    yolo,
+)
 from onebox.formats.image_lookup import LABEL_FOLDERS
 from onebox.formats.shards import folders_of_shards
 from onebox.formats.splitting import SPLIT_NAMES, split_of_stem
@@ -70,6 +81,8 @@ def sources_in(folder: Path, wanted: str | None = None) -> tuple[LabelSource, ..
 
 
 def _format_of(file: Path) -> str:
+    if file.suffix.lower() == ".json":
+        return _json_format_of(file)
     if file.suffix.lower() in _SUFFIXES:
         return _SUFFIXES[file.suffix.lower()]
     with file.open("rb") as content:
@@ -77,11 +90,18 @@ def _format_of(file: Path) -> str:
     for mark, name in _STARTS.items():
         if start.startswith(mark):
             return name
+    if start.startswith(b"["):
+        return _json_format_of(file)
     if csv.is_labels(file):
         return "csv"
     raise DataError(
         f"{file}: is not a label file ({', '.join(_FINDERS)}). Name its format if it is one."
     )
+
+
+def _json_format_of(file: Path) -> str:
+    """The format of a JSON file; COCO if none fits, so that its reader says what is missing."""
+    return next((name for name, is_labels in _JSON.items() if is_labels(file)), "coco")
 
 
 def _named(file: Path, name: str) -> LabelSource:
@@ -91,7 +111,7 @@ def _named(file: Path, name: str) -> LabelSource:
 def _in_folder(
     folder: Path, wanted: str | None, *, by_suffix: bool = False
 ) -> tuple[LabelSource, ...]:
-    names = _FINDERS if wanted is None else [wanted]
+    names = [wanted] if wanted else _BY_SUFFIX if by_suffix else _FINDERS
     found = {name: files for name in names if (files := _FINDERS[name](folder, by_suffix))}
     if len(found) > 1:
         listed = [f"{name} ({_names_of(files, 3)})" for name, files in found.items()]
@@ -177,20 +197,43 @@ def _yolo_in(folder: Path, by_suffix: bool) -> list[Path]:  # noqa: FBT001
     return plain[:1] or named or ([folder] if yolo.has_labels(folder) else [])
 
 
+def _coco_in(folder: Path, by_suffix: bool) -> list[Path]:  # noqa: FBT001
+    found = _files_in("*.json", coco.is_labels, folder, by_suffix)
+    own = () if by_suffix else fiftyone.files_in(folder)
+    return [file for file in found if file not in own]
+
+
+_JSON = {
+    "labelstudio": label_studio.is_labels,
+    "createml": createml.is_labels,
+    "coco": coco.is_labels,
+}
 _FINDERS: dict[str, Callable[[Path, bool], list[Path]]] = {
     "csv": partial(_files_in, "*.csv", csv.is_labels),
     "voc": _voc_in,
-    "coco": partial(_files_in, "*.json", coco.is_labels),
+    "coco": _coco_in,
     "yolo": _yolo_in,
+    "labelstudio": partial(_files_in, "*.json", label_studio.is_labels),
+    "createml": partial(_files_in, "*.json", createml.is_labels),
+    "fiftyone": lambda folder, is_asked: fiftyone.files_in(folder, is_asked=is_asked),
+    "imagefolder": lambda folder, is_asked: imagefolder.files_in(folder, is_asked=is_asked),
     "parquet": partial(folders_of_shards, suffix=".parquet", is_labels=parquet.is_labels),
     "webdataset": partial(folders_of_shards, suffix=".tar", is_labels=webdataset.is_labels),
 }
+_BY_SUFFIX = (
+    "csv",
+    "voc",
+    "coco",
+    "yolo",
+    "parquet",
+    "webdataset",
+)  # files of these suffixes are labels if all else fails
 _READ_AS_FOLDERS = ("voc", "yolo", "parquet", "webdataset")
 _SUFFIXES = {
     ".csv": "csv",
     ".tsv": "csv",
     ".xml": "voc",
-    ".json": "coco",
+    ".jsonl": "imagefolder",
     ".yaml": "yolo",
     ".yml": "yolo",
     ".parquet": "parquet",

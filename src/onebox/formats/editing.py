@@ -1,4 +1,4 @@
-"""Edits label files in place: one editor for each format.
+"""Edits label files in place: one editor for each format that can be edited.
 
 An edited file keeps all that the labels of other images, or other programs, have in it. Reading it
 gives the new labels of the edited images and the same labels as before of all others.
@@ -37,4 +37,4 @@ EDITORS: dict[str, Editor] = {
     "coco": Editor(coco_editing.parse, coco_editing.edit, coco_editing.files),
     "yolo": Editor(yolo_editing.parse, yolo_editing.edit, yolo_editing.files),
 }
-"""Editors by format, with the keys of `onebox.formats.FORMATS`."""
+"""Editors by format; other formats of `onebox.formats.FORMATS` are converted first."""

@@ -1,6 +1,7 @@
 """Shared by all writers: files written whole or not at all, exact numbers, relative paths."""
 
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from onebox import files
 from onebox.errors import SettingError
+from onebox.images import SUFFIXES
 from onebox.structures import Sample
 
 
@@ -66,6 +68,28 @@ def image_file(sample: Sample) -> Path:
         "label files name image files, but these images are generated. Save them first "
         "(onebox synth)."
     )
+
+
+def link_or_copy(image: Path, target: Path, *, format: str) -> None:  # noqa: A002
+    """Make a hard link of an image, or a copy where the disk does not allow links.
+
+    Args:
+        image: The image file.
+        target: The path to make, in a folder that exists.
+        format: Name of the label format, for messages.
+
+    Raises:
+        SettingError: If readers of the format would not find the image, by its suffix.
+    """
+    if image.suffix.lower() not in SUFFIXES:
+        raise SettingError(
+            f"{image}: {format} finds images by their suffix. Change it to one of "
+            f"{', '.join(sorted(SUFFIXES))}."
+        )
+    try:
+        target.hardlink_to(image.resolve())
+    except OSError:  # another disk, or one without links
+        shutil.copyfile(image, target)
 
 
 def unique_stems(paths: Sequence[Path]) -> list[str]:

@@ -1,6 +1,5 @@
 """Writes what `onebox.formats.yolo` reads: ``data.yaml``, images and text files of rows."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +7,15 @@ import numpy as np
 import yaml
 
 from onebox.boxes import from_xyxy
-from onebox.errors import SettingError
 from onebox.formats.keypoints import VALUES_PER_KEYPOINT
-from onebox.formats.writing import creating, format_number, image_file, unique_stems
+from onebox.formats.writing import (
+    creating,
+    format_number,
+    image_file,
+    link_or_copy,
+    unique_stems,
+)
 from onebox.image_sizes import size_of
-from onebox.images import SUFFIXES
 from onebox.structures import SPLITS, Dataset, KeypointSet, Sample
 
 
@@ -36,22 +39,10 @@ def write(dataset: Dataset, path: Path) -> None:
 
 def _write_sample(sample: Sample, stem: str, dataset: Dataset, folder: Path) -> None:
     image = image_file(sample)
-    if image.suffix.lower() not in SUFFIXES:
-        raise SettingError(
-            f"{image}: YOLO finds images by their suffix. Change it to one of "
-            f"{', '.join(sorted(SUFFIXES))}."
-        )
-    _link_or_copy(image, folder / "images" / sample.split / f"{stem}{image.suffix}")
+    link_or_copy(image, folder / "images" / sample.split / f"{stem}{image.suffix}", format="YOLO")
     number = 0 if sample.label is None else dataset.classes.index(sample.label)
     row = format_row(sample, number, dataset.keypoints)
     (folder / "labels" / sample.split / f"{stem}.txt").write_text(row, encoding="utf-8")
-
-
-def _link_or_copy(image: Path, target: Path) -> None:
-    try:
-        target.hardlink_to(image.resolve())
-    except OSError:  # another disk, or one without links
-        shutil.copyfile(image, target)
 
 
 def format_row(

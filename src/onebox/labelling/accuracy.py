@@ -9,13 +9,13 @@ pleases.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
 from onebox.boxes import paired_iou
+from onebox.confidence.student_t import t_interval
 from onebox.errors import format_count
 from onebox.labelling.records import Accuracy, Advice, Label
 from onebox.structures import Box
@@ -26,7 +26,6 @@ LEAST_IMAGES = 10
 LITTLE_GAIN = 0.01
 """Gain of mean IoU, for twice as many labels, that is not worth them; not tuned."""
 
-_CONFIDENCE = 0.95
 _MOST_OF_NEWEST = 0.65  # labels of an earlier round, as a share of the newest's: about half
 _LEAST_OF_NEWEST = 0.35  # neither is tuned
 
@@ -92,7 +91,7 @@ def measure(newest: Round, sample: Mapping[str, Label], classes: int) -> Accurac
     if len(keys) < LEAST_IMAGES:
         return None
     ious = _ious(newest, sample, keys)
-    low, high = interval(ious)
+    low, high = t_interval(ious)
     right = [newest.guesses[key].label == sample[key].label for key in keys]
     share = sum(right) / len(right) if classes > 1 else None
     return Accuracy(len(keys), float(ious.mean()), max(low, 0.0), min(high, 1.0), share)
@@ -128,39 +127,7 @@ def gain_since_half(
     keys = _shared(sample, newest, half)
     if len(keys) < LEAST_IMAGES:
         return None
-    return interval(_ious(newest, sample, keys) - _ious(half, sample, keys))
-
-
-def interval(values: Float[ndarray, " n"]) -> tuple[float, float]:
-    """The 95 % t interval of a mean.
-
-    Args:
-        values: At least two.
-    """
-    count = len(values)
-    half = t_quantile(count - 1) * float(values.std(ddof=1)) / count**0.5
-    mean = float(values.mean())
-    return mean - half, mean + half
-
-
-def t_quantile(freedom: int) -> float:
-    """The 97.5 % quantile of Student's t, to three digits from nine degrees of freedom on.
-
-    References:
-        Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.5.
-
-    Examples:
-        >>> round(t_quantile(9), 2), round(t_quantile(1000), 2)
-        (2.26, 1.96)
-    """
-    z = NormalDist().inv_cdf((1 + _CONFIDENCE) / 2)
-    terms = (
-        z,
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-    )
-    return sum(term / freedom**power for power, term in enumerate(terms))
+    return t_interval(_ious(newest, sample, keys) - _ious(half, sample, keys))
 
 
 def advise(progress: Progress) -> Advice:

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 from onebox.errors import ImageError
 from onebox.images import Source
 from onebox.localizer import Localizer
-from onebox.prediction.sources import Found, SourceItem, UnreadableSource
+from onebox.prediction.items import Found, SourceItem, UnreadableSource
 from onebox.streaming import Answer
 from onebox.structures import Prediction
 
@@ -104,7 +104,7 @@ class Job:
         try:
             sink.write(item, answer.unwrap())
         except ImageError as error:
-            self.report(str(error))
+            self.report(item.explain(error))
             sink.write_unreadable(item)
             self.tally.unreadable_images += 1
         else:

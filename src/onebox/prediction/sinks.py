@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from onebox import images
 from onebox.files import write_atomically
+from onebox.prediction.items import SourceItem
 from onebox.prediction.job import Sink
-from onebox.prediction.sources import SourceItem
 from onebox.prediction.writers import Journal, Row
 from onebox.structures import KeypointSet, Prediction
 
@@ -34,7 +34,10 @@ class JournalSink:
         self.journal.write_unreadable(self._name(item))
 
     def _name(self, item: SourceItem) -> str:
-        return item.name if item.path is None else self.name(item.path)
+        if item.path is None:
+            return item.name
+        name = self.name(item.path)
+        return name if item.member is None else f"{name}:{item.member}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,5 +84,6 @@ def _free_path(folder: Path, stem: str) -> Path:
 def _stem(item: SourceItem) -> str:
     # "camera:0" would be read as a URL of the scheme "camera".
     name = urlsplit(item.name).path if "://" in item.name else item.name
-    stem = (item.path or Path(name.replace(":", "-"))).stem or "image"
+    path = item.path if item.member is None else Path(item.member)
+    stem = (path or Path(name.replace(":", "-"))).stem or "image"
     return stem if item.frame is None else f"{stem}-{item.frame:06d}"

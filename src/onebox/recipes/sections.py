@@ -163,6 +163,8 @@ class TrainSettings(Section):
         decay_rate: Factor of the exponential schedule.
         decay_steps: Steps between two factors of the exponential schedule.
         learning_rate: Highest learning rate of the heads.
+        scale_learning_rate: How ``learning_rate``, which is for 32 images per step, follows another
+            ``batch_size``: ``none``, ``linear``, or with its square root (``sqrt``).
         backbone_lr_scale: Learning rate of the backbone as a multiple of the heads'; None takes
             0.5 from pretrained weights, and 1 from scratch.
         layer_decay: Factor from the learning rate of each backbone stage to the one before it.
@@ -198,6 +200,7 @@ class TrainSettings(Section):
     decay_rate: Fraction = 0.8  # with its steps as in the source of resnet50-gap-mse
     decay_steps: Annotated[int, Field(ge=1)] = 3600
     learning_rate: Positive = 2e-3  # not tuned
+    scale_learning_rate: Literal["none", "linear", "sqrt"] = "none"
     backbone_lr_scale: Weight | None = None
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0  # 0.8 gains nothing in the ablations
     freeze_backbone_fraction: Annotated[float, Field(ge=0, lt=1)] | None = None

@@ -38,6 +38,7 @@ def train(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> Ru
     check_space(folder, _BYTES, what="model and report", repair=repair)
     localizer = _fit(data, recipe, folder, listener)
     write_recipe(recipe, folder)
+    listener.begin(folder)
     model = folder / HOG_MODEL
     model_file.save(localizer, model)
     calibrate_model(model, data, listener)
@@ -45,7 +46,7 @@ def train(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> Ru
     card = dataclasses.replace(model_file.load(model).card, metrics=metrics_by_split(reports))
     model_file.save(localizer.with_card(card), model)
     metrics = write_results(folder, data, reports, _report_facts(localizer, model))
-    return Run(folder, metrics, epochs=0, model_name=HOG_MODEL)
+    return Run(folder, metrics, epochs=0, model_name=HOG_MODEL, reports=reports)
 
 
 def _fit(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> HogLocalizer:

@@ -4,7 +4,7 @@ import importlib.metadata
 import json
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Run:
         epochs: Number of epochs that ended; 0 for HOG windows, which have none.
         is_interrupted: Whether Ctrl-C ended it early.
         model_name: Name of the one file to ship.
+        reports: The reports that the metrics are from, with an outcome for each image.
     """
 
     folder: Path
@@ -42,6 +43,7 @@ class Run:
     epochs: int
     is_interrupted: bool = False
     model_name: str = MODEL
+    reports: Reports = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def model(self) -> Path:

@@ -58,8 +58,11 @@ def train(
         SettingError: If settings are wrong or do not fit together.
         ModelError: If the exported model does not match the network.
     """
-    paths = [None if each is None else Path(each) for each in (weights, out, resume)]
-    return run(data, recipe, RunOptions(time.monotonic(), *paths), Listeners(listeners))
+    start, folder, resumed = (
+        None if each is None else Path(each) for each in (weights, out, resume)
+    )
+    options = RunOptions(time.monotonic(), start, folder, resumed)
+    return run(data, recipe, options, Listeners(listeners))
 
 
 def run(data: Dataset, recipe: Recipe | str | Path, options: RunOptions, listener: Listener) -> Run:
@@ -77,8 +80,11 @@ def run(data: Dataset, recipe: Recipe | str | Path, options: RunOptions, listene
         listener.note(note)
     check_classes(data, settings)
     if settings.hog is not None:
-        return hog_run.train(data, settings, choose_folder(options.out, data.name), listener)
-    return _import_train_network()(data, settings, options, listener)
+        result = hog_run.train(data, settings, choose_folder(options.out, data.name), listener)
+    else:
+        result = _import_train_network()(data, settings, options, listener)
+    listener.finish(result.folder)
+    return result
 
 
 def _import_train_network() -> Callable[[Dataset, Recipe, RunOptions, Listener], Run]:
@@ -102,3 +108,8 @@ def _check_hog_options(options: RunOptions) -> None:
                 f"--{name} {value}: HOG windows are trained in one go and have {reason}. "
                 f"Leave --{name} out."
             )
+    if options.workers is not None:
+        raise SettingError(
+            "--devices, --on and --workers: HOG windows are trained in one go, by one process. "
+            "Leave them out."
+        )

@@ -9,7 +9,7 @@ import pytest
 from onebox.audit.job import AuditOptions
 from onebox.boxes import paired_iou
 from onebox.errors import SettingError
-from onebox.learning.cross_validation import out_of_fold
+from onebox.learning.cross_validation import fold_networks, out_of_fold
 from onebox.learning.cross_validation.out_of_fold import predict_out_of_fold
 from onebox.mean_box import normalized_boxes
 
@@ -68,7 +68,7 @@ def test_a_network_never_trains_on_what_it_predicts(discs, recipe, monkeypatch, 
     class StoppedError(Exception):
         pass
 
-    monkeypatch.setattr(out_of_fold, "fit", look_only)
+    monkeypatch.setattr(fold_networks, "fit", look_only)
     with pytest.raises(StoppedError):
         predict_out_of_fold(discs, recipe, options(folds=4), new_diary())
     assert not trained[0] & held[0]
@@ -96,7 +96,7 @@ def test_ctrl_c_ends_the_audit(discs, recipe, new_diary):
 
 def test_a_time_budget_is_shared_by_the_folds(discs, recipe, monkeypatch, new_diary):
     budgets = []
-    real = out_of_fold.fit
+    real = fold_networks.fit
 
     def fit(network, recipe, parts, folder, listener, limits):
         budgets.append(limits.budget_s)
@@ -104,7 +104,7 @@ def test_a_time_budget_is_shared_by_the_folds(discs, recipe, monkeypatch, new_di
             network, recipe, parts, folder, listener, dataclasses.replace(limits, budget_s=0.5)
         )
 
-    monkeypatch.setattr(out_of_fold, "fit", fit)
+    monkeypatch.setattr(fold_networks, "fit", fit)
     timed = recipe.changed({"train.minutes": 2.0})
     predict_out_of_fold(discs, timed, options(), new_diary())
     # two minutes, less what came before and after, for two folds; the second has what is left

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler
 
 from onebox.learning.data.decoded_cache import Decoded
+from onebox.learning.parallel.placement import ALONE, Placement
 
 
 class Batch(NamedTuple):
@@ -58,19 +59,31 @@ class ShuffledRows(Sampler[list[int]]):
 
     An epoch of the trainer is one pass or several. The last batch of a pass is filled up with the
     first rows of its order, so that no step's batch statistics come from a few images.
+
+    ``count`` and ``batch_size`` are those of all workers together. Each worker has the rows that it
+    owns, numbered from 0, and its share of each batch: all workers take the same number of steps.
     """
 
-    def __init__(self, count: int, batch_size: int, seed: int, passes: int = 1) -> None:
-        self._count, self._seed = count, seed
-        self._batch_size, self._passes = batch_size, passes
-        self._epoch = 0
+    def __init__(
+        self,
+        count: int,
+        batch_size: int,
+        seed: int,
+        passes: int = 1,
+        placement: Placement = ALONE,
+    ) -> None:
+        self._rows = len(placement.part(range(count)))
+        self._steps = math.ceil(count / batch_size)
+        self._share = placement.share(batch_size)
+        self._seed = [seed] if placement.is_alone else [seed, placement.rank, placement.workers]
+        self._passes, self._epoch = passes, 0
 
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch whose order comes next; the trainer calls this."""
         self._epoch = epoch
 
     def __len__(self) -> int:
-        return self._passes * math.ceil(self._count / self._batch_size)
+        return self._passes * self._steps
 
     def __iter__(self) -> Iterator[list[int]]:
         first = self._epoch * self._passes
@@ -78,10 +91,10 @@ class ShuffledRows(Sampler[list[int]]):
             yield from self._pass(number)
 
     def _pass(self, number: int) -> Iterator[list[int]]:
-        order = np.random.default_rng([self._seed, number]).permutation(self._count)
-        filled = np.resize(order, math.ceil(self._count / self._batch_size) * self._batch_size)
-        for start in range(0, len(filled), self._batch_size):
-            yield np.sort(filled[start : start + self._batch_size]).tolist()
+        order = np.random.default_rng([*self._seed, number]).permutation(self._rows)
+        filled = np.resize(order, self._steps * self._share)
+        for start in range(0, len(filled), self._share):
+            yield np.sort(filled[start : start + self._share]).tolist()
 
 
 class RowsInOrder(BatchSampler):

@@ -4,15 +4,20 @@ Training reads every image many times, and decoding one costs as much as trainin
 images are stretched to squares a little larger than training needs, so that crops keep their
 detail, written to one file and mapped. The file is named by a digest of every image's bytes, every
 label and every setting that its pixels depend on: any change makes a new file.
+
+Workers that train together each decode the images that they own, into a file of their own. The
+digest of all images is the sum of the digests of the parts, so that it is the same for any number
+of workers.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import platformdirs
@@ -25,6 +30,7 @@ from onebox.disk import check_space
 from onebox.errors import DataError, ImageError
 from onebox.files import replacing
 from onebox.image_sizes import size_of
+from onebox.learning.parallel.placement import ALONE, Placement
 from onebox.mean_box import normalized_boxes
 from onebox.progress import Progress
 from onebox.structures import Dataset, PackedImage, Sample
@@ -33,8 +39,12 @@ OVERSIZE = 1.25
 """Size of the cached squares over the size that is trained on; not tuned."""
 
 NO_LABEL = -1
-_VERSION = 2
-_KEPT = 8  # latest files that stay on disk; a run makes two (docs/decisions/0006-cache-key.md)
+_VERSION = 3
+_KEPT = 8  # latest files that stay on disk; a worker makes two (docs/decisions/0006-cache-key.md)
+_CHUNK = 256  # samples that are read or decoded at a time
+_DIGEST_BYTES = 16
+
+Outcome = TypeVar("Outcome")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,16 +109,23 @@ def cache_folder() -> Path:
     return Path(os.environ.get("ONEBOX_CACHE") or platformdirs.user_cache_dir("onebox"))
 
 
-def decode(data: Dataset, size: int, *, progress: Progress | None = None) -> Decoded:
+def decode(
+    data: Dataset,
+    size: int,
+    *,
+    progress: Progress | None = None,
+    placement: Placement = ALONE,
+) -> Decoded:
     """Decode a data set for training at ``size`` pixels, or map the file of an earlier run.
 
-    The squares have ``OVERSIZE`` times the size.
+    The squares have ``OVERSIZE`` times the size. With a placement, the data set has the samples
+    that this worker owns, and no others.
 
     Raises:
         DataError: If images cannot be decoded; the message names all of them.
     """
     side = round(size * OVERSIZE)
-    digest = _digest(data, side)
+    digest = _digest(data, side, placement)
     path = cache_folder() / f"{digest}.npy"
     if not path.exists():
         needed = len(data) * side * side * 3
@@ -116,20 +133,42 @@ def decode(data: Dataset, size: int, *, progress: Progress | None = None) -> Dec
         check_space(path.parent, needed, what="the decoded images", repair=repair)
         _write(data.samples, side, path, progress)
     path.touch()
-    _forget_oldest(path.parent)
+    _forget_oldest(path.parent, _KEPT * placement.workers)
     pixels = np.load(path, mmap_mode="r")
     flip_pairs = () if data.keypoints is None else data.keypoints.flip_pairs
     return Decoded(pixels, *_targets(data), flip_pairs, digest)
 
 
-def _digest(data: Dataset, side: int) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    digest.update(json.dumps([_VERSION, side, data.classes]).encode())
-    with ThreadPoolExecutor() as pool:
-        for sample, content in zip(data, pool.map(content_digest, data), strict=True):
-            digest.update(content)
-            facts = [sample.label, sample.box, sample.keypoints, sample.split]
-            digest.update(json.dumps(facts).encode())
+def add_digests(digests: Iterable[str]) -> str:
+    """The digest of all images, from those of the parts that the workers own.
+
+    Examples:
+        >>> add_digests(["00000000000000000000000000000001", "ffffffffffffffffffffffffffffffff"])
+        '00000000000000000000000000000000'
+    """
+    return (
+        f"{sum(int(each, 16) for each in digests) % 2 ** (8 * _DIGEST_BYTES):0{2 * _DIGEST_BYTES}x}"
+    )
+
+
+def _digest(data: Dataset, side: int, placement: Placement) -> str:
+    header = json.dumps([_VERSION, side, data.classes]).encode()
+    rows = range(placement.rank, placement.rank + len(data) * placement.workers, placement.workers)
+    contents = _in_threads(content_digest, data.samples)
+    return add_digests(
+        _row_digest(header, row, sample, content)
+        for row, sample, content in zip(rows, data, contents, strict=True)
+    )
+
+
+# ``row`` is the number of the image among those of all workers.
+def _row_digest(header: bytes, row: int, sample: Sample, content: bytes) -> str:
+    facts = [row, sample.label, sample.box, sample.keypoints, sample.split]
+    parts = (header, content, json.dumps(facts).encode())
+    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    for part in parts:
+        digest.update(len(part).to_bytes(8))
+        digest.update(part)
     return digest.hexdigest()
 
 
@@ -167,7 +206,7 @@ def _write(samples: Sequence[Sample], side: int, path: Path, progress: Progress 
 
 
 def _decoded(samples: Sequence[Sample], side: int) -> Iterator[ndarray | DataError]:
-    """The square of each sample, in order, decoded on all cores, 256 samples at a time."""
+    """The square of each sample, in order, decoded on all cores."""
 
     def decode_one(sample: Sample) -> ndarray | DataError:
         try:
@@ -176,10 +215,16 @@ def _decoded(samples: Sequence[Sample], side: int) -> Iterator[ndarray | DataErr
             where = f"{sample.origin}: " if sample.origin else ""
             return DataError(*(f"{where}{problem}" for problem in error.problems))
 
-    chunk = 256
+    return _in_threads(decode_one, samples)
+
+
+def _in_threads(
+    function: Callable[[Sample], Outcome], samples: Sequence[Sample]
+) -> Iterator[Outcome]:
+    """The outcome of each sample, in order; few samples at a time, so that memory is bounded."""
     with ThreadPoolExecutor() as pool:
-        for start in range(0, len(samples), chunk):
-            yield from pool.map(decode_one, samples[start : start + chunk])
+        for start in range(0, len(samples), _CHUNK):
+            yield from pool.map(function, samples[start : start + _CHUNK])
 
 
 def _square(sample: Sample, side: int) -> ndarray:
@@ -210,7 +255,7 @@ def _keypoints(data: Dataset) -> Float32[ndarray, "n keypoints 3"]:
     return keypoints
 
 
-def _forget_oldest(folder: Path) -> None:
+def _forget_oldest(folder: Path, kept: int) -> None:
     caches = sorted(folder.glob("*.npy"), key=lambda file: file.stat().st_mtime, reverse=True)
-    for file in caches[_KEPT:]:
+    for file in caches[kept:]:
         file.unlink(missing_ok=True)

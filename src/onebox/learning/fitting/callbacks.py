@@ -1,4 +1,4 @@
-"""Callbacks of the trainer: the moving average of the weights, and progress for the listeners."""
+"""Callbacks of the trainer: the average of the weights, progress for the listeners, stopping."""
 
 import math
 import time
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from onebox.learning.fitting.checkpointing import VAL_METRIC
 from onebox.learning.fitting.training_progress import TrainingProgress
+from onebox.learning.parallel.process_group import is_true_anywhere
 from onebox.progress import EpochMetrics, Listener, StopTraining
 
 LOSS_PREFIX = "loss/"
@@ -33,6 +34,18 @@ def warm_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], 
             torch._foreach_copy_(list(averaged), list(current))
 
     return update
+
+
+class StopTogether(Callback):
+    """Stops all workers as soon as one of them is asked to stop."""
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: object) -> None:
+        """Ask the others after each step."""
+        trainer.should_stop = is_true_anywhere(is_true=trainer.should_stop)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, *_: object) -> None:
+        """Ask the others after the report of an epoch."""
+        trainer.should_stop = is_true_anywhere(is_true=trainer.should_stop)
 
 
 class ProgressReporter(Callback):

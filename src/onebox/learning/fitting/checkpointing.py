@@ -8,6 +8,7 @@ import numpy as np
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from onebox.learning.data.decoded_cache import Decoded
+from onebox.learning.parallel.process_group import count_over_workers
 from onebox.recipes.recipe import Recipe
 
 VAL_METRIC = "val_mean_iou"
@@ -18,7 +19,8 @@ def select_checkpoint(recipe: Recipe, val: Decoded) -> str:
     """``best`` or ``last``: with few validation images, the best epoch is chance, not merit."""
     if recipe.train.checkpoint != "auto":
         return recipe.train.checkpoint
-    return "best" if np.count_nonzero(val.has_box) >= _ENOUGH_TO_CHOOSE else "last"
+    (boxed,) = count_over_workers(int(np.count_nonzero(val.has_box)))
+    return "best" if boxed >= _ENOUGH_TO_CHOOSE else "last"
 
 
 def checkpoints(recipe: Recipe, folder: Path) -> list[Callback]:

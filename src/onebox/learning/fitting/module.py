@@ -1,10 +1,11 @@
 """The Lightning module: one training step, one validation step, the optimizer.
 
-All random numbers follow from the seed, the epoch and the step, and from nothing that ran before:
-a resumed run continues with the numbers that an unbroken one would have had.
+All random numbers follow from the seed, the epoch, the step and the rank of the worker, and from
+nothing that ran before: a resumed run continues with the numbers that an unbroken one would have
+had.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -33,13 +34,17 @@ from onebox.learning.fitting.schedules import (
     is_backbone_frozen,
     learning_rate_factors,
 )
+from onebox.learning.fitting.shared_losses import mean_over_workers, part_names, shared_parts
 from onebox.learning.fitting.training_progress import TrainingProgress
 from onebox.learning.losses.objective import compute_loss, total
 from onebox.learning.losses.primitives import paired_iou
 from onebox.learning.networks.network import Network
+from onebox.learning.parallel.placement import ALONE, Placement
+from onebox.learning.parallel.process_group import count_over_workers
 from onebox.recipes.recipe import Recipe
 
 _SEED_STRIDE = 1_000_003  # keeps the steps of neighbouring seeds apart
+_RANK_STRIDE = 2**40  # keeps the workers apart
 
 OPTIMIZERS: dict[str, type[torch.optim.AdamW | torch.optim.Adam]] = {
     "adamw": torch.optim.AdamW,
@@ -57,6 +62,7 @@ class TrainingModule(lightning.LightningModule):
         *,
         progress: TrainingProgress,
         flip_pairs: Sequence[tuple[int, int]] = (),
+        placement: Placement = ALONE,
     ) -> None:
         """Train ``network`` by a recipe; a mirrored image swaps the keypoints of ``flip_pairs``."""
         super().__init__()
@@ -64,13 +70,17 @@ class TrainingModule(lightning.LightningModule):
         self.recipe = recipe
         self.progress = progress
         self.flip_pairs = flip_pairs
+        self.placement = placement
         self._cached: CachedFeatures | None = None
+        self._steps_per_epoch = 1
 
     def on_train_start(self) -> None:
         """Cache the features of a frozen backbone, if the recipe asks for it."""
         loader: Any = self.trainer.train_dataloader
         images: DecodedRows = loader.dataset
-        views = count_views(self.progress.steps, len(images), self.recipe)
+        (count,) = count_over_workers(len(images))
+        self._steps_per_epoch = steps_per_epoch(count, self.recipe)
+        views = count_views(self.progress.steps, count, self.recipe)
         if not views or not self._is_backbone_frozen():
             return
         size = image_size_at(0.0, self.recipe)
@@ -78,7 +88,7 @@ class TrainingModule(lightning.LightningModule):
             partial(self._augmented, size=size, generator=self._generator(-1 - view))
             for view in range(views)
         ]
-        order = RowsInOrder(len(images), self.recipe.train.batch_size)
+        order = RowsInOrder(len(images), self.placement.share(self.recipe.train.batch_size))
         freeze(self.network.backbone, is_whole=True)
         batches = map(images.__getitem__, order)
         self._cached = cache_features(self.network.backbone, batches, augmentations)
@@ -88,7 +98,7 @@ class TrainingModule(lightning.LightningModule):
         if not self._is_backbone_frozen():
             self._cached = None
         if self._cached is not None:
-            epoch = self.global_step // steps_per_epoch(self._cached.boxes.shape[1], self.recipe)
+            epoch = self.global_step // self._steps_per_epoch
             maps, truth = read_features(self._cached, batch, epoch)
             outputs = self.network.forward_heads(maps)
         else:
@@ -97,18 +107,23 @@ class TrainingModule(lightning.LightningModule):
             images, truth = self._augmented(batch, size=size, generator=generator)
             outputs = self.network(images)
         parts = compute_loss(outputs, truth, self.recipe.loss, self.recipe.model.layout)
-        loss = total(parts)
-        logged = {f"{LOSS_PREFIX}{name}": part.detach() for name, part in parts.items()}
-        logged["loss"] = loss.detach()
-        self.log_dict(logged, on_step=False, on_epoch=True, batch_size=len(truth.boxes))
-        return loss
+        shared = shared_parts(parts, truth)
+        self._log_losses(shared, len(truth.boxes))
+        return total(shared)
+
+    def _log_losses(self, shared: Mapping[str, Tensor], batch_size: int) -> None:
+        parts = mean_over_workers(shared, part_names(self.recipe.loss))
+        logged = {f"{LOSS_PREFIX}{name}": part for name, part in parts.items()}
+        logged["loss"] = total(parts)
+        self.log_dict(logged, on_step=False, on_epoch=True, batch_size=batch_size)
 
     def _is_backbone_frozen(self) -> bool:
         return is_backbone_frozen(self.recipe.train, self.progress, self.global_step)
 
     def _generator(self, number: int) -> torch.Generator:
         """Random numbers of a step; cached views have numbers below zero."""
-        return torch.Generator().manual_seed(self.recipe.train.seed * _SEED_STRIDE + number)
+        of_step = self.recipe.train.seed * _SEED_STRIDE + number
+        return torch.Generator().manual_seed(of_step + self.placement.rank * _RANK_STRIDE)
 
     def _augmented(self, batch: Batch, *, size: int, generator: torch.Generator) -> View:
         on_device = Batch(*(each.to(self.device) for each in batch))
@@ -124,8 +139,10 @@ class TrainingModule(lightning.LightningModule):
         images = warp(to_planes(batch.pixels), whole, unflipped, self.recipe.model.size)
         outputs = self.network(images.contiguous(memory_format=torch.channels_last))
         iou = paired_iou(outputs.box.boxes, batch.boxes)[batch.has_box]
-        if len(iou):
-            self.log(VAL_METRIC, iou.mean(), on_epoch=True, batch_size=len(iou))
+        is_shared = not self.placement.is_alone
+        if len(iou) or is_shared:  # all workers join the sum, those without a box by nothing
+            mean = iou.sum() / max(1, len(iou))
+            self.log(VAL_METRIC, mean, on_epoch=True, batch_size=len(iou), sync_dist=is_shared)
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401
         """The optimizer and the learning-rate schedule of the recipe."""

@@ -1,6 +1,7 @@
 """Parameter groups of the optimizer: learning rates by depth, weight decay by shape."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 
 from torch import nn
 from torch.nn import Parameter
@@ -8,7 +9,23 @@ from torch.nn import Parameter
 from onebox.recipes.sections import TrainSettings
 
 _BACKBONE_SCALE = 0.5  # of the heads' rate, from pretrained weights; other values not measured
+_REFERENCE_BATCH = 32  # images per step for which a recipe states its learning rate
+_SCALINGS: dict[str, Callable[[float], float]] = {
+    "none": lambda factor: 1.0,  # noqa: ARG005
+    "linear": lambda factor: factor,
+    "sqrt": math.sqrt,
+}
 _NEARLY_ALL = 0.9  # of the parameters: a child that has them is a container of stages, not a stage
+
+
+def scaled_learning_rate(settings: TrainSettings) -> float:
+    """The highest learning rate of the heads, at the recipe's batch size.
+
+    References:
+        Goyal et al., arXiv:1706.02677, section 2.1 (linear).
+    """
+    factor = settings.batch_size / _REFERENCE_BATCH
+    return settings.learning_rate * _SCALINGS[settings.scale_learning_rate](factor)
 
 
 def parameter_groups(
@@ -21,12 +38,13 @@ def parameter_groups(
     in_backbone = {id(parameter) for parameter in backbone.parameters()}
     heads = [each for each in network.parameters() if id(each) not in in_backbone]
     scale = settings.backbone_lr_scale
-    highest = settings.learning_rate * (_BACKBONE_SCALE if scale is None else scale)
+    of_heads = scaled_learning_rate(settings)
+    highest = of_heads * (_BACKBONE_SCALE if scale is None else scale)
     decay = settings.layer_decay
     stages = [list(backbone.parameters())] if decay == 1 else stages_of(backbone)
     rates = [highest * decay**above for above in reversed(range(len(stages)))]
     groups: list[dict[str, object]] = []
-    for parameters, rate in [(heads, settings.learning_rate), *zip(stages, rates, strict=True)]:
+    for parameters, rate in [(heads, of_heads), *zip(stages, rates, strict=True)]:
         for is_decayed in (False, True):
             chosen = [one for one in parameters if (one.ndim > 1) == is_decayed]
             weight_decay = settings.weight_decay if is_decayed else 0.0

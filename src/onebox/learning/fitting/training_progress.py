@@ -12,6 +12,8 @@ from typing import Any
 import lightning
 from lightning.pytorch.callbacks import Callback
 
+from onebox.learning.parallel.process_group import from_first
+
 
 @dataclass(slots=True)
 class TrainingProgress:
@@ -46,11 +48,13 @@ class TimeBudget(Callback):
     """Measures the time used, and stops training when the budget is spent.
 
     The time used includes a reserve for the validation that ends training: as long as the latest.
-    A resumed run continues with the budget and the used time of the run that it resumes.
+    A resumed run continues with the budget and the used time of the run that it resumes. Workers
+    that train together have the clock of the first one.
     """
 
-    def __init__(self, progress: TrainingProgress) -> None:
-        self._progress = progress
+    def __init__(self, progress: TrainingProgress, left_s: float | None = None) -> None:
+        """``left_s`` is what is left of the budget if a lost worker took time; None otherwise."""
+        self._progress, self._left_s = progress, left_s
         self._reserve_s = self._started_s = self._validation_started_s = 0.0
 
     def on_train_start(self, trainer: lightning.Trainer, *_: object) -> None:
@@ -82,10 +86,14 @@ class TimeBudget(Callback):
         """Continue with the budget and the used time of the resumed run."""
         self._progress.budget_s = state_dict["budget_s"]
         self._progress.used_s = state_dict["used_s"]
+        if self._left_s is not None and self._progress.budget_s is not None:
+            lost_s = self._progress.budget_s - self._left_s
+            self._progress.used_s = max(self._progress.used_s, lost_s)
         self._reserve_s = state_dict["reserve_s"]
 
     def _update(self) -> None:
-        self._progress.used_s = time.monotonic() - self._started_s + self._reserve_s
+        used_s = time.monotonic() - self._started_s + self._reserve_s
+        self._progress.used_s = used_s if self._progress.budget_s is None else from_first(used_s)
 
     def _stop_if_over(self, trainer: lightning.Trainer) -> None:
         if self._progress.budget_s is not None and self._progress.is_over(trainer.global_step):

@@ -73,6 +73,8 @@ def finish(
 ) -> Run:
     """Export the selected weights, evaluate the exported file, and write metrics and report.
 
+    Of the decoded images, some training images with a box and a few of each split suffice.
+
     Raises:
         ModelError: If the exported model does not match the network.
         DataError: If an image cannot be read.
@@ -92,11 +94,17 @@ def finish(
     calibrate_model(model, data, listener)
     reports = evaluate_model(model, data, listener)
     card = load_network(model).card
-    made = {**card.provenance, "parity_px": parity_px, "epochs": fitted.epochs}
+    made = {
+        **card.provenance,
+        "parity_px": parity_px,
+        "epochs": fitted.epochs,
+        "workers": len(fitted.devices),
+        "devices": [*fitted.devices],
+    }
     card = dataclasses.replace(card, provenance=made, metrics=metrics_by_split(reports))
     write_card(model, card)
     metrics = write_results(prepared.folder, data, reports, _report_facts(prepared))
-    return Run(prepared.folder, metrics, fitted.epochs, fitted.is_interrupted)
+    return Run(prepared.folder, metrics, fitted.epochs, fitted.is_interrupted, reports=reports)
 
 
 def make_card(prepared: PreparedRun, data: Dataset, network: Network) -> ModelCard:

@@ -1,19 +1,24 @@
 """A network's run: prepare, decode, fit, and finish; new or resumed."""
 
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from onebox.disk import check_space
 from onebox.errors import OneboxError, SettingError
-from onebox.files import write_atomically
 from onebox.learning.data.decoded_cache import Decoded, decode
 from onebox.learning.fitting.fit import FitLimits, Fitted, fit
 from onebox.learning.fitting.history import History
+from onebox.learning.network_runs.facts import check_facts, count_keypoints, read_facts
 from onebox.learning.network_runs.finish import PreparedRun, finish
 from onebox.learning.network_runs.initial_weights import find_start
+from onebox.learning.network_runs.job import STOPPED
+from onebox.learning.network_runs.parallel_run import (
+    check_count,
+    decode_few,
+    end_of_training,
+    fit_on_workers,
+)
 from onebox.learning.network_runs.resolve import learns_presence, resolve, resolve_freezing
 from onebox.learning.network_runs.time_budget import measure_reserve_s
 from onebox.learning.networks.network import Network
@@ -47,14 +52,24 @@ def train_network(data: Dataset, recipe: Recipe, options: RunOptions, listener: 
         prepared = prepare(data, recipe, options)
     else:
         prepared = _prepare_resumed(data, options.resume)
+    if options.workers is not None:
+        check_count(options.workers, data, prepared)
     reserve_s = _reserve_s(prepared, data, options, listener)
     weights = sum(weight.numel() for weight in prepared.network.parameters())
     needed = weights * _BYTES_PER_WEIGHT * _COPIES
     repair = "choose a folder on another disk with --out"
     check_space(prepared.folder, needed, what="checkpoints and model", repair=repair)
-    decoded = {split: _decode(data, split, prepared, listener) for split in ("train", "val")}
-    _write_facts(prepared, data, decoded)
-    fitted = _fit(prepared, decoded, reserve_s, options, listener)
+    if options.workers is None:
+        decoded = {split: _decode(data, split, prepared, listener) for split in ("train", "val")}
+        _write_facts(prepared, data, decoded)
+        listener.begin(prepared.folder)
+        fitted = _fit(prepared, decoded, reserve_s, options, listener)
+    else:
+        listener.begin(prepared.folder)
+        ends_at = end_of_training(_budget_s(prepared, reserve_s, options))
+        fitted = fit_on_workers(prepared, data, options.workers, ends_at, listener)
+        decoded = decode_few(data, prepared.recipe.model.size)
+    _check_fitted(prepared, fitted, listener)
     return finish(prepared, data, decoded, fitted, listener)
 
 
@@ -69,7 +84,7 @@ def prepare(data: Dataset, recipe: Recipe, options: RunOptions) -> PreparedRun:
     folder = choose_folder(options.out, data.name)
     initial = find_start(resolve(recipe, data), options.weights)
     presence = learns_presence(initial.recipe, data)
-    network = initial.network(len(data.classes), _count_keypoints(data), presence=presence)
+    network = initial.network(len(data.classes), count_keypoints(data), presence=presence)
     resolved = resolve_freezing(initial.recipe, len(data.part("train")))
     return PreparedRun(folder, resolved, network, initial.name)
 
@@ -77,7 +92,7 @@ def prepare(data: Dataset, recipe: Recipe, options: RunOptions) -> PreparedRun:
 def _prepare_resumed(data: Dataset, folder: Path) -> PreparedRun:
     check_resumable(folder)
     recipe = read_recipe(folder / "recipe.toml")
-    facts = _read_facts(folder)
+    facts = read_facts(folder)
     if facts["classes"] != list(data.classes):
         raise SettingError(
             f"--resume {folder}: was trained on the classes {', '.join(facts['classes'])}, and the "
@@ -86,7 +101,7 @@ def _prepare_resumed(data: Dataset, folder: Path) -> PreparedRun:
     network = Network(
         recipe,
         classes=len(data.classes),
-        keypoints=_count_keypoints(data),
+        keypoints=count_keypoints(data),
         presence=learns_presence(recipe, data),
     )
     return PreparedRun(folder, recipe, network, facts["weights"], last_checkpoint(folder))
@@ -116,40 +131,24 @@ def _decode(data: Dataset, split: str, prepared: PreparedRun, listener: Listener
     return decode(part, prepared.recipe.model.size, progress=listener.advance)
 
 
-def _count_keypoints(data: Dataset) -> int:
-    return 0 if data.keypoints is None else len(data.keypoints.names)
-
-
-# What an earlier run noted of its data.
-def _read_facts(folder: Path) -> dict[str, Any]:
-    file = folder / "checkpoints" / "data.json"
-    try:
-        facts: dict[str, Any] = json.loads(file.read_text("utf-8"))
-        return {name: facts[name] for name in ("classes", "weights", "digests")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SettingError(
-            f"{file}: cannot be read ({error}), and a run cannot be resumed without it. Start a "
-            "new run."
-        ) from error
-
-
-# Write what a resumed run must know; for a resumed run, check that the data is unchanged.
 def _write_facts(prepared: PreparedRun, data: Dataset, decoded: Mapping[str, Decoded]) -> None:
     facts = {
         "classes": list(data.classes),
         "weights": prepared.weights,
         "digests": {split: rows.digest for split, rows in decoded.items()},
     }
-    if prepared.resume is None:
+    is_resumed = prepared.resume is not None
+    if not is_resumed:
         prepared.checkpoints.mkdir(parents=True, exist_ok=True)
         write_recipe(prepared.recipe, prepared.folder)
-        write_atomically(prepared.checkpoints / "data.json", json.dumps(facts, indent=1).encode())
-    elif _read_facts(prepared.folder) != facts:
-        raise SettingError(
-            f"--resume {prepared.folder}: its images or labels have changed since. Start a new "
-            f"run, with --weights {prepared.folder / 'weights.safetensors'} to keep what it "
-            "learned."
-        )
+    check_facts(prepared.folder, facts, is_resumed=is_resumed)
+
+
+# Seconds that a new run may train; None for no limit.
+def _budget_s(prepared: PreparedRun, reserve_s: float, options: RunOptions) -> float | None:
+    minutes = prepared.recipe.train.minutes
+    spent_s = time.monotonic() - options.started_s + reserve_s
+    return None if minutes is None else max(1.0, minutes * 60 - spent_s)
 
 
 def _fit(
@@ -162,10 +161,8 @@ def _fit(
     listener.stage("Training")
     is_resumed = prepared.resume is not None
     history = History(prepared.folder / "history.csv", is_resumed=is_resumed)
-    minutes = prepared.recipe.train.minutes
-    spent_s = time.monotonic() - options.started_s + reserve_s
-    budget_s = None if minutes is None else max(1.0, minutes * 60 - spent_s)
-    fitted = fit(
+    budget_s = _budget_s(prepared, reserve_s, options)
+    return fit(
         prepared.network,
         prepared.recipe,
         decoded,
@@ -173,15 +170,15 @@ def _fit(
         Listeners([history, listener]),
         FitLimits(prepared.resume, budget_s),
     )
+
+
+def _check_fitted(prepared: PreparedRun, fitted: Fitted, listener: Listener) -> None:
     if fitted.checkpoint is None:
-        raise OneboxError(
-            f"{prepared.folder}: training was stopped before its first epoch ended; there is "
-            "nothing to export."
-        )
+        raise OneboxError(f"{prepared.folder}: {STOPPED}")
+    minutes = prepared.recipe.train.minutes
     if fitted.is_out_of_time and fitted.steps < _LEAST_STEPS:
         listener.note(
             f"only {fitted.steps} training steps fitted into --minutes {minutes:g}. Give it more "
             f"time, or more steps with smaller images (--set model.size, now "
             f"{prepared.recipe.model.size})."
         )
-    return fitted

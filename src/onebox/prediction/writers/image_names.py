@@ -17,16 +17,21 @@ def names_in(file: Path) -> Callable[[Path], str]:
     names.
     """
     is_plain = not file.exists() or (file.is_file() and not file.is_symlink())
-    if not is_plain or file.parent.resolve() == Path.cwd():
+    return names_from(file.parent) if is_plain else str
+
+
+def names_from(folder: Path) -> Callable[[Path], str]:
+    """A function that names images in the results files of a folder."""
+    if folder.resolve() == Path.cwd():
         return str
 
     @lru_cache(_FOLDERS)
-    def folder_from_file(folder: Path) -> Path:
-        return Path(format_path(folder / "any", file.parent)).parent
+    def relative(parent: Path) -> Path:
+        return Path(format_path(parent / "any", folder)).parent
 
     def name(image: Path) -> str:
         if image.is_absolute():
             return str(image)
-        return (folder_from_file(image.parent) / image.name).as_posix()
+        return (relative(image.parent) / image.name).as_posix()
 
     return name

@@ -38,10 +38,10 @@ def _record(row: Row, layout: Layout) -> Record:
 
 def _write(records: Iterable[Record], layout: Layout, path: Path) -> None:
     arrow, parquet = _import("pyarrow"), _import("pyarrow.parquet")
-    schema, rows = _schema(arrow, layout), map(_as_utf8, records)
-    with parquet.ParquetWriter(path, schema) as writer:
+    table_schema, rows = schema(arrow, layout), map(as_utf8, records)
+    with parquet.ParquetWriter(path, table_schema) as writer:
         while group := list(islice(rows, ROWS_PER_GROUP)):
-            writer.write_table(arrow.Table.from_pylist(group, schema=schema))
+            writer.write_table(arrow.Table.from_pylist(group, schema=table_schema))
 
 
 def _read(path: Path, layout: Layout) -> Iterator[Record]:
@@ -51,14 +51,15 @@ def _read(path: Path, layout: Layout) -> Iterator[Record]:
     except ValueError as error:  # Arrow's own errors: empty, cut short, of another format
         raise ContinueError(path, "is no Parquet file") from error
     with file:
-        known, wanted = file.schema_arrow, _schema(arrow, layout)
+        known, wanted = file.schema_arrow, schema(arrow, layout)
         if known.names != wanted.names or known.metadata != wanted.metadata:
             raise ContinueError(path, "has other columns or classes than these answers")
         for batch in file.iter_batches(ROWS_PER_GROUP):
             yield from batch.to_pylist()
 
 
-def _schema(arrow: Any, layout: Layout) -> Any:  # noqa: ANN401 - imported by name
+def schema(arrow: Any, layout: Layout) -> Any:  # noqa: ANN401 - imported by name
+    """The Arrow schema of a file, with the class names; ``arrow`` is the module ``pyarrow``."""
     types = dict.fromkeys(("image", "label"), arrow.string()) | {"frame": arrow.int64()}
     types |= dict.fromkeys(IS_TRUE, arrow.bool_())
     fields = [(name, types.get(name, arrow.float64())) for name in csv_results.columns(layout)]
@@ -67,7 +68,8 @@ def _schema(arrow: Any, layout: Layout) -> Any:  # noqa: ANN401 - imported by na
     return arrow.schema([*fields, probabilities], metadata=metadata)
 
 
-def _as_utf8(record: Record) -> Record:
+def as_utf8(record: Record) -> Record:
+    """The record with a name that Arrow can store."""
     # Arrow's text is UTF-8; bytes that are not become question marks.
     return {**record, "image": record["image"].encode("utf-8", "replace").decode()}
 

@@ -1,0 +1,1 @@
+"""Experiment loggers through Lightning: TensorBoard, MLflow, Weights & Biases, and CSV."""

@@ -1,0 +1,62 @@
+"""Weights & Biases: a run in ``logs/wandb``, offline unless ``WANDB_MODE`` says otherwise."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import WandbLogger
+
+from onebox.files import write_atomically
+from onebox.learning.experiment_logging.records import RunResults, RunStart, Values
+from onebox.optional import require
+
+_PROJECT = "onebox"
+_STEP = "trainer/global_step"  # what Lightning's logger calls the step
+_RUN_ID = "wandb-run-id.txt"
+
+
+def prepare() -> None:
+    """Keep the package from reporting its errors to its makers; call before it is imported."""
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+
+
+class WandbLog:
+    """A run in Weights & Biases."""
+
+    def __init__(self, start: RunStart) -> None:
+        """Start a run, or a further part of the resumed run, which has the same id."""
+        self._wandb: Any = require("wandb", extra="wandb")
+        self._run: Any = self._wandb.init(
+            project=os.environ.get("WANDB_PROJECT", _PROJECT),
+            name=start.folder.name,
+            id=_run_id(start.logs / _RUN_ID, self._wandb),
+            dir=start.logs,
+            config=dict(start.recipe),
+            mode=os.environ.get("WANDB_MODE", "offline"),
+            resume="allow" if os.environ.get("WANDB_MODE") == "online" else None,
+            settings=self._wandb.Settings(silent=True, console="off"),
+        )
+        self._run.define_metric(_STEP)
+        self._run.define_metric("*", step_metric=_STEP)
+        self._logger = WandbLogger(experiment=self._run)
+
+    def epoch(self, epoch: int, values: Values) -> None:
+        """Add a point to each curve."""
+        self._logger.log_metrics(values, epoch)
+
+    def results(self, results: RunResults) -> None:
+        """Add the final metrics, the image of samples, the report and the model."""
+        self._logger.log_metrics(results.values, results.epoch)
+        self._logger.log_image("samples", [str(results.samples)], step=results.epoch)
+        for path in results.artifacts:
+            self._run.save(str(path), base_path=str(results.folder), policy="now")
+
+    def close(self, *, is_finished: bool) -> None:
+        """End the run, and wait until it is written."""
+        self._run.finish(exit_code=0 if is_finished else 1)
+
+
+def _run_id(file: Path, wandb: Any) -> str:  # noqa: ANN401  (a module of an extra)
+    if not file.is_file():
+        write_atomically(file, wandb.util.generate_id().encode())
+    return file.read_text("utf-8")

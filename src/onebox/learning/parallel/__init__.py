@@ -1,0 +1,1 @@
+"""Training by several processes: which part each has, and what they agree on."""

@@ -1,0 +1,1 @@
+"""The same training several times: with other seeds, or for each fold of a cross-validation."""
