@@ -9,7 +9,6 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
@@ -19,6 +18,7 @@ from onebox.certainty.assessment import Certainty, assess
 from onebox.confidence.records import Calibration
 from onebox.errors import DataError, ImageError, shorten, suggest
 from onebox.image_sizes import size_of
+from onebox.images import Source
 from onebox.localizer import Localizer
 from onebox.metrics import (
     Metrics,
@@ -229,12 +229,12 @@ def _unknown_label(sample: Sample, classes: tuple[str, ...]) -> str:
 
 
 def _predict(
-    predict: Callable[[Path | ndarray], Prediction], sample: Sample
+    predict: Callable[[Source], Prediction], sample: Sample
 ) -> tuple[Prediction, tuple[int, int]]:
     """The prediction for a sample, and the width and height of its upright image."""
-    if isinstance(sample.image, Path):
+    if sample.encoded is not None:
         size_wh = size_of(sample)  # first: an unreadable image is reported once, by its header
-        return predict(sample.image), size_wh
+        return predict(sample.encoded), size_wh
     # Rendered only once: a second rendering might give another size.
     pixels = np.asarray(sample.image)
     return predict(pixels), (int(pixels.shape[1]), int(pixels.shape[0]))

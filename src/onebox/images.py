@@ -1,9 +1,9 @@
 """Any source of an image → upright RGB pixels.
 
-Every image is loaded here: a path, encoded bytes, a Pillow image or a NumPy array, of any mode. The
-EXIF orientation is applied, grey becomes RGB, transparency is composited over white, and only the
-first frame of an animation is read. A JPEG is shrunk while it decodes (DCT scaling) if the caller
-needs few pixels.
+Every image is loaded here: a path, encoded bytes, an image in a shard, a Pillow image or a NumPy
+array, of any mode. The EXIF orientation is applied, grey becomes RGB, transparency is composited
+over white, and only the first frame of an animation is read. A JPEG is shrunk while it decodes (DCT
+scaling) if the caller needs few pixels.
 """
 
 import io
@@ -24,7 +24,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from onebox import jpegs
 from onebox.errors import ImageError
 from onebox.files import is_empty
-from onebox.structures import Rendered
+from onebox.structures import OpenedImage, PackedImage, Rendered
 
 MAX_PIXELS = 178_956_970
 """Pixels of the largest image that is decoded: twice Pillow's warning limit, as in Pillow."""
@@ -32,7 +32,8 @@ MAX_PIXELS = 178_956_970
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 """The suffixes of the image files that a search of a folder finds."""
 
-Source = str | os.PathLike[str] | bytes | Image.Image | Rendered | ndarray
+Source = str | os.PathLike[str] | bytes | Image.Image | PackedImage | Rendered | ndarray
+Openable = str | os.PathLike[str] | bytes | Image.Image | PackedImage
 Pixels = UInt8[ndarray, "height width 3"]
 Decoded = Image.Image | Pixels
 
@@ -51,7 +52,7 @@ _REASONS: dict[type[Exception], str] = {
 _DECODING_ERRORS = (
     *(OSError, SyntaxError, ValueError, EOFError, MemoryError, Image.DecompressionBombError),
 )
-_ENCODED = (str, os.PathLike, bytes, Image.Image)
+_ENCODED = (str, os.PathLike, bytes, Image.Image, PackedImage)  # the last takes longest to check
 
 _ORIENTATION = 0x0112
 # An array this many times as large as needed is shrunk. A copy of a smaller one costs more than the
@@ -102,13 +103,15 @@ class Header:
         return self.stored_wh[::-1] if is_transposed else self.stored_wh
 
 
-def read_header(path: str | os.PathLike[str]) -> Header:
+def read_header(source: str | os.PathLike[str] | PackedImage) -> Header:
     """Read an image's size and orientation without decoding it.
+
+    Of an image in a tar, no more is read than that takes.
 
     Raises:
         ImageError: If the file is missing, empty, not an image or too large.
     """
-    with open_image(path) as image:
+    with open_image(source, header_only=True) as image:
         return _read_header(image)
 
 
@@ -116,8 +119,8 @@ def load(source: Source, *, at_least: int | None = None) -> LoadedImage:
     """Decode an image to upright RGB.
 
     Args:
-        source: A path, encoded bytes, a Pillow image, or an array of uint8 with shape
-            (height, width), (height, width, 3) or (height, width, 4).
+        source: A path, encoded bytes, an image in a shard, a Pillow image, or an array of uint8
+            with shape (height, width), (height, width, 3) or (height, width, 4).
         at_least: Width and height that the caller needs, in pixels. A larger image is shrunk to
             between one and two times this (an array only if it is several times as large, since
             a copy costs more than it saves). None for all pixels.
@@ -172,8 +175,11 @@ def _load_array(array: ndarray, at_least: int | None) -> LoadedImage:
 
 
 @contextmanager
-def open_image(source: str | os.PathLike[str] | bytes | Image.Image) -> Iterator[Image.Image]:
+def open_image(source: Openable, *, header_only: bool = False) -> Iterator[Image.Image]:
     """Open an image, and raise any error of Pillow in the body as one that names the source.
+
+    With ``header_only``, an image in a shard is read in parts, as far as they are needed; without,
+    it is read at once.
 
     Raises:
         ImageError: If Pillow cannot read the source.
@@ -182,15 +188,30 @@ def open_image(source: str | os.PathLike[str] | bytes | Image.Image) -> Iterator
         if isinstance(source, Image.Image):
             yield source
             return
-        file = io.BytesIO(source) if isinstance(source, bytes) else source
-        with _open_without_warning(file) as image:
+        with _encoded(source, header_only=header_only) as file, _open_quietly(file) as image:
             _check_size(image)
             yield image
     except _DECODING_ERRORS as error:
         raise ImageError(f"{_name(source)}: {_explain(source, error)}") from error
 
 
-def _open_without_warning(source: str | os.PathLike[str] | io.BytesIO) -> Image.Image:
+@contextmanager
+def _encoded(
+    source: str | os.PathLike[str] | bytes | PackedImage, *, header_only: bool
+) -> Iterator[str | os.PathLike[str] | OpenedImage]:
+    """What Pillow opens."""
+    if isinstance(source, bytes):
+        yield io.BytesIO(source)
+    elif isinstance(source, str | os.PathLike):
+        yield source
+    elif header_only:
+        with source.open() as file:
+            yield file
+    else:
+        yield io.BytesIO(source.read())
+
+
+def _open_quietly(source: str | os.PathLike[str] | OpenedImage) -> Image.Image:
     """Open an image without Pillow's warning of a large one: `_check_size` has its own limit."""
     # Warning filters belong to the whole process, and images are read in several threads.
     with _WARNING_FILTERS, warnings.catch_warnings():
@@ -198,7 +219,7 @@ def _open_without_warning(source: str | os.PathLike[str] | io.BytesIO) -> Image.
         return Image.open(source)
 
 
-def _name(source: str | os.PathLike[str] | bytes | Image.Image) -> str:
+def _name(source: Openable) -> str:
     if isinstance(source, bytes):
         return f"image of {len(source)} bytes"
     if isinstance(source, Image.Image):
@@ -211,15 +232,24 @@ def _check_size(image: Image.Image) -> None:
         raise Image.DecompressionBombError
 
 
-def _explain(source: str | os.PathLike[str] | bytes | Image.Image, error: Exception) -> str:
+def _explain(source: Openable, error: Exception) -> str:
     for kind, sentence in _REASONS.items():
         if isinstance(error, kind):
             return sentence
-    if source == b"" if isinstance(source, bytes | Image.Image) else is_empty(Path(source)):
+    if _is_empty(source):
         return "is empty (0 bytes). Replace or remove it."
     if isinstance(error, UnidentifiedImageError):
         return "is not an image in a supported format. Save it as JPEG or PNG."
     return f"cannot be decoded ({error}). Replace or remove it."
+
+
+def _is_empty(source: Openable) -> bool:
+    if isinstance(source, str | os.PathLike):
+        return is_empty(Path(source))
+    if isinstance(source, bytes | Image.Image):
+        return source == b""
+    with source.open() as file:
+        return file.read(1) == b""
 
 
 def _read_header(image: Image.Image) -> Header:

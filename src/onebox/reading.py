@@ -22,8 +22,9 @@ def read(
     """Read a data set.
 
     Args:
-        path: A label file, a folder of them, or a generated data set such as ``synth:blobs``.
-        format: ``csv``, ``voc``, ``coco`` or ``yolo``; None to find it by content.
+        path: A label file, a folder of them, a generated data set such as ``synth:blobs``, or the
+            URI of shards in an object store, such as ``s3://bucket/shards``.
+        format: A key of `onebox.formats.FORMATS`, such as ``csv``; None to find it by content.
         on_multiple: What to do with an image of several boxes: ``error``, keep the ``largest``,
             or ``skip`` the image.
         on_bad: What to do with a row that is wrong: ``error``, or ``skip`` it with a note.

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -18,7 +18,7 @@ from onebox.files import write_atomically
 from onebox.images import LoadedImage, load
 from onebox.metrics import Metrics, Outcome, fraction_at_least, known
 from onebox.pages import grey_image, image_url, template
-from onebox.structures import KeypointSet, Rendered
+from onebox.structures import KeypointSet, PackedImage, Rendered
 from onebox.visualization import NO_SUBJECT, draw, resize_longer_side
 
 TILE_SIDE = 320
@@ -27,7 +27,7 @@ TILE_SIDE = 320
 PER_GROUP = 12
 """Maximum number of images in each group (worst, middle, best) of the report."""
 
-Load = Callable[[Path | Rendered], LoadedImage]
+Load = Callable[[Path | PackedImage | Rendered], LoadedImage]
 Draw = Callable[[Outcome, int], Image.Image]
 
 # Looks only, not tuned; 36 tiles of this size keep the page below about 2 MB.
@@ -216,7 +216,7 @@ def _by_sureness(report: Report, draw_one: Draw) -> Iterator[tuple[str, list[Til
 
 def _tile(outcome: Outcome, draw_one: Draw, side: int = TILE_SIDE) -> Tile:
     url = image_url(draw_one(outcome, side))
-    return Tile(url, _file_name(outcome), outcome.sample.name, outcome)
+    return Tile(url, outcome.sample.file_name, outcome.sample.name, outcome)
 
 
 def _draw_outcome(
@@ -237,11 +237,6 @@ def _draw_outcome(
     )
 
 
-def _file_name(outcome: Outcome) -> str:
-    image = outcome.sample.image
-    return image.name if isinstance(image, PurePath) else outcome.sample.name
-
-
 def _caption(outcome: Outcome) -> str:
     result = NO_SUBJECT if outcome.iou is None else f"IoU {outcome.iou:.2f}"
-    return f"{result}  {_file_name(outcome)}"
+    return f"{result}  {outcome.sample.file_name}"

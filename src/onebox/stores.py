@@ -3,9 +3,11 @@
 A name is a path, or a URI such as ``s3://bucket/folder/file``. Arrow's file systems open ``s3``,
 ``gs``, ``hdfs`` and ``file``; fsspec opens every other scheme that it knows. Paths need neither.
 Credentials, regions and endpoints come from where the store's own tools find them, such as the
-environment, or from the URI's query, as ``s3://bucket/a?endpoint_override=localhost:9000``.
+environment, or from the URI's query, as ``s3://bucket/a?endpoint_override=localhost:9000``. The
+rest of a URI is taken as it is written: no letter of it is an escape.
 """
 
+import functools
 import io
 import os
 from collections.abc import Collection, Iterator
@@ -13,12 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from onebox.errors import DataError
+from onebox.errors import DataError, first_line
 from onebox.optional import require
 
 _WEB = ("http", "https")
 _READ_AHEAD = 1 << 18  # bytes that one request asks for at least; not tuned
 _BLOCK = 1 << 20  # bytes that an upload reads at once; not tuned
+# What Arrow reads when it connects, so that a change of it is not missed.
+_ENVIRONMENT = (
+    *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_PROFILE"),
+    *("AWS_DEFAULT_REGION", "AWS_REGION", "GOOGLE_APPLICATION_CREDENTIALS"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,67 @@ def join(folder: str, name: str) -> str:
     return f"{path.rstrip('/')}/{name}{question}{query}"
 
 
+def last_part(name: str) -> str:
+    """The name of a file or a folder without the folders that it is in, and without a query.
+
+    Examples:
+        >>> last_part("s3://bucket/shards/a.tar?region=eu"), last_part("shards/")
+        ('a.tar', 'shards')
+    """
+    path = name.partition("?")[0] if is_uri(name) else name.replace(os.sep, "/")
+    return path.rstrip("/").rpartition("/")[2]
+
+
+def suffix_of(name: str) -> str:
+    """The suffix of a file, with the dot and in lower case; empty if it has none.
+
+    Examples:
+        >>> suffix_of("s3://bucket/a.TAR?region=eu")
+        '.tar'
+    """
+    return os.path.splitext(last_part(name))[1].lower()  # noqa: PTH122 - names are text
+
+
+def relative(name: str, folder: str) -> str:
+    """The path of a file relative to a folder that it is in, with slashes.
+
+    Examples:
+        >>> relative("s3://bucket/shards/train/a.tar?region=eu", "s3://bucket/shards/?region=eu")
+        'train/a.tar'
+    """
+    if not is_uri(name):
+        return Path(name).relative_to(folder).as_posix()
+    path, root = (each.partition("?")[0] for each in (name, folder))
+    return path.removeprefix(root.rstrip("/")).lstrip("/")
+
+
+def is_folder(name: str) -> bool:
+    """Whether a name is that of a folder, or of a prefix that files in a store have.
+
+    Raises:
+        DataError: If the store cannot be reached.
+    """
+    if not is_uri(name):
+        return Path(name).is_dir()
+    filesystem, path = _open_store(name)
+    kind: str = _asking(name, lambda: filesystem.get_file_info(path).type.name)
+    return kind == "Directory"
+
+
+def stamp(name: str) -> str:
+    """A word that changes when a file does: its size and the time of its last change.
+
+    Raises:
+        DataError: If it cannot be looked up.
+    """
+    if not is_uri(name):
+        status = _asking(name, lambda: Path(name).stat())
+        return f"{status.st_size}-{status.st_mtime_ns}"
+    filesystem, path = _open_store(name)
+    info = _asking(name, lambda: filesystem.get_file_info(path))
+    return f"{info.size}-{info.mtime_ns}"
+
+
 def exists(name: str) -> bool:
     """Whether there is a file or a folder of that name.
 
@@ -73,11 +141,10 @@ def find(folder: str, suffixes: Collection[str]) -> Iterator[StoredFile]:
     filesystem, path = _open_store(folder)
     selector = _arrow("pyarrow.fs").FileSelector(path, recursive=True)
     entries = _asking(folder, lambda: filesystem.get_file_info(selector))
-    root, _, query = folder.partition("?")
     for entry in sorted(entries, key=lambda entry: entry.path):
-        if entry.is_file and _suffix(entry.path) in suffixes:
-            relative = entry.path[len(path.rstrip("/")) + 1 :]
-            yield StoredFile(join(f"{root}?{query}" if query else root, relative), entry.size)
+        if entry.is_file and suffix_of(entry.path) in suffixes:
+            below = entry.path.strip("/").removeprefix(path.strip("/")).lstrip("/")
+            yield StoredFile(join(folder, below), entry.size)
 
 
 def read(name: str, offset: int = 0, length: int | None = None) -> bytes:
@@ -151,14 +218,10 @@ def _find_local(folder: str, suffixes: Collection[str]) -> Iterator[StoredFile]:
         os.path.join(parent, file)  # noqa: PTH118 - names are text, as URIs are
         for parent, _, files in os.walk(folder)
         for file in files
-        if _suffix(file) in suffixes
+        if suffix_of(file) in suffixes
     ]
     for name in sorted(names):
         yield StoredFile(name, Path(name).stat().st_size)
-
-
-def _suffix(name: str) -> str:
-    return os.path.splitext(name)[1].lower()  # noqa: PTH122 - names are text, as URIs are
 
 
 def _open_store(uri: str) -> tuple[Any, str]:
@@ -167,18 +230,37 @@ def _open_store(uri: str) -> tuple[Any, str]:
     Raises:
         DataError: If there is no such scheme, or the store cannot be reached.
     """
+    path, question, query = uri.partition("?")
+    scheme, _, rest = path.partition("://")
+    place, slash, below = rest.partition("/")
+    environment = tuple(os.environ.get(name, "") for name in _ENVIRONMENT)
+    root = f"{scheme}://{place}{'' if place else slash}{question}{query}"
+    try:
+        filesystem, start = _connect(root, environment)
+    except OSError as error:
+        raise DataError(_explain(uri, error)) from error
+    if not below or not place:
+        return filesystem, f"{start}{below}"
+    return filesystem, f"{start.rstrip('/')}/{below}"
+
+
+@functools.lru_cache(maxsize=16)
+def _connect(root: str, environment: tuple[str, ...]) -> tuple[Any, str]:  # noqa: ARG001 - a key
+    """The file system of a bucket or a host, kept: to make one may ask the store for its region.
+
+    Raises:
+        DataError: If there is no such scheme.
+    """
     fs, arrow = _arrow("pyarrow.fs"), _arrow("pyarrow")
     try:
-        opened: tuple[Any, str] = fs.FileSystem.from_uri(uri)
+        opened: tuple[Any, str] = fs.FileSystem.from_uri(root)
     except arrow.ArrowInvalid:  # a scheme that Arrow does not know
         fsspec = require("fsspec.core", extra="ray", purpose="object stores")
         try:
-            filesystem, path = fsspec.url_to_fs(uri)
+            filesystem, path = fsspec.url_to_fs(root)
         except (ValueError, ImportError) as error:
-            raise DataError(f"{uri}: cannot be opened ({error}). Correct its scheme.") from error
+            raise DataError(f"{root}: cannot be opened ({error}). Correct its scheme.") from error
         return fs.PyFileSystem(fs.FSSpecHandler(filesystem)), path
-    except OSError as error:
-        raise DataError(_explain(uri, error)) from error
     return opened
 
 
@@ -190,14 +272,14 @@ def _asking(name: str, ask: Any) -> Any:  # noqa: ANN401 - Arrow is imported by 
     """
     try:
         return ask()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise DataError(_explain(name, error)) from error
 
 
-def _explain(name: str, error: OSError) -> str:
+def _explain(name: str, error: OSError | ValueError) -> str:
     if isinstance(error, FileNotFoundError):
         return f"{name}: does not exist. Correct the name."
-    reason = error.strerror or str(error).splitlines()[0]
+    reason = getattr(error, "strerror", None) or first_line(error)
     return f"{name}: cannot be reached ({reason}). Check the name and its permissions."
 
 

@@ -6,6 +6,7 @@ is made; code that receives one does not check them again.
 """
 
 import dataclasses
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
@@ -40,12 +41,56 @@ class Rendered(Protocol):
         ...
 
 
+OpenedImage = io.BufferedReader | io.BytesIO
+"""A file of an encoded image, open for reading."""
+
+
+@runtime_checkable
+class PackedImage(Protocol):
+    """An encoded image that lies in a shard, a file of many images.
+
+    A frozen record of where it lies, which can be compared, hashed and sent to other processes.
+    ``str`` gives a name that no other image has.
+    """
+
+    @property
+    def shard(self) -> str:
+        """Path or URI of the shard."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Name of the image in the shard, which may contain folders."""
+        ...
+
+    @property
+    def upright_wh(self) -> tuple[int, int] | None:
+        """Width and height of the upright image, if the shard states them."""
+        ...
+
+    def open(self) -> OpenedImage:
+        """Open the encoded image, to read a part of it.
+
+        Raises:
+            ImageError: If the shard cannot be read.
+        """
+        ...
+
+    def read(self) -> bytes:
+        """The encoded image.
+
+        Raises:
+            ImageError: If the shard cannot be read.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One image and its ground truth.
 
     Attributes:
-        image: Path of the image file, or an image that is drawn on demand.
+        image: Path of the image file, an image in a shard, or one that is drawn on demand.
         label: Class of the subject; None if the image has no subject.
         box: ``xyxy`` in pixels of the upright image; None if the image has no subject.
         split: ``train``, ``val``, ``cal`` (calibration) or ``test``.
@@ -55,7 +100,7 @@ class Sample:
         origin: File and line of the label, as ``labels.csv:2``; for messages, never compared.
     """
 
-    image: Path | Rendered
+    image: Path | PackedImage | Rendered
     label: str | None = None
     box: Box | None = None
     split: Split = "train"
@@ -83,6 +128,17 @@ class Sample:
     def name(self) -> str:
         """Name of the image in messages and reports."""
         return str(self.image)
+
+    @property
+    def file_name(self) -> str:
+        """Name of the image without its folder; the whole name if it is drawn on demand."""
+        image = self.encoded
+        return self.name if image is None else image.name.rpartition("/")[2]
+
+    @property
+    def encoded(self) -> Path | PackedImage | None:
+        """The image if it is encoded in a file of its own or in a shard; None if it is drawn."""
+        return self.image if isinstance(self.image, Path | PackedImage) else None
 
     @property
     def has_subject(self) -> bool:

@@ -222,7 +222,7 @@ def test_keypoints_are_not_dropped_silently(run):
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["discs", "out", "--to", "cvs"], 2, "--to 'cvs' is not one of csv, voc, coco, yolo. Did"),
+        (["discs", "out", "--to", "cvs"], 2, "--to 'cvs' is not one of csv, voc, coco, yolo, "),
         (["discs", "out", "--to", "csv", "--on-bad", "skpi"], 2, "Did you mean skip?"),
         (["discs", "discs/labels.csv", "--to", "csv"], 2, "exists already"),
         (["discs", "discs", "--to", "yolo"], 2, "exists already"),

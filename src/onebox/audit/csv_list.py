@@ -101,7 +101,7 @@ class _Reader:
 
     data: Dataset
     folder: Path  # which paths of images are relative to
-    rows: Mapping[Path, int]  # image → row of the data set
+    rows: Mapping[Path | str, int]  # image → row of the data set
 
     def read(self, cells: Cells) -> Iterator[ListedRow]:
         """The row, if it is listed.
@@ -126,12 +126,13 @@ class _Reader:
             yield ListedRow(one, cells.get("kind", ""), cells.get("why", ""))
 
     def _row(self, name: str) -> int:
-        image = _located(self.folder / name)
+        image = name if name in self.rows else _located(self.folder / name)
         if image in self.rows:
             return self.rows[image]
+        names = [known.name if isinstance(known, Path) else known for known in self.rows]
         raise DataError(
             f"image '{name}' is not in {self.data.name or 'the data set'}."
-            f"{suggest(image.name, [known.name for known in self.rows])} Name the data set that "
+            f"{suggest(Path(name).name, names)} Name the data set that "
             "was audited, and keep the list in the folder where the audit wrote it: paths are "
             "relative to it."
         )
@@ -194,9 +195,14 @@ def _by_column(header: Sequence[str], cells: Sequence[str]) -> Cells:
     return dict(zip(header, cells, strict=False))
 
 
-def _rows_of(data: Dataset) -> dict[Path, int]:
-    files = ((row, sample.image) for row, sample in enumerate(data))
-    return {_located(image): row for row, image in files if isinstance(image, Path)}
+def _rows_of(data: Dataset) -> dict[Path | str, int]:
+    """The row of each image: by the path of a file, by the name of an image in a shard."""
+    images = ((row, sample.encoded) for row, sample in enumerate(data))
+    return {
+        _located(image) if isinstance(image, Path) else str(image): row
+        for row, image in images
+        if image is not None
+    }
 
 
 def _located(image: Path) -> Path:

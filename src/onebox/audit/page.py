@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from PIL import Image
 
@@ -14,7 +14,7 @@ from onebox.files import write_atomically
 from onebox.image_sizes import size_of
 from onebox.images import LoadedImage, load
 from onebox.pages import grey_image, image_url, template
-from onebox.structures import Dataset, Rendered, Sample
+from onebox.structures import Dataset, PackedImage, Rendered, Sample
 from onebox.visualization import draw_correction, resize_longer_side
 
 TILE_SIDE = 256
@@ -30,7 +30,7 @@ UNLISTED_TILES = 12
 _LIST_BYTES = 1_250_000
 _UNKNOWN_WH = (4, 3)  # of an image that can no longer be read
 
-Load = Callable[[Path | Rendered], LoadedImage]
+Load = Callable[[Path | PackedImage | Rendered], LoadedImage]
 _load = partial(load, at_least=TILE_SIDE)
 
 
@@ -118,9 +118,8 @@ def _fitting(tiles: Iterable[Tile]) -> list[Tile]:
 
 def _tile(data: Dataset, load_image: Load, finding: Finding) -> Tile:
     sample = data.samples[finding.row]
-    image = sample.image
-    name = image.name if isinstance(image, PurePath) else sample.name
-    return Tile(image_url(_drawn(sample, finding, load_image)), name, sample.name, finding)
+    url = image_url(_drawn(sample, finding, load_image))
+    return Tile(url, sample.file_name, sample.name, finding)
 
 
 def _drawn(sample: Sample, finding: Finding, load_image: Load) -> Image.Image:

@@ -10,7 +10,9 @@ import typer
 from onebox import formats, reading, synthetic
 from onebox.cli.console import print_notes
 from onebox.cli.options import AsJson, DataName, FormatName, OnBad, OnMultiple, check_choice, choice
-from onebox.errors import format_count
+from onebox.errors import SettingError, format_count
+from onebox.formats.extraction import extract_images
+from onebox.formats.shard_formats import SHARD_FORMATS
 
 _KINDS = ("blobs", "cutouts", "cutouts-black")
 _LARGEST_SIZE = 8192  # pixels: an image then takes 200 MB of memory; not tuned
@@ -18,16 +20,31 @@ _LARGEST_SIZE = 8192  # pixels: an image then takes 200 MB of memory; not tuned
 
 def convert(
     data: DataName,
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="The file or folder to write.")],
+    out: Annotated[
+        str,
+        typer.Argument(
+            metavar="OUT", help="The file or folder to write; for shards, also a URI as s3://..."
+        ),
+    ],
     to: Annotated[str, choice("--to", formats.FORMATS, "The format to write.")],
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write the images of shards to this new folder, as they are."
+        ),
+    ] = None,
     format_name: FormatName = None,
     on_multiple: OnMultiple = "error",
     on_bad: OnBad = "error",
     as_json: AsJson = False,
 ) -> None:
     """Write the labels of a data set in another format."""
+    if images is not None and to in SHARD_FORMATS:
+        raise SettingError(f"--images: {to} shards hold the images themselves. Leave --images out.")
     samples = reading.read(data, format_name, on_multiple=on_multiple, on_bad=on_bad)
     print_notes(samples.notes)
+    if images is not None:
+        samples = extract_images(samples, images)
     formats.write(samples, out, to)
     _print_written(out, len(samples), as_json=as_json)
 
@@ -77,7 +94,7 @@ def synth(
     _print_written(out / "labels.csv", len(saved), as_json=as_json)
 
 
-def _print_written(path: Path, count: int, *, as_json: bool) -> None:
+def _print_written(path: Path | str, count: int, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"labels": str(path), "images": count}))
     else:

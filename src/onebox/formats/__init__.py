@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from onebox import stores
 from onebox.errors import DataError, SettingError, check_choice
 from onebox.formats import (
     coco,
@@ -18,7 +19,9 @@ from onebox.formats import (
     imagefolder,
     label_studio,
     label_studio_writing,
+    parquet,
     voc,
+    webdataset,
     yolo,
     yolo_writing,
 )
@@ -26,6 +29,7 @@ from onebox.formats.assembly import assemble
 from onebox.formats.discovery import LabelSource, find_sources
 from onebox.formats.multiple_boxes import POLICIES
 from onebox.formats.rows import ParsedLabels, merge_labels
+from onebox.formats.shard_formats import SHARD_FORMATS, check_place, parse_uri
 from onebox.formats.writing import image_file
 from onebox.structures import Dataset
 
@@ -53,6 +57,8 @@ FORMATS: dict[str, Format] = {
     "createml": Format(createml.parse, createml.write),
     "fiftyone": Format(fiftyone.parse, fiftyone.write, keeps_keypoints=True),
     "imagefolder": Format(imagefolder.parse, imagefolder.write),
+    "parquet": Format(parquet.parse, parquet.write, keeps_keypoints=True),
+    "webdataset": Format(webdataset.parse, webdataset.write, keeps_keypoints=True),
 }
 
 
@@ -69,7 +75,8 @@ def read(
 
     Args:
         path: A label file, or a folder of them; a folder with ``train``, ``val``, ``cal`` and
-            ``test`` files of one format is one data set with those splits.
+            ``test`` files of one format is one data set with those splits. Shards may lie in an
+            object store, and the path may be a URI then.
         format: A key of `FORMATS`; None to find it by content.
         on_multiple: A key of `POLICIES`.
         on_bad: One of `ON_BAD`; a note says how many rows were skipped and names the first.
@@ -93,7 +100,7 @@ def read(
     if format is not None:
         check_choice("format", format, FORMATS)
     try:
-        labels = merge_labels([_parse(source) for source in find_sources(Path(path), format)])
+        labels = _parse_all(os.fspath(path), format)
     except OSError as error:
         raise DataError(
             f"{error.filename or path}: cannot be read ({error.strerror}). Check its permissions."
@@ -116,9 +123,9 @@ def write(
     """Write a data set as label files, whole or not at all.
 
     Args:
-        dataset: The data set; its images must be files.
-        path: The file (``csv``, ``labelstudio``; ``coco`` and ``createml`` if it ends in
-            ``.json``) or folder to make.
+        dataset: The data set; its images must be files, or in shards to write shards.
+        path: The file (``csv``, ``labelstudio``; others if it has their suffix) or folder to make;
+            for shards, it may be a URI.
         format: A key of `FORMATS`.
 
     Raises:
@@ -135,11 +142,23 @@ def write(
             f"{format} has no place for keypoints, and this data set has "
             f"{len(dataset.keypoints.names)}. Write it as {' or '.join(keepers)}."
         )
+    if stores.is_uri(os.fspath(path)):
+        check_place(format, os.fspath(path))
     for sample in dataset:
-        image_file(sample)
+        if format not in SHARD_FORMATS:
+            image_file(sample)
         if sample.label is not None and sample.label not in dataset.classes:
             raise ValueError(f"label {sample.label!r} is not among the classes {dataset.classes}.")
-    chosen.write(dataset, Path(path))
+    if format in SHARD_FORMATS:
+        SHARD_FORMATS[format].write(dataset, os.fspath(path))
+    else:
+        chosen.write(dataset, Path(path))
+
+
+def _parse_all(path: str, wanted: str | None) -> ParsedLabels:
+    if stores.is_uri(path):
+        return parse_uri(path, wanted)
+    return merge_labels([_parse(source) for source in find_sources(Path(path), wanted)])
 
 
 def _parse(source: LabelSource) -> ParsedLabels:

@@ -11,7 +11,7 @@ from onebox.formats.multiple_boxes import ImageRows, Policy, select_subjects
 from onebox.formats.rows import ParsedLabels, Problems, Row
 from onebox.formats.splitting import choose_splits, unsplit_problems
 from onebox.formats.validation import ROUNDING_PX, CheckedRow, check_row
-from onebox.structures import Dataset, Sample
+from onebox.structures import Dataset, PackedImage, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +19,11 @@ class _CheckedRows:
     """The rows that agree with their images, the images' headers, and the problems of the rest."""
 
     checked: tuple[CheckedRow, ...]
-    headers: dict[Path, HeaderResult]
+    headers: dict[Path | PackedImage, HeaderResult]
     problems: tuple[str, ...]
 
     def by_image(self) -> list[ImageRows]:
-        images: dict[Path, list[Row]] = {}
+        images: dict[Path | PackedImage, list[Row]] = {}
         for checked in self.checked:
             file = self.headers[checked.row.image].file
             images.setdefault(file, []).append(checked.row)
@@ -96,7 +96,9 @@ def _class_problems(
     return [] if declared is not None else undeclared_problems(rows, known_labels)
 
 
-def _samples(rows: Sequence[Row], headers: dict[Path, HeaderResult]) -> tuple[Sample, ...]:
+def _samples(
+    rows: Sequence[Row], headers: dict[Path | PackedImage, HeaderResult]
+) -> tuple[Sample, ...]:
     samples = []
     for row, split in zip(rows, choose_splits(rows), strict=True):
         header = headers[row.image].header

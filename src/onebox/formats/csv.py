@@ -15,9 +15,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from onebox.errors import DataError, format_count, shorten, suggest
+from onebox.errors import DataError, shorten, suggest
 from onebox.formats.image_lookup import ImageFinder
-from onebox.formats.rows import ParsedLabels, Problems, Row
+from onebox.formats.rows import ParsedLabels, Problems, Row, boxless_note
 from onebox.formats.splitting import parse_split
 from onebox.formats.writing import creating, format_number, format_path, image_file
 from onebox.images import SUFFIXES
@@ -79,7 +79,7 @@ def parse(path: Path) -> ParsedLabels:
             rows.append(_row(origin, cells, columns, finder))
     notes = _unused_columns_note(path.name, table[0][1]) if has_header else ()
     if "label" in columns:
-        notes += _boxless_note(path.name, rows)
+        notes += boxless_note(path.name, rows)
     return ParsedLabels(tuple(rows), notes=notes, problems=tuple(problems.sentences))
 
 
@@ -227,12 +227,6 @@ def _typo_problem(first: Cells, columns: Columns) -> str:
 def _unused_columns_note(name: str, first: Cells) -> tuple[str, ...]:
     unused = _unknown(first)
     return (f"{name}: columns not used: {shorten(unused)}.",) if unused else ()
-
-
-def _boxless_note(name: str, rows: Sequence[Row]) -> tuple[str, ...]:
-    count = sum(row.box is None and row.label is not None for row in rows)
-    rows_text = format_count(count, "row has a label and no box", "rows have a label and no box")
-    return (f"{name}: {rows_text}: read as without the subject.",) if count else ()
 
 
 def _row(origin: str, cells: Cells, columns: Columns, finder: ImageFinder) -> Row:

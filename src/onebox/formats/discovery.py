@@ -2,7 +2,8 @@
 
 The suffix of a file, or else its content, tells its format. A folder is searched for every format;
 files of one format named ``train``, ``val``, ``cal`` and ``test`` (also ``valid``,
-``instances_val2017``) are one data set with those splits, and so are folders of those names.
+``instances_val2017``) are one data set with those splits, and so are folders of those names. The
+shards of a folder are one data set; `onebox.formats.shards` finds them.
 """
 
 import codecs
@@ -13,8 +14,20 @@ from pathlib import Path
 
 from onebox.errors import DataError, shorten, suggest
 from onebox.files import names_in
-from onebox.formats import coco, createml, csv, fiftyone, imagefolder, label_studio, voc, yolo
+from onebox.formats import (
+    coco,
+    createml,
+    csv,
+    fiftyone,
+    imagefolder,
+    label_studio,
+    parquet,
+    voc,
+    webdataset,
+    yolo,
+)
 from onebox.formats.image_lookup import LABEL_FOLDERS
+from onebox.formats.shards import folders_of_shards
 from onebox.formats.splitting import SPLIT_NAMES, split_of_stem
 from onebox.structures import SPLITS, Split
 
@@ -204,9 +217,18 @@ _FINDERS: dict[str, Callable[[Path, bool], list[Path]]] = {
     "createml": partial(_files_in, "*.json", createml.is_labels),
     "fiftyone": lambda folder, is_asked: fiftyone.files_in(folder, is_asked=is_asked),
     "imagefolder": lambda folder, is_asked: imagefolder.files_in(folder, is_asked=is_asked),
+    "parquet": partial(folders_of_shards, suffix=".parquet", is_labels=parquet.is_labels),
+    "webdataset": partial(folders_of_shards, suffix=".tar", is_labels=webdataset.is_labels),
 }
-_BY_SUFFIX = ("csv", "voc", "coco", "yolo")  # files of these suffixes are labels if all else fails
-_READ_AS_FOLDERS = ("voc", "yolo")
+_BY_SUFFIX = (
+    "csv",
+    "voc",
+    "coco",
+    "yolo",
+    "parquet",
+    "webdataset",
+)  # files of these suffixes are labels if all else fails
+_READ_AS_FOLDERS = ("voc", "yolo", "parquet", "webdataset")
 _SUFFIXES = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -214,5 +236,7 @@ _SUFFIXES = {
     ".jsonl": "imagefolder",
     ".yaml": "yolo",
     ".yml": "yolo",
+    ".parquet": "parquet",
+    ".tar": "webdataset",
 }
 _STARTS = {b"{": "coco", b"<": "voc"}

@@ -12,8 +12,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Literal
 
-from onebox.errors import DataError
-from onebox.structures import Box, Keypoints, KeypointSet, Split
+from onebox.errors import DataError, format_count
+from onebox.structures import Box, Keypoints, KeypointSet, PackedImage, Split
 
 Unit = Literal["pixel", "normalized"]
 
@@ -24,7 +24,7 @@ class Row:
 
     Attributes:
         origin: File and line of the label, as ``labels.csv:2``.
-        image: Path of the image file, which may not exist.
+        image: Path of the image file, which may not exist, or an image in a shard.
         label: Class of the subject; None if the file does not say.
         box: ``xyxy`` in ``unit``; None if there is no subject.
         keypoints: ``(x, y, visibility)`` for each keypoint, in ``unit``.
@@ -34,7 +34,7 @@ class Row:
     """
 
     origin: str
-    image: Path
+    image: Path | PackedImage
     label: str | None = None
     box: Box | None = None
     keypoints: Keypoints | None = None
@@ -98,3 +98,10 @@ def merge_labels(parts: Sequence[ParsedLabels]) -> ParsedLabels:
         notes=tuple(chain.from_iterable(part.notes for part in parts)),
         problems=tuple(problems),
     )
+
+
+def boxless_note(name: str, rows: Sequence[Row]) -> tuple[str, ...]:
+    """A note that counts the rows of a file with a label and no box; none if there are none."""
+    count = sum(row.box is None and row.label is not None for row in rows)
+    rows_text = format_count(count, "row has a label and no box", "rows have a label and no box")
+    return (f"{name}: {rows_text}: read as without the subject.",) if count else ()

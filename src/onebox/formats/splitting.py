@@ -17,7 +17,7 @@ from pathlib import Path
 from onebox.errors import DataError, suggest
 from onebox.formats.image_headers import THREADS
 from onebox.formats.rows import Row
-from onebox.structures import SPLITS, Dataset, Sample, Split
+from onebox.structures import SPLITS, Dataset, PackedImage, Sample, Split
 
 SPLIT_NAMES: dict[str, Split] = {
     "train": "train",
@@ -96,7 +96,11 @@ def choose_splits(rows: Sequence[Row]) -> list[Split]:
     if len(stated) == len(rows):
         return stated
     with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(lambda row: split_of_bytes(row.image.read_bytes()), rows))
+        return list(pool.map(lambda row: split_of_bytes(_content(row.image)), rows))
+
+
+def _content(image: Path | PackedImage) -> bytes:
+    return image.read_bytes() if isinstance(image, Path) else image.read()
 
 
 def hold_out_validation(data: Dataset) -> Dataset:
@@ -140,5 +144,4 @@ def _move(data: Dataset, names: Set[str], here: Split, there: Split) -> Dataset:
 
 
 def _hash_of_name(sample: Sample, purpose: bytes = b"") -> bytes:
-    name = sample.image.name if isinstance(sample.image, Path) else sample.name
-    return hashlib.blake2b(name.encode(), person=purpose).digest()
+    return hashlib.blake2b(sample.file_name.encode(), person=purpose).digest()

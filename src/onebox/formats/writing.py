@@ -55,10 +55,15 @@ def image_file(sample: Sample) -> Path:
     """Return the path of a sample's image file.
 
     Raises:
-        SettingError: If the image is generated and has no file.
+        SettingError: If the image is generated or lies in a shard, and has no file.
     """
     if isinstance(sample.image, Path):
         return sample.image
+    if sample.encoded is not None:
+        raise SettingError(
+            f"{sample.name}: lies in a shard, and label files name image files. Write the images "
+            "to a folder first: onebox convert DATA OUT --to csv --images DIR"
+        )
     raise SettingError(
         "label files name image files, but these images are generated. Save them first "
         "(onebox synth)."

@@ -48,14 +48,14 @@ def read_content(labels: ParsedLabels, folder: Path, headers: Headers) -> Readin
         DataError: If rows are wrong; it holds every problem.
     """
     rows = _rows_in(folder, labels.rows)
-    unreadable = _read_headers([row.image for row in rows], headers)
+    unreadable = _read_headers([image for image, _ in rows], headers)
     problems = Problems(list(labels.problems))
     images: dict[Path, list[Row]] = {}
-    for row in rows:
-        if row.image in headers:
+    for image, row in rows:
+        if image in headers:
             with problems.at(row.origin):
-                checked = check_row(row, headers[row.image])
-                images.setdefault(row.image, []).append(checked.row)
+                checked = check_row(row, headers[image])
+                images.setdefault(image, []).append(checked.row)
     if problems.sentences:
         raise DataError(*problems.sentences)
     content = FileContent(
@@ -63,19 +63,20 @@ def read_content(labels: ParsedLabels, folder: Path, headers: Headers) -> Readin
         classes=labels.classes if labels.classes is not None else names_in_use(labels.rows),
         splits={image: one[0].split for image, one in images.items() if one[0].split is not None},
         crowded=frozenset(image for image, found in images.items() if len(found) > 1),
-        notes=(*labels.notes, *_notes(labels.rows, rows, unreadable)),
+        notes=(*labels.notes, *_notes(len(labels.rows) - len(rows), unreadable)),
     )
     origins = {image: [row.origin for row in found] for image, found in images.items()}
     return Reading(content, origins)
 
 
-def _rows_in(folder: Path, rows: Sequence[Row]) -> list[Row]:
+def _rows_in(folder: Path, rows: Sequence[Row]) -> list[tuple[Path, Row]]:
+    """The images of a folder with their rows; the formats that are edited name image files."""
     inside: dict[Path, bool] = {}
-    for row in rows:
-        parent = row.image.parent
-        if parent not in inside:
-            inside[parent] = parent.is_relative_to(folder)
-    return [row for row in rows if inside[row.image.parent]]
+    files = [(row.image, row) for row in rows if isinstance(row.image, Path)]
+    for image, _ in files:
+        if image.parent not in inside:
+            inside[image.parent] = image.parent.is_relative_to(folder)
+    return [(image, row) for image, row in files if inside[image.parent]]
 
 
 def _read_headers(images: Sequence[Path], headers: Headers) -> dict[Path, HeaderResult]:
@@ -91,11 +92,10 @@ def _label(rows: Sequence[Row]) -> Label:
     return Label(largest.label, largest.box, largest.keypoints)
 
 
-def _notes(
-    rows: Sequence[Row], inside: Sequence[Row], unreadable: Mapping[Path, HeaderResult]
-) -> list[str]:
+def _notes(count: int, unreadable: Mapping[Path, HeaderResult]) -> list[str]:
+    """Notes on rows of images outside of the folder, and on images that cannot be read."""
     notes = []
-    if count := len(rows) - len(inside):
+    if count:
         outside = format_count(count, "row of an image", "rows of images")
         notes.append(f"{outside} outside of the folder: left as they are.")
     if unreadable:

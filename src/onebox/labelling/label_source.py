@@ -7,6 +7,7 @@ from onebox.files import is_empty
 from onebox.formats import FORMATS
 from onebox.formats.discovery import LabelSource, find_sources, sources_in
 from onebox.formats.editing import EDITORS
+from onebox.formats.shard_formats import SHARD_FORMATS
 
 _NEW = {".csv": "csv", ".json": "coco"}
 
@@ -54,9 +55,10 @@ def labels_in(folder: Path, format: str | None) -> Path:  # noqa: A002
 
 def _check_editable(path: Path, format: str) -> None:  # noqa: A002
     if format not in EDITORS:
+        extract = " --images DIR" if format in SHARD_FORMATS else ""
         raise SettingError(
             f"{path}: {format} labels cannot be edited in place. Convert them first, and name the "
-            f"new file: onebox convert {path} labels.json --to coco"
+            f"new file: onebox convert {path} labels.json --to coco{extract}"
         )
 
 

@@ -6,17 +6,20 @@ without either is named by its row.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from onebox import stores
-from onebox.errors import DataError, shorten
+from onebox.errors import DataError, first_line, shorten
 from onebox.optional import require
 
 SUFFIX = ".parquet"
 IMAGE_COLUMNS = ("image", "img", "jpg", "jpeg", "png", "webp", "bytes", "image_bytes")
 NAME_COLUMNS = ("file_name", "filename", "path", "image_path", "name", "id", "key", "__key__")
-_BYTES, _PATH = "bytes", "path"
+BYTES, PATH = "bytes", "path"
+"""Fields of a structure that holds an image."""
+
 _ROWS = 64  # read at once: 12-megapixel JPEGs then take a few hundred megabytes
 
 
@@ -80,21 +83,32 @@ def rows(shard: str, *others: str) -> Iterator[EncodedRow]:
         DataError: If it is no Parquet file, or has no column of images.
         OneboxError: If pyarrow is not installed.
     """
+    with opened(shard) as table:
+        columns = find_columns(shard, table.schema_arrow)
+        wanted = [columns.image, *([columns.name] if columns.name else []), *others]
+        number = 0
+        for batch in table.iter_batches(_ROWS, columns=list(dict.fromkeys(wanted))):
+            for cells in batch.to_pylist():
+                yield _encoded_row(number, cells, columns)
+                number += 1
+
+
+@contextmanager
+def opened(shard: str) -> Iterator[Any]:
+    """Open a table as a ``ParquetFile``; what Arrow says of it becomes an error of ours.
+
+    Raises:
+        DataError: If it is no Parquet file, or is damaged.
+        OneboxError: If pyarrow is not installed.
+    """
     parquet = require("pyarrow.parquet", extra="parquet", purpose="Parquet shards")
     arrow = require("pyarrow", extra="parquet", purpose="Parquet shards")
     with stores.open_input(shard) as file:
         try:
-            table = parquet.ParquetFile(file)
-            columns = find_columns(shard, table.schema_arrow)
-            wanted = [columns.image, *([columns.name] if columns.name else []), *others]
-            number = 0
-            for batch in table.iter_batches(_ROWS, columns=list(dict.fromkeys(wanted))):
-                for cells in batch.to_pylist():
-                    yield _encoded_row(number, cells, columns)
-                    number += 1
-        except arrow.ArrowException as error:
+            yield parquet.ParquetFile(file)
+        except (arrow.ArrowException, OSError) as error:
             raise DataError(
-                f"{shard}: is no Parquet file that can be read ({str(error).splitlines()[0]}). "
+                f"{shard}: is no Parquet file that can be read ({first_line(error)}). "
                 "Write the shard again."
             ) from error
 
@@ -104,8 +118,8 @@ def _encoded_row(number: int, cells: dict[str, Any], columns: Columns) -> Encode
     cell = others.pop(columns.image)
     name = None if columns.name is None else cells[columns.name]
     if columns.is_structure:
-        name = (cell or {}).get(_PATH) or name
-        cell = (cell or {}).get(_BYTES)
+        name = (cell or {}).get(PATH) or name
+        cell = (cell or {}).get(BYTES)
     return EncodedRow(number, f"row {number}" if name is None else str(name), cell, others)
 
 
@@ -114,5 +128,7 @@ def _is_binary(kind: Any) -> bool:  # noqa: ANN401
 
 
 def _is_structure(kind: Any) -> bool:  # noqa: ANN401
-    fields = {kind.field(index).name for index in range(kind.num_fields)} if kind.num_fields else ()
-    return _BYTES in fields and _is_binary(kind.field(_BYTES).type)
+    if not str(kind).startswith("struct"):
+        return False
+    fields = {kind.field(index).name for index in range(kind.num_fields)}
+    return BYTES in fields and _is_binary(kind.field(BYTES).type)

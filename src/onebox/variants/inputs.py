@@ -1,7 +1,6 @@
 """The pixels that a network sees: variants are calibrated and compared on them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
@@ -24,8 +23,7 @@ def network_inputs(localizer: NetworkLocalizer, samples: Iterable[Sample]) -> It
     """
     size, margin = localizer.card.size, localizer.card.refine_margin
     for sample in samples:
-        source = sample.image if isinstance(sample.image, Path) else np.asarray(sample.image)
-        pixels = images.load(source, at_least=decoded_size(size, margin)).pixels
+        pixels = images.load(sample.image, at_least=decoded_size(size, margin)).pixels
         yield pixels
         if margin is not None:
             box = localizer.with_refinement(None).predict(pixels).box

@@ -27,13 +27,13 @@ from PIL import Image
 
 from onebox import images
 from onebox.disk import check_space
-from onebox.errors import DataError
+from onebox.errors import DataError, ImageError
 from onebox.files import replacing
 from onebox.image_sizes import size_of
 from onebox.learning.parallel.placement import ALONE, Placement
 from onebox.mean_box import normalized_boxes
 from onebox.progress import Progress
-from onebox.structures import Dataset, Sample
+from onebox.structures import Dataset, PackedImage, Sample
 
 OVERSIZE = 1.25
 """Size of the cached squares over the size that is trained on; not tuned."""
@@ -173,13 +173,18 @@ def _row_digest(header: bytes, row: int, sample: Sample, content: bytes) -> str:
 
 
 def content_digest(sample: Sample) -> bytes:
-    """A digest of an image's bytes, or of how it is drawn; empty for a file that is unreadable."""
-    if not isinstance(sample.image, Path):
-        return repr(sample.image).encode()
+    """A digest of an image's bytes, or of how it is drawn; empty if it cannot be read.
+
+    An image has the same digest in a shard as in a file of its own.
+    """
     try:
-        with sample.image.open("rb") as file:
-            return hashlib.file_digest(file, "blake2b").digest()
-    except OSError:
+        if isinstance(sample.image, Path):
+            with sample.image.open("rb") as file:
+                return hashlib.file_digest(file, "blake2b").digest()
+        if isinstance(sample.image, PackedImage):
+            return hashlib.blake2b(sample.image.read()).digest()
+        return repr(sample.image).encode()
+    except (OSError, ImageError):
         return b""  # decoding reports it, together with all other unreadable images
 
 

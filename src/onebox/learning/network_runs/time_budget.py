@@ -65,7 +65,7 @@ def _predict_s(localizer: NetworkLocalizer, few: Dataset) -> float:
     """Median seconds of a prediction with a refinement pass, from the file."""
     times = []
     for sample in few:
-        source = sample.image if isinstance(sample.image, Path) else np.asarray(sample.image)
+        source = np.asarray(sample.image) if sample.encoded is None else sample.encoded
         begin = time.monotonic()
         localizer.predict(source)
         times.append(time.monotonic() - begin)
