@@ -10,5 +10,8 @@ pytest.importorskip("ray", reason="needs onebox[ray]")
 @pytest.fixture(scope="session")
 def local_cluster():
     """A cluster of two cores; code that connects with --on ray uses it."""
+    import ray
+
     with connected("ray") as cluster:
         yield cluster
+        ray.shutdown(wait_for_processes=True)  # else Python warns of processes that still run

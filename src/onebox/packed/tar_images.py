@@ -19,11 +19,11 @@ def read_images(shard: str) -> Iterator[tuple[Member, bytes]]:
     Raises:
         DataError: If it is no tar, is compressed, or is cut short.
     """
-    with stores.open_input(shard) as file:
+    with stores.open_input(shard) as opened, _reading_ahead(shard, opened) as file:
         length = file.seek(0, os.SEEK_END)
         file.seek(0)
         try:
-            with tarfile.open(fileobj=_reading_ahead(shard, file), mode="r:") as tar:
+            with tarfile.open(fileobj=file, mode="r:") as tar:
                 for info in tar:
                     member = Member(*split_key(info.name), info.offset_data, info.size)
                     if info.isreg() and member.is_image:

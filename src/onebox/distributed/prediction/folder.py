@@ -6,7 +6,6 @@ are, and ``part-00000-of-00042.parquet`` the answers for one shard. ``_manifest.
 it is written in ``_temporary``, or outside the store, and then moved to its name.
 """
 
-import io
 import json
 import re
 import shutil
@@ -14,7 +13,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
 from uuid import uuid4
 
 from onebox import stores
@@ -34,7 +32,6 @@ _SETTINGS = {
     "sources": "SOURCE",
     "listed": "the SHA-256 of the list on standard input",
 }
-_BLOCK = 8 << 20  # bytes of the plan that are read at once; not tuned
 
 
 def part_name(number: int, parts: int) -> str:
@@ -162,7 +159,7 @@ def plan_lines(folder: str) -> Iterator[tuple[int, int]]:
     """
     with stores.open_input(stores.join(folder, PLAN)) as file:
         offset = 0
-        for line in io.BufferedReader(cast("io.RawIOBase", file), _BLOCK):
+        for line in file:
             yield offset, len(line)
             offset += len(line)
 
