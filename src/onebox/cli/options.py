@@ -47,8 +47,8 @@ DataName = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="A label file or folder (CSV, Pascal VOC, COCO, YOLO, Label Studio, ...), or synth:blobs, "
-        "synth:cutouts-black or synth:cutouts.",
+        help="A label file or folder (CSV, Pascal VOC, COCO, YOLO, Label Studio, ...), or "
+        "synth:blobs, synth:cutouts-black or synth:cutouts.",
     ),
 ]
 
