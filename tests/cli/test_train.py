@@ -119,6 +119,20 @@ def test_options_become_the_recipe_and_the_arguments(run, calls):
     assert options.resume is None
 
 
+def test_an_unknown_logger_is_refused_with_a_suggestion_before_anything_is_read(run, calls):
+    code, out, err = run("train", "nowhere", "--log", "csv", "--log", "wandv")
+    assert (code, out, calls) == (2, "", [])
+    assert "--log 'wandv' is not one of csv, tensorboard, mlflow, wandb. Did you mean wandb?" in err
+
+
+@pytest.mark.parametrize("name", ["tensorboard", "mlflow", "wandb"])
+def test_a_missing_logger_names_its_extra_before_training_starts(run, calls, monkeypatch, name):
+    monkeypatch.setitem(sys.modules, name, None)
+    code, out, err = run("train", "synth:blobs", "--log", name)
+    assert (code, out, calls) == (1, "", [])
+    assert f"pip install 'onebox[{name}]'" in err
+
+
 def test_the_minutes_are_a_setting_and_count_from_the_start_of_the_command(run, calls):
     before_s = time.monotonic()
     assert run("train", "synth:blobs", "--minutes", 2.5)[0] == 0

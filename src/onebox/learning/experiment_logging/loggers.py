@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 from onebox.errors import check_choice, first_line
 from onebox.learning.experiment_logging import mlflow_log, wandb_log
@@ -80,12 +79,7 @@ class ExperimentLogger(Silent):
     def __enter__(self) -> "ExperimentLogger":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _open(self, folder: Path) -> None:

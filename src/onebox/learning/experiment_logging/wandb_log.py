@@ -1,6 +1,7 @@
 """Weights & Biases: a run in ``logs/wandb``, offline unless ``WANDB_MODE`` says otherwise."""
 
 import os
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ class WandbLog:
         self._run: Any = self._wandb.init(
             project=os.environ.get("WANDB_PROJECT", _PROJECT),
             name=start.folder.name,
-            id=_run_id(start.logs / _RUN_ID, self._wandb),
+            id=_run_id(start.logs / _RUN_ID),
             dir=start.logs,
             config=dict(start.recipe),
             mode=os.environ.get("WANDB_MODE", "offline"),
@@ -56,7 +57,8 @@ class WandbLog:
         self._run.finish(exit_code=0 if is_finished else 1)
 
 
-def _run_id(file: Path, wandb: Any) -> str:  # noqa: ANN401  (a module of an extra)
+def _run_id(file: Path) -> str:
+    """The id of a run, which all its parts share."""
     if not file.is_file():
-        write_atomically(file, wandb.util.generate_id().encode())
+        write_atomically(file, secrets.token_hex(4).encode())
     return file.read_text("utf-8")
