@@ -10,6 +10,7 @@ from onebox import evaluation, images
 from onebox.audit.csv_list import read_corrections, write_list
 from onebox.audit.records import Audit, Finding
 from onebox.errors import ImageError, SettingError
+from onebox.folds.datasets import group_by_copies
 from onebox.formats.rows import Row
 from onebox.formats.splitting import choose_splits, hold_out_calibration, split_of_bytes
 from onebox.formats.writing import image_file
@@ -18,6 +19,7 @@ from onebox.loading import load
 from onebox.packed.image_in_parquet import ParquetImage
 from onebox.packed.image_in_tar import TarImage
 from onebox.report import write_report
+from onebox.runs.repeats.plan import digest_labels
 from onebox.structures import Dataset, PackedImage
 from onebox.variants.inputs import network_inputs
 
@@ -152,3 +154,14 @@ def test_reading_labels_of_own_shards_reads_no_image(loose, tmp_path, monkeypatc
         monkeypatch.setattr(record, "open", refuse)
     for name in ("parquet", "webdataset"):
         assert len(read(tmp_path / name)) == len(loose)
+
+
+def test_an_image_and_its_copy_in_a_shard_come_into_one_fold_and_have_one_digest(pairs, loose):
+    pair = [dataclasses.replace(sample, split="train") for sample in pairs[1]]
+    groups = group_by_copies(Dataset((*pair, pairs[2][0]), loose.classes, loose.keypoints))
+    assert groups[0] == groups[1] != groups[2]
+    ours, theirs = (
+        Dataset(tuple(pair[index] for pair in pairs), loose.classes, loose.keypoints)
+        for index in (1, 0)
+    )
+    assert digest_labels(ours) == digest_labels(theirs)

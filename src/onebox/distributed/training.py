@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from onebox import stores
 from onebox.distributed.cluster import Cluster, require_ray
 from onebox.errors import OneboxError, SettingError, first_line, format_count
 from onebox.optional import require
-from onebox.structures import Dataset
+from onebox.structures import Dataset, PackedImage, Sample
 
 MOST_LOSSES = 20
 """How often the workers are started again after one was lost; not tuned."""
@@ -196,8 +197,15 @@ def missing_path(paths: Sequence[Path]) -> tuple[str, Path] | None:
 
 
 def _first_images(parts: Sequence[Dataset]) -> list[Path]:
-    images = ([one.image for one in part if isinstance(one.image, Path)] for part in parts)
-    return [paths[0] for paths in images if paths]
+    """The first file of images of each part; those in object stores have none."""
+    files = ([file for one in part if (file := _file_of(one))] for part in parts)
+    return [paths[0] for paths in files if paths]
+
+
+def _file_of(sample: Sample) -> Path | None:
+    if isinstance(sample.image, PackedImage):
+        return None if stores.is_uri(sample.image.shard) else Path(sample.image.shard)
+    return sample.image if isinstance(sample.image, Path) else None
 
 
 def _cores(ray: Any) -> list[int]:  # noqa: ANN401

@@ -15,7 +15,7 @@ from onebox.folds.assignment import assign_folds
 from onebox.folds.copies import SIDE, find_copies, group_copies, thumbnail
 from onebox.images import load
 from onebox.progress import Progress
-from onebox.structures import SPLITS, Dataset, Sample, Split
+from onebox.structures import SPLITS, Dataset, PackedImage, Sample, Split
 
 LEAST_FOLDS = 2
 
@@ -105,6 +105,8 @@ def _look(sample: Sample) -> tuple[ndarray, bytes] | DataError:
     except DataError as error:
         where = f"{sample.origin}: " if sample.origin else ""
         return DataError(*(f"{where}{problem}" for problem in error.problems))
+    if isinstance(sample.image, PackedImage):
+        return thumbnail(pixels), hashlib.blake2b(sample.image.read()).digest()
     if not isinstance(sample.image, Path):
         return thumbnail(pixels), repr(sample.image).encode()
     with sample.image.open("rb") as file:

@@ -126,8 +126,7 @@ def digest_labels(data: Dataset) -> str:
 
 
 def _facts(sample: Sample) -> Sequence[object]:
-    name = sample.image.name if isinstance(sample.image, Path) else sample.name
-    return (name, sample.label, sample.box, sample.keypoints, sample.split)
+    return (sample.file_name, sample.label, sample.box, sample.keypoints, sample.split)
 
 
 def _check(plan: Plan) -> None:
