@@ -40,7 +40,7 @@ def run(trial: Trial) -> None:
 def _kill_some(command: list[str], out: Path, dice: random.Random) -> collections.Counter[str]:
     """Start the command, kill some of its workers and then itself, each after some progress."""
     kills: collections.Counter[str] = collections.Counter()
-    with subprocess.Popen(command) as driver:
+    with subprocess.Popen(command, start_new_session=True) as driver:
         for _ in range(_WORKERS_EACH):
             _await_part(driver, out)
             time.sleep(dice.random())
