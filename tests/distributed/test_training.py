@@ -51,7 +51,7 @@ def pid_of_a_worker():
     return max(workers)
 
 
-@pytest.mark.filterwarnings("ignore:`use_push_based_shuffle` is deprecated")
+@pytest.mark.filterwarnings(r"ignore:`[\w.]+` is deprecated:DeprecationWarning")
 def test_a_worker_that_is_killed_on_a_cluster_is_replaced_and_training_ends(
     discs, shortened, prepared, local_cluster
 ):

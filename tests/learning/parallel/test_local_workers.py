@@ -1,16 +1,14 @@
-"""Workers in processes of this machine: one is killed, images are unreadable, GPUs are missing."""
+"""Workers in processes of this machine: one is killed, GPUs are missing."""
 
 import csv
 import multiprocessing
 import os
-import re
 import signal
-from dataclasses import replace
 
 import pytest
 import torch
 
-from onebox.errors import DataError, OneboxError, SettingError
+from onebox.errors import OneboxError, SettingError
 from onebox.learning.fitting.checkpoint_io import load_checkpoint
 from onebox.learning.network_runs.finish import PreparedRun
 from onebox.learning.network_runs.local_workers import count_local_workers
@@ -61,19 +59,6 @@ def test_a_worker_that_is_killed_is_started_again_and_training_ends(few, prepare
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2", "3", "4"]
     left = {path.name for path in prepared.checkpoints.iterdir()}
     assert left == {"best.safetensors", "data.json", "last.safetensors"}
-
-
-def test_images_that_workers_cannot_read_are_listed_together(few, prepared, tmp_path):
-    samples = [
-        replace(sample, image=tmp_path / f"{row}.jpg") if row in {2, 5} else sample
-        for row, sample in enumerate(few.samples)
-    ]
-    broken = replace(few, samples=tuple(samples))
-    with pytest.raises(DataError) as caught:
-        fit_on_workers(prepared, broken, WorkerOptions(2), None, Silent())
-    named = [re.search(r"(\d)\.jpg", problem)[1] for problem in caught.value.problems]
-    assert sorted(named) == ["2", "5"]
-    assert not (prepared.checkpoints / "events.jsonl").exists()
 
 
 def test_a_cluster_of_no_machine_cannot_be_named(few, prepared):

@@ -34,7 +34,8 @@ _IGNORED = (
     Ignored("Checkpoint directory .* exists and is not empty", r"lightning\."),
     # Rows are mapped: workers would only take cores from training.
     Ignored("The '.*_dataloader' does not have many workers", r"lightning\."),
-    # Lightning 2.6 on PyTorch 2.15.
+    # Lightning 2.6 on PyTorch 2.15, the second for several workers.
+    Ignored("`broadcast_buffers` is deprecated", r"lightning\."),
     Ignored(r"`isinstance\(treespec, LeafSpec\)` is deprecated", r"lightning\."),
     # On a GPU, where mixed precision skips the first steps while it finds its scale.
     Ignored(r"Detected call of `lr_scheduler\.step\(\)` before", r"torch\.optim\."),
