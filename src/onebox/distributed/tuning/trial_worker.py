@@ -70,10 +70,13 @@ class _Relay:
     def __init__(self) -> None:
         self.reports: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self.answers: queue.Queue[str] = queue.Queue()
+        self._is_stopped = False
 
     def send(self, report: dict[str, Any]) -> None:
-        self.reports.put(report)
-        if self.answers.get() == _STOP:
+        if not self._is_stopped:  # after that, nobody answers
+            self.reports.put(report)
+            self._is_stopped = self.answers.get() == _STOP
+        if self._is_stopped:
             raise StopTraining
 
 

@@ -20,7 +20,7 @@ from onebox.learning.fitting.fit import fit
 from onebox.learning.network_runs.initial_weights import find_start
 from onebox.learning.network_runs.resolve import resolve
 from onebox.learning.network_runs.run import prepare
-from onebox.progress import EpochMetrics, Listener, Silent
+from onebox.progress import EpochMetrics, Listener, Silent, StopTraining
 from onebox.recipes.recipe import Recipe
 from onebox.runs.options import RunOptions
 from onebox.structures import Dataset
@@ -28,7 +28,7 @@ from onebox.structures import Dataset
 Report = Callable[[float, float], None]
 """Told of each validation: the fraction of the schedule, and the metric of the trial so far.
 
-It may raise `StopTraining`.
+It may raise `StopTraining`, which ends the trial; nothing is reported after that.
 """
 
 
@@ -119,6 +119,7 @@ class _Validations(Silent):
     is_best: bool
     fraction: float = field(default=0.0, init=False)
     metric: float | None = field(default=None, init=False)
+    is_stopped: bool = field(default=False, init=False)
 
     def advance(self, done: int, total: int) -> None:
         self.fraction = done / total
@@ -129,9 +130,13 @@ class _Validations(Silent):
             return
         if self.metric is None or not self.is_best or value > self.metric:
             self.metric = value
-        self.report(self.fraction, self.metric)
+        try:
+            self.report(self.fraction, self.metric)
+        except StopTraining:
+            self.is_stopped = True
+            raise
 
     def end(self) -> None:
         """Report the end of a schedule that ended before its last step."""
-        if self.metric is not None and self.fraction < 1:
+        if self.metric is not None and self.fraction < 1 and not self.is_stopped:
             self.report(1.0, self.metric)
