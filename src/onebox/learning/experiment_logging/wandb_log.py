@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,24 @@ class WandbLog:
         self._logger.log_metrics(results.values, results.epoch)
         self._logger.log_image("samples", [str(results.samples)], step=results.epoch)
         for path in results.artifacts:
-            self._run.save(str(path), base_path=str(results.folder), policy="now")
+            self._save(path)
 
     def close(self, *, is_finished: bool) -> None:
         """End the run, and wait until it is written."""
         self._run.finish(exit_code=0 if is_finished else 1)
+
+    def _save(self, path: Path) -> None:
+        """Put a file into the run: outside its folder, the package would link it with a warning."""
+        target = Path(self._run.dir) / path.name
+        _link(path, target)
+        self._run.save(str(target), base_path=self._run.dir, policy="now")
+
+
+def _link(path: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(path)
+    except OSError:  # a disk without links
+        shutil.copyfile(path, target)
 
 
 def _run_id(file: Path) -> str:
