@@ -15,6 +15,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -127,16 +128,25 @@ def decode(
     side = round(size * OVERSIZE)
     digest = _digest(data, side, placement)
     path = cache_folder() / f"{digest}.npy"
-    if not path.exists():
+    if (pixels := _map(path)) is None:
         needed = len(data) * side * side * 3
         repair = "set ONEBOX_CACHE to a folder on another disk"
         check_space(path.parent, needed, what="the decoded images", repair=repair)
         _write(data.samples, side, path, progress)
-    path.touch()
+        pixels = np.load(path, mmap_mode="r")
+    with suppress(FileNotFoundError):
+        os.utime(path)
     _forget_oldest(path.parent, _KEPT * placement.workers)
-    pixels = np.load(path, mmap_mode="r")
     flip_pairs = () if data.keypoints is None else data.keypoints.flip_pairs
     return Decoded(pixels, *_targets(data), flip_pairs, digest)
+
+
+def _map(path: Path) -> UInt8[ndarray, "n side side 3"] | None:
+    # Another process may remove the file as one of the oldest; a mapped file stays readable.
+    try:
+        return np.load(path, mmap_mode="r")
+    except FileNotFoundError:
+        return None
 
 
 def add_digests(digests: Iterable[str]) -> str:
@@ -256,6 +266,9 @@ def _keypoints(data: Dataset) -> Float32[ndarray, "n keypoints 3"]:
 
 
 def _forget_oldest(folder: Path, kept: int) -> None:
-    caches = sorted(folder.glob("*.npy"), key=lambda file: file.stat().st_mtime, reverse=True)
-    for file in caches[kept:]:
+    ages: dict[Path, float] = {}
+    for file in folder.glob("*.npy"):
+        with suppress(FileNotFoundError):  # another process removed it
+            ages[file] = file.stat().st_mtime
+    for file in sorted(ages, key=ages.__getitem__, reverse=True)[kept:]:
         file.unlink(missing_ok=True)
