@@ -94,7 +94,7 @@ def tune(
     on_bad: OnBad = "error",
     as_json: AsJson = False,
 ) -> None:
-    """Search for better settings of a recipe, then train with the best.
+    """Search for better settings, and train with the best.
 
     Trains several networks with different settings, compares them on the validation images, and
     stops the poor ones early. Writes the best recipe, a table and a page of all trials, and a run
