@@ -5,6 +5,7 @@ import json
 import pytest
 from PIL import Image
 
+from onebox.errors import DataError
 from onebox.formats import read, write
 from onebox.structures import Dataset, Sample
 
@@ -106,3 +107,11 @@ def test_one_file_has_our_key_for_splits_and_a_folder_has_one_file_for_each(tmp_
     assert [one.name for one in (tmp_path / "out").iterdir()] == ["val.json"]
     (entry,) = json.loads((tmp_path / "out/val.json").read_text())
     assert entry == {"image": "../a.png", "annotations": [box]}
+
+
+def test_a_name_that_no_file_can_have_is_refused(tmp_path):
+    (tmp_path / "labels.json").write_text(
+        '[{"image": "half\\ud800.png", "annotations": []}]', encoding="utf-8"
+    )
+    with pytest.raises(DataError, match=r"'half\\ud800\.png' is not a path\. Correct it\."):
+        read(tmp_path / "labels.json", "createml")

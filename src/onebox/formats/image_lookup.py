@@ -5,6 +5,7 @@ searched in which other tools put images: a folder of images beside the label fi
 folder, and sub-folders named like the label file (``train/`` for ``instances_train.json``).
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -39,7 +40,7 @@ class ImageFinder:
         Raises:
             DataError: If several sub-folders hold such an image, or the name cannot be a path.
         """
-        if "\0" in name:
+        if "\0" in name or not _is_encodable(name):
             raise DataError(f"{name!r} is not a path. Correct it.")
         for spelled in dict.fromkeys([name, _with_slashes(name)]):
             for candidate in (root / spelled for root in self._roots):
@@ -62,6 +63,15 @@ class ImageFinder:
                 "Write the folder before the name."
             )
         return found[0] / name if found else None
+
+
+def _is_encodable(name: str) -> bool:
+    # JSON can hold half of a surrogate pair, which no name of a file can.
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _with_slashes(name: str) -> str:
