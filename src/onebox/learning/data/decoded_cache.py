@@ -145,7 +145,7 @@ def _map(path: Path) -> UInt8[ndarray, "n side side 3"] | None:
     # Another process may remove the file as one of the oldest; a mapped file stays readable.
     try:
         return np.load(path, mmap_mode="r")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # the latter is reported when it is written
         return None
 
 
