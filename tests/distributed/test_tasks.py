@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from onebox.distributed.tasks import cluster_tasks, cores_of_each
+from onebox.distributed.tasks import cluster_tasks
 from onebox.errors import DataError, OneboxError, SettingError
 from onebox.progress import EpochMetrics, Silent
 
@@ -33,16 +33,6 @@ class Log(Silent):
 
 
 EPOCH = EpochMetrics(1, 2, loss=1.0, val_mean_iou=0.5, learning_rate=1e-3, seconds=4.0)
-
-
-def test_tasks_share_the_cores_of_machines_and_none_spans_two():
-    assert cores_of_each([2], 2) == 1
-    assert cores_of_each([8, 8], 2) == 8
-    assert cores_of_each([8, 8], 3) == 4
-    # Five each of 5 + 5 would be 3 tasks of 3 cores on 3 machines.
-    assert cores_of_each([5, 5], 3) == 2
-    assert cores_of_each([0, 2], 2) == 1
-    assert cores_of_each([2], 3) == 0
 
 
 def test_more_workers_than_cores_are_refused(local_cluster):

@@ -9,7 +9,6 @@ import pytest
 
 from onebox.distributed.cluster import Cluster
 from onebox.distributed.training import (
-    cores_per_worker,
     count_cluster_workers,
     missing_path,
 )
@@ -67,16 +66,6 @@ def test_a_worker_that_is_killed_on_a_cluster_is_replaced_and_training_ends(
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2", "3"]
     left = {path.name for path in prepared.checkpoints.iterdir()}
     assert left == {"best.safetensors", "data.json", "last.safetensors"}
-
-
-@pytest.mark.parametrize(
-    ("cores", "workers", "each"),
-    [([2], 2, 1), ([2], 1, 2), ([8, 8], 2, 8), ([4, 12], 2, 6), ([4, 12], 5, 2), ([1], 3, 1)],
-)
-def test_workers_get_as_many_cores_as_fit_on_the_machines(cores, workers, each):
-    # [4, 12] and 5: of 3 cores each 1 + 4 would fit
-    expected = 3 if (cores, workers) == ([4, 12], 5) else each
-    assert cores_per_worker(cores, workers) == expected
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from onebox.distributed.cluster import connected, require_ray
+from onebox.distributed.cores import cores_of_each, cores_of_machines
 from onebox.errors import OneboxError, SettingError, first_line
 from onebox.progress import EpochMetrics, Listener, Silent
 
@@ -104,7 +105,7 @@ def cluster_tasks(on: str, workers: int | None, tasks: int) -> Iterator[ClusterT
     with connected(on) as cluster:
         most = cluster.cpus if not cluster.gpus else min(cluster.cpus, cluster.gpus)
         at_once = min(tasks, max(1, most) if workers is None else workers)
-        cores = cores_of_each(_node_cores(), at_once)
+        cores = cores_of_each(cores_of_machines(), at_once)
         if not cores:
             raise SettingError(
                 f"--workers {workers}: the cluster has {cluster.cpus} CPU cores, and each worker "
@@ -112,30 +113,6 @@ def cluster_tasks(on: str, workers: int | None, tasks: int) -> Iterator[ClusterT
             )
         share = min(1.0, cluster.gpus / at_once)
         yield ClusterTasks(at_once, cores, int(share * _SHARES) / _SHARES)
-
-
-def cores_of_each(node_cores: Sequence[int], at_once: int) -> int:
-    """The most cores that each of some tasks can have, if no task spans two machines.
-
-    Args:
-        node_cores: Cores of each machine.
-        at_once: Number of tasks that run at the same time.
-
-    Returns:
-        0 if there is not one core for each.
-
-    Examples:
-        >>> cores_of_each([8, 8], 2), cores_of_each([5, 5], 3), cores_of_each([2], 3)
-        (8, 2, 0)
-    """
-    most = max(node_cores, default=0)
-    counts = range(most, 0, -1)
-    return next((n for n in counts if sum(node // n for node in node_cores) >= at_once), 0)
-
-
-def _node_cores() -> list[int]:
-    nodes = require_ray().nodes()
-    return [int(node["Resources"].get("CPU", 0)) for node in nodes if node["Alive"]]
 
 
 def _fill(

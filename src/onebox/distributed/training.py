@@ -9,12 +9,13 @@ import importlib
 import platform
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from onebox import stores
 from onebox.distributed.cluster import Cluster, require_ray
+from onebox.distributed.cores import cores_of_each, cores_of_machines
 from onebox.errors import OneboxError, SettingError, first_line, format_count
 from onebox.optional import require
 from onebox.structures import Dataset, PackedImage, Sample
@@ -69,22 +70,6 @@ def count_cluster_workers(workers: int | None, cluster: Cluster) -> int:
     return workers
 
 
-def cores_per_worker(cores: Iterable[int], workers: int) -> int:
-    """The most cores that each of some workers can have, given the cores of each machine.
-
-    Examples:
-        >>> cores_per_worker([4, 12], 2), cores_per_worker([4, 12], 4), cores_per_worker([2], 2)
-        (6, 4, 1)
-    """
-    machines = [*cores]
-    fitting = (
-        count
-        for count in range(max(machines, default=1), 0, -1)
-        if sum(each // count for each in machines) >= workers
-    )
-    return next(fitting, 1)
-
-
 def run_on_cluster(
     job: TrainingJob, parts: Sequence[Dataset], cluster: Cluster, follower: Following
 ) -> None:
@@ -95,7 +80,7 @@ def run_on_cluster(
     """
     ray = require_ray()
     check_reachable(job, parts)
-    threads = cores_per_worker(_cores(ray), len(parts))
+    threads = max(1, cores_of_each(cores_of_machines(), len(parts)))
     told = {"job": job, "parts": [ray.put(part) for part in parts], "threads": threads}
     trainer = _trainer(job, told, workers=len(parts), has_gpus=cluster.gpus > 0)
     failures: list[Exception] = []
@@ -206,7 +191,3 @@ def _file_of(sample: Sample) -> Path | None:
     if isinstance(sample.image, PackedImage):
         return None if stores.is_uri(sample.image.shard) else Path(sample.image.shard)
     return sample.image if isinstance(sample.image, Path) else None
-
-
-def _cores(ray: Any) -> list[int]:  # noqa: ANN401
-    return [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]

@@ -16,6 +16,7 @@ from typing import Any
 
 from onebox import stores
 from onebox.distributed import cluster
+from onebox.distributed.cores import cores_of_each, cores_of_machines
 from onebox.distributed.prediction import folder as results
 from onebox.distributed.prediction.actors import BegunShards, Worker, WorkerSettings
 from onebox.distributed.prediction.model import SentModel
@@ -104,7 +105,7 @@ class ClusterJob:
         with cluster.connected(on) as found, _quiet() as data:
             if not found.cpus:
                 raise OneboxError(f"--on {on}: the cluster has no cores. Add a machine to it.")
-            count, cpus = share_cores(_cores(), workers or found.cpus)
+            count, cpus = share_cores(cores_of_machines(), workers or found.cpus)
             if workers is not None and count < workers:
                 note(f"the cluster has room for {count} workers, not {workers}.")
             settings = WorkerSettings(self._task(), cpus, self.record.request.onebox)
@@ -169,14 +170,7 @@ def share_cores(cores: Sequence[int], workers: int) -> tuple[int, int]:
         ((2, 4), (2, 2), (4, 1))
     """
     count = min(workers, sum(cores))
-    most = max(cores, default=1)
-    fitting = (each for each in range(most, 0, -1) if sum(n // each for n in cores) >= count)
-    return count, next(fitting, 1)
-
-
-def _cores() -> list[int]:
-    nodes = cluster.require_ray().nodes()
-    return [int(node["Resources"].get("CPU", 0)) for node in nodes if node["Alive"]]
+    return count, max(1, cores_of_each(cores, count))
 
 
 def _hand_out(
