@@ -9,7 +9,8 @@ import onebox
 from onebox import synthetic
 from onebox.errors import DataError
 from onebox.formats import read, write
-from onebox.learning.data.decoded_cache import content_digest, decode
+from onebox.image_digests import content_digest
+from onebox.learning.data.decoded_cache import decode
 from onebox.packed.image_in_tar import TarImage
 from onebox.structures import Dataset, Sample
 

@@ -1,10 +1,8 @@
 """A data set → folds → one data set for each fold, whose test images are those of the fold."""
 
-import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
@@ -13,9 +11,10 @@ from numpy import ndarray
 from onebox.errors import DataError, SettingError
 from onebox.folds.assignment import assign_folds
 from onebox.folds.copies import SIDE, find_copies, group_copies, thumbnail
+from onebox.image_digests import content_digest
 from onebox.images import load
 from onebox.progress import Progress
-from onebox.structures import SPLITS, Dataset, PackedImage, Sample, Split
+from onebox.structures import SPLITS, Dataset, Sample, Split
 
 LEAST_FOLDS = 2
 
@@ -105,9 +104,4 @@ def _look(sample: Sample) -> tuple[ndarray, bytes] | DataError:
     except DataError as error:
         where = f"{sample.origin}: " if sample.origin else ""
         return DataError(*(f"{where}{problem}" for problem in error.problems))
-    if isinstance(sample.image, PackedImage):
-        return thumbnail(pixels), hashlib.blake2b(sample.image.read()).digest()
-    if not isinstance(sample.image, Path):
-        return thumbnail(pixels), repr(sample.image).encode()
-    with sample.image.open("rb") as file:
-        return thumbnail(pixels), hashlib.file_digest(file, "blake2b").digest()
+    return thumbnail(pixels), content_digest(sample)

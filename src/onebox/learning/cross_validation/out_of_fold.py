@@ -18,9 +18,10 @@ from onebox.boxes import paired_iou
 from onebox.errors import OneboxError, SettingError
 from onebox.folds.assignment import assign_folds
 from onebox.folds.copies import Pair, find_copies, group_copies, thumbnail
+from onebox.image_digests import content_digest
 from onebox.learning.cross_validation.fold_networks import DecodedImages, Fold, FoldTrainer
 from onebox.learning.cross_validation.looks import Look, join_looks, mean_look, select_look
-from onebox.learning.data.decoded_cache import Decoded, content_digest
+from onebox.learning.data.decoded_cache import Decoded
 from onebox.learning.network_runs.initial_weights import find_start
 from onebox.learning.network_runs.resolve import resolve
 from onebox.progress import Listener

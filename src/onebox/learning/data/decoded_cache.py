@@ -28,13 +28,14 @@ from PIL import Image
 
 from onebox import images
 from onebox.disk import check_space
-from onebox.errors import DataError, ImageError
+from onebox.errors import DataError
 from onebox.files import replacing
+from onebox.image_digests import content_digest
 from onebox.image_sizes import size_of
 from onebox.learning.parallel.placement import ALONE, Placement
 from onebox.mean_box import normalized_boxes
 from onebox.progress import Progress
-from onebox.structures import Dataset, PackedImage, Sample
+from onebox.structures import Dataset, Sample
 
 OVERSIZE = 1.25
 """Size of the cached squares over the size that is trained on; not tuned."""
@@ -180,22 +181,6 @@ def _row_digest(header: bytes, row: int, sample: Sample, content: bytes) -> str:
         digest.update(len(part).to_bytes(8))
         digest.update(part)
     return digest.hexdigest()
-
-
-def content_digest(sample: Sample) -> bytes:
-    """A digest of an image's bytes, or of how it is drawn; empty if it cannot be read.
-
-    An image has the same digest in a shard as in a file of its own.
-    """
-    try:
-        if isinstance(sample.image, Path):
-            with sample.image.open("rb") as file:
-                return hashlib.file_digest(file, "blake2b").digest()
-        if isinstance(sample.image, PackedImage):
-            return hashlib.blake2b(sample.image.read()).digest()
-        return repr(sample.image).encode()
-    except (OSError, ImageError):
-        return b""  # decoding reports it, together with all other unreadable images
 
 
 def _write(samples: Sequence[Sample], side: int, path: Path, progress: Progress | None) -> None:
