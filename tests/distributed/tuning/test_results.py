@@ -124,6 +124,19 @@ def test_the_page_shows_every_trial_works_offline_and_escapes_what_it_inserts(tm
     assert page.tags.count("circle") == 4 + 2 * 4
 
 
+def test_a_p_value_that_would_be_shown_as_zero_is_shown_as_a_bound(tmp_path):
+    # Of 8! orders, only two rank the trials as their learning rates do, or the other way round.
+    rates = [{"train.learning_rate": 1e-4 * (number + 1)} for number in range(8)]
+    question = Question(FOUND.question.recipe, as_tables(SPACE), None, 0, tuple(rates), {})
+    outcomes = [
+        Outcome(number, "ended", curve((100, 0.1 + number / 10))) for number in range(len(rates))
+    ]
+    write_results(Found(question, SPACE, tuple(outcomes)), TuneFiles(tmp_path), {})
+    text = (tmp_path / "tuning.html").read_text("utf-8")
+    assert "<td>&lt; 0.001</td>" in text
+    assert "<td>0.000</td>" not in text
+
+
 def test_a_search_in_which_everything_failed_has_a_page_and_no_recipe(tmp_path):
     write_results(found_of(FAILED), TuneFiles(tmp_path), {})
     assert "No trial has trained to the end yet." in (tmp_path / "tuning.html").read_text("utf-8")
