@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import struct
+import time
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -232,13 +233,15 @@ def wandb_records(path):
     from wandb.proto.wandb_internal_pb2 import Record
 
     data = path.read_bytes()
-    assert data[:4] == b":W&B"
+    assert data[:4] in (b":W&B", b"")
     position, whole = HEADER, b""
     while position + HEADER <= len(data):
         if BLOCK - position % BLOCK < HEADER:
             position += BLOCK - position % BLOCK
             continue
         _, length, kind = struct.unpack_from("<IHB", data, position)
+        if position + HEADER + length > len(data):
+            return
         whole += data[position + HEADER : position + HEADER + length]
         position += HEADER + length
         if kind in LAST:
@@ -246,11 +249,22 @@ def wandb_records(path):
             whole = b""
 
 
+def whole_wandb_records(path, seconds=60.0):
+    """Wait for a run's last record, which the package's own process writes after ``finish``."""
+    limit = time.monotonic() + seconds
+    while time.monotonic() < limit:
+        records = list(wandb_records(path))
+        if records and records[-1].WhichOneof("record_type") == "exit":
+            return records
+        time.sleep(0.01)
+    return pytest.fail(f"no exit record in {path}")
+
+
 def wandb_run(folder):
     """Values of each epoch, files, recipe and exit codes in all parts of a run."""
     found = {"values": {}, "files": set(), "config": {}, "ids": set(), "exits": []}
     for path in sorted((folder / "logs/wandb").glob("offline-run-*/*.wandb")):
-        for record in wandb_records(path):
+        for record in whole_wandb_records(path):
             kind = record.WhichOneof("record_type")
             if kind == "history":
                 items = {
