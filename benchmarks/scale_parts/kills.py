@@ -11,16 +11,16 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 from machine import show
-from scale_parts.rounds import Trial, parts_in, predict_command
+from scale_parts.rounds import SMALL, Trial, parts_in, predict_command
 
-_IMAGES = 2000
-_DRIVERS, _WORKERS_EACH = 5, 4
+_IMAGES = 12_000
+_DRIVERS, _WORKERS_EACH = 5, 5  # a worker may be gone before its kill: some to spare
 _LONGEST_S = 600
 
 
 def run(trial: Trial) -> None:
     """Run the job to its end, and compare its rows with those of one machine."""
-    folder = trial.photographs(trial.images or _IMAGES)
+    folder = trial.photographs(trial.images or _IMAGES, SMALL)
     one, out = trial.keep / "one.parquet", trial.keep / "killed"
     shutil.rmtree(out, ignore_errors=True)
     if not one.exists():

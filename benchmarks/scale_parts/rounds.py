@@ -41,9 +41,9 @@ class Trial:
         with self.out.open("a", encoding="utf-8") as file:
             file.write(f"{json.dumps(line)}\n")
 
-    def photographs(self, count: int) -> Path:
-        """A folder of JPEGs: eight different ones, and copies of them."""
-        size = SMALL if self.small else TWELVE_MEGAPIXELS
+    def photographs(self, count: int, size: tuple[int, int] = TWELVE_MEGAPIXELS) -> Path:
+        """A folder of JPEGs of a size, small for a trial: eight different ones, and copies."""
+        size = SMALL if self.small else size
         folder = self.keep / f"jpegs-{size[0]}-{count}"
         if not folder.exists():
             photographs.fill(folder, size, count=count, distinct=8)
