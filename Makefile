@@ -37,7 +37,7 @@ lock: .venv/.uv ## choose the versions anew and pin them by hash
 
 package: $(READY) ## build sdist and wheel twice, compare them, and try the wheel without extras
 	$(BIN)/python release/build_twice.py
-	$(BIN)/python release/check_wheel.py --extras none --python $(BIN)/python
+	$(BIN)/python release/check_wheel.py --python $(BIN)/python light
 
 release: $(READY) ## build twice, audit licences, list materials, try the wheel on every Python and with every extra
 	$(BIN)/python release/build_twice.py

@@ -1,9 +1,9 @@
 """Install the wheel into clean environments and try what it promises there.
 
-    python release/check_wheel.py [--out dist] [--extras all|none|NAME,...] [--python FILE ...]
+    python release/check_wheel.py [--out dist] [--python FILE ...] [light] [EXTRA ...]
 
 The light install is tried on every Python that onebox supports and this machine has; each extra
-on the Python that runs this script, or on those that ``--python`` names. Versions are those of
+on the Python that runs this script. ``--python`` names others, for both. Versions are those of
 requirements.lock. Importing onebox must import no package of an extra, not even an installed one.
 """
 
@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 
 from dependencies import PROJECT
@@ -21,6 +20,9 @@ from environments import clean_variables, find_pythons, make_environment, progra
 from exports import ROOT
 from operations import IMPORTED, LIGHT, OF_EXTRA, Words
 from packaging.requirements import Requirement
+
+LIGHT_INSTALL = "light"
+"""The name of the install without extras."""
 
 _FILES = ROOT / "tests/compatibility/0.1.0"
 _LIMIT_S = 600
@@ -39,36 +41,36 @@ class WheelError(Exception):
 def main() -> None:
     options = _options()
     [wheel] = options.out.glob("onebox-*.whl")
-    extras = _extras(options.extras)
-    pythons = options.python or find_pythons()
-    asked = [(python, "") for python in pythons]
-    asked += [(python, each) for python in options.python or [_this()] for each in extras]
-    failures = [failure for one in asked if (failure := _failure_of(wheel, *one))]
+    failures = [
+        failure
+        for install in options.installs or [LIGHT_INSTALL, *OF_EXTRA]
+        for python in options.python or _pythons_for(install)
+        if (failure := _failure_of(wheel, python, install))
+    ]
     if failures:
         raise SystemExit("\n".join(failures))
 
 
-def check(wheel: Path, python: Path, extra: str) -> None:
-    """Install the wheel with an extra, or none, into a new environment, and try it.
+def check(wheel: Path, python: Path, install: str) -> None:
+    """Install the wheel with an extra, or alone, into a new environment, and try it.
 
     Raises:
         WheelError: If it cannot be installed, or does not do what it promises.
     """
     with tempfile.TemporaryDirectory() as scratch:
         environment, folder = Path(scratch, "environment"), Path(scratch, "work")
-        _install(wheel, python, extra, environment)
+        _install(wheel, python, install, environment)
         shutil.copytree(_FILES, folder)
         _check_imports(environment, folder)
-        for words in (*LIGHT[:3], *OF_EXTRA[extra]) if extra else LIGHT:
+        for words in LIGHT if install == LIGHT_INSTALL else (*LIGHT[:3], *OF_EXTRA[install]):
             run(words, environment, folder)
 
 
-def _failure_of(wheel: Path, python: Path, extra: str) -> str:
+def _failure_of(wheel: Path, python: Path, install: str) -> str:
     """Check, and print how it ended; the words of a failure, or an empty string."""
-    version = ".".join(map(str, version_of(python)))
-    name = f"Python {version}, onebox[{extra}]" if extra else f"Python {version}, onebox"
+    name = f"{install} on Python {'.'.join(map(str, version_of(python)))}"
     try:
-        check(wheel, python, extra)
+        check(wheel, python, install)
     except WheelError as failure:
         print(f"failed  {name}", flush=True)
         return f"{name}: {failure}"
@@ -100,8 +102,8 @@ def run(words: Words, environment: Path, folder: Path) -> str:
     return ended.stdout
 
 
-def _install(wheel: Path, python: Path, extra: str, environment: Path) -> None:
-    asked = f"{wheel.resolve()}[{extra}]" if extra else str(wheel.resolve())
+def _install(wheel: Path, python: Path, install: str, environment: Path) -> None:
+    asked = str(wheel.resolve()) + ("" if install == LIGHT_INSTALL else f"[{install}]")
     pinned = ["--constraints", str(ROOT / "requirements.lock")]
     try:
         make_environment(environment, python, [*pinned, asked])
@@ -126,27 +128,20 @@ def modules_of_extras() -> set[str]:
     return {IMPORTED.get(name, name.replace("-", "_")) for name in only}
 
 
-def _extras(words: str) -> Iterable[str]:
-    declared = PROJECT["project"]["optional-dependencies"]
-    if missing := sorted(declared.keys() - OF_EXTRA.keys()):
-        message = (
-            f"OF_EXTRA of release/operations.py lacks {', '.join(missing)}. Add what it is for."
-        )
-        raise SystemExit(message)
-    named = {"all": [*OF_EXTRA], "none": []}
-    return named.get(words) or ([] if words == "none" else words.split(","))
-
-
-def _this() -> Path:
-    return Path(sys.executable)
+def _pythons_for(install: str) -> list[Path]:
+    return find_pythons() if install == LIGHT_INSTALL else [Path(sys.executable)]
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="folder of the wheel")
-    parser.add_argument("--extras", default="all", help="all, none, or names with commas between")
-    parser.add_argument("--python", type=Path, nargs="+", help="interpreters; by default all found")
-    return parser.parse_args()
+    parser.add_argument("--python", type=Path, action="append", help="an interpreter; repeatable")
+    names = [LIGHT_INSTALL, *OF_EXTRA]
+    parser.add_argument("installs", nargs="*", metavar="INSTALL", help=f"of {', '.join(names)}")
+    options = parser.parse_args()
+    if unknown := [each for each in options.installs if each not in names]:
+        parser.error(f"there is no install {', '.join(unknown)}; there are {', '.join(names)}")
+    return options
 
 
 if __name__ == "__main__":
