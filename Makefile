@@ -3,9 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV = $(shell command -v uv || echo $(BIN)/uv)
 READY := .venv/.ready
-SOURCES := src tests benchmarks docs/figures
+SOURCES := src tests benchmarks release docs/figures
 
-.PHONY: help demo test check format lock docs clean
+.PHONY: help demo test check format lock package release lowest docs clean
 .DEFAULT_GOAL := help
 
 help: ## list what can be made
@@ -35,11 +35,24 @@ lock: .venv/.uv ## choose the versions anew and pin them by hash
 	  --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --upgrade --quiet \
 	  --output-file requirements.lock
 
+package: $(READY) ## build sdist and wheel twice, compare them, and try the wheel without extras
+	$(BIN)/python release/build_twice.py
+	$(BIN)/python release/check_wheel.py --python $(BIN)/python light
+
+release: $(READY) ## build twice, audit licences, list materials, try the wheel on every Python and with every extra
+	$(BIN)/python release/build_twice.py
+	$(BIN)/python release/licences.py
+	$(BIN)/python release/sbom.py
+	$(BIN)/python release/check_wheel.py
+
+lowest: $(READY) ## run tests with the lowest versions that pyproject.toml allows
+	$(BIN)/python release/lowest.py
+
 docs: $(READY) ## build the site into site/
 	$(BIN)/mkdocs build --strict
 
 clean: ## remove what the other verbs made, except runs/
-	rm -rf .venv site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv site dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 # A virtual environment of our own takes uv even where the system's pip refuses (PEP 668);
 # where the system Python has no ensurepip, its pip installs into the new environment from outside.
