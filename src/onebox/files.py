@@ -17,6 +17,14 @@ def is_empty(path: Path) -> bool:
         return False
 
 
+def is_file(path: Path) -> bool:
+    """Whether a path names a file; False if the system cannot look at it, as at too long a name."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def names_in(folder: Path) -> list[str]:
     """Names of the files and folders in a folder, sorted; none if it is not a folder."""
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []

@@ -8,6 +8,7 @@ from onebox import runtime
 from onebox.classic import model_file
 from onebox.engines.engine import Provider
 from onebox.errors import ModelError, SettingError
+from onebox.files import is_file
 from onebox.localizer import Localizer
 from onebox.threads import resolve_threads
 
@@ -40,7 +41,7 @@ def load(
         ValueError: If ``threads`` is less than 1.
     """
     file = Path(path)
-    if (inside := file / f"model{_HOG_SUFFIX}").is_file():
+    if is_file(inside := file / f"model{_HOG_SUFFIX}"):
         raise ModelError(f"{file}: is a folder, not a model. Did you mean {inside}?")
     if file.suffix.lower() != _HOG_SUFFIX:
         return runtime.load(file, threads=threads, providers=providers)

@@ -8,6 +8,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,10 @@ from onebox.structures import Box, KeypointSet
 
 SCHEMA_VERSION = 1
 METADATA_KEY = "onebox"
+MOST_LETTERS = 16 * 2**20
+"""Letters of the longest card that is read; a card of a thousand classes is a hundredth of it."""
+
+_MOST_PX = 2**14  # a network of this size would need memory that no machine has
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +114,12 @@ class ModelCard:
         if (version := stored["schema_version"]) != SCHEMA_VERSION:
             raise ValueError(f"is of schema {version}, and this onebox reads {SCHEMA_VERSION}")
         try:
-            return _CARD.validate_python(stored)
-        except ValidationError as error:
+            card = _CARD.validate_python(stored)
+        except (ValidationError, RecursionError) as error:
             raise ValueError(_describe(error)) from error
+        if problem := _problem(card):
+            raise ValueError(problem)
+        return card
 
     @classmethod
     def from_json(cls, text: str) -> "ModelCard":
@@ -121,10 +129,31 @@ class ModelCard:
             ValueError: If it is not JSON; else see `from_dict`.
         """
         try:
-            stored = json.loads(text)
+            stored = parse_json(text)
         except ValueError as error:
             raise ValueError(f"is not JSON ({error})") from error
         return cls.from_dict(stored)
+
+
+def parse_json(text: str) -> Any:  # noqa: ANN401 - whatever the text holds
+    """Parse JSON in which no key is there twice.
+
+    Raises:
+        ValueError: If the text is no JSON, is longer than any card or too deep, or has a key twice.
+    """
+    if len(text) > MOST_LETTERS:
+        raise ValueError(f"{len(text)} letters, and {MOST_LETTERS} are the most")
+    try:
+        return json.loads(text, object_pairs_hook=_without_repeats)
+    except RecursionError as error:
+        raise ValueError("it has too many objects inside each other") from error
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is there twice")
+    return found
 
 
 _CARD = TypeAdapter(ModelCard)
@@ -171,8 +200,26 @@ def put_card(model: Any, card: ModelCard) -> None:  # noqa: ANN401
         entity.doc_string = ""
 
 
-def _describe(error: ValidationError) -> str:
+def _problem(card: ModelCard) -> str:
+    """What a card says that no model can do; empty if there is nothing."""
+    if not card.classes or len(set(card.classes)) < len(card.classes):
+        return "has no classes, or one of them twice"
+    if not 1 <= card.size <= _MOST_PX:
+        return f"has the size {card.size}, which is not between 1 and {_MOST_PX}"
+    margin = 1.0 if card.refine_margin is None else card.refine_margin
+    if not (isfinite(margin) and margin > 0):
+        return f"has the refine_margin {margin}, which is not positive"
+    for calibration in filter(None, (card.calibration, card.refined_calibration)):
+        scales = calibration.temperature, calibration.iou.deviation
+        if not all(isfinite(each) and each > 0 for each in scales):
+            return "has a calibration whose temperature or deviation is not positive"
+    return ""
+
+
+def _describe(error: ValidationError | RecursionError) -> str:
     """The missing keys, or else the first wrong key, of a card."""
+    if isinstance(error, RecursionError):
+        return "has too many objects inside each other"
     problems = error.errors(include_url=False)
     paths = [(".".join(map(str, problem["loc"])), problem) for problem in problems]
     if missing := [path for path, problem in paths if problem["type"] == "missing"]:

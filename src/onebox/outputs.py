@@ -46,6 +46,7 @@ class Output:
         field: The field of `Prediction` that takes it.
         from_crop: Converts the refinement pass's value to the whole image. Takes the outputs of
             that pass, those of the first pass, and the crop.
+        shape: The shape of its array for one image, from the model's card.
         to_field: Converts an array in pixels as decoded to a value in pixels of the whole image.
         is_in: Whether a model with this card has the output; None if every model has it.
         normalize: What the parity check counts of a difference between two arrays, given width
@@ -56,6 +57,7 @@ class Output:
     field: str
     from_crop: Callable[[Arrays, Arrays, Crop], Any]
     to_field: Callable[[Any, LoadedImage], Any]
+    shape: Callable[[ModelCard], tuple[int, ...]]
     is_in: Callable[[ModelCard], bool] | None = None
     normalize: Callable[[ndarray, tuple[int, int]], ndarray] = _counted_as_is
 
@@ -106,12 +108,17 @@ def _keypoints_to_field(
     return tuple((x, y, confidence) for x, y, confidence in np.minimum(scaled, limits).tolist())
 
 
+def _keypoints_shape(card: ModelCard) -> tuple[int, ...]:
+    return (0 if card.keypoints is None else len(card.keypoints.names), 3)
+
+
 OUTPUT_TABLE = (
     Output(
         "box",
         field="box",
         from_crop=_box_from_crop,
         to_field=_box_to_field,
+        shape=lambda _: (4,),
         normalize=_normalize_edges,
     ),
     Output(
@@ -119,15 +126,21 @@ OUTPUT_TABLE = (
         field="probabilities",
         from_crop=lambda refined, _, __: refined["probability"],
         to_field=lambda array, _: tuple(array.tolist()),
+        shape=lambda card: (len(card.classes),),
     ),
     Output(
-        "score", field="score", from_crop=_score_from_crop, to_field=lambda number, _: float(number)
+        "score",
+        field="score",
+        from_crop=_score_from_crop,
+        to_field=lambda number, _: float(number),
+        shape=lambda _: (),
     ),
     Output(
         KEYPOINTS_OUTPUT,
         field="keypoints",
         from_crop=_keypoints_from_crop,
         to_field=_keypoints_to_field,
+        shape=_keypoints_shape,
         is_in=lambda card: card.keypoints is not None,
         # Confidences do not count: no box, label or score depends on them.
         normalize=lambda difference, size_wh: difference[..., :2] / size_wh,
@@ -138,6 +151,7 @@ OUTPUT_TABLE = (
         # Only the whole image shows whether there is a subject at all.
         from_crop=lambda _, first, __: first[PRESENCE_OUTPUT],
         to_field=lambda number, _: float(number),
+        shape=lambda _: (),
         is_in=lambda card: card.presence,
     ),
     Output(
@@ -145,6 +159,7 @@ OUTPUT_TABLE = (
         field="sigma",
         from_crop=lambda refined, _, __: refined[SIGMA_OUTPUT],
         to_field=_sigma_to_field,
+        shape=lambda _: (4,),
         is_in=lambda card: card.sigma,
         normalize=_normalize_edges,
     ),
@@ -154,6 +169,7 @@ OUTPUT_TABLE = (
         # The crop shows no surroundings: only the whole image can be compared with others.
         from_crop=lambda _, first, __: first[DISTANCE_OUTPUT],
         to_field=lambda number, _: float(number),
+        shape=lambda _: (),
         is_in=lambda card: card.distance,
     ),
 )
@@ -172,3 +188,12 @@ OUTPUTS = output_names()
 def outputs_in(card: ModelCard) -> tuple[Output, ...]:
     """The outputs of the model with this card, in order."""
     return tuple(each for each in OUTPUT_TABLE if each.is_in is None or each.is_in(card))
+
+
+def array_problem(array: ndarray, shape: tuple[int, ...]) -> str:
+    """What is wrong with an output for several images; empty if nothing is."""
+    if array.shape != shape:
+        return f"has the shape {array.shape} where {shape} is expected"
+    if array.dtype.kind != "f" or not np.isfinite(array).all():
+        return "has values that are no finite numbers"
+    return ""

@@ -22,7 +22,7 @@ from onebox.engines.opening import open_engine
 from onebox.errors import ModelError
 from onebox.images import LoadedImage, Source
 from onebox.model_card import ModelCard, read_card
-from onebox.outputs import PRESENCE_OUTPUT, RAW_OUTPUTS, Arrays, outputs_in
+from onebox.outputs import PRESENCE_OUTPUT, RAW_OUTPUTS, Arrays, array_problem, outputs_in
 from onebox.refinement import Crop, crop_around, cut, decoded_size
 from onebox.streaming import Answer
 from onebox.structures import PRESENT, Prediction
@@ -54,6 +54,7 @@ class NetworkLocalizer:
         self._outputs = outputs_in(card)
         self._keys = tuple(output.name for output in self._outputs)
         self._names = tuple(_name_in_file(key, card) for key in self._keys)
+        self._shapes = tuple(output.shape(card) for output in self._outputs)
 
     def __reduce__(self) -> tuple[object, _ReloadArgs]:
         """Say how to load the file again: with the same threads, providers and settings."""
@@ -162,17 +163,29 @@ class NetworkLocalizer:
     def _run_once(self, images: Sequence[ndarray], engine: Engine) -> list[Arrays]:
         """The outputs for each image; images of one size go through the network together."""
         if len(images) == 1:  # most calls: grouping by shape would cost more than all else here
-            rows = [array[0] for array in engine.run(images[0][None], self._names)]
+            rows = [array[0] for array in self._arrays(images[0][None], engine)]
             return [dict(zip(self._keys, rows, strict=True))]
         groups: dict[tuple[int, ...], list[int]] = {}
         for index, pixels in enumerate(images):
             groups.setdefault(pixels.shape, []).append(index)
         found: list[Arrays] = [{}] * len(images)
         for indices in groups.values():
-            arrays = engine.run(np.stack([images[index] for index in indices]), self._names)
+            arrays = self._arrays(np.stack([images[index] for index in indices]), engine)
             for index, *rows in zip(indices, *arrays, strict=True):
                 found[index] = dict(zip(self._keys, rows, strict=True))
         return found
+
+    def _arrays(self, images: ndarray, engine: Engine) -> list[ndarray]:
+        """The outputs for images of one size, as the card says that they are.
+
+        Raises:
+            ModelError: If they are not.
+        """
+        arrays = engine.run(images, self._names)
+        for name, array, shape in zip(self._names, arrays, self._shapes, strict=True):
+            if problem := array_problem(array, (len(images), *shape)):
+                raise ModelError(f"{self.name}: its output {name!r} {problem}. Export it anew.")
+        return arrays
 
     def _crops(self, images: Sequence[ndarray], found: Sequence[Arrays]) -> Mapping[int, Crop]:
         """The crops to refine, by the indices of their images."""

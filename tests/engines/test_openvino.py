@@ -72,7 +72,9 @@ def test_an_ir_of_someone_else_is_not_a_model_of_onebox(bright_file, tmp_path):
 
 
 def test_what_openvino_cannot_open_is_refused(tmp_path):
-    (tmp_path / "model.xml").write_text("<annotation></annotation>")
+    text = '<net name="a"><layers><layer name="a" type="None" version="opset1"/></layers></net>'
+    (tmp_path / "model.xml").write_text(text)
+    (tmp_path / "model.bin").touch()
     with pytest.raises(ModelError, match=r"model\.xml: is not a model that OpenVINO 20\d\d.* can"):
         onebox.load(tmp_path / "model.xml")
 

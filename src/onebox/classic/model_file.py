@@ -18,11 +18,13 @@ from pydantic import Field, TypeAdapter
 
 from onebox.classic.filter_bank import ARRAYS, FilterBank
 from onebox.classic.hog_localizer import HogLocalizer, HogModel
+from onebox.classic.npz import read_arrays
 from onebox.classic.score_calibration import Calibration
 from onebox.classic.settings import HogSettings, Natural
 from onebox.errors import ModelError
 from onebox.files import write_atomically
-from onebox.model_card import ModelCard
+from onebox.model_bytes import read_model_bytes
+from onebox.model_card import ModelCard, parse_json
 
 SCHEMA_VERSION = 1
 KIND = "hog-svm"
@@ -54,14 +56,11 @@ def load(path: str | os.PathLike[str]) -> HogLocalizer:
         ModelError: If the file is missing, is something else, or its parts do not fit together.
     """
     file = Path(path)
-    if not file.is_file():
-        what = "is a folder" if file.is_dir() else "there is no such file"
-        raise ModelError(f"{file}: {what}, not a model.")
     arrays = _read_arrays(file)
     try:
         return _localizer(arrays, str(file))
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        what = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+    except (LookupError, ValueError, TypeError, AttributeError, OverflowError) as error:
+        what = f"lacks {error}" if isinstance(error, LookupError) else str(error)
         raise ModelError(
             f"{file}: is not a localizer that this onebox can read ({what}). Train it anew."
         ) from error
@@ -85,12 +84,12 @@ def _text(localizer: HogLocalizer) -> str:
 
 
 def _read_arrays(file: Path) -> Mapping[str, ndarray]:
-    if not zipfile.is_zipfile(file):
+    content = read_model_bytes(file)
+    if not zipfile.is_zipfile(io.BytesIO(content)):
         raise ModelError(f"{file}: is no .npz file. Name one that onebox wrote.")
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except Exception as error:  # the readers of a damaged archive raise errors of many kinds
+        arrays = read_arrays(content)
+    except ValueError as error:
         message = f"{file}: cannot be read ({error}). Name a file that onebox wrote."
         raise ModelError(message) from error
     if KEY not in arrays:
@@ -101,7 +100,9 @@ def _read_arrays(file: Path) -> Mapping[str, ndarray]:
 
 
 def _localizer(arrays: Mapping[str, ndarray], name: str) -> HogLocalizer:
-    text: dict[str, Any] = json.loads(str(arrays[KEY]))
+    text = parse_json(str(arrays[KEY]))
+    if not isinstance(text, dict):
+        raise ValueError(f"its text is a {type(text).__name__}")  # noqa: TRY004 - a wrong file
     if text.get("kind") != KIND:
         raise ValueError(f"its kind is {text.get('kind')!r}, not {KIND!r}")
     if (version := text["schema_version"]) != SCHEMA_VERSION:

@@ -5,7 +5,6 @@ of one call. For many images, each thread makes its own calls: there, a session 
 faster, since no thread waits for another.
 """
 
-import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,13 +13,16 @@ import onnxruntime
 from numpy import ndarray
 
 from onebox.engines.engine import Engine, Provider
-from onebox.errors import ModelError, SettingError, first_line, suggest
+from onebox.engines.memory_limit import bound_memory
+from onebox.engines.onnx_file import check_onnx
+from onebox.errors import ModelError, SettingError, first_line, format_count, suggest
+from onebox.model_bytes import read_model_bytes
 from onebox.model_card import METADATA_KEY
 from onebox.outputs import INPUT
 
 CPU = "CPUExecutionProvider"
 
-_ERRORS_ONLY = 3
+_NOTHING = 4  # every error is raised, and said once
 
 
 class OnnxRuntimeEngine:
@@ -34,7 +36,8 @@ class OnnxRuntimeEngine:
         """Open the file.
 
         Raises:
-            ModelError: If ONNX Runtime cannot open it, or a provider does not start.
+            ModelError: If it holds what a model of onebox has not, ONNX Runtime cannot open it, or
+                a provider does not start.
             SettingError: If this ONNX Runtime lacks a provider.
         """
         check_providers(providers)
@@ -46,8 +49,7 @@ class OnnxRuntimeEngine:
         stored = self.session.get_modelmeta().custom_metadata_map
         self.metadata: str | None = stored.get(METADATA_KEY)
         self.output_names = tuple(output.name for output in self.session.get_outputs())
-        [first, *_] = self.session.get_inputs()
-        self.takes_batches = not isinstance(first.shape[0], int)
+        self.takes_batches = not isinstance(_first_axis(self.session), int)
         self._second: Engine | None = None
         self._is_second_tried = False
         self._opening = threading.Lock()
@@ -65,8 +67,18 @@ class OnnxRuntimeEngine:
         return self._second or self
 
     def run(self, images: ndarray, outputs: Sequence[str]) -> list[ndarray]:
-        """Run the network; see `Engine.run`."""
-        return self.session.run(outputs, {INPUT: images})
+        """Run the network; see `Engine.run`.
+
+        Raises:
+            ModelError: If ONNX Runtime cannot run it.
+        """
+        try:
+            return self.session.run(outputs, {INPUT: images})
+        except Exception as error:  # ONNX Runtime's own errors share no other parent
+            raise ModelError(
+                f"{self.file}: ONNX Runtime could not run it on {_size_text(images)} "
+                f"({first_line(error)}). Take smaller images or batches, or export the model anew."
+            ) from error
 
     def _open_second(self) -> Engine | None:
         providers = self.providers or ()
@@ -102,11 +114,22 @@ def _names(providers: Sequence[Provider]) -> list[str]:
     return [each if isinstance(each, str) else each[0] for each in providers]
 
 
+def _first_axis(session: onnxruntime.InferenceSession) -> object:
+    """The number of images that the network takes, or the name of that number."""
+    shapes = [each.shape for each in session.get_inputs()]
+    return shapes[0][0] if shapes and shapes[0] else None
+
+
+def _size_text(images: ndarray) -> str:
+    count, height, width = images.shape[:3]
+    return f"{format_count(count, 'image', 'images')} of {width} x {height} pixels"
+
+
 def _identify(file: Path) -> tuple[int, ...] | None:
     """What differs once a file has been replaced or changed; None if it is gone."""
     try:
         status = file.stat()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a name that no file can have
         return None
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
@@ -115,11 +138,14 @@ def _open_session(
     file: Path, threads: int, providers: Sequence[Provider]
 ) -> onnxruntime.InferenceSession:
     asked = [each if isinstance(each, str) else (each[0], dict(each[1])) for each in providers]
+    content = read_model_bytes(file)
+    check_onnx(content, file)
     try:
         # The fallback would print, and run on another provider than the caller asked for.
         session = onnxruntime.InferenceSession(
-            os.fspath(file), _options(threads), providers=asked, enable_fallback=False
+            content, _options(threads), providers=asked, enable_fallback=False
         )
+        session._model_bytes = None  # noqa: SLF001 - it would keep the file in memory for good
     except Exception as error:  # ONNX Runtime's own errors share no other parent
         raise ModelError(
             f"{file}: is not an ONNX model that ONNX Runtime {onnxruntime.__version__} can open "
@@ -136,10 +162,12 @@ def _open_session(
 
 def _options(threads: int) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
+    options.log_severity_level = _NOTHING
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     # Waiting threads spin within a call, which is over in milliseconds. Between calls, spinning
     # would take the cores from other models and from the rest of the program.
     options.add_session_config_entry("session.force_spinning_stop", "1")
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    bound_memory(options)
     return options

@@ -7,6 +7,7 @@ from onebox.engines.engine import Engine, Provider
 from onebox.engines.onnx_runtime import CPU, OnnxRuntimeEngine
 from onebox.engines.openvino import OpenVinoEngine
 from onebox.errors import ModelError, SettingError
+from onebox.files import is_file
 
 _OPENVINO_SUFFIX = ".xml"
 
@@ -30,8 +31,6 @@ def open_engine(file: Path, threads: int, providers: Sequence[Provider] | None =
 
 
 def _check_file(file: Path) -> None:
-    if not file.is_file():
-        inside = file / "model.onnx"
-        hint = f" Did you mean {inside}?" if inside.is_file() else ""
-        what = "is a folder, not a model" if file.is_dir() else "does not exist. Correct the path"
-        raise ModelError(f"{file}: {what}.{hint}")
+    inside = file / "model.onnx"
+    if is_file(inside):
+        raise ModelError(f"{file}: is a folder, not a model. Did you mean {inside}?")

@@ -8,7 +8,9 @@ from typing import Any
 from numpy import ndarray
 
 from onebox.engines.engine import Engine, Provider
+from onebox.engines.openvino_file import MOST_GRAPH_BYTES, check_openvino
 from onebox.errors import ModelError, first_line
+from onebox.model_bytes import read_model_bytes
 from onebox.model_card import METADATA_KEY
 from onebox.optional import require
 from onebox.outputs import INPUT
@@ -28,15 +30,18 @@ class OpenVinoEngine:
         """Read and compile the file.
 
         Raises:
-            ModelError: If OpenVINO cannot open it.
+            ModelError: If it holds what a model of onebox has not, or OpenVINO cannot open it.
             OneboxError: If OpenVINO is not installed.
         """
         openvino = require("openvino", extra="openvino")
         core = openvino.Core()
-        core.set_property({"ENABLE_MMAP": False})  # Windows cannot move a file that is mapped
+        graph = read_model_bytes(file, MOST_GRAPH_BYTES)
+        needed = check_openvino(graph, file)
+        weights = read_model_bytes(file.with_suffix(".bin"))
+        needed.check(len(weights), file)
         settings = {**_SETTINGS, "INFERENCE_NUM_THREADS": threads}
         try:
-            model = core.read_model(file)
+            model = core.read_model(graph, weights)
             self._compiled = core.compile_model(model, _DEVICE, settings)
         except RuntimeError as error:  # OpenVINO has no class of its own for errors
             raise ModelError(
@@ -54,10 +59,20 @@ class OpenVinoEngine:
         return self
 
     def run(self, images: ndarray, outputs: Sequence[str]) -> list[ndarray]:
-        """Run the network; see `Engine.run`."""
-        with self._running:
-            found = self._compiled({INPUT: images})
-            return [found[name].copy() for name in outputs]
+        """Run the network; see `Engine.run`.
+
+        Raises:
+            ModelError: If OpenVINO cannot run it.
+        """
+        try:
+            with self._running:
+                found = self._compiled({INPUT: images})
+                return [found[name].copy() for name in outputs]
+        except (KeyError, RuntimeError) as error:
+            raise ModelError(
+                f"{self.file}: OpenVINO could not run it ({first_line(error)}). Take smaller "
+                "images, or export the model anew."
+            ) from error
 
 
 def _read_metadata(model: Any) -> str | None:  # noqa: ANN401 - an openvino.Model
