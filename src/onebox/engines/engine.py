@@ -1,10 +1,17 @@
 """What inference needs of a runtime."""
 
+import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from numpy import ndarray
+
+from onebox.files import unreadable_because
+
+_PLACE = "Exception from "  # OpenVINO's first lines: where in its own sources it failed
+_SYSTEM_ERROR = re.compile(r"system error number (\d+)")  # ONNX Runtime's
 
 Provider = str | tuple[str, Mapping[str, Any]]
 """An execution provider: ONNX Runtime's name for it, or the name and its options."""
@@ -43,3 +50,23 @@ class Engine(Protocol):
         Returns:
             One array for each name, its first axis of length n.
         """
+
+
+def refusal(file: Path, kind: str, error: Exception) -> str:
+    """Why a file cannot be opened, as a message.
+
+    Args:
+        file: The file.
+        kind: What it should be for which engine, such as ``a model that OpenVINO 2026.4``.
+        error: The engine's error, which rarely says that the system refused to read.
+    """
+    if reason := unreadable_because(file):
+        return f"{file}: cannot be read ({reason}). Check its permissions and the disk."
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = next((line for line in lines if not line.startswith(_PLACE)), type(error).__name__)
+    code = _SYSTEM_ERROR.search(said)
+    reason = said.rstrip(".") if code is None else os.strerror(int(code[1]))
+    return (
+        f"{file}: is not {kind} can open ({reason}). If it was cut short or damaged, copy or "
+        "export it anew."
+    )

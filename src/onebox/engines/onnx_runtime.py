@@ -13,8 +13,8 @@ from pathlib import Path
 import onnxruntime
 from numpy import ndarray
 
-from onebox.engines.engine import Engine, Provider
-from onebox.errors import ModelError, SettingError, first_line, suggest
+from onebox.engines.engine import Engine, Provider, refusal
+from onebox.errors import ModelError, SettingError, suggest
 from onebox.model_card import METADATA_KEY
 from onebox.outputs import INPUT
 
@@ -122,8 +122,7 @@ def _open_session(
         )
     except Exception as error:  # ONNX Runtime's own errors share no other parent
         raise ModelError(
-            f"{file}: is not an ONNX model that ONNX Runtime {onnxruntime.__version__} can open "
-            f"({first_line(error)})."
+            refusal(file, f"an ONNX model that ONNX Runtime {onnxruntime.__version__}", error)
         ) from error
     if missing := [name for name in _names(providers) if name not in session.get_providers()]:
         raise ModelError(

@@ -7,8 +7,8 @@ from typing import Any
 
 from numpy import ndarray
 
-from onebox.engines.engine import Engine, Provider
-from onebox.errors import ModelError, first_line
+from onebox.engines.engine import Engine, Provider, refusal
+from onebox.errors import ModelError
 from onebox.model_card import METADATA_KEY
 from onebox.optional import require
 from onebox.outputs import INPUT
@@ -40,8 +40,7 @@ class OpenVinoEngine:
             self._compiled = core.compile_model(model, _DEVICE, settings)
         except RuntimeError as error:  # OpenVINO has no class of its own for errors
             raise ModelError(
-                f"{file}: is not a model that OpenVINO {openvino.__version__} can open "
-                f"({first_line(error)})."
+                refusal(file, f"a model that OpenVINO {openvino.__version__}", error)
             ) from error
         self.file = file
         self.threads = threads
