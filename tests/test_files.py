@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,15 +118,61 @@ def test_any_error_of_the_body_is_passed_on_and_what_it_wrote_is_removed(tmp_pat
     assert list(tmp_path.iterdir()) == [path]
 
 
+def unfinished(path):
+    """The temporary name that this process gives to a file."""
+    with files.temporary_beside(path) as temporary:
+        return temporary
+
+
 def test_the_temporary_name_has_the_process_id(tmp_path):
-    with files.replacing(tmp_path / "model.onnx") as temporary:
-        temporary.touch()
-        assert temporary == tmp_path / f".model.onnx.{os.getpid()}.part"
+    temporary = unfinished(tmp_path / "model.onnx")
+    assert temporary.parent == tmp_path
+    assert temporary.name.startswith(".model.onnx.")
+    assert temporary.name.endswith(f"-{os.getpid()}.part")
+
+
+def left_by(process, folder, name="model.onnx"):
+    """What a process leaves that is killed while it writes a file: ``process`` is its id."""
+    here = unfinished(folder / name)
+    return here.with_name(here.name.replace(f"-{os.getpid()}.", f"-{process}."))
+
+
+@pytest.fixture
+def ended_process():
+    """The id of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, a process cannot be asked for")
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_a_killed_process_left_is_removed_when_a_folder_is_checked(
+    tmp_path, ended_process, kind
+):
+    left = left_by(ended_process, tmp_path)
+    if kind == "file":
+        left.touch()
+    else:
+        (left / "images").mkdir(parents=True)
+    files.check_writable(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_others_write_stays_when_a_folder_is_checked(tmp_path, ended_process):
+    of_parent = left_by(os.getppid(), tmp_path)
+    elsewhere = tmp_path / f".model.onnx.00000000-{ended_process}.part"
+    of_the_user = tmp_path / ".notes.part"
+    kept = {of_parent, elsewhere, of_the_user}
+    for path in kept:
+        path.touch()
+    files.check_writable(tmp_path)
+    assert {*tmp_path.iterdir()} == kept
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_what_a_killed_process_left_under_the_same_id_is_no_obstacle(tmp_path, kind):
-    left = tmp_path / f".data.{os.getpid()}.part"
+    left = unfinished(tmp_path / "data")
     if kind == "file":
         left.touch()
     else:

@@ -1,5 +1,6 @@
 """Any source of an image becomes upright RGB, or an error that names it."""
 
+import errno
 import io
 import struct
 import zlib
@@ -328,6 +329,20 @@ def test_an_error_names_the_file_the_rule_and_the_repair(tmp_path, what, at_leas
     assert message.startswith(f"{path}: ")
     assert BAD[what] in message
     assert caught.value.problems == (message,)
+
+
+def test_a_disk_that_fails_is_no_damaged_image(tmp_path, monkeypatch):
+    def fail(*words):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Image, "open", fail)
+    (tmp_path / "a.jpg").write_bytes(b"1")
+    with pytest.raises(ImageError) as caught:
+        load(tmp_path / "a.jpg")
+    assert str(caught.value) == (
+        f"{tmp_path / 'a.jpg'}: cannot be read (Input/output error). Check the disk that it lies "
+        "on."
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,20 @@
 """Files and folders that appear whole or not at all: written under another name, then renamed."""
 
+import hashlib
 import os
+import platform
+import re
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from onebox.errors import OneboxError
+
+_UNFINISHED = re.compile(r"[.](?P<place>[0-9a-f]{8})-(?P<process>[0-9]+)[.]part$")
+_PROCESSES = Path("/proc/self/ns/pid")  # Linux: a name of the processes that can be asked for
 
 
 def is_empty(path: Path) -> bool:
@@ -62,7 +70,7 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
     with temporary_beside(path) as temporary:
         yield temporary
         if sync and temporary.is_file():
-            _flush_to_disk(temporary)
+            flush_to_disk(temporary)
         temporary.replace(path.resolve())
 
 
@@ -80,19 +88,31 @@ def temporary_beside(path: Path) -> Iterator[Path]:
 def check_writable(folder: Path) -> None:
     """Make a folder and check that files can be written in it.
 
+    Unfinished files that killed processes of this machine left in it are removed.
+
     Raises:
         OneboxError: If not; the message names the folder and the reason.
     """
     with _write_errors_named(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(folder)
         with _temporary(folder / "probe") as probe:
             probe.write_bytes(b"onebox")
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove the unfinished files that killed processes of this machine left in a folder."""
+    with suppress(OSError):  # they are only in the way
+        for path in folder.glob(".*.part"):
+            found = _UNFINISHED.search(path.name)
+            if found and found["place"] == _place() and not _is_running(int(found["process"])):
+                _remove(path)
 
 
 @contextmanager
 def _temporary(path: Path) -> Iterator[Path]:
     target = path.resolve()
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    temporary = target.with_name(f".{target.name}.{_place()}-{os.getpid()}.part")
     _remove(temporary)  # left by a killed process that had the same id
     try:
         yield temporary
@@ -112,7 +132,27 @@ def _write_errors_named(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _flush_to_disk(file: Path) -> None:
+@cache
+def _place() -> str:
+    """A word for this machine or container: processes of others that share a folder may run."""
+    processes = str(_PROCESSES.readlink()) if _PROCESSES.is_symlink() else ""
+    return hashlib.blake2b(f"{platform.node()} {processes}".encode(), digest_size=4).hexdigest()
+
+
+def _is_running(process: int) -> bool:
+    if sys.platform == "win32":  # there, to ask would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's, or this system does not say
+        return True
+    return True
+
+
+def flush_to_disk(file: Path) -> None:
+    """Wait until a file is on the disk, where a power failure leaves it alone."""
     with file.open("rb+") as opened:  # Windows flushes only what is open for writing
         os.fsync(opened.fileno())
 

@@ -6,6 +6,7 @@ over white, and only the first frame of an animation is read. A JPEG is shrunk w
 scaling) if the caller needs few pixels.
 """
 
+import errno
 import io
 import os
 import threading
@@ -240,6 +241,8 @@ def _explain(source: Openable, error: Exception) -> str:
         return "is empty (0 bytes). Replace or remove it."
     if isinstance(error, UnidentifiedImageError):
         return "is not an image in a supported format. Save it as JPEG or PNG."
+    if isinstance(error, OSError) and error.errno == errno.EIO:
+        return f"cannot be read ({error.strerror}). Check the disk that it lies on."
     return f"cannot be decoded ({error}). Replace or remove it."
 
 

@@ -34,7 +34,11 @@ def test_an_error_of_the_operating_system_is_a_sentence(run, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(loading, "recipe_names", fail)
-    assert run("recipes") == (1, "", "error: standard output: No space left on device.\n")
+    assert run("recipes") == (
+        1,
+        "",
+        "error: standard output: No space left on device. Free space on the disk.\n",
+    )
 
 
 # --- Ctrl-C

@@ -310,7 +310,9 @@ def test_a_closed_pipe_and_a_full_disk_cause_no_traceback(bright_file, place):
     )
     first, *rest = ended.stdout.splitlines()
     assert (first.split("\t")[0], rest) == ("0.png", ["rest", "1"])
-    assert ended.stderr == "error: standard output: No space left on device.\n"
+    assert (
+        ended.stderr == "error: standard output: No space left on device. Free space on the disk.\n"
+    )
 
 
 # --- presence

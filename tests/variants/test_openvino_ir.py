@@ -13,6 +13,7 @@ from PIL import Image
 import onebox
 from onebox.errors import OneboxError, SettingError
 from onebox.optional import require
+from onebox.variants import pipeline
 from onebox.variants.pipeline import make
 
 pytestmark = pytest.mark.train
@@ -50,6 +51,45 @@ def test_an_ir_is_two_files_and_has_a_card(converted, model_file):
     assert card.provenance["variant"].keys() == {"name", "openvino"}
     assert card.metrics == onebox.load(model_file).card.metrics
     assert str(model_file.parent).encode() not in converted.file.read_bytes()
+
+
+@needs_openvino
+def test_what_openvino_cannot_write_is_named(model_file, tmp_path, monkeypatch):
+    def fill_up(*words, **names):
+        raise RuntimeError("basic_ios::clear: iostream error")
+
+    monkeypatch.setattr(require("openvino", extra="openvino"), "save_model", fill_up)
+    with pytest.raises(OneboxError, match=r"m\.xml: cannot be written \(basic_ios::clear"):
+        make(model_file, "openvino", tmp_path / "m.xml")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_of_a_new_ir_do_not_stay_beside_an_earlier_ir(tmp_path, monkeypatch):
+    made = tmp_path / "made"
+    made.mkdir()
+    for name in ("m.bin", "m.xml"):
+        (tmp_path / name).write_text("earlier")
+        (made / name).write_text("new")
+    replace = Path.replace
+
+    def refuse(self, target):
+        if self == made / "m.xml":
+            raise OSError(5, "Input/output error")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(OSError, match="Input/output error"):
+        pipeline._move_all([made / "m.bin", made / "m.xml"], tmp_path)
+    assert [(tmp_path / name).read_text() for name in ("m.bin", "m.xml")] == ["earlier"] * 2
+
+
+def test_weights_of_a_new_ir_are_removed_if_its_xml_cannot_be_moved(tmp_path):
+    made = tmp_path / "made"
+    made.mkdir()
+    (made / "m.bin").write_text("new")
+    with pytest.raises(FileNotFoundError):
+        pipeline._move_all([made / "m.bin", made / "m.xml"], tmp_path)
+    assert not (tmp_path / "m.bin").exists()
 
 
 @needs_openvino

@@ -18,7 +18,7 @@ from onebox.confidence.guarantees import guarantees
 from onebox.confidence.records import MOST_SCORES, Calibration
 from onebox.errors import DataError, ModelError, format_count
 from onebox.evaluation import evaluate
-from onebox.files import write_atomically
+from onebox.files import remove_abandoned, write_atomically
 from onebox.formats.splitting import LEAST_CALIBRATION
 from onebox.loading import load
 from onebox.localizer import Localizer
@@ -79,6 +79,7 @@ def calibrate_file(
         OneboxError: If a package is missing, or the file cannot be written.
     """
     localizer = load(model)
+    remove_abandoned((out or model).resolve().parent)
     card = localizer.card
     images = _calibration_images(data)
     if isinstance(localizer, HogLocalizer):

@@ -8,6 +8,8 @@ commands and what they need are imported by `main`.
 """
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from onebox.errors import OneboxError
 
@@ -24,13 +26,35 @@ def main() -> None:
 
 def _run() -> None:
     from onebox.cli.app import app
+
+    with reporting_errors():
+        app()
+
+
+@contextmanager
+def reporting_errors() -> Iterator[None]:
+    """End the process with a message and an exit code at an error that a user can repair.
+
+    Raises:
+        SystemExit: In place of such an error.
+    """
     from onebox.cli.console import print_error
+    from onebox.cli.refusals import (
+        explain_out_of_memory,
+        explain_system_error,
+        is_out_of_memory,
+    )
 
     try:
-        app()
+        yield
     except OneboxError as error:
         print_error(str(error))
         sys.exit(error.exit_code)
-    except OSError as error:  # most of all a full disk behind standard output
-        print_error(f"{error.filename or 'standard output'}: {error.strerror or error}.")
+    except OSError as error:
+        print_error(explain_system_error(error))
+        sys.exit(OneboxError.exit_code)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        print_error(explain_out_of_memory(error))
         sys.exit(OneboxError.exit_code)

@@ -18,7 +18,7 @@ from onebox.cli.training_options import (
     check_start,
     read_changed_recipe,
 )
-from onebox.errors import SettingError
+from onebox.errors import OneboxError, SettingError
 from onebox.optional import require
 
 if TYPE_CHECKING:
@@ -139,6 +139,12 @@ def label(
         for note in session.notes:
             print_note(note)
         serve(session, place, listener, lambda address: _announce(address, no_browser=no_browser))
+    saved = session.summary().file
+    if saved.state == "refused":
+        raise OneboxError(
+            f"{session.label_file_path}: does not have all labels: {saved.message} They are in "
+            f"{session.session_folder}; the same command goes on with them."
+        )
 
 
 def _check_options(given: list[str], *, no_train: bool) -> None:

@@ -6,6 +6,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from numpy import ndarray
 
+_PLACE = "Exception from "  # OpenVINO's first lines: where in its own sources it failed
+
 Provider = str | tuple[str, Mapping[str, Any]]
 """An execution provider: ONNX Runtime's name for it, or the name and its options."""
 
@@ -43,3 +45,19 @@ class Engine(Protocol):
         Returns:
             One array for each name, its first axis of length n.
         """
+
+
+def refusal(file: Path, kind: str, error: Exception) -> str:
+    """Why a file cannot be opened, as a message.
+
+    Args:
+        file: The file.
+        kind: What it should be for which engine, such as ``a model that OpenVINO 2026.4``.
+        error: The engine's error.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = next((line for line in lines if not line.startswith(_PLACE)), type(error).__name__)
+    return (
+        f"{file}: is not {kind} can open ({said.rstrip('.')}). If it was cut short or damaged, "
+        "copy or export it anew."
+    )

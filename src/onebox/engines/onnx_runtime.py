@@ -12,7 +12,7 @@ from pathlib import Path
 import onnxruntime
 from numpy import ndarray
 
-from onebox.engines.engine import Engine, Provider
+from onebox.engines.engine import Engine, Provider, refusal
 from onebox.engines.memory_limit import bound_memory
 from onebox.engines.onnx_file import check_onnx
 from onebox.errors import ModelError, SettingError, first_line, format_count, suggest
@@ -148,8 +148,7 @@ def _open_session(
         session._model_bytes = None  # noqa: SLF001 - it would keep the file in memory for good
     except Exception as error:  # ONNX Runtime's own errors share no other parent
         raise ModelError(
-            f"{file}: is not an ONNX model that ONNX Runtime {onnxruntime.__version__} can open "
-            f"({first_line(error)})."
+            refusal(file, f"an ONNX model that ONNX Runtime {onnxruntime.__version__}", error)
         ) from error
     if missing := [name for name in _names(providers) if name not in session.get_providers()]:
         raise ModelError(

@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy import ndarray
 
-from onebox.engines.engine import Engine, Provider
+from onebox.engines.engine import Engine, Provider, refusal
 from onebox.engines.openvino_file import MOST_GRAPH_BYTES, check_openvino
 from onebox.errors import ModelError, first_line
 from onebox.model_bytes import read_model_bytes
@@ -45,8 +45,7 @@ class OpenVinoEngine:
             self._compiled = core.compile_model(model, _DEVICE, settings)
         except RuntimeError as error:  # OpenVINO has no class of its own for errors
             raise ModelError(
-                f"{file}: is not a model that OpenVINO {openvino.__version__} can open "
-                f"({first_line(error)})."
+                refusal(file, f"a model that OpenVINO {openvino.__version__}", error)
             ) from error
         self.file = file
         self.threads = threads

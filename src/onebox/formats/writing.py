@@ -24,6 +24,7 @@ def creating(path: Path) -> Iterator[Path]:
     is_taken = any(path.iterdir()) if path.is_dir() else path.exists() and path.stat().st_size > 0
     if is_taken:
         raise SettingError(f"{path}: exists already. Remove it, or choose another place.")
+    files.remove_abandoned(path.parent)
     with files.replacing(path) as unfinished:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield unfinished

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import Literal
 
 from onebox.errors import ImageError, check_choice, format_count
+from onebox.files import remove_abandoned
 from onebox.labelling.checking import checked_action, checked_class, checked_label
 from onebox.labelling.finding import FILTERS, found
 from onebox.labelling.image_folder import ImageFolder
@@ -80,6 +81,7 @@ class Session:
         path = options.labels or labels_in(options.folder, options.format)
         is_missing = not path.exists()
         file = LabelFile.open(path, options.format, images.folder)
+        remove_abandoned(file.path.parent)
         with ExitStack() as opened:
             journal = session_folder(file.path) / "journal.jsonl"
             ledger = Ledger(opened.enter_context(Journal(journal, seed=options.seed)), images)

@@ -7,6 +7,7 @@ its use to OpenVINO's makers. Weights stay in fp32.
 from collections.abc import Iterable
 from pathlib import Path
 
+from onebox.errors import OneboxError, first_line
 from onebox.model_card import METADATA_KEY, ModelCard
 from onebox.optional import require
 from onebox.variants.inputs import Pixels
@@ -16,9 +17,15 @@ def write(model: Path, card: ModelCard, _: Iterable[Pixels], file: Path) -> None
     """Convert a model; the weights lie beside the ``.xml``.
 
     Raises:
-        OneboxError: If OpenVINO is not installed.
+        OneboxError: If OpenVINO is not installed, or the file cannot be written.
     """
     openvino = require("openvino", extra="openvino")
     graph = openvino.Core().read_model(model)
     graph.set_rt_info(card.as_json(), METADATA_KEY)
-    openvino.save_model(graph, file, compress_to_fp16=False)
+    try:
+        openvino.save_model(graph, file, compress_to_fp16=False)
+    except RuntimeError as error:  # what its streams make of a full disk
+        raise OneboxError(
+            f"{file}: cannot be written ({first_line(error)}). Free space on the disk, or choose "
+            "another folder."
+        ) from error

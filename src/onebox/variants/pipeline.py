@@ -6,7 +6,7 @@ path only if it passes.
 
 import dataclasses
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 from onebox.calibration import LEAST_IMAGES, calibrate_file
 from onebox.errors import DataError, ModelError, SettingError, suggest
 from onebox.evaluation import evaluate
-from onebox.files import temporary_beside
+from onebox.files import flush_to_disk, remove_abandoned, temporary_beside
 from onebox.formats.splitting import hold_out_calibration
 from onebox.loading import load
 from onebox.metrics import Metrics
@@ -113,6 +113,7 @@ def make(
     variant = _variant(name)
     localizer = _load_network(model)
     _check_path(out, model, variant)
+    remove_abandoned(out.parent)
     if variant.needs:
         require(variant.needs, extra=name)
     # Images that training would take for calibration choose no variant.
@@ -272,5 +273,36 @@ def _moved_to(out: Path) -> Iterator[Path]:
     with temporary_beside(out) as folder:
         folder.mkdir()
         yield folder / out.name
-        for file in sorted(folder.iterdir()):  # the weights of an .xml before itself
-            file.replace(out.parent / file.name)
+        made = sorted(folder.iterdir())  # the weights of an .xml before itself
+        for file in made:
+            flush_to_disk(file)
+        _move_all(made, out.parent)
+
+
+def _move_all(made: Sequence[Path], folder: Path) -> None:
+    """Move files to a folder, all or none: earlier weights fit to the earlier ``.xml`` alone.
+
+    Raises:
+        OSError: If one cannot be moved.
+    """
+    earlier = {folder / file.name: file.with_name(f"earlier-{file.name}") for file in made}
+    if len(made) > 1:
+        for target, copy in earlier.items():
+            if target.exists():
+                shutil.copy2(target, copy)
+    moved: list[Path] = []
+    try:
+        for file in made:
+            target = file.replace(folder / file.name)
+            moved.append(target)
+    except OSError:
+        for target in moved:
+            _restore(target, earlier[target])
+        raise
+
+
+def _restore(target: Path, earlier: Path) -> None:
+    if earlier.exists():
+        earlier.replace(target)
+    else:
+        target.unlink()

@@ -257,6 +257,36 @@ def test_a_full_disk_is_reported_before_anything_is_decoded(data, folder, monkey
     assert files(folder) == []
 
 
+def test_a_disk_that_fills_up_meanwhile_ends_with_a_message_and_leaves_nothing(
+    data, small_disk, monkeypatch
+):
+    monkeypatch.setenv("ONEBOX_CACHE", str(small_disk))
+    monkeypatch.setattr(decoded_cache, "check_space", lambda *words, **names: None)
+    # 3 images of 640 x 640 x 3 bytes are more than 1 MiB
+    with pytest.raises(OneboxError, match=r"\.npy: cannot be written \(No space left on device\)"):
+        decode(data, 512)
+    assert files(small_disk) == []
+
+
+@pytest.mark.parametrize("kept", [0, 100, 200])
+def test_a_file_that_a_power_failure_cut_short_is_made_anew(data, folder, kept):
+    pixels = decode(data, 32).pixels.copy()
+    [file] = files(folder)
+    file.write_bytes(file.read_bytes()[:kept])
+    assert np.array_equal(decode(data, 32).pixels, pixels)
+
+
+def test_an_image_that_can_be_decoded_and_could_not_be_read_before_is_a_problem(
+    data, folder, monkeypatch
+):
+    # The digest of the data would be wrong, and the run could not be resumed.
+    contents = iter([b"red", b"", b"black"])
+    monkeypatch.setattr(decoded_cache, "content_digest", lambda sample: next(contents))
+    with pytest.raises(DataError, match=r"blue\.png: could not be read at first"):
+        decode(data, 32)
+    assert files(folder) == []
+
+
 def test_a_folder_that_cannot_be_written_is_named(data, folder):
     folder.write_text("a file where the folder should be")
     with pytest.raises(OneboxError, match=r"cache: cannot be written"):

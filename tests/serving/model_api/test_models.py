@@ -75,7 +75,7 @@ def test_a_replacement_that_is_no_model_changes_nothing(file, replace, caplog):
     replace(b"no model")
     with caplog.at_level(logging.WARNING):
         holder.look()
-        holder.look()  # the same file is not tried again
+        holder.look()  # the same file is not tried again at once
     assert holder.current() is before
     assert (holder.reloads.succeeded, holder.reloads.failed) == (0, 1)
     assert "is not an ONNX model" in holder.reloads.failure
@@ -84,6 +84,32 @@ def test_a_replacement_that_is_no_model_changes_nothing(file, replace, caplog):
     assert record.getMessage().endswith("; the model before it stays in use.")
     replace(("cat", "dog"))
     holder.look()
+    assert holder.reloads == Reloads(succeeded=1, failed=1)
+
+
+def test_a_replacement_that_could_not_be_read_once_is_tried_again_after_longer_and_longer_pauses(
+    file, replace, monkeypatch, caplog
+):
+    holder = ModelHolder(file, threads=1)
+    load, now_s, tries = holder._load, [0.0], []
+
+    def refuse():
+        tries.append(now_s[0])
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(models.time, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr(holder, "_load", refuse)
+    replace(("cat", "dog"))
+    for second in range(8):
+        now_s[0] = float(second)
+        holder.look()
+    assert tries == [0, 1, 3, 7]  # pauses of 1, 2 and 4 s
+    assert holder.reloads.failed == 1  # a replacement that fails is counted once,
+    assert len(caplog.records) == 1  # and noted once
+    monkeypatch.setattr(holder, "_load", load)
+    now_s[0] = 15.0
+    holder.look()
+    assert holder.current().card.classes == ("cat", "dog")
     assert holder.reloads == Reloads(succeeded=1, failed=1)
 
 

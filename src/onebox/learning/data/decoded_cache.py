@@ -13,12 +13,12 @@ of workers.
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import platformdirs
@@ -45,6 +45,7 @@ _VERSION = 3
 _KEPT = 8  # latest files that stay on disk; a worker makes two (docs/decisions/0006-cache-key.md)
 _CHUNK = 256  # samples that are read or decoded at a time
 _DIGEST_BYTES = 16
+_UNREAD = "{name}: could not be read at first. Check the disk that it lies on, and start again."
 
 Outcome = TypeVar("Outcome")
 
@@ -127,13 +128,15 @@ def decode(
         DataError: If images cannot be decoded; the message names all of them.
     """
     side = round(size * OVERSIZE)
-    digest = _digest(data, side, placement)
+    contents = list(_in_threads(content_digest, data.samples))
+    digest = _digest(data, contents, side, placement)
     path = cache_folder() / f"{digest}.npy"
     if (pixels := _map(path)) is None:
         needed = len(data) * side * side * 3
         repair = "set ONEBOX_CACHE to a folder on another disk"
         check_space(path.parent, needed, what="the decoded images", repair=repair)
-        _write(data.samples, side, path, progress)
+        unread = {row for row, content in enumerate(contents) if not content}
+        _write(data.samples, unread, side, path, progress)
         pixels = np.load(path, mmap_mode="r")
     with suppress(FileNotFoundError):
         os.utime(path)
@@ -147,6 +150,8 @@ def _map(path: Path) -> UInt8[ndarray, "n side side 3"] | None:
     try:
         return np.load(path, mmap_mode="r")
     except (FileNotFoundError, NotADirectoryError):  # the latter is reported when it is written
+        return None
+    except (ValueError, EOFError):  # a power failure has cut it short: it is made anew
         return None
 
 
@@ -162,10 +167,9 @@ def add_digests(digests: Iterable[str]) -> str:
     )
 
 
-def _digest(data: Dataset, side: int, placement: Placement) -> str:
+def _digest(data: Dataset, contents: Sequence[bytes], side: int, placement: Placement) -> str:
     header = json.dumps([_VERSION, side, data.classes]).encode()
     rows = range(placement.rank, placement.rank + len(data) * placement.workers, placement.workers)
-    contents = _in_threads(content_digest, data.samples)
     return add_digests(
         _row_digest(header, row, sample, content)
         for row, sample, content in zip(rows, data, contents, strict=True)
@@ -183,21 +187,40 @@ def _row_digest(header: bytes, row: int, sample: Sample, content: bytes) -> str:
     return digest.hexdigest()
 
 
-def _write(samples: Sequence[Sample], side: int, path: Path, progress: Progress | None) -> None:
-    with replacing(path, sync=False) as temporary:  # it may have gigabytes, and can be made again
-        shape = (len(samples), side, side, 3)
-        squares = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
-        problems: list[str] = []
+def _write(
+    samples: Sequence[Sample],
+    unread: Container[int],
+    side: int,
+    path: Path,
+    progress: Progress | None,
+) -> None:
+    """Write the squares; ``unread`` are the rows whose bytes the digest lacks.
+
+    Raises:
+        DataError: If images cannot be read or decoded; it names all of them.
+    """
+    shape = (len(samples), side, side, 3)
+    problems: list[str] = []
+    # Synchronized, it may take long: it may have gigabytes, and can be made again. Not written
+    # through a map: a disk that fills up would then end the process by a signal.
+    with replacing(path, sync=False) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, _header(shape))
         for row, outcome in enumerate(_decoded(samples, side)):
             if isinstance(outcome, DataError):
                 problems += outcome.problems
+            elif row in unread:
+                problems.append(_UNREAD.format(name=samples[row].name))
             else:
-                squares[row] = outcome
+                file.write(outcome.tobytes())
             if progress is not None:
                 progress(row + 1, len(samples))
         if problems:
             raise DataError(*problems)
-        squares.flush()
+
+
+def _header(shape: tuple[int, ...]) -> dict[str, Any]:
+    descr = np.lib.format.dtype_to_descr(np.dtype(np.uint8))
+    return {"descr": descr, "fortran_order": False, "shape": shape}
 
 
 def _decoded(samples: Sequence[Sample], side: int) -> Iterator[ndarray | DataError]:

@@ -2,12 +2,14 @@
 
 A training run or a deployment replaces the file; the server loads the new one beside the old one
 and then exchanges them. Requests in work keep the model that they began with. A file that cannot be
-loaded changes nothing but a note and a count.
+loaded changes nothing but a note and a count, and is tried again: the disk may have failed once.
 """
 
 import logging
+import math
 import signal
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +24,10 @@ from onebox.localizer import Localizer
 
 LOOK_SECONDS = 1.0
 """Time between two looks at the file; not tuned."""
+
+_LONGEST_PAUSE_S = 60.0
+"""Time between two tries to load a file that cannot be loaded, from the sixth on; each pause before
+is twice as long as the last. Not tuned."""
 
 _PROMISES = 32  # pairs of coverage and risk that are kept; not tuned
 _SHARED_SUFFIX = ".xml"  # OpenVINO runs one call at a time, on all threads
@@ -101,6 +107,7 @@ class ModelHolder:
         self._threads = threads
         self._reloads = Reloads()
         self._exchanging = threading.Lock()
+        self._pause_s, self._retry_at_s = LOOK_SECONDS, math.inf
         self._seen = _identify(file)
         self._promising = self._load()
         self._stopped = threading.Event()
@@ -132,13 +139,14 @@ class ModelHolder:
         return self._reloads
 
     def look(self) -> None:
-        """Load the file if it has been replaced since the last look."""
+        """Load the file if it has been replaced since the last look, or could not be loaded."""
         with self._exchanging:
             found = _identify(self.file)
-            if None in found or found == self._seen:
-                return
-            self._seen = found
-            self._exchange()
+            if None not in found and found != self._seen:
+                self._seen = found
+                self._exchange()
+            elif time.monotonic() >= self._retry_at_s:
+                self._retry()
 
     def reload(self) -> None:
         """Load the file, replaced or not."""
@@ -177,15 +185,28 @@ class ModelHolder:
 
     def _exchange(self) -> None:
         done = self._reloads
+        if reason := self._load_anew():
+            logger.warning("%s; the model before it stays in use.", reason.rstrip("."))
+            self._reloads = Reloads(done.succeeded, done.failed + 1, reason)
+            self._pause_s = LOOK_SECONDS
+            self._retry_at_s = time.monotonic() + self._pause_s
+
+    def _retry(self) -> None:
+        """Try the same file once more; a failure is noted and counted once."""
+        if self._load_anew():
+            self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+            self._retry_at_s = time.monotonic() + self._pause_s
+
+    def _load_anew(self) -> str:
+        """Why the file cannot be loaded; empty if it now is in use."""
         try:
             self._promising = self._load()
         except Exception as error:  # noqa: BLE001 - whatever a file causes, the old model serves on
-            reason = str(error) or type(error).__name__
-            logger.warning("%s; the model before it stays in use.", reason.rstrip("."))
-            self._reloads = Reloads(done.succeeded, done.failed + 1, reason)
-        else:
-            logger.info("%s: loaded anew.", self.file)
-            self._reloads = Reloads(done.succeeded + 1, done.failed)
+            return str(error) or type(error).__name__
+        logger.info("%s: loaded anew.", self.file)
+        self._reloads = Reloads(self._reloads.succeeded + 1, self._reloads.failed)
+        self._retry_at_s = math.inf
+        return ""
 
     def _load(self) -> Promise:
         threads = self._threads if self.file.suffix.lower() == _SHARED_SUFFIX else 1
