@@ -239,6 +239,22 @@ def test_a_run_stopped_amid_an_epoch_goes_on_from_the_last_whole_one(
     assert_same_numbers(tmp_path, folder)
 
 
+def stop_training():
+    raise StopTraining
+
+
+def test_a_run_that_its_listener_stops_amid_an_epoch_takes_all_steps_when_it_is_resumed(
+    recipe, decoded, tmp_path, new_diary
+):
+    # 20 images in batches of 8 are 3 steps an epoch: it stops after 8 of 12 steps.
+    stopping, resumed = new_diary(stop_at_step=8, stop=stop_training), new_diary()
+    assert run(recipe, decoded, tmp_path, stopping).steps == 8
+    fitted = run(recipe, decoded, tmp_path, resumed, resume=tmp_path / "last.safetensors")
+    assert (fitted.steps, fitted.epochs) == (12, 4)
+    assert [one.epoch for one in resumed.epochs] == [4, 4]  # after 11 steps, and after all
+    assert trained(tmp_path)[0]["global_step"] == 12
+
+
 def test_a_run_can_also_go_on_from_its_best_epoch(recipe, decoded, tmp_path, new_diary):
     run(recipe.changed({"train.patience": 1}), decoded, tmp_path, new_diary(stop_at_epoch=3))
     diary = new_diary()
