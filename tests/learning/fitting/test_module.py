@@ -28,6 +28,10 @@ def interrupt():
     raise KeyboardInterrupt
 
 
+def stop_training():
+    raise StopTraining
+
+
 def press_ctrl_c():
     signal.raise_signal(signal.SIGINT)
 
@@ -237,10 +241,6 @@ def test_a_run_stopped_amid_an_epoch_goes_on_from_the_last_whole_one(
     run(recipe, decoded, tmp_path, resumed, resume=tmp_path / "last.safetensors")
     assert resumed.epochs == diary.epochs[2:]
     assert_same_numbers(tmp_path, folder)
-
-
-def stop_training():
-    raise StopTraining
 
 
 def test_a_run_that_its_listener_stops_amid_an_epoch_takes_all_steps_when_it_is_resumed(
@@ -565,10 +565,6 @@ def test_a_disk_that_fills_during_training_is_an_error_and_leaves_no_part(
 
 
 # --- listeners ---------------------------------------------------------------------------------
-
-
-def stop_training():
-    raise StopTraining
 
 
 @pytest.mark.parametrize("at", [{"stop_at_step": 4}, {"stop_at_epoch": 2}])

@@ -47,8 +47,8 @@ class TrainingProgress:
 class TimeBudget(Callback):
     """Measures the time used, and stops training when the schedule or the budget ends.
 
-    A run that was stopped amid an epoch and resumed ends amid an epoch, after as many steps. The time
-    used includes a reserve for the validation that ends training: as long as the latest.
+    A run that was stopped amid an epoch and resumed ends amid an epoch, after as many steps.
+    The time used includes a reserve for the validation that ends training: as long as the latest.
     A resumed run continues with the budget and the used time of the run that it resumes. Workers
     that train together have the clock of the first one.
     """
