@@ -14,8 +14,9 @@ help: ## list what can be made
 demo: $(READY) ## train on generated discs, evaluate, and say where the report is
 	$(BIN)/onebox demo
 
+# Tests train on one thread each. A group of tests/conftest.py stays in one process.
 test: $(READY) ## run every test
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=logical --maxprocesses=4 --dist=loadgroup
 
 check: $(READY) ## format, lint, import contracts, types, spelling, dependencies, dead code
 	$(BIN)/ruff format --check $(SOURCES)

@@ -27,6 +27,13 @@ def pytest_configure(config):
     config.pluginmanager.register(InnerLoop())
 
 
+def pytest_collection_modifyitems(items):
+    """Let one process run the tests of a file, which share fixtures, and one those on Ray."""
+    for item in items:
+        is_on_ray = "local_cluster" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("ray" if is_on_ray else item.path.as_posix()))
+
+
 class InnerLoop:
     """Imports no file of which ``-m "not train"`` would run nothing.
 

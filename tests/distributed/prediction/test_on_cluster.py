@@ -142,9 +142,14 @@ def test_a_rerun_ends_what_a_killed_driver_left(
     assert run(*words)[0] == 0
     assert same_answers("many", "one.parquet")
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    _, alive = psutil.wait_procs(below, timeout=30)
-    for process in alive:  # none of them, unless Ray has changed
-        process.kill()
+    wait_until(lambda: not any(map(is_running, below)))  # Ray ends what its driver leaves
+
+
+def is_running(process):
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE  # ended, but nobody has asked how
+    except psutil.NoSuchProcess:
+        return False
 
 
 TWO_NODES = """

@@ -28,6 +28,10 @@ def interrupt():
     raise KeyboardInterrupt
 
 
+def stop_training():
+    raise StopTraining
+
+
 def press_ctrl_c():
     signal.raise_signal(signal.SIGINT)
 
@@ -237,6 +241,18 @@ def test_a_run_stopped_amid_an_epoch_goes_on_from_the_last_whole_one(
     run(recipe, decoded, tmp_path, resumed, resume=tmp_path / "last.safetensors")
     assert resumed.epochs == diary.epochs[2:]
     assert_same_numbers(tmp_path, folder)
+
+
+def test_a_run_that_its_listener_stops_amid_an_epoch_takes_all_steps_when_it_is_resumed(
+    recipe, decoded, tmp_path, new_diary
+):
+    # 20 images in batches of 8 are 3 steps an epoch: it stops after 8 of 12 steps.
+    stopping, resumed = new_diary(stop_at_step=8, stop=stop_training), new_diary()
+    assert run(recipe, decoded, tmp_path, stopping).steps == 8
+    fitted = run(recipe, decoded, tmp_path, resumed, resume=tmp_path / "last.safetensors")
+    assert (fitted.steps, fitted.epochs) == (12, 4)
+    assert [one.epoch for one in resumed.epochs] == [4, 4]  # after 11 steps, and after all
+    assert trained(tmp_path)[0]["global_step"] == 12
 
 
 def test_a_run_can_also_go_on_from_its_best_epoch(recipe, decoded, tmp_path, new_diary):
@@ -549,10 +565,6 @@ def test_a_disk_that_fills_during_training_is_an_error_and_leaves_no_part(
 
 
 # --- listeners ---------------------------------------------------------------------------------
-
-
-def stop_training():
-    raise StopTraining
 
 
 @pytest.mark.parametrize("at", [{"stop_at_step": 4}, {"stop_at_epoch": 2}])

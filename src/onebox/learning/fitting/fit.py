@@ -121,7 +121,7 @@ def fit(
     ]
     keep_freed_memory()
     with quiet("lightning.pytorch", *_IGNORED):
-        trainer = _trainer(epochs // group, recipe.train.max_grad_norm, callbacks, placement)
+        trainer = _trainer(recipe.train.max_grad_norm, callbacks, placement)
         loaders = [
             _train_batches(recipe, decoded["train"], images, group, placement),
             batches(decoded["val"], RowsInOrder(len(decoded["val"]), per_worker)),
@@ -152,11 +152,11 @@ def _train_batches(
 
 
 def _trainer(
-    epochs: int, max_grad_norm: float, callbacks: list[Callback], placement: Placement
+    max_grad_norm: float, callbacks: list[Callback], placement: Placement
 ) -> lightning.Trainer:
     """A trainer that shows nothing of its own and writes nothing but checkpoints."""
     return lightning.Trainer(
-        max_epochs=epochs,
+        max_epochs=-1,  # `TimeBudget` ends it after the steps of the schedule
         use_distributed_sampler=False,
         **trainer_options(placement),
         precision="16-mixed" if torch.cuda.is_available() else "32-true",

@@ -45,8 +45,9 @@ class TrainingProgress:
 
 
 class TimeBudget(Callback):
-    """Measures the time used, and stops training when the budget is spent.
+    """Measures the time used, and stops training when the schedule or the budget ends.
 
+    A run that was stopped amid an epoch and resumed ends amid an epoch, after as many steps.
     The time used includes a reserve for the validation that ends training: as long as the latest.
     A resumed run continues with the budget and the used time of the run that it resumes. Workers
     that train together have the clock of the first one.
@@ -96,5 +97,5 @@ class TimeBudget(Callback):
         self._progress.used_s = used_s if self._progress.budget_s is None else from_first(used_s)
 
     def _stop_if_over(self, trainer: lightning.Trainer) -> None:
-        if self._progress.budget_s is not None and self._progress.is_over(trainer.global_step):
+        if self._progress.is_over(trainer.global_step):
             trainer.should_stop = True
