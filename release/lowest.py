@@ -28,6 +28,7 @@ TESTS = (
     *("tests/cli/test_app.py", "tests/cli/test_predict.py", "tests/cli/test_predict_files.py"),
     *("tests/classic/test_hog_localizer.py", "tests/classic/test_model_file.py"),
     *("tests/compatibility", "tests/serving/model_api"),
+    *("tests/prediction/test_videos.py", "tests/distributed/test_tasks.py"),
 )
 """What is tested without arguments: each package that onebox asks for has a part in it."""
 
