@@ -98,9 +98,10 @@ LIBRARIES_ALLOWED = ALLOWED | {
 }
 
 LIBRARY_EXCEPTIONS = {
-    ("av", "GPL-2.0-or-later"): "x264 and x265, to write H.264 and H.265; onebox only reads videos "
-    "and never loads them by name. Who redistributes an environment with onebox[video] must meet "
-    "the GPL, or build PyAV without them",
+    ("av", "GPL-2.0-or-later"): "FFmpeg in PyAV's wheel links to x264 and x265, so that the wheel "
+    "is under the GPL as a whole. onebox uses it only if the user installs onebox[video], and "
+    "ships none of it. Who redistributes an environment with that extra must meet the GPL, or "
+    "build PyAV without them",
     ("av", "LGPL-2.1-or-later"): "FFmpeg and what it links to, as shared libraries",
     ("av", "LGPL-3.0-or-later"): "GnuTLS and what it links to, as shared libraries",
     ("opencv-python-headless", "LGPL-2.1-or-later"): "FFmpeg and libquadmath, as shared libraries",
