@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV = $(shell command -v uv || echo $(BIN)/uv)
 READY := .venv/.ready
-SOURCES := src tests benchmarks docs/figures
+SOURCES := src tests benchmarks fuzz docs/figures
 
 .PHONY: help demo test check format lock docs clean
 .DEFAULT_GOAL := help
