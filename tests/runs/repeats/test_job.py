@@ -184,9 +184,11 @@ def test_a_resume_refuses_other_labels_and_a_damaged_plan(pets, trained, repeat,
     changed = dataclasses.replace(pets, samples=pets.samples[1:])
     with pytest.raises(SettingError, match="images or labels have changed"):
         repeat(changed, out=None, resume=tmp_path / "all")
-    (tmp_path / "all/plan.json").write_text('{"kind": "seeds"}')
-    with pytest.raises(SettingError, match=r"plan\.json: cannot be read"):
-        repeat(pets, out=None, resume=tmp_path / "all")
+    endless = '{"kind": "folds", "count": Infinity, "seed": 0, "folds": [], "digest": ""}'
+    for text in ('{"kind": "seeds"}', endless):
+        (tmp_path / "all/plan.json").write_text(text)
+        with pytest.raises(SettingError, match=r"plan\.json: cannot be read"):
+            repeat(pets, out=None, resume=tmp_path / "all")
 
 
 def test_data_that_cannot_be_trained_on_is_refused_before_any_folder_is_made(
