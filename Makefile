@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV = $(shell command -v uv || echo $(BIN)/uv)
 READY := .venv/.ready
-SOURCES := src tests benchmarks release docs/figures
+SOURCES := src tests benchmarks fuzz release docs/figures
 
 .PHONY: help demo test check format lock package release lowest docs clean
 .DEFAULT_GOAL := help

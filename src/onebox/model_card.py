@@ -209,10 +209,16 @@ def _problem(card: ModelCard) -> str:
     margin = 1.0 if card.refine_margin is None else card.refine_margin
     if not (isfinite(margin) and margin > 0):
         return f"has the refine_margin {margin}, which is not positive"
-    for calibration in filter(None, (card.calibration, card.refined_calibration)):
-        scales = calibration.temperature, calibration.iou.deviation
-        if not all(isfinite(each) and each > 0 for each in scales):
-            return "has a calibration whose temperature or deviation is not positive"
+    both = filter(None, (card.calibration, card.refined_calibration))
+    return next(filter(None, map(_calibration_problem, both)), "")
+
+
+def _calibration_problem(calibration: Calibration) -> str:
+    scales = calibration.temperature, calibration.iou.deviation
+    if not all(isfinite(each) and each > 0 for each in scales):
+        return "has a calibration whose temperature or deviation is not positive"
+    if len(calibration.scores) != len(calibration.is_wrong):
+        return "has a calibration with other numbers of scores than of answers"
     return ""
 
 

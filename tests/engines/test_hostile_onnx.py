@@ -420,6 +420,7 @@ CALIBRATION = {
         (card(refine_margin=-1.0), r"has the refine_margin -1\.0"),
         (card(calibration=CALIBRATION | {"temperature": 0.0}), "temperature or deviation"),
         (card(calibration=CALIBRATION | {"temperature": float("nan")}), "temperature or dev"),
+        (card(calibration=CALIBRATION | {"scores": [0.5]}), "other numbers of scores than of"),
     ],
 )
 def test_a_card_that_no_model_can_have_is_refused(text, message, changed):

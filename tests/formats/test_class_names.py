@@ -1,6 +1,9 @@
 """Labels against declared class names, and typing errors in labels."""
 
+import json
+
 import pytest
+from PIL import Image
 
 from onebox.errors import DataError
 from onebox.formats import read
@@ -62,3 +65,12 @@ def test_a_rare_label_is_valid_if_it_resembles_no_other_or_is_repeated(labels, r
 
 def test_one_image_of_one_class_can_be_read(labels):
     assert len(read(labels("a.png,cat,1,2,3,4"))) == 1
+
+
+def test_a_name_that_is_half_of_a_character_is_reported(tmp_path, problems_of):
+    Image.new("RGB", (40, 30)).save(tmp_path / "a.png")
+    box = {"label": "\ud800", "coordinates": {"x": 10, "y": 10, "width": 6, "height": 6}}
+    entry = {"image": "a.png", "annotations": [box]}
+    (tmp_path / "labels.json").write_text(json.dumps([entry]))
+    (problem,) = problems_of(tmp_path / "labels.json")
+    assert "name '\\ud800' has half of a character" in problem

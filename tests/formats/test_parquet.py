@@ -219,3 +219,11 @@ def test_tables_of_predictions_are_not_taken_for_labels(tmp_path, png):
 def test_generated_images_are_refused(tmp_path, discs):
     with pytest.raises(SettingError, match=r"these images are generated. Save them first"):
         write(discs, tmp_path / "out", "parquet")
+
+
+def test_a_column_whose_name_is_not_utf_8_is_a_problem_of_the_file(tmp_path, problems_of):
+    path = tmp_path / "part-0.parquet"
+    pq.write_table(pa.table({"image": [b"", b""]}), path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"image", b"\xecmage"))
+    (problem,) = problems_of(path)
+    assert "part-0.parquet: is no Parquet file that can be read" in problem

@@ -104,6 +104,21 @@ def test_what_is_not_plain_voc_is_refused(tmp_path, problems_of, text, sentence)
     assert sentence in problem
 
 
+def test_an_unknown_encoding_is_refused(tmp_path, problems_of):
+    (tmp_path / "a.xml").write_text('<?xml version="1.0" encoding="utf-99"?><annotation/>')
+    (problem,) = problems_of(tmp_path)
+    assert "a.xml: is not XML (unknown encoding: utf-99)" in problem
+
+
+def test_a_list_that_is_not_utf_8_is_refused(tmp_path, problems_of):
+    write_image(tmp_path / "JPEGImages/a.jpg")
+    save(tmp_path / "Annotations", "a", one("cat", 1, 2, 3, 4))
+    (tmp_path / "ImageSets/Main").mkdir(parents=True)
+    (tmp_path / "ImageSets/Main/train.txt").write_bytes(b"a\xdf\n")
+    (problem,) = problems_of(tmp_path)
+    assert "train.txt: is not UTF-8 text" in problem
+
+
 def test_lists_name_the_splits_and_images_in_no_list_are_left_out(tmp_path):
     for name in ("a", "b 1", "c", "d"):
         write_image(tmp_path / f"JPEGImages/{name}.jpg", ord(name[0]))

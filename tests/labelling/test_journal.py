@@ -98,3 +98,11 @@ def test_a_write_that_fails_leaves_the_journal_as_it_was(path, monkeypatch):
         assert path.read_bytes() == before
         assert journal.append({"c": 3}) == 2
     assert read(path) == [{"a": 1}, {"c": 3}]
+
+
+@pytest.mark.parametrize("seed", ["", ', "seed": "7"', ', "seed": null'])
+def test_a_journal_without_a_seed_is_an_error_that_names_it(seed, path):
+    path.parent.mkdir()
+    path.write_text(f'{{"journal": "onebox label", "version": 1{seed}}}\n')
+    with pytest.raises(DataError, match=r"journal\.jsonl:1: the line has no seed"):
+        read(path)

@@ -621,3 +621,15 @@ def test_a_list_of_an_audit_is_not_taken_for_labels(make_folder, open_session):
     folder = make_folder(2)
     (folder / "audit.csv").write_text("image,list,listed,suggested_x_min\n000.png,boxes,yes,3\n")
     assert open_session(folder).label_file_path == folder / "labels.csv"
+
+
+def test_a_class_in_the_journal_that_is_no_text_is_an_error_that_names_the_line(
+    make_folder, open_session
+):
+    folder = make_folder(1)
+    session = open_session(folder)
+    session.close()
+    with (session.session_folder / "journal.jsonl").open("a") as journal:
+        journal.write('{"do": "class", "name": {}}\n')
+    with pytest.raises(DataError, match=r"journal\.jsonl:2: the line is no record.*is no text"):
+        open_session(folder)

@@ -177,6 +177,11 @@ def status(handler):
     handler.begin(int(handler.path.split("/")[2]))
 
 
+def nowhere(handler):
+    """A redirect that does not say where to."""
+    handler.begin(302, Content_Length=0)
+
+
 ANSWERS = {
     "": whole,  # what a proxy is asked for: a path that is an address
     **dict.fromkeys(REDIRECTS, redirect),
@@ -190,6 +195,7 @@ ANSWERS = {
     "no-http": no_http,
     "page": page,
     "silent": silent,
+    "nowhere": nowhere,
     "slow-body": slow_body,
     "slow-chunk": slow_chunk,
     "slow-header": slow_header,
@@ -421,3 +427,7 @@ def test_a_server_without_encryption_is_refused_for_https(server):
     assert message.startswith("cannot be fetched (")
     assert "SSL" in message
     assert server.calls == []
+
+
+def test_a_redirect_that_leads_nowhere_is_refused_in_words(server):
+    assert "the server answers 302" in refused(server.url("/nowhere"))

@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onebox.errors import DataError, format_count
-from onebox.formats.class_names import declared_problems, names_in_use, undeclared_problems
+from onebox.formats.class_names import (
+    declared_problems,
+    names_in_use,
+    undeclared_problems,
+    unwritable_problems,
+)
 from onebox.formats.image_headers import HeaderResult, read_headers
 from onebox.formats.multiple_boxes import ImageRows, Policy, select_subjects
 from onebox.formats.rows import ParsedLabels, Problems, Row
@@ -50,9 +55,12 @@ def assemble(
     rows = _check_rows(labels.rows)
     selection = select_subjects(rows.by_image(), policy)
     bad = (*labels.problems, *rows.problems)
+    used = names_in_use(selection.rows)
+    points = () if labels.keypoints is None else labels.keypoints.names
     problems = [
         *(() if skips_bad else bad),
         *selection.problems,
+        *unwritable_problems((*used, *(classes or labels.classes or ()), *points)),
         *_class_problems(selection.rows, classes, labels.classes, known_labels),
         *unsplit_problems(selection.rows),
     ]
@@ -62,7 +70,7 @@ def assemble(
         raise DataError(f"{name}: holds no labelled image. Add at least one.")
     return Dataset(
         samples=_samples(selection.rows, rows.headers),
-        classes=tuple(classes or labels.classes or names_in_use(selection.rows)),
+        classes=tuple(classes or labels.classes or used),
         keypoints=labels.keypoints,
         name=name,
         notes=(*labels.notes, *selection.notes, *_clip_note(rows.checked), *_bad_note(bad)),

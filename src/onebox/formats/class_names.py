@@ -35,6 +35,23 @@ def undeclared_problems(rows: Sequence[Row], known_labels: Collection[str] = ())
     return [_problem(row, known) + _DECLARE for row in rows if row.label in suspects]
 
 
+def unwritable_problems(names: Collection[str]) -> list[str]:
+    """List the names that no file can hold: JSON can hold half of a character, UTF-8 cannot."""
+    return [
+        f"name {name!r} has half of a character, which no other file can hold. Correct it."
+        for name in dict.fromkeys(names)
+        if not _is_writable(name)
+    ]
+
+
+def _is_writable(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def names_in_use(rows: Sequence[Row]) -> tuple[str, ...]:
     """Return the distinct labels of rows, sorted."""
     return tuple(sorted({row.label for row in rows if row.label is not None}))

@@ -136,7 +136,8 @@ def read_tree(content: bytes) -> Element:
     try:
         parser.Parse(content, True)  # noqa: FBT003  (the last part)
         root = builder.close()
-    except (expat.ExpatError, ParseError, ValueError) as error:
+    # LookupError: an encoding that Python does not know.
+    except (expat.ExpatError, ParseError, ValueError, LookupError) as error:
         raise DataError(f"is not XML ({error}). Correct or remove it.") from error
     if root.tag != "annotation":
         raise DataError(f"begins with <{root.tag}>, not with <annotation> as VOC does. Remove it.")
@@ -219,10 +220,22 @@ def _splits_of(folder: Path, stems: Set[str]) -> dict[str, list[Split]]:
     """Return the splits of each name in the lists beside the XML files or in the folder above."""
     splits: dict[str, list[Split]] = {}
     for split, file in list_files(folder).items():
-        for line in file.read_text(encoding="utf-8").splitlines():
+        for line in decode_list(file, file.read_bytes()).splitlines():
             if stem := listed_stem(line.strip(), stems):
                 splits.setdefault(stem, []).append(split)
     return splits
+
+
+def decode_list(file: Path, content: bytes) -> str:
+    """The text of a list of images.
+
+    Raises:
+        DataError: If it is not UTF-8.
+    """
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file}: is not UTF-8 text ({error.reason}). Save it as UTF-8.") from error
 
 
 def list_files(folder: Path) -> dict[Split, Path]:

@@ -3,7 +3,6 @@
 from collections.abc import Set
 from pathlib import Path
 
-from onebox.errors import DataError
 from onebox.formats import voc
 from onebox.formats.edits import Replacement
 from onebox.structures import Split
@@ -25,7 +24,7 @@ class SplitLists:
         self._stems = stems
         self._files = voc.list_files(folder)
         self._old = {file: file.read_bytes() for file in self._files.values()}
-        self._new = {file: _decoded(file, content) for file, content in self._old.items()}
+        self._new = {file: voc.decode_list(file, content) for file, content in self._old.items()}
         self._listed = {stem for text in self._new.values() for stem in self._stems_in(text)}
 
     def add(self, stem: str, split: Split) -> None:
@@ -62,10 +61,3 @@ class SplitLists:
 
     def _stem(self, line: str) -> str:
         return voc.listed_stem(line.strip(), self._stems)
-
-
-def _decoded(file: Path, content: bytes) -> str:
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{file}: is not UTF-8 text ({error.reason}). Save it as UTF-8.") from error

@@ -112,7 +112,12 @@ class Journal:
                 f"{self.path}:1: is not the journal of a labelling session of this version of "
                 "onebox. Move it away, or name another label file."
             )
-        self.seed = int(header["seed"])
+        if not isinstance(seed := header.get("seed"), int):
+            raise DataError(
+                f"{self.path}:1: the line has no seed. Move the journal away, or name another "
+                "label file."
+            )
+        self.seed = seed
 
     def _parse(self, line: bytes, number: int) -> Record:
         try:

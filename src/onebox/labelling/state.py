@@ -101,8 +101,11 @@ class State:
         self._change(key, label, number, label_from_json(record["was"]))
 
     def _take_class(self, record: Record, number: int) -> None:  # noqa: ARG002 - one of a table
-        if record["name"] not in self.classes:
-            self.classes.append(record["name"])
+        name = record["name"]
+        if not isinstance(name, str):
+            raise TypeError(f"the class {name!r} is no text")
+        if name not in self.classes:
+            self.classes.append(name)
 
     def _take_theirs(self, record: Record, number: int) -> None:  # noqa: ARG002
         for key, value in record["labels"].items():

@@ -106,7 +106,8 @@ def opened(shard: str) -> Iterator[Any]:
     with stores.open_input(shard) as file:
         try:
             yield parquet.ParquetFile(file)
-        except (arrow.ArrowException, OSError) as error:
+        # UnicodeDecodeError: names of columns, which Arrow decodes late.
+        except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
             raise DataError(
                 f"{shard}: is no Parquet file that can be read ({first_line(error)}). "
                 "Write the shard again."

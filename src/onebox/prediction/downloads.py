@@ -4,6 +4,7 @@ Only addresses that the caller names are fetched. Proxies come from the environm
 programs; certificates are checked; cookies and passwords are never sent.
 """
 
+import contextlib
 import http.client
 import io
 import math
@@ -115,7 +116,7 @@ def _fetch(url: str, most_bytes: int, timeout_s: float) -> bytes:
         with _opener().open(request, timeout=timeout_s) as response:
             return _read(url, response, most_bytes, end)
     except HTTPError as error:
-        with error:
+        with contextlib.closing(error):  # a redirect that leads nowhere is closed already
             repair = _REPAIRS.get(error.code // 100, "Correct the address.")
             message = f"{url}: the server answers {error.code} ({error.reason}). {repair}"
             raise ImageError(message) from error

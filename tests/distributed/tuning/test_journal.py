@@ -80,3 +80,14 @@ def test_a_damaged_line_is_named(path, line):
 def test_a_second_process_is_kept_away(path):
     with Journal(path, QUESTION), pytest.raises(OneboxError, match="another process"):
         Journal(path)
+
+
+@pytest.mark.parametrize(
+    "line", ['{"trained": Infinity}', '{"number": Infinity, "status": "ended", "curve": []}']
+)
+def test_a_number_without_end_is_a_damaged_line(line, path):
+    written(path)
+    with path.open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(SettingError, match=r"trials\.jsonl:5: the line is damaged"):
+        Journal(path)

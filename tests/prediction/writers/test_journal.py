@@ -214,6 +214,17 @@ def test_a_file_has_one_writer_at_a_time(kind, file):
         ("csv", "image,label,score,x_min,y_min,x_max,y_max\na.png,cat\n", ":2: has 2 columns, and"),
         ("csv", 'image,label,score,x_min,y_min,x_max,y_max\n"a', ":2: is no row of results ("),
         ("coco", '[{"image": 1}]', ": entry 1 is no COCO result of onebox. Leave --continue"),
+        (
+            "coco",
+            '[{"image_id": "1", "file_name": "a.png", "category_id": 1}]',
+            ": entry 1 is no COCO result of onebox",
+        ),
+        (
+            "coco",
+            '[{"image_id": 1, "file_name": "a.png", "category_id": 1, "frame": [1]}]',
+            ": entry 1 is no COCO result of onebox",
+        ),
+        ("jsonl", '{"image": "a.png", "frame": []}\n', ":1: is no line of results"),
         ("coco", "[1", ": is no list of COCO results"),
     ],
 )
@@ -253,7 +264,14 @@ def test_a_journal_of_parquet_is_not_continued_with_other_classes(file):
         Journal(KINDS["parquet"], file, OTHER_CLASSES, resume=True)
 
 
-@pytest.mark.parametrize("line", ["hello", "{}", '{"results": 1}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("hello", "{}", '{"results": 1}'),
+        '{"results": "csv", "columns": 1, "continues": false}',
+        '{"results": "csv", "columns": [1], "continues": false}',
+    ],
+)
 def test_a_file_that_is_no_journal_is_not_continued_and_stays(line, kind, file):
     journal_path(file).write_text(f"{line}\ntorn")
     with pytest.raises(SettingError, match=r"part.jsonl:1: is no journal of results"):
@@ -332,3 +350,31 @@ def test_a_missing_folder_is_named_in_the_error(tmp_path):
     with pytest.raises(OneboxError, match=r"missing/p.csv: cannot be written \(No such file"):
         Journal(KINDS["csv"], tmp_path / "missing/p.csv", LAYOUT)
     assert list(tmp_path.iterdir()) == []
+
+
+ODD_LINES = {
+    "csv": ({"image": "z.png", "other": 1}, {"image": "\ud800"}),
+    "coco": ({"image": "z.png", "category_id": 1, "image_id": "7"},),
+    "parquet": ({"image": "z.png", "score": "high"}, {"image": "z.png", "label": ["cat"]}),
+}
+
+
+@pytest.mark.parametrize("kind", ODD_LINES, indirect=True)
+def test_a_line_that_does_not_fit_the_file_is_an_error_in_words_and_the_journal_stays(kind, file):
+    for line in ODD_LINES[kind]:
+        record(kind, file, NAMES[:1], is_finished=False)
+        with journal_path(file).open("a") as journal:
+            journal.write(json.dumps(line) + "\n")
+        before = journal_path(file).read_bytes()
+        with (
+            Journal(KINDS[kind], file, LAYOUT, resume=True) as journal,
+            pytest.raises(SettingError, match=r"part.jsonl: has a line that is no row of"),
+        ):
+            journal.finish()
+        assert journal_path(file).read_bytes() == before
+
+
+def test_a_promise_that_is_no_number_is_another_promise(file):
+    file.write_text('{"image": "a.png", "coverage": "high"}\n')
+    with pytest.raises(SettingError, match="has 'high' as its coverage"):
+        Journal(KINDS["jsonl"], file, LAYOUT, resume=True)

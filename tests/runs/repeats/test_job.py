@@ -184,9 +184,11 @@ def test_a_resume_refuses_other_labels_and_a_damaged_plan(pets, trained, repeat,
     changed = dataclasses.replace(pets, samples=pets.samples[1:])
     with pytest.raises(SettingError, match="images or labels have changed"):
         repeat(changed, out=None, resume=tmp_path / "all")
-    (tmp_path / "all/plan.json").write_text('{"kind": "seeds"}')
-    with pytest.raises(SettingError, match=r"plan\.json: cannot be read"):
-        repeat(pets, out=None, resume=tmp_path / "all")
+    endless = '{"kind": "folds", "count": Infinity, "seed": 0, "folds": [], "digest": ""}'
+    for text in ('{"kind": "seeds"}', endless):
+        (tmp_path / "all/plan.json").write_text(text)
+        with pytest.raises(SettingError, match=r"plan\.json: cannot be read"):
+            repeat(pets, out=None, resume=tmp_path / "all")
 
 
 def test_data_that_cannot_be_trained_on_is_refused_before_any_folder_is_made(
@@ -222,3 +224,24 @@ def test_the_page_shows_runs_intervals_and_failures_and_loads_nothing(
     assert "Bengio and Grandvalet" in page
     assert '<th scope="row">Mean IoU</th><td>0.525</td>' in page
     assert "over 12 images" in page
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"predictions": [1, 2, 3, 4]},
+        {"predictions": [{"keypoints": None}] * 4},
+        {"predictions": []},
+        {"predictions": 0.5},
+        {"metrics": {}},
+        {"metrics": None},
+    ],
+)
+def test_a_damaged_result_is_an_error_that_says_how_to_go_on(
+    change, pets, trained, repeat, tmp_path
+):
+    repeat(pets, "folds", 4, out=tmp_path / "all")
+    file = tmp_path / "all/fold-0/result.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(SettingError, match=r"all: the result\.json of a run in it is damaged"):
+        repeat(pets, out=None, resume=tmp_path / "all")

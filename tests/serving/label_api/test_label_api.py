@@ -188,3 +188,33 @@ def test_an_edit_in_the_file_and_on_the_page_is_settled_on_the_page(client, sess
     assert (entry["label"]["box"], entry["theirs"]["label"]) == ([0, 0, 9, 9], "dog")
     answer = client.post(f"/api/conflicts/{entry['id']}", json={"keep": "theirs"}).json()
     assert (answer["entry"]["label"]["label"], answer["status"]["conflicts"]) == ("dog", [])
+
+
+def test_a_query_that_is_not_utf_8_is_answered_in_words(client):
+    """As raw bytes: a client of our own would encode them."""
+    import asyncio
+
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "GET",
+        "path": "/api/none",
+        "raw_path": b"/api/none",
+        "query_string": b"a=\xf0",
+        "headers": [(b"host", client.base_url.netloc), (b"x-onebox", b"1")],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+        "scheme": "http",
+        "root_path": "",
+    }
+    asyncio.run(client.app(scope, receive, send))
+    assert sent[0]["status"] == 404
+    assert b"There is nothing at /api/none" in sent[1]["body"]

@@ -124,7 +124,7 @@ class Journal:
                 self.trained = int(record[_TRAINED])
             else:
                 self.outcomes.append(Outcome.from_json(record))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise SettingError(
                 f"{self.path}:{row}: the line is damaged. Remove it, and its trial runs again."
             ) from error

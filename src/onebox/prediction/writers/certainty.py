@@ -98,7 +98,10 @@ def other_promise(record: dict[str, Any], certainty: Certainty) -> str:
     """
     for name in ("coverage", "max_risk"):
         stored, wanted = record.get(name), getattr(certainty, name)
-        known = None if stored is None else float(stored)
+        try:
+            known = None if stored is None else float(stored)
+        except (TypeError, ValueError):
+            return f"has {stored!r} as its {name}"
         if known != wanted:
             return (
                 f"was written {_option(name, known)}, and this command runs {_option(name, wanted)}"

@@ -15,6 +15,7 @@ import numpy as np
 
 from onebox.boxes import from_xyxy
 from onebox.prediction.writers import certainty
+from onebox.prediction.writers.json_lines import is_record
 from onebox.prediction.writers.kinds import ContinueError, Kind, Record
 from onebox.prediction.writers.records import Layout, Row, flat_keypoints, moment
 from onebox.structures import Box
@@ -87,9 +88,15 @@ def _read(path: Path, layout: Layout) -> Iterator[Record]:  # noqa: ARG001
     if not isinstance(listed, list):
         raise ContinueError(path, "is no list of COCO results")
     for number, entry in enumerate(listed, 1):
-        if not isinstance(entry, dict) or not entry.keys() >= {"image_id", "file_name", _CATEGORY}:
+        found = entry if isinstance(entry, dict) else {}
+        record = {"image": found.pop("file_name", None), **found}
+        if not (is_record(record) and _CATEGORY in record and _is_number(record.get("image_id"))):
             raise ContinueError(path, f"entry {number} is no COCO result of onebox")
-        yield {"image": entry.pop("file_name"), **entry}
+        yield record
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 COCO = Kind("coco", b"[", record=record, write=_write, read=_read, numbers_images=True)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
-from onebox.errors import OneboxError, SettingError
+from onebox.errors import OneboxError, SettingError, first_line
 from onebox.files import is_empty, replacing
 from onebox.prediction.writers.certainty import other_promise
 from onebox.prediction.writers.json_lines import read_records
@@ -50,6 +50,9 @@ class Journal:
         self.kept = 0
         self._kind, self._layout = kind, layout
         self._columns = list(kind.columns(layout))
+        # What lines of others raise when they are written: only the image is looked at before.
+        odd = (ValueError, TypeError, LookupError)
+        self._odd_lines: tuple[type[Exception], ...] = odd if resume else ()
         self._is_device = file.exists() and not file.is_file()
         if self._is_device and resume:
             raise SettingError(f"{file}: holds nothing to continue. Leave --continue out.")
@@ -110,6 +113,7 @@ class Journal:
 
         Raises:
             OneboxError: If it cannot be written.
+            ContinueError: If what is continued has a line that is no row of such a file.
         """
         try:
             if self._is_device:
@@ -123,6 +127,9 @@ class Journal:
             remove_locked(self._opened, self.path)
         except OSError as error:
             raise self._not_writable(error) from error
+        except self._odd_lines as error:
+            reason = f"has a line that is no row of {self._file.name} ({first_line(error)})"
+            raise ContinueError(self.path, reason) from error
 
     def _open(self, *, resume: bool) -> None:
         self._opened = open_locked(self.path)
@@ -169,6 +176,8 @@ class Journal:
             kind, columns, continues = header["results"], header["columns"], header[_CONTINUES]
         except (ValueError, TypeError, KeyError) as error:
             raise ContinueError(self.path, "is no journal of results", 1) from error
+        if not isinstance(columns, list) or not all(isinstance(one, str) for one in columns):
+            raise ContinueError(self.path, "is no journal of results", 1)
         if kind != self._kind.name:
             raise ContinueError(self.path, f"holds results for --{kind}", 1)
         if columns != self._columns:

@@ -21,9 +21,17 @@ def read_records(lines: Iterable[bytes], path: Path, *, first: int = 1) -> Itera
             record = json.loads(line)
         except ValueError:
             record = None
-        if not isinstance(record, dict) or not isinstance(record.get("image"), str):
+        if not is_record(record):
             raise ContinueError(path, "is no line of results", number)
         yield record
+
+
+def is_record(value: object) -> bool:
+    """Whether a value has what every record has: the name of an image, and no odd frame."""
+    if not isinstance(value, dict) or not isinstance(value.get("image"), str):
+        return False
+    frame = value.get("frame")
+    return frame is None or (isinstance(frame, int) and not isinstance(frame, bool))
 
 
 def _write(records: Iterable[Record], layout: Layout, path: Path) -> None:  # noqa: ARG001

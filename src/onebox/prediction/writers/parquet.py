@@ -11,9 +11,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from onebox.errors import first_line
 from onebox.optional import require
 from onebox.prediction.writers import csv_results
 from onebox.prediction.writers.certainty import IS_TRUE
+from onebox.prediction.writers.json_lines import is_record
 from onebox.prediction.writers.kinds import ContinueError, Kind, Record
 from onebox.prediction.writers.records import Layout, Row
 
@@ -48,14 +50,32 @@ def _read(path: Path, layout: Layout) -> Iterator[Record]:
     arrow, parquet = _import("pyarrow"), _import("pyarrow.parquet")
     try:
         file = parquet.ParquetFile(path)
-    except ValueError as error:  # Arrow's own errors: empty, cut short, of another format
+    except (ValueError, OSError) as error:  # Arrow's own: empty, cut short, of another format
         raise ContinueError(path, "is no Parquet file") from error
     with file:
         known, wanted = file.schema_arrow, schema(arrow, layout)
-        if known.names != wanted.names or known.metadata != wanted.metadata:
+        if (known.names, known.types, known.metadata) != (
+            wanted.names,
+            wanted.types,
+            wanted.metadata,
+        ):
             raise ContinueError(path, "has other columns or classes than these answers")
-        for batch in file.iter_batches(ROWS_PER_GROUP):
-            yield from batch.to_pylist()
+        try:
+            for batch in file.iter_batches(ROWS_PER_GROUP):
+                yield from _checked(batch.to_pylist())
+        except (ValueError, OSError) as error:
+            raise ContinueError(path, f"is damaged ({first_line(error)})") from error
+
+
+def _checked(rows: list[Record]) -> list[Record]:
+    """The rows, each with the name of its image.
+
+    Raises:
+        ValueError: If a name is missing.
+    """
+    if not all(map(is_record, rows)):
+        raise ValueError("a row has no image")
+    return rows
 
 
 def schema(arrow: Any, layout: Layout) -> Any:  # noqa: ANN401 - imported by name

@@ -98,7 +98,7 @@ def read_plan(folder: Path) -> Plan:
         facts = json.loads(file.read_text("utf-8"))
         plan = Plan(**{**facts, "folds": tuple(map(int, facts["folds"]))})
         _check(plan)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise SettingError(
             f"{file}: cannot be read ({error}), and the runs cannot be resumed without it. Train "
             "anew, into another folder."

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from onebox.errors import SettingError, first_line
 from onebox.files import write_atomically
 from onebox.runs.repeats.intervals import Estimate, headlines, over_images, over_runs
-from onebox.runs.repeats.one_run import read_result
+from onebox.runs.repeats.one_run import RESULT, read_result
 from onebox.runs.repeats.plan import Kind, Plan
 from onebox.runs.repeats.predictions import outcomes_of_folds
 from onebox.structures import Dataset, Split
@@ -118,7 +119,20 @@ def summarize(plan: Plan, data: Dataset, folder: Path, errors: Mapping[str, str]
         data: The whole data set.
         folder: The folder of all runs.
         errors: Name of a failed run → why it failed.
+
+    Raises:
+        SettingError: If a result is damaged.
     """
+    try:
+        return _summarize(plan, data, folder, errors)
+    except (LookupError, TypeError, ValueError, AttributeError, StopIteration) as error:
+        raise SettingError(
+            f"{folder}: the {RESULT} of a run in it is damaged ({first_line(error)}). Remove it, "
+            "and resume: that run is trained again."
+        ) from error
+
+
+def _summarize(plan: Plan, data: Dataset, folder: Path, errors: Mapping[str, str]) -> Repeats:
     results = {name: read_result(folder / name) for name in plan.names()}
     runs = [_ended(name, found, errors.get(name, "")) for name, found in results.items()]
     finished = [run.metrics for run in runs if not run.error]

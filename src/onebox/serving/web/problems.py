@@ -106,14 +106,20 @@ def as_response(problem: Problem, path: str = "") -> Response:
 async def answer_error(request: Request, error: Exception) -> Response:
     """Answer an error that a route raised: a handler of Starlette."""
     if isinstance(error, HTTPException):
-        return as_response(_of_routing(request, error), request.url.path)
+        return as_response(_of_routing(request, error), _path(request))
     problem = problem_of(error)
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR and isinstance(error, OneboxError):
-        logger.error("%s %s: %s", request.method, request.url.path, error)
-    return as_response(problem, request.url.path)
+        logger.error("%s %s: %s", request.method, _path(request), error)
+    return as_response(problem, _path(request))
 
 
 def _of_routing(request: Request, error: HTTPException) -> Problem:
     hint = _HINTS.get(error.status_code, error.detail)
-    detail = hint.format(path=request.url.path, method=request.method)
+    detail = hint.format(path=_path(request), method=request.method)
     return Problem(error.status_code, detail, error.headers or {})
+
+
+def _path(request: Request) -> str:
+    # Not that of `request.url`, which fails if the query is not UTF-8.
+    path: str = request.scope["path"]
+    return path
