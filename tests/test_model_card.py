@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from onebox.errors import ModelError
-from onebox.model_card import METADATA_KEY, ModelCard, Part, read_card, write_card
+from onebox.model_card import METADATA_KEY, ModelCard, Part, load_onnx, read_card, write_card
 from onebox.structures import KeypointSet
 
 CARD = ModelCard(("cat", "dog"), 64, mean_box=(0.1, 0.2, 0.8, 0.9))
@@ -18,6 +18,15 @@ def test_a_card_reads_back_from_its_text_equal():
     assert ModelCard.from_json(CARD.as_json()) == CARD
     bare = ModelCard(("cat",), 32)
     assert ModelCard.from_json(bare.as_json()) == bare
+
+
+def test_a_model_that_the_system_refuses_to_read_is_named_with_the_reason(tmp_path):
+    with pytest.raises(ModelError) as caught:
+        load_onnx(tmp_path / "gone.onnx")
+    assert str(caught.value) == (
+        f"{tmp_path / 'gone.onnx'}: cannot be read (No such file or directory). Check its "
+        "permissions and the disk."
+    )
 
 
 def test_keypoints_and_parts_read_back_equal():

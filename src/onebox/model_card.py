@@ -182,9 +182,25 @@ def write_card(file: Path, card: ModelCard) -> None:
     Raises:
         OneboxError: If onnx is not installed, or the file cannot be written.
     """
-    model = require("onnx", extra="int8").load(file)
+    model = load_onnx(file)
     put_card(model, card)
     write_atomically(file, model.SerializeToString())
+
+
+def load_onnx(file: Path) -> Any:  # noqa: ANN401 - an onnx.ModelProto
+    """Read an ONNX file, to change it.
+
+    Raises:
+        ModelError: If the system refuses to read it.
+        OneboxError: If onnx is not installed.
+    """
+    try:
+        return require("onnx", extra="int8").load(file)
+    except OSError as error:
+        raise ModelError(
+            f"{file}: cannot be read ({error.strerror or error}). Check its permissions and the "
+            "disk."
+        ) from error
 
 
 def put_card(model: Any, card: ModelCard) -> None:  # noqa: ANN401

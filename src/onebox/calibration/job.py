@@ -22,8 +22,7 @@ from onebox.files import remove_abandoned, write_atomically
 from onebox.formats.splitting import LEAST_CALIBRATION
 from onebox.loading import load
 from onebox.localizer import Localizer
-from onebox.model_card import ModelCard, put_card
-from onebox.optional import require
+from onebox.model_card import ModelCard, load_onnx, put_card
 from onebox.runtime import NetworkLocalizer
 from onebox.structures import Dataset, Sample, choose_evenly
 
@@ -134,7 +133,7 @@ def _calibrate_network(
             "cannot be calibrated. Train it again; --weights weights.safetensors keeps what it "
             "learned."
         )
-    model = require("onnx", extra="int8").load(file)
+    model = load_onnx(file)
     remove_calibration(model)
     plain = dataclasses.replace(card, calibration=None, refined_calibration=None)
     put_card(model, plain)
@@ -150,7 +149,7 @@ def _fit_both(
     content: bytes, card: ModelCard, images: Dataset, progress: Progress | None
 ) -> tuple[Calibration, Calibration | None]:
     """Calibrate predictions without the refinement pass, and with it if the model has one."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         file = Path(folder) / "model.onnx"
         file.write_bytes(content)
         localizer = runtime.load(file)

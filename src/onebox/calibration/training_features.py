@@ -11,8 +11,7 @@ from numpy import ndarray
 from onebox import runtime
 from onebox.calibration.onnx_nodes import add_distance
 from onebox.files import write_atomically
-from onebox.model_card import put_card
-from onebox.optional import require
+from onebox.model_card import load_onnx, put_card
 from onebox.outputs import FEATURES_OUTPUT
 
 MOST_EXAMPLES = 300
@@ -33,7 +32,7 @@ def keep_features(model: Path, images: Iterable[UInt8[ndarray, "height width 3"]
     """
     localizer = runtime.load(model)
     features = [localizer.engine.run(each[None], (FEATURES_OUTPUT,))[0][0] for each in images]
-    changed = require("onnx", extra="int8").load(model)
+    changed = load_onnx(model)
     add_distance(changed, np.stack(features))
     put_card(changed, dataclasses.replace(localizer.card, distance=True))
     write_atomically(model, changed.SerializeToString())

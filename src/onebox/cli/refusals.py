@@ -22,7 +22,8 @@ _OUT_OF_MEMORY = (
 def explain_system_error(error: OSError) -> str:
     """A message that names the place, the reason and the repair."""
     # Without a name, it is most of all a full disk behind standard output.
-    place = error.filename or "standard output"
+    nameless = "a file" if error.errno == errno.EIO else "standard output"
+    place = error.filename or nameless
     repair = _REPAIRS.get(error.errno or 0, _OTHERWISE)
     return f"{place}: {error.strerror or error}. {repair}"
 

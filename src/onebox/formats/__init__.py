@@ -100,19 +100,18 @@ def read(
     if format is not None:
         check_choice("format", format, FORMATS)
     try:
-        labels = _parse_all(os.fspath(path), format)
+        return assemble(
+            _parse_all(os.fspath(path), format),
+            policy,
+            classes=classes,
+            known_labels=known_labels,
+            skips_bad=on_bad == "skip",
+            name=str(path),
+        )
     except OSError as error:
         raise DataError(
             f"{error.filename or path}: cannot be read ({error.strerror}). Check its permissions."
         ) from error
-    return assemble(
-        labels,
-        policy,
-        classes=classes,
-        known_labels=known_labels,
-        skips_bad=on_bad == "skip",
-        name=str(path),
-    )
 
 
 def write(

@@ -104,7 +104,7 @@ def _write_to_store(
 
     @contextmanager
     def upload(target: str) -> Iterator[ShardFile]:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             local = Path(folder) / stores.last_part(target)
             with create(local) as file:
                 yield file

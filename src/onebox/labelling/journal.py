@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -41,9 +42,10 @@ class Journal:
         check_writable(path.parent)
         self._file = _open(path)
         try:
-            self._length = _whole_length(self._file.read())
-            self._file.truncate(self._length)
-            self._begin()
+            with _errors_named(path):
+                self._length = _whole_length(self._file.read())
+                self._file.truncate(self._length)
+                self._begin()
         except BaseException:
             self.close()
             raise
@@ -60,12 +62,14 @@ class Journal:
 
         Raises:
             DataError: If a line is damaged; the message names it.
+            OneboxError: If the file cannot be read.
         """
-        self._file.seek(0)
-        self._file.readline()
-        for number, line in enumerate(self._file, start=2):
-            self.count += 1
-            yield self._parse(line, number)
+        with _errors_named(self.path):
+            self._file.seek(0)
+            self._file.readline()
+            for number, line in enumerate(self._file, start=2):
+                self.count += 1
+                yield self._parse(line, number)
 
     def append(self, record: Record, *, sync: bool = True) -> int:
         """Write a record, and flush it to the disk.
@@ -149,6 +153,22 @@ class Journal:
             os.ftruncate(self._file.fileno(), self._length)
         except OSError:
             self._is_broken = True
+
+
+@contextmanager
+def _errors_named(path: Path) -> Iterator[None]:
+    """Name the file in errors of the system.
+
+    Raises:
+        OneboxError: In place of such an error.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OneboxError(
+            f"{path}: cannot be read or written ({error.strerror or error}). Check the disk, and "
+            "start again."
+        ) from error
 
 
 def _open(path: Path) -> BinaryIO:

@@ -70,6 +70,11 @@ class Saver:
                 self._refused = self._exchange()
             except OneboxError as error:
                 self._refused = first_line(error)
+            except OSError as error:
+                self._refused = (
+                    f"{error.filename or self._file.path}: cannot be read or written "
+                    f"({error.strerror or error}). Check its permissions and the disk."
+                )
             except Exception as error:  # noqa: BLE001 - the thread must go on, and the user know
                 self._refused = f"the label file cannot be saved ({first_line(error)})."
 

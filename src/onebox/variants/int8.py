@@ -17,7 +17,7 @@ from typing import Any
 from onebox.calibration.onnx_nodes import add_calibration, remove_calibration
 from onebox.errors import ModelError
 from onebox.files import write_atomically
-from onebox.model_card import ModelCard, put_card
+from onebox.model_card import ModelCard, load_onnx, put_card
 from onebox.optional import require
 from onebox.outputs import INPUT
 from onebox.variants.inputs import Pixels
@@ -43,7 +43,7 @@ def write(model: Path, card: ModelCard, images: Iterable[Pixels], file: Path) ->
     """
     onnx = require("onnx", extra="int8")
     quantization = require("onnxruntime.quantization", extra="int8")
-    with tempfile.TemporaryDirectory(dir=file.parent) as folder:
+    with tempfile.TemporaryDirectory(dir=file.parent, ignore_cleanup_errors=True) as folder:
         prepared, uncalibrated = Path(folder) / "prepared.onnx", Path(folder) / "model.onnx"
         _write_uncalibrated(model, uncalibrated)
         # Shapes are known from the resizing on; symbolic shapes need sympy and add nothing.
@@ -74,13 +74,13 @@ def write(model: Path, card: ModelCard, images: Iterable[Pixels], file: Path) ->
 
 def _write_uncalibrated(model: Path, file: Path) -> None:
     """Without the nodes of the calibration, since quantization renames nodes."""
-    content = require("onnx", extra="int8").load(model)
+    content = load_onnx(model)
     remove_calibration(content)
     file.write_bytes(content.SerializeToString())
 
 
 def _write_calibrated(file: Path, card: ModelCard) -> None:
-    content = require("onnx", extra="int8").load(file)
+    content = load_onnx(file)
     if card.calibration is not None:
         add_calibration(content, card.calibration, card.refined_calibration)
     put_card(content, card)

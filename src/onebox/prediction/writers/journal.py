@@ -61,7 +61,9 @@ class Journal:
         # of millions of runs.
         self._known: set[int] = set()
         self._unreadable: set[str] = set()
-        self._scratch = tempfile.TemporaryDirectory() if self._is_device else None
+        self._scratch = (
+            tempfile.TemporaryDirectory(ignore_cleanup_errors=True) if self._is_device else None
+        )
         place = Path(self._scratch.name, "results") if self._scratch else self._file
         self.path = journal_path(place)
         try:
