@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from onebox.confidence.records import Calibration
 from onebox.errors import ModelError
 from onebox.files import write_atomically
+from onebox.model_bytes import read_model_bytes
 from onebox.optional import require
 from onebox.structures import Box, KeypointSet
 
@@ -188,19 +189,13 @@ def write_card(file: Path, card: ModelCard) -> None:
 
 
 def load_onnx(file: Path) -> Any:  # noqa: ANN401 - an onnx.ModelProto
-    """Read an ONNX file, to change it.
+    """Read an ONNX file, to change it; other files that it names are not read.
 
     Raises:
         ModelError: If the system refuses to read it.
         OneboxError: If onnx is not installed.
     """
-    try:
-        return require("onnx", extra="int8").load(file)
-    except OSError as error:
-        raise ModelError(
-            f"{file}: cannot be read ({error.strerror or error}). Check its permissions and the "
-            "disk."
-        ) from error
+    return require("onnx", extra="int8").load_model_from_string(read_model_bytes(file))
 
 
 def put_card(model: Any, card: ModelCard) -> None:  # noqa: ANN401
