@@ -26,6 +26,7 @@ METADATA_KEY = "onebox"
 MOST_LETTERS = 16 * 2**20
 """Letters of the longest card that is read; a card of a thousand classes is a hundredth of it."""
 
+_MOST_SCALE = 30  # of a calibration: e to half its square is still a number
 _MOST_PX = 2**14  # a network of this size would need memory that no machine has
 
 
@@ -225,9 +226,11 @@ def _problem(card: ModelCard) -> str:
 
 
 def _calibration_problem(calibration: Calibration) -> str:
-    scales = calibration.temperature, calibration.iou.deviation
-    if not all(isfinite(each) and each > 0 for each in scales):
-        return "has a calibration whose temperature or deviation is not positive"
+    iou = calibration.iou
+    if not all(0 < each <= _MOST_SCALE for each in (calibration.temperature, iou.deviation)):
+        return f"has a calibration whose temperature or deviation is not in (0, {_MOST_SCALE}]"
+    if not (isfinite(iou.intercept) and isfinite(iou.slope)):
+        return "has a calibration whose line is not finite"
     if len(calibration.scores) != len(calibration.is_wrong):
         return "has a calibration with other numbers of scores than of answers"
     return ""

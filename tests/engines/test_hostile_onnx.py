@@ -420,6 +420,14 @@ CALIBRATION = {
         (card(refine_margin=-1.0), r"has the refine_margin -1\.0"),
         (card(calibration=CALIBRATION | {"temperature": 0.0}), "temperature or deviation"),
         (card(calibration=CALIBRATION | {"temperature": float("nan")}), "temperature or dev"),
+        (
+            card(calibration=CALIBRATION | {"iou": CALIBRATION["iou"] | {"deviation": 1e9}}),
+            "temperature or dev",
+        ),
+        (
+            card(calibration=CALIBRATION | {"iou": CALIBRATION["iou"] | {"slope": float("inf")}}),
+            "line is not finite",
+        ),
         (card(calibration=CALIBRATION | {"scores": [0.5]}), "other numbers of scores than of"),
     ],
 )
@@ -450,3 +458,11 @@ def test_the_file_that_was_checked_is_the_one_that_is_opened(bright_file, tmp_pa
 
 def test_the_bytes_of_the_file_do_not_stay_in_memory(bright_file):
     assert onebox.load(bright_file).engine.session._model_bytes is None
+
+
+@pytest.mark.parametrize("text", [b'"classes"', b"score"])
+def test_metadata_and_names_that_are_not_utf_8_are_refused(text, bright_file, tmp_path):
+    file = tmp_path / "model.onnx"
+    file.write_bytes(bright_file.read_bytes().replace(text, b"\xff" + text[1:]))
+    with pytest.raises(ModelError, match=r"has metadata or names that are not UTF-8|cannot be read"):
+        onebox.load(file)

@@ -132,10 +132,12 @@ class Session:
             count: Number of images at most.
             skip: Ids of images that the tab has and does not need again.
         """
+        # A tab that was open before a restart may name images that are gone.
+        held = [key for key in skip if key in self._images.index_of]
         with self._lock:
             while True:
                 try:
-                    keys = self._proposing.next(tab, count, skip)
+                    keys = self._proposing.next(tab, count, held)
                     return [self._entry(key) for key in keys]
                 except ImageError:  # it is known as unreadable from now on
                     continue

@@ -190,6 +190,12 @@ def test_an_edit_in_the_file_and_on_the_page_is_settled_on_the_page(client, sess
     assert (answer["entry"]["label"]["label"], answer["status"]["conflicts"]) == ("dog", [])
 
 
+def test_images_that_a_tab_has_and_the_session_does_not_know_are_not_handed_out(client):
+    for skip in ("a,b", ""):
+        answer = client.get("/api/next", params={"tab": "t", "count": 3, "skip": skip})
+        assert [len(one["id"]) > 1 for one in answer.json()["images"]] == [True] * 3
+
+
 def test_a_query_that_is_not_utf_8_is_answered_in_words(client):
     """As raw bytes: a client of our own would encode them."""
     import asyncio
