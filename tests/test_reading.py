@@ -7,6 +7,7 @@ from PIL import Image
 
 import onebox
 from onebox.errors import DataError, SettingError
+from onebox.formats import splitting
 from onebox.structures import SPLITS
 from onebox.synthetic import NAMES
 
@@ -22,6 +23,17 @@ def labels(tmp_path):
         "a.png,cat,10,10,20,20\nb.png,dog,10,10,20,20\nb.png,dog,10,10,60,60\n"
     )
     return path
+
+
+def test_an_image_that_a_failing_disk_does_not_give_back_is_a_problem_of_the_data(
+    labels, monkeypatch
+):
+    def fail(image):
+        raise OSError(5, "Input/output error", str(image))
+
+    monkeypatch.setattr(splitting, "_content", fail)
+    with pytest.raises(DataError, match=r"[ab]\.png: cannot be read \(Input/output error\)"):
+        onebox.read(labels, on_multiple="largest")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -69,9 +69,14 @@ def _predict(kind: str, images: str = "images") -> Operation:
         "--threads",
         "1",
     )
-    unfinished, rows = (f"p.{kind}.part.jsonl",), _ROWS[kind]
-    again = command(*words, "--continue")
-    return Operation(command(*words), again, (f"out/p.{kind}",), unfinished, rows)
+    journal = f"p.{kind}.part.jsonl"
+
+    def again(folder: Path) -> None:
+        # Before there is a journal, the file is that of an earlier run, with other images.
+        is_begun = (folder / "out" / journal).exists() or images == "images"
+        command(*words, *(["--continue"] if is_begun else []))(folder)
+
+    return Operation(command(*words), again, (f"out/p.{kind}",), (journal,), _ROWS[kind])
 
 
 def _lines(file: Path) -> list[str]:

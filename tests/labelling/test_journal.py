@@ -4,6 +4,7 @@ import os
 import pytest
 
 from onebox.errors import DataError, OneboxError
+from onebox.labelling import journal as journal_module
 from onebox.labelling.journal import Journal
 
 
@@ -21,6 +22,20 @@ def write(path, *records, seed=0):
 def read(path):
     with Journal(path, seed=0) as journal:
         return list(journal.records())
+
+
+def test_a_journal_that_a_failing_disk_does_not_give_back_is_named(path, monkeypatch):
+    write(path, {"a": 1})
+
+    def fail(content):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(journal_module, "_whole_length", fail)
+    with pytest.raises(OneboxError) as caught:
+        read(path)
+    assert str(caught.value) == (
+        f"{path}: cannot be read or written (Input/output error). Check the disk, and start again."
+    )
 
 
 def test_records_come_back_in_order_and_are_numbered_from_one(path):
