@@ -40,6 +40,12 @@ def set_in_first(path, **cells):
     rewrite(path, lambda rows: [{**rows[0], **cells}, *rows[1:]])
 
 
+def test_a_name_that_no_file_can_have_is_a_row_of_no_image(list_file, pets):
+    set_in_first(list_file, image="a\0/b.png")
+    with pytest.raises(DataError, match=r"audit\.csv:2: "):
+        read_corrections(list_file, pets)
+
+
 # --- written
 
 

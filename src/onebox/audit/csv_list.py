@@ -207,7 +207,10 @@ def _rows_of(data: Dataset) -> dict[Path | str, int]:
 
 def _located(image: Path) -> Path:
     """The path of an image with the links of its folder followed, as `format_path` writes it."""
-    return image.parent.resolve() / image.name
+    try:
+        return image.parent.resolve() / image.name
+    except (OSError, ValueError):  # a name that no file can have
+        return image
 
 
 def _list(word: str) -> ListName:
