@@ -28,7 +28,7 @@ pytestmark = [
 def rows(model_file, tmp_path_factory):
     """What became of each operation, by its name."""
     folder = tmp_path_factory.mktemp("faults")
-    words = ["--model", model_file, "--keep", folder, "--sample", "3", "--json", folder / "rows"]
+    words = ["--model", model_file, "--keep", folder, "--sample", "2", "--json", folder / "rows"]
     names = [word for name in OPERATIONS for word in ("--only", name)]
     line = [sys.executable, str(SCRIPT), *map(str, words), *names]
     ended = subprocess.run(line, check=False, capture_output=True, text=True)
@@ -41,6 +41,6 @@ def rows(model_file, tmp_path_factory):
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_fault_ends_with_a_message_and_whole_files_and_the_next_run_succeeds(rows, operation):
     row = rows[operation]
-    assert row["calls"] > 5
-    assert row["faults"] == row["error"] + row["no effect"] == 3
+    assert row["calls"] > 2
+    assert row["faults"] == row["error"] + row["no effect"] == 2
     assert row["broken"] == 0, row["said"]
