@@ -51,7 +51,7 @@ class Journal:
         self._kind, self._layout = kind, layout
         self._columns = list(kind.columns(layout))
         # What lines of others raise when they are written: only the image is looked at before.
-        odd = (ValueError, TypeError, LookupError)
+        odd = (ValueError, TypeError, LookupError, OverflowError)
         self._odd_lines: tuple[type[Exception], ...] = odd if resume else ()
         self._is_device = file.exists() and not file.is_file()
         if self._is_device and resume:
