@@ -82,7 +82,7 @@ def test_a_pickled_file_is_refused_and_not_run(tmp_path):
 
 
 def test_a_path_that_is_not_a_model_is_refused_with_the_reason(tmp_path):
-    with pytest.raises(ModelError, match="no such file"):
+    with pytest.raises(ModelError, match=r"does not exist\. Correct the path"):
         model_file.load(tmp_path / "none.npz")
     with pytest.raises(ModelError, match="is a folder"):
         model_file.load(tmp_path)

@@ -198,7 +198,7 @@ def test_a_model_file_is_refused_with(what, changed):
     file = changed(change)
     with pytest.raises(ModelError, match=message) as caught:
         onebox.load(file)
-    assert str(caught.value).startswith(f"{file}: has") or "keeps" in str(caught.value)
+    assert str(caught.value).startswith(f"{file}: is not an ONNX model that onebox opens: it ")
     assert str(caught.value).endswith("Name a file that onebox train or onebox export wrote.")
 
 
@@ -250,7 +250,9 @@ def test_a_file_without_a_graph_is_refused(tmp_path):
     file = tmp_path / "model.onnx"
     for content in (b"", b"\x08\x0a"):
         file.write_bytes(content)
-        with pytest.raises(ModelError, match="has no graph: it is no ONNX file"):
+        with pytest.raises(
+            ModelError, match="is not an ONNX model that onebox opens: it has no graph"
+        ):
             onebox.load(file)
 
 

@@ -85,7 +85,8 @@ def check_onnx(content: bytes, file: Path) -> None:
         _Check().model(memoryview(content))
     except ValueError as error:
         raise ModelError(
-            f"{file}: {error}. Name a file that onebox train or onebox export wrote."
+            f"{file}: is not an ONNX model that onebox opens: it {error}. Name a file that "
+            "onebox train or onebox export wrote."
         ) from error
 
 
@@ -111,7 +112,7 @@ class _Check:
             elif number == 14 and isinstance(value, memoryview):  # noqa: PLR2004
                 self._metadata(value, keys)
         if not graphs:
-            raise ValueError("has no graph: it is no ONNX file")
+            raise ValueError("has no graph")
         self._check_sizes()
 
     def _graph(self, message: memoryview) -> None:
