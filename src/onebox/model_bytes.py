@@ -57,7 +57,7 @@ def _refusal(file: Path, error: OSError | ValueError) -> str:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return f"{name}: does not exist. Correct the path."
     if isinstance(error, PermissionError):
-        return f"{name}: may not be read. Name a file, and let yourself read it."
+        return f"{name}: cannot be read ({error.strerror}). Name a file that you may read."
     shown = repr(name)[1:-1]  # a NUL, which no name has, would hide the rest in a terminal
     shown = shown if len(shown) <= _LONG else f"{shown[:_LONG]}..."
     reason = getattr(error, "strerror", None) or error
