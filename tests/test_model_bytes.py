@@ -1,5 +1,6 @@
 """Paths that are no model files: each is refused in words, and none is waited for."""
 
+import errno
 import os
 
 import pytest
@@ -47,6 +48,20 @@ def test_a_name_that_no_file_can_have_is_refused(suffix, name, tmp_path):
         onebox.load(f"{tmp_path}/{name}{suffix}")
     assert "\0" not in str(caught.value)
     assert len(str(caught.value)) < 400
+
+
+def test_a_file_that_the_user_may_not_read_is_refused_with_the_reason(tmp_path, monkeypatch):
+    def refuse(path, flags):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    file = tmp_path / "model.onnx"
+    file.touch()
+    monkeypatch.setattr(os, "open", refuse)  # root may read every file
+    with pytest.raises(ModelError) as caught:
+        read_model_bytes(file)
+    assert str(caught.value) == (
+        f"{file}: cannot be read (Permission denied). Name a file that you may read."
+    )
 
 
 def test_a_larger_file_than_allowed_is_not_read(tmp_path):
