@@ -6,6 +6,8 @@ import numpy as np
 import onnx
 import pytest
 
+import onebox
+from onebox.errors import OneboxError
 from onebox.variants import int8
 
 
@@ -49,6 +51,20 @@ def test_an_int8_file_is_smaller_and_holds_no_path_of_the_machine(quantized, mod
     assert quantized.fp32.size_mb == model_file.stat().st_size / 1e6
     for path in (Path.home(), model_file.parent, quantized.file.parent):
         assert str(path).encode() not in content
+
+
+def test_a_quantizer_that_fails_is_named_with_its_reason(bright_file, tmp_path, monkeypatch):
+    def fail(*args, **options):
+        raise RuntimeError("Unable to open proto file: a.onnx")
+
+    monkeypatch.setattr("onnxruntime.quantization.quant_pre_process", fail)
+    with pytest.raises(OneboxError) as caught:
+        int8.write(bright_file, onebox.load(bright_file).card, [], tmp_path / "new.onnx")
+    assert str(caught.value) == (
+        f"{tmp_path / 'new.onnx'}: ONNX Runtime could not quantize the model (Unable to open proto "
+        "file: a.onnx). Check the disk of temporary files, and export it again."
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_quantised_begins_with_the_backbones_fourth_layer_and_ends_with_the_head():

@@ -8,14 +8,15 @@ channels cause most of the loss, and quantizing them saves no time.
 """
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from onebox.calibration.onnx_nodes import add_calibration, remove_calibration
-from onebox.errors import ModelError
+from onebox.errors import ModelError, OneboxError, first_line
 from onebox.files import write_atomically
 from onebox.model_card import ModelCard, load_onnx, put_card
 from onebox.optional import require
@@ -38,7 +39,7 @@ def write(model: Path, card: ModelCard, images: Iterable[Pixels], file: Path) ->
 
     Raises:
         ModelError: If no weight has a name that says it is the backbone's.
-        OneboxError: If onnx is not installed.
+        OneboxError: If onnx is not installed, or ONNX Runtime cannot quantize the model.
         ImageError: If an image cannot be read.
     """
     onnx = require("onnx", extra="int8")
@@ -47,29 +48,51 @@ def write(model: Path, card: ModelCard, images: Iterable[Pixels], file: Path) ->
         prepared, uncalibrated = Path(folder) / "prepared.onnx", Path(folder) / "model.onnx"
         _write_uncalibrated(model, uncalibrated)
         # Shapes are known from the resizing on; symbolic shapes need sympy and add nothing.
-        quantization.quant_pre_process(uncalibrated, prepared, skip_symbolic_shape=True)
-        names = backbone_nodes(onnx.load(prepared).graph)
+        with _in_words(file):
+            quantization.quant_pre_process(uncalibrated, prepared, skip_symbolic_shape=True)
+            names = backbone_nodes(onnx.load(prepared).graph)
         if not names:
             raise ModelError(
                 f"{model}: none of its weights is named {BACKBONE}..., so its backbone cannot be "
                 "told from its head. Export it anew with onebox train."
             )
         inputs = ({INPUT: pixels[None]} for pixels in images)
-        quantization.quantize_static(
-            prepared,
-            file,
-            SimpleNamespace(get_next=partial(next, inputs, None)),  # all that it asks for
-            quant_format=quantization.QuantFormat.QDQ,
-            per_channel=True,
-            # Unsigned times signed is what x86 multiplies fastest. Processors before VNNI add up
-            # in 16 bits: with weights of 7 bits no sum overflows, and the file gives the same
-            # outputs on every processor.
-            activation_type=quantization.QuantType.QUInt8,
-            reduce_range=True,
-            weight_type=quantization.QuantType.QInt8,
-            nodes_to_quantize=names,
-        )
+        with _in_words(file):
+            quantization.quantize_static(
+                prepared,
+                file,
+                SimpleNamespace(get_next=partial(next, inputs, None)),  # all that it asks for
+                quant_format=quantization.QuantFormat.QDQ,
+                per_channel=True,
+                # Unsigned times signed is what x86 multiplies fastest. Processors before VNNI add
+                # up in 16 bits: with weights of 7 bits no sum overflows, and the file gives the
+                # same outputs on every processor.
+                activation_type=quantization.QuantType.QUInt8,
+                reduce_range=True,
+                weight_type=quantization.QuantType.QInt8,
+                nodes_to_quantize=names,
+            )
     _write_calibrated(file, card)
+
+
+@contextmanager
+def _in_words(file: Path) -> Iterator[None]:
+    """Say in words that the quantizer failed, as at a temporary file that it cannot read.
+
+    Raises:
+        OneboxError: In place of an error of its own; the message names ``file`` and the reason.
+        OSError: As it is: the caller names it.
+        MemoryError: As it is.
+    """
+    try:
+        yield
+    except (OneboxError, OSError, MemoryError):
+        raise
+    except Exception as error:  # ONNX Runtime's own errors share no other parent
+        raise OneboxError(
+            f"{file}: ONNX Runtime could not quantize the model ({first_line(error)}). Check the "
+            "disk of temporary files, and export it again."
+        ) from error
 
 
 def _write_uncalibrated(model: Path, file: Path) -> None:
