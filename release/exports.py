@@ -26,8 +26,8 @@ def export_head(folder: Path, *, time_s: int | None = None) -> None:
 
 
 def commit_time_s() -> int:
-    """When HEAD was committed, in seconds since 1970."""
-    return int(_git("log", "-1", "--format=%ct"))
+    """When HEAD was committed, or what ``SOURCE_DATE_EPOCH`` says, in seconds since 1970."""
+    return int(os.environ.get("SOURCE_DATE_EPOCH") or _git("log", "-1", "--format=%ct"))
 
 
 def changed_files() -> list[str]:
