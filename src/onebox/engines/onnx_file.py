@@ -26,7 +26,15 @@ MOST_MADE = 2**26
 _FLATBUFFER = b"ORTM"  # at byte 4 of ONNX Runtime's own format, which is not checked here
 _MOST_SIZES = 32  # numbers of a tensor of sizes
 
-# Fields by number, as onnx.proto has them: of one value, and of many.
+# Fields that are looked into, by the numbers that onnx.proto gives them.
+_MODEL_GRAPH, _MODEL_METADATA = 7, 14
+_GRAPH_NODE, _GRAPH_TENSOR = 1, 5
+_NODE_INPUT, _NODE_OUTPUT, _NODE_NAME, _NODE_KIND, _NODE_ATTRIBUTE, _NODE_DOMAIN = 1, 2, 3, 4, 5, 7
+_ATTRIBUTE_TENSORS = frozenset({5, 10})  # one, and a list
+_ATTRIBUTE_INTEGERS = frozenset({3, 8})
+_ENTRY_KEY = 1
+
+# All fields of each message by number: of one value, and of many.
 _ONE: Mapping[str, frozenset[int]] = {
     "model": frozenset({1, 2, 3, 4, 5, 6, 7}),
     "graph": frozenset({2, 10}),
@@ -106,10 +114,10 @@ class _Check:
         keys: set[str] = set()
         graphs = 0
         for number, value in self._fields("model", message):
-            if number == 7 and isinstance(value, memoryview):  # noqa: PLR2004 - see the tables
+            if number == _MODEL_GRAPH and isinstance(value, memoryview):
                 graphs += 1
                 self._graph(value)
-            elif number == 14 and isinstance(value, memoryview):  # noqa: PLR2004
+            elif number == _MODEL_METADATA and isinstance(value, memoryview):
                 self._metadata(value, keys)
         if not graphs:
             raise ValueError("has no graph")
@@ -117,9 +125,9 @@ class _Check:
 
     def _graph(self, message: memoryview) -> None:
         for number, value in self._fields("graph", message):
-            if number == 1 and isinstance(value, memoryview):
+            if number == _GRAPH_NODE and isinstance(value, memoryview):
                 self._node(value)
-            elif number == 5 and isinstance(value, memoryview):  # noqa: PLR2004
+            elif number == _GRAPH_TENSOR and isinstance(value, memoryview):
                 self._tensor(value)
 
     def _node(self, message: memoryview) -> None:
@@ -131,16 +139,16 @@ class _Check:
         for number, value in self._fields("node", message):
             if isinstance(value, int):
                 continue
-            if number == 1:
+            if number == _NODE_INPUT:
                 inputs.append(value)
-            elif number == 2:  # noqa: PLR2004
+            elif number == _NODE_OUTPUT:
                 outputs.append(value)
-            elif number == 5:  # noqa: PLR2004
+            elif number == _NODE_ATTRIBUTE:
                 constants += self._attribute(value)
             else:
                 texts[number] = text(value)
-        kind, domain = texts.get(4, ""), texts.get(7, "")
-        _check_operator(kind, domain, texts.get(3, ""))
+        kind = texts.get(_NODE_KIND, "")
+        _check_operator(kind, texts.get(_NODE_DOMAIN, ""), texts.get(_NODE_NAME, ""))
         if kind in _SIZE_INPUTS:
             self._made_by.append((kind, [text(each) for each in inputs]))
         elif kind == "Constant" and outputs and constants:
@@ -150,9 +158,9 @@ class _Check:
         """Check an attribute; return the numbers that a node ``Constant`` would have of it."""
         found: list[float] = []
         for number, value in self._fields("attribute", message):
-            if number in {5, 10} and isinstance(value, memoryview):
+            if number in _ATTRIBUTE_TENSORS and isinstance(value, memoryview):
                 found += small_values(self._tensor(value), _MOST_SIZES) or []
-            elif number in {3, 8} and len(found) <= _MOST_SIZES:
+            elif number in _ATTRIBUTE_INTEGERS and len(found) <= _MOST_SIZES:
                 found += [float(each) for each in numbers(value)]
         return found
 
@@ -168,7 +176,7 @@ class _Check:
         if self._metadata_bytes > MOST_METADATA_BYTES:
             raise ValueError(f"has more than {MOST_METADATA_BYTES} bytes of metadata")
         for number, value in self._fields("entry", message):
-            if number == 1 and isinstance(value, memoryview):
+            if number == _ENTRY_KEY and isinstance(value, memoryview):
                 key = text(value)
                 if key in keys:
                     raise ValueError(f"has the metadata {shown(key)} twice")

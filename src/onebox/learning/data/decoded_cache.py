@@ -128,14 +128,12 @@ def decode(
         DataError: If images cannot be decoded; the message names all of them.
     """
     side = round(size * OVERSIZE)
-    contents = list(_in_threads(content_digest, data.samples))
-    digest = _digest(data, contents, side, placement)
+    digest, unread = _digest(data, side, placement)
     path = cache_folder() / f"{digest}.npy"
     if (pixels := _map(path)) is None:
         needed = len(data) * side * side * 3
         repair = "set ONEBOX_CACHE to a folder on another disk"
         check_space(path.parent, needed, what="the decoded images", repair=repair)
-        unread = {row for row, content in enumerate(contents) if not content}
         _write(data.samples, unread, side, path, progress)
         pixels = np.load(path, mmap_mode="r")
     with suppress(FileNotFoundError):
@@ -167,16 +165,21 @@ def add_digests(digests: Iterable[str]) -> str:
     )
 
 
-def _digest(data: Dataset, contents: Sequence[bytes], side: int, placement: Placement) -> str:
+def _digest(data: Dataset, side: int, placement: Placement) -> tuple[str, set[int]]:
+    """The digest of the data, and the rows whose images could not be read for it."""
     header = json.dumps([_VERSION, side, data.classes]).encode()
-    rows = range(placement.rank, placement.rank + len(data) * placement.workers, placement.workers)
-    return add_digests(
-        _row_digest(header, row, sample, content)
-        for row, sample, content in zip(rows, data, contents, strict=True)
-    )
+    unread: set[int] = set()
+
+    def row_digests() -> Iterator[str]:
+        for own, content in enumerate(_in_threads(content_digest, data.samples)):
+            if not content:
+                unread.add(own)
+            row = placement.rank + own * placement.workers
+            yield _row_digest(header, row, data.samples[own], content)
+
+    return add_digests(row_digests()), unread
 
 
-# ``row`` is the number of the image among those of all workers.
 def _row_digest(header: bytes, row: int, sample: Sample, content: bytes) -> str:
     facts = [row, sample.label, sample.box, sample.keypoints, sample.split]
     parts = (header, content, json.dumps(facts).encode())
@@ -201,8 +204,8 @@ def _write(
     """
     shape = (len(samples), side, side, 3)
     problems: list[str] = []
-    # Synchronized, it may take long: it may have gigabytes, and can be made again. Not written
-    # through a map: a disk that fills up would then end the process by a signal.
+    # Not flushed to the disk: it may have gigabytes, and can be made again. Not written through a
+    # map: a disk that fills up would then end the process by a signal.
     with replacing(path, sync=False) as temporary, temporary.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, _header(shape))
         for row, outcome in enumerate(_decoded(samples, side)):
