@@ -10,8 +10,6 @@ import pytest
 
 import onebox
 from onebox.errors import ModelError
-from onebox.model_card import ModelCard
-from onebox.variants import openvino_ir
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("openvino") is None, reason="OpenVINO is not installed"
@@ -20,22 +18,14 @@ pytestmark = pytest.mark.skipif(
 GREY = np.full((30, 40, 3), 51, np.uint8)
 
 
-@pytest.fixture(scope="module")
-def good(bright_file, tmp_path_factory):
-    """The bright model as OpenVINO IR."""
-    file = tmp_path_factory.mktemp("openvino") / "model.xml"
-    openvino_ir.write(bright_file, ModelCard(("disc",), 32), iter(()), file)
-    return file
-
-
 @pytest.fixture
-def changed(good, tmp_path):
+def changed(bright_ir, tmp_path):
     """Write the file again, its text changed by a function, and its weights cut."""
 
     def write(change=lambda text: text, weights=slice(None)):
         file = tmp_path / "model.xml"
-        file.write_bytes(change(good.read_bytes()))
-        file.with_suffix(".bin").write_bytes(good.with_suffix(".bin").read_bytes()[weights])
+        file.write_bytes(change(bright_ir.read_bytes()))
+        file.with_suffix(".bin").write_bytes(bright_ir.with_suffix(".bin").read_bytes()[weights])
         return file
 
     return write
@@ -147,12 +137,12 @@ def test_missing_and_short_weights_are_refused(changed):
         onebox.load(file)
 
 
-def test_the_files_that_were_checked_are_those_that_are_opened(good, tmp_path, monkeypatch):
+def test_the_files_that_were_checked_are_those_that_are_opened(bright_ir, tmp_path, monkeypatch):
     """The weights are exchanged between the check and the opening."""
     from onebox.engines import openvino_file
 
     for suffix in (".xml", ".bin"):
-        shutil.copy(good.with_suffix(suffix), tmp_path)
+        shutil.copy(bright_ir.with_suffix(suffix), tmp_path)
     check = openvino_file.Weights.check
 
     def exchange(weights, length, name):

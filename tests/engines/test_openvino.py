@@ -14,7 +14,6 @@ from onebox.engines.openvino import OpenVinoEngine
 from onebox.errors import ModelError, OneboxError
 from onebox.model_card import ModelCard
 from onebox.optional import require
-from onebox.variants import openvino_ir
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("openvino") is None, reason="OpenVINO is not installed"
@@ -23,24 +22,16 @@ pytestmark = pytest.mark.skipif(
 GREY = np.full((30, 40, 3), 51, np.uint8)
 
 
-@pytest.fixture(scope="module")
-def file(bright_file, tmp_path_factory):
-    """The bright model as OpenVINO IR."""
-    file = tmp_path_factory.mktemp("openvino") / "model.xml"
-    openvino_ir.write(bright_file, ModelCard(("disc",), 32), iter(()), file)
-    return file
-
-
-def test_an_engine_describes_its_file(file):
-    engine = OpenVinoEngine(file, 1)
+def test_an_engine_describes_its_file(bright_ir):
+    engine = OpenVinoEngine(bright_ir, 1)
     assert isinstance(engine, Engine)
     assert sorted(engine.output_names) == ["box", "probability", "score"]
     assert ModelCard.from_json(engine.metadata) == ModelCard(("disc",), 32)
     assert engine.per_thread() is engine
 
 
-def test_an_xml_is_loaded_as_any_model_and_predicts_as_its_onnx_file(file, bright_file):
-    localizer = onebox.load(file, threads=2)
+def test_an_xml_is_loaded_as_any_model_and_predicts_as_its_onnx_file(bright_ir, bright_file):
+    localizer = onebox.load(bright_ir, threads=2)
     assert localizer.engine.threads == 2
     found, expected = localizer.predict(GREY), onebox.load(bright_file).predict(GREY)
     assert (found.label, found.box) == (expected.label, expected.box)
@@ -49,17 +40,17 @@ def test_an_xml_is_loaded_as_any_model_and_predicts_as_its_onnx_file(file, brigh
         assert answer.unwrap() == localizer.predict(GREY)
 
 
-def test_arrays_of_one_call_are_not_those_of_the_next(file):
-    engine = OpenVinoEngine(file, 1)
+def test_arrays_of_one_call_are_not_those_of_the_next(bright_ir):
+    engine = OpenVinoEngine(bright_ir, 1)
     [first] = engine.run(GREY[None], ["score"])
     engine.run(np.full_like(GREY, 255)[None], ["score"])
     assert first.tolist() == pytest.approx([0.2])
 
 
-def test_a_pickled_model_is_opened_in_openvino_again(file):
-    copy = pickle.loads(pickle.dumps(onebox.load(file, threads=1)))  # noqa: S301 - our own
+def test_a_pickled_model_is_opened_in_openvino_again(bright_ir):
+    copy = pickle.loads(pickle.dumps(onebox.load(bright_ir, threads=1)))  # noqa: S301 - our own
     assert isinstance(copy.engine, OpenVinoEngine)
-    assert copy.predict(GREY) == onebox.load(file).predict(GREY)
+    assert copy.predict(GREY) == onebox.load(bright_ir).predict(GREY)
 
 
 def test_an_ir_of_someone_else_is_not_a_model_of_onebox(bright_file, tmp_path):
@@ -79,10 +70,10 @@ def test_what_openvino_cannot_open_is_refused(tmp_path):
         onebox.load(tmp_path / "model.xml")
 
 
-def test_without_openvino_the_error_says_how_to_install_it(file, monkeypatch):
+def test_without_openvino_the_error_says_how_to_install_it(bright_ir, monkeypatch):
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(OneboxError, match=r"pip install 'onebox\[openvino\]'"):
-        onebox.load(file)
+        onebox.load(bright_ir)
 
 
 _OFFLINE = """
