@@ -221,11 +221,17 @@ def _problem(card: ModelCard) -> str:
     margin = 1.0 if card.refine_margin is None else card.refine_margin
     if not (isfinite(margin) and margin > 0):
         return f"has the refine_margin {margin}, which is not positive"
+    names = () if card.keypoints is None else card.keypoints.names
     both = filter(None, (card.calibration, card.refined_calibration))
-    return next(filter(None, map(_calibration_problem, both)), "")
+    return next(filter(None, (_calibration_problem(each, len(names)) for each in both)), "")
 
 
-def _calibration_problem(calibration: Calibration) -> str:
+def _calibration_problem(calibration: Calibration, keypoints: int) -> str:
+    model = calibration.keypoints
+    if model is not None and len(model.intercepts) != keypoints:
+        return f"has a calibration of {len(model.intercepts)} keypoints, and {keypoints} keypoints"
+    if model is not None and not all(map(isfinite, (model.slope, *model.intercepts))):
+        return "has a calibration of keypoints that is not finite"
     iou = calibration.iou
     if not all(0 < each <= _MOST_SCALE for each in (calibration.temperature, iou.deviation)):
         return f"has a calibration whose temperature or deviation is not in (0, {_MOST_SCALE}]"

@@ -24,8 +24,12 @@ DISTANCE_OUTPUT = "distance"
 FEATURES_OUTPUT = "features"
 """Pooled features, which ``distance`` is computed from; no prediction has them."""
 
-RAW_OUTPUTS = {"probability": "raw_probability", "score": "raw_score"}
-"""Names of two outputs before calibration, in a calibrated file."""
+RAW_OUTPUTS = {
+    "probability": "raw_probability",
+    "score": "raw_score",
+    KEYPOINTS_OUTPUT: "raw_keypoints",
+}
+"""Names of outputs before calibration, in a file that is calibrated for them."""
 
 Arrays = Mapping[str, Any]
 """The outputs for one image, by name."""

@@ -22,7 +22,14 @@ from onebox.engines.opening import open_engine
 from onebox.errors import ModelError
 from onebox.images import LoadedImage, Source
 from onebox.model_card import ModelCard, read_card
-from onebox.outputs import PRESENCE_OUTPUT, RAW_OUTPUTS, Arrays, array_problem, outputs_in
+from onebox.outputs import (
+    KEYPOINTS_OUTPUT,
+    PRESENCE_OUTPUT,
+    RAW_OUTPUTS,
+    Arrays,
+    array_problem,
+    outputs_in,
+)
 from onebox.refinement import Crop, crop_around, cut, decoded_size
 from onebox.streaming import Answer
 from onebox.structures import PRESENT, Prediction
@@ -230,7 +237,10 @@ def load(
 def _name_in_file(output: str, card: ModelCard) -> str:
     """The name in the model file of an output as the network gives it."""
     # A calibrated file is calibrated for predictions without the refinement pass.
-    return output if card.calibration is None else RAW_OUTPUTS.get(output, output)
+    calibration = card.calibration
+    if calibration is None or (output == KEYPOINTS_OUTPUT and calibration.keypoints is None):
+        return output
+    return RAW_OUTPUTS.get(output, output)
 
 
 def _reload(

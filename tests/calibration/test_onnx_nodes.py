@@ -1,6 +1,7 @@
 """The nodes of a calibrated file compute what Python computes, in plain ONNX Runtime."""
 
 import copy
+import dataclasses
 from math import erf, log, sqrt
 
 import numpy as np
@@ -16,8 +17,15 @@ from onebox.calibration.onnx_nodes import (
     add_distance,
     remove_calibration,
 )
+from onebox.confidence import keypoint_model
 from onebox.confidence.applying import calibrated
-from onebox.confidence.records import Calibration, IouModel, NoveltyModel, SideScores
+from onebox.confidence.records import (
+    Calibration,
+    IouModel,
+    KeypointModel,
+    NoveltyModel,
+    SideScores,
+)
 from onebox.structures import Prediction
 
 CLASSES = 3
@@ -45,12 +53,12 @@ def new_calibration(*, temperature=1.7, iou=(-0.4, 0.9, 0.6), images=31):
     )
 
 
-def graph_of(*names):
+def graph_of(*names, shapes=SHAPES):
     """A graph that hands each of its inputs through, as the output of that name."""
     kind = onnx.TensorProto.FLOAT
     nodes = [make_node("Identity", [f"given_{name}"], [name], name=name) for name in names]
-    inputs = [make_tensor_value_info(f"given_{name}", kind, SHAPES[name]) for name in names]
-    outputs = [make_tensor_value_info(name, kind, SHAPES[name]) for name in names]
+    inputs = [make_tensor_value_info(f"given_{name}", kind, shapes[name]) for name in names]
+    outputs = [make_tensor_value_info(name, kind, shapes[name]) for name in names]
     graph = make_graph(nodes, "handed-through", inputs, outputs)
     return make_model(graph, opset_imports=[make_opsetid("", 18)], ir_version=10)
 
@@ -131,6 +139,33 @@ def test_every_output_is_that_of_python(presence, temperature, iou):
         np.testing.assert_allclose(found[name], values, rtol=1e-5, atol=1e-5, err_msg=name)
     probabilities = [each.probabilities for each in expected]
     np.testing.assert_allclose(found["probability"], probabilities, atol=1e-5)
+
+
+@pytest.mark.parametrize("is_refined", [False, True])
+def test_probabilities_of_keypoints_are_those_of_python(is_refined):
+    shapes = {**SHAPES, "keypoints": ["n", 3, 3]}
+    model = graph_of(*(name for name in shapes if name != "features"), shapes=shapes)
+    own = KeypointModel(0.7, (-1.0, 0.5, 2.0))
+    refined = KeypointModel(1.5, (0.0, 0.1, 0.2))
+    calibration = dataclasses.replace(new_calibration(), novelty=None, keypoints=own)
+    other = dataclasses.replace(calibration, keypoints=refined)
+    add_calibration(model, calibration, other if is_refined else None)
+    given = images(seed=2)
+    keypoints = np.random.default_rng(0).uniform(0, 1, (len(given["box"]), 3, 3))
+    keypoints[0, 0, 2], keypoints[1, 1, 2] = 0.0, 1.0
+    given["keypoints"] = keypoints
+    found = run(model, given)
+    np.testing.assert_allclose(found["raw_keypoints"], keypoints, rtol=1e-6)
+    for name, fitted in (("keypoints", own), ("refined_keypoints", refined)):
+        assert (name in found) == (is_refined or name == "keypoints")
+        if name in found:
+            expected = [keypoint_model.scale(fitted, one[:, 2].tolist()) for one in keypoints]
+            np.testing.assert_allclose(found[name][..., 2], expected, rtol=1e-4, atol=1e-6)
+            np.testing.assert_allclose(found[name][..., :2], keypoints[..., :2], rtol=1e-6)
+    remove_calibration(model)
+    again = run(model, given)
+    assert [name for name in again if "keypoints" in name] == ["keypoints"]
+    np.testing.assert_allclose(again["keypoints"], keypoints, rtol=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -256,7 +291,8 @@ def test_a_calibrated_file_has_all_outputs_of_before_first_then_its_own():
     add_calibration(model, new_calibration(), new_calibration())
     after = [each.name for each in model.graph.output]
     assert after[: len(before)] == before
-    assert sorted(after[len(before) :]) == sorted(CALIBRATED_OUTPUTS)
+    without_keypoints = [name for name in CALIBRATED_OUTPUTS if "keypoints" not in name]
+    assert sorted(after[len(before) :]) == sorted(without_keypoints)
 
 
 def test_the_outputs_before_calibration_stay_under_names_of_their_own():

@@ -16,14 +16,9 @@ from onebox.learning.data.dataloader import Batch, RowsInOrder, batches
 from onebox.learning.data.decoded_cache import decode
 from onebox.learning.exporting.onnx_export import Deployed, export
 from onebox.learning.losses.objective import compute_loss, keypoint_similarity, total
-from onebox.learning.losses.primitives import COORDINATE_LOSSES, distribution
-from onebox.learning.networks.head_outputs import (
-    Bins,
-    BoxOutput,
-    KeypointOutput,
-    Outputs,
-    Shared,
-)
+from onebox.learning.losses.primitives import COORDINATE_LOSSES
+from onebox.learning.networks.head_outputs import BoxOutput, KeypointOutput, Outputs
+from onebox.learning.networks.heatmaps import cross_entropy
 from onebox.learning.networks.keypoint_heads import DirectKeypoints, HeatmapKeypoints, hull
 from onebox.learning.networks.network import Network
 from onebox.learning.networks.vectorizers import Features, Sizes
@@ -60,7 +55,7 @@ def settings_of(vectorizer="pyramid", **changes):
 def heated_by_channels(keypoints):
     """A head whose heat for keypoint ``k`` is that of the map's channel ``k``."""
     head = HeatmapKeypoints(Sizes(5, keypoints), settings_of(), keypoints).eval()
-    head.refine = nn.Identity()
+    head.tower = nn.Identity()
     with torch.no_grad():
         head.heat.weight.copy_(torch.eye(keypoints)[..., None, None])
         head.heat.bias.zero_()
@@ -74,31 +69,36 @@ def test_a_keypoint_lies_at_the_centre_of_the_cell_that_is_hot_for_it():
     # the third of 8 columns and second of 6 rows; the seventh and the fifth
     expected = torch.tensor([[[2.5 / 8, 1.5 / 6], [6.5 / 8, 4.5 / 6]]])
     assert_close(found.points, expected, atol=1e-4, rtol=0)
-    assert found.confidence.shape == (1, 2)
+    assert found.heat is not None
+    assert_close(found.heat, cells)
 
 
-def test_uniform_heat_puts_a_keypoint_in_the_centre_of_the_image():
-    found = heated_by_channels(3)(Features(torch.zeros(2, 5), torch.zeros(2, 3, 6, 8)))
-    assert_close(found.points, torch.full((2, 3, 2), 0.5))
+def test_the_confidence_is_the_line_of_the_peaks_log_odds_and_moves_no_heat():
+    cells = torch.full((1, 1, 1, 12), -99.0, requires_grad=True)
+    with torch.no_grad():
+        cells[0, 0, 0, 2], cells[0, 0, 0, 9] = math.log(0.75), math.log(0.25)
+    head = heated_by_channels(1)
+    found = head(Features(torch.zeros(1, 5), cells))
+    assert_close(found.confidence, torch.tensor([[math.log(3)]]))  # the odds are 3 to 1
+    with torch.no_grad():
+        head.slope.fill_(2.0)
+        head.intercept.fill_(-1.0)
+    again = head(Features(torch.zeros(1, 5), cells)).confidence
+    assert_close(again, torch.tensor([[2 * math.log(3) - 1]]))
+    again.sum().backward()
+    assert cells.grad is None
 
 
-def test_both_axes_of_a_keypoint_are_marginals_of_one_distribution_over_the_cells():
-    heat = torch.randn(2, 3, 6, 8, generator=torch.Generator().manual_seed(0))
-    along_x, along_y = heated_by_channels(3)(Features(torch.zeros(2, 5), heat)).bins
-    probability = heat.flatten(2).softmax(dim=2).unflatten(2, (6, 8))
-    assert_close(along_x.logits.exp(), probability.sum(dim=2))
-    assert_close(along_y.logits.exp(), probability.sum(dim=3))
-    assert_close(along_x.centres.values, (torch.arange(8) + 0.5) / 8)
-    assert_close(along_y.centres.values, (torch.arange(6) + 0.5) / 6)
-
-
-def test_a_keypoint_of_two_peaks_lies_no_further_from_the_likelier_one_than_their_mean():
-    cells = torch.full((1, 1, 4, 10), -99.0)
-    cells[0, 0, 2, 1], cells[0, 0, 2, 8] = math.log(0.6), math.log(0.4)
-    [[[x, y]]] = heated_by_channels(1)(Features(torch.zeros(1, 5), cells)).points.tolist()
-    # the centres of the second and the ninth of ten columns
-    assert 0.15 <= x <= 0.6 * 0.15 + 0.4 * 0.85 + 1e-6
-    assert y == pytest.approx(2.5 / 4)
+def test_a_finer_map_of_the_backbone_decides_where_in_a_cell_the_keypoint_lies():
+    head = HeatmapKeypoints(Sizes(5, 1, (1,)), settings_of(), 1).eval()
+    head.lateral[0], head.smooth[0], head.tower = nn.Identity(), nn.Identity(), nn.Identity()
+    with torch.no_grad():
+        head.heat.weight.fill_(1.0)
+        head.heat.bias.zero_()
+    fine = torch.zeros(1, 1, 8, 8)
+    fine[0, 0, 5, 2] = 99
+    found = head(Features(torch.zeros(1, 5), torch.zeros(1, 1, 4, 4), (fine,)))
+    assert_close(found.points, torch.tensor([[[2.5 / 8, 5.5 / 8]]]), atol=1e-4, rtol=0)
 
 
 def test_direct_keypoints_are_activated_and_their_confidence_is_not():
@@ -129,10 +129,10 @@ BOXES = torch.tensor([[0.0, 0.0, 0.5, 0.4], [0.1, 0.1, 0.9, 0.9]])
 ONLY_L1 = {"l1": 1.0, "confidence": 0.0}
 
 
-def loss_of(points, visible=VISIBLE, *, weights, confidence=None, bins=None, has_box=(True, True)):
+def loss_of(points, visible=VISIBLE, *, weights, confidence=None, heat=None, has_box=(True, True)):
     """The keypoints' part of the loss of two images of three keypoints."""
     logits = torch.zeros(2, 3) if confidence is None else confidence
-    keypoints = KeypointOutput(points, logits, bins)
+    keypoints = KeypointOutput(points, logits, heat)
     outputs = Outputs(BoxOutput(BOXES), torch.zeros(2, 1), None, keypoints)
     truth = torch.cat([TRUE_POINTS, visible[..., None]], dim=2)
     batch = Batch(
@@ -158,10 +158,9 @@ def test_a_loss_of_coordinates_is_the_one_of_its_name(name):
 def test_unlabelled_keypoints_get_no_gradient_and_hidden_ones_do(weights):
     points = POINTS.clone().requires_grad_()
     confidence = torch.zeros(2, 3, requires_grad=True)
-    logits = [torch.zeros(2, 3, 5, requires_grad=True) for _ in range(2)]
-    bins = tuple(Bins(each, Shared(torch.linspace(0, 1, 5))) for each in logits)
-    loss_of(points, weights=weights, confidence=confidence, bins=bins).backward()
-    read = {"l1": points, "distribution": logits[0], "confidence": confidence}
+    heat = torch.zeros(2, 3, 4, 5, requires_grad=True)
+    loss_of(points, weights=weights, confidence=confidence, heat=heat).backward()
+    read = {"l1": points, "distribution": heat, "confidence": confidence}
     [name] = weights
     gradients = read[name].grad.reshape(2, 3, -1).abs().sum(dim=2)
     assert gradients[VISIBLE == 0].max() == 0
@@ -184,13 +183,10 @@ def test_an_image_without_a_box_teaches_no_keypoint():
     assert_close(loss_of(POINTS, weights=ONLY_L1, has_box=(True, False)), torch.tensor(0.15 / 2))
 
 
-def test_the_distribution_loss_of_keypoints_is_the_mean_of_both_axes():
-    generator = torch.Generator().manual_seed(0)
-    centres = Shared(torch.linspace(0, 1, 5))
-    bins = tuple(Bins(torch.randn(2, 3, 5, generator=generator), centres) for _ in range(2))
-    found = loss_of(POINTS, weights={"distribution": 0.5}, bins=bins)
-    x, y = (distribution(one, TRUE_POINTS[..., axis]) for axis, one in enumerate(bins))
-    labelled = ((x + y) / 2)[VISIBLE > 0]
+def test_the_distribution_loss_of_keypoints_is_the_cross_entropy_of_the_labelled_ones():
+    heat = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
+    found = loss_of(POINTS, weights={"distribution": 0.5}, heat=heat)
+    labelled = cross_entropy(heat, TRUE_POINTS)[VISIBLE > 0]
     assert len(labelled) == 3
     assert_close(found, 0.5 * labelled.mean())
 

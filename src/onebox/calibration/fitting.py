@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from onebox.confidence import conformal, iou_model, novelty, temperature
+from onebox.confidence import conformal, iou_model, keypoint_model, novelty, temperature
 from onebox.confidence.applying import calibrated
 from onebox.confidence.guarantees import LEAST_IMAGES_OF_LABEL
-from onebox.confidence.records import Calibration, NoveltyModel, SideScores
-from onebox.metrics import Outcome, known
+from onebox.confidence.records import Calibration, KeypointModel, NoveltyModel, SideScores
+from onebox.metrics import PCK_THRESHOLD, Outcome, known
 from onebox.structures import Prediction
 
 
@@ -36,6 +36,7 @@ def fit(outcomes: Sequence[Outcome], classes: tuple[str, ...]) -> Calibration:
         sides=_side_scores(outcomes),
         sides_by_label=_side_scores_by_label(outcomes),
         spreads=tuple(sorted(spreads.tolist())),
+        keypoints=_keypoints(outcomes),
     )
     return _with_scores(_with_novelty(model, predictions), outcomes)
 
@@ -47,6 +48,20 @@ def _temperature(outcomes: Sequence[Outcome], classes: tuple[str, ...]) -> float
     probabilities = np.array([outcome.prediction.probabilities for outcome in labelled])
     labels = np.array([classes.index(str(outcome.sample.label)) for outcome in labelled])
     return temperature.fit(probabilities, labels)
+
+
+def _keypoints(outcomes: Sequence[Outcome]) -> KeypointModel | None:
+    pairs = [
+        ([confidence for _, _, confidence in one.prediction.keypoints], one.keypoint_errors)
+        for one in outcomes
+        if one.prediction.keypoints is not None and one.keypoint_errors is not None
+    ]
+    if not any(known(errors) for _, errors in pairs):
+        return None
+    confidences, errors = zip(*pairs, strict=True)
+    distances = np.array(errors, dtype=np.float64)  # None becomes NaN
+    is_found = np.where(np.isnan(distances), np.nan, distances <= PCK_THRESHOLD)
+    return keypoint_model.fit(np.array(confidences), is_found)
 
 
 def _side_scores(outcomes: Sequence[Outcome]) -> SideScores:

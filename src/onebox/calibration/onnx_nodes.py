@@ -14,11 +14,13 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from onebox.confidence import iou_model, novelty
-from onebox.confidence.records import Calibration, IouModel, NoveltyModel
+from onebox.confidence.keypoint_model import LEAST_CONFIDENCE
+from onebox.confidence.records import Calibration, IouModel, KeypointModel, NoveltyModel
 from onebox.optional import require
 from onebox.outputs import (
     DISTANCE_OUTPUT,
     FEATURES_OUTPUT,
+    KEYPOINTS_OUTPUT,
     PRESENCE_OUTPUT,
     RAW_OUTPUTS,
     SIGMA_OUTPUT,
@@ -32,7 +34,9 @@ REFINED = "refined_"
 """Begins the names of outputs for predictions with the refinement pass."""
 
 _IOU_OUTPUTS = ("expected_iou", "p_iou50", "p_iou75")
-_REFINED_OUTPUTS = tuple(REFINED + name for name in ("probability", "score", *_IOU_OUTPUTS))
+_REFINED_OUTPUTS = tuple(
+    REFINED + name for name in ("probability", "score", KEYPOINTS_OUTPUT, *_IOU_OUTPUTS)
+)
 
 CALIBRATED_OUTPUTS = (
     *RAW_OUTPUTS.values(), *_IOU_OUTPUTS, "novelty", "familiar", *_REFINED_OUTPUTS,
@@ -76,18 +80,24 @@ def add_calibration(
     """Calibrate ``probability`` and ``score``, and add outputs that only a calibrated file has.
 
     They are `CALIBRATED_OUTPUTS`; those that begin with `REFINED` only with a refined calibration,
-    ``novelty`` and ``familiar`` only in a graph with ``distance``. The uncalibrated outputs stay,
-    under the names `RAW_OUTPUTS`.
+    ``novelty`` and ``familiar`` only in a graph with ``distance``, those of keypoints only with a
+    calibration of keypoints. The uncalibrated outputs stay, under the names `RAW_OUTPUTS`.
 
     Args:
         model: An exported ``onnx.ModelProto`` without a calibration; changed in place.
         calibration: Of predictions without the refinement pass.
         refined: Of predictions with it. What it adds is right if the image is that pass's crop.
     """
-    _rename(model.graph, RAW_OUTPUTS)
+    raw = dict(RAW_OUTPUTS)
+    if calibration.keypoints is None:
+        del raw[KEYPOINTS_OUTPUT]
+    _rename(model.graph, raw)
     nodes = _Nodes(model, _CALIBRATION)
     nodes.declare(RAW_OUTPUTS["probability"], rank=2)
     nodes.declare(RAW_OUTPUTS["score"])
+    if calibration.keypoints is not None:
+        nodes.declare(RAW_OUTPUTS[KEYPOINTS_OUTPUT], rank=3)
+        _add_keypoints(nodes, calibration.keypoints)
     spread = _add_spread(nodes)
     log_spread = nodes.add("Log", spread)
     highest = _add_score(nodes, calibration, log_spread)
@@ -97,6 +107,9 @@ def add_calibration(
         nodes.declare(REFINED + "probability", rank=2)
         nodes.declare(REFINED + "score")
         _add_score(nodes, refined, log_spread, prefix=REFINED)
+        if refined.keypoints is not None:
+            nodes.declare(REFINED + KEYPOINTS_OUTPUT, rank=3)
+            _add_keypoints(nodes, refined.keypoints, prefix=REFINED)
 
 
 def remove_calibration(model: Any) -> None:  # noqa: ANN401
@@ -148,9 +161,9 @@ class _Nodes:
         return self._store(np.asarray(values, np.int64))
 
     def declare(self, name: str, rank: int = 1) -> None:
-        """Make a tensor of shape (n,), or (n, something), an output of the graph."""
+        """Make a tensor of shape (n,), (n, something) or (n, something, 3) an output."""
         make = self._onnx.helper.make_tensor_value_info
-        shape = ("n", None)[:rank]
+        shape = ("n", None, 3)[:rank]
         self._graph.output.append(make(name, self._onnx.TensorProto.FLOAT, shape))
 
     def has_output(self, name: str) -> bool:
@@ -191,6 +204,20 @@ def _add_probability(nodes: _Nodes, temperature: float, prefix: str) -> str:
     total = nodes.add("ReduceSum", powers, axis)
     scaled = nodes.add("Div", powers, total, name=prefix + "probability")
     return nodes.add("ReduceMax", scaled, axis, keepdims=0)
+
+
+def _add_keypoints(nodes: _Nodes, model: KeypointModel, *, prefix: str = "") -> None:
+    """Add keypoints with the probability that each is found; see `confidence.keypoint_model`."""
+    given = RAW_OUTPUTS[KEYPOINTS_OUTPUT]
+    points = nodes.add("Gather", given, nodes.integers([0, 1]), axis=2)
+    confidence = nodes.add("Gather", given, nodes.integers(2), axis=2)
+    least, most = nodes.constant(LEAST_CONFIDENCE), nodes.constant(1 - LEAST_CONFIDENCE)
+    p = nodes.add("Clip", confidence, least, most)
+    odds = nodes.add("Div", p, nodes.add("Sub", nodes.constant(1.0), p))
+    steep = nodes.add("Mul", nodes.add("Log", odds), nodes.constant(model.slope))
+    logits = nodes.add("Add", steep, nodes.constant(model.intercepts))
+    found = nodes.add("Unsqueeze", nodes.add("Sigmoid", logits), nodes.integers([2]))
+    nodes.add("Concat", points, found, axis=2, name=prefix + KEYPOINTS_OUTPUT)
 
 
 def _add_spread(nodes: _Nodes) -> str:

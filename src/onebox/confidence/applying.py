@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from onebox.confidence import familiarity, novelty
+from onebox.confidence import familiarity, keypoint_model, novelty
 from onebox.confidence.conformal import grow, shrink
 from onebox.confidence.guarantees import Guarantees
 from onebox.confidence.iou_model import expected_iou, probability_at_least
@@ -13,6 +13,8 @@ from onebox.structures import Prediction
 
 def calibrated(prediction: Prediction, calibration: Calibration) -> Prediction:
     """Set the probabilities, the score, the expected IoU and the familiarity of a prediction.
+
+    The confidence of a keypoint becomes the probability that it is found.
 
     The score is the IoU that is expected if a wrong label, or an image without the subject, counts
     as an IoU of 0: the label's probability, times the expected IoU, times ``present``.
@@ -38,6 +40,7 @@ def calibrated(prediction: Prediction, calibration: Calibration) -> Prediction:
         prediction,
         score=probability * expected * present,
         probabilities=probabilities,
+        keypoints=_keypoints(prediction, calibration),
         expected_iou=expected,
         p_iou50=probability_at_least(iou, spread, 0.5),
         p_iou75=probability_at_least(iou, spread, 0.75),
@@ -45,6 +48,17 @@ def calibrated(prediction: Prediction, calibration: Calibration) -> Prediction:
         familiar=familiar,
         is_familiar=is_familiar,
     )
+
+
+def _keypoints(
+    prediction: Prediction, calibration: Calibration
+) -> tuple[tuple[float, float, float], ...] | None:
+    """Keypoints with the probability that each is found in place of its confidence."""
+    if prediction.keypoints is None or calibration.keypoints is None:
+        return prediction.keypoints
+    confidences = [confidence for _, _, confidence in prediction.keypoints]
+    scaled = keypoint_model.scale(calibration.keypoints, confidences)
+    return tuple((x, y, p) for (x, y, _), p in zip(prediction.keypoints, scaled, strict=True))
 
 
 def guaranteed(

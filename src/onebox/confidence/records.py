@@ -47,6 +47,19 @@ class NoveltyModel:
 
 
 @dataclass(frozen=True, slots=True)
+class KeypointModel:
+    """The probability that a keypoint is found, given its confidence; see `keypoint_model`.
+
+    Attributes:
+        slope: Multiplies the log-odds of every confidence; not negative.
+        intercepts: Added to the product; one for each keypoint.
+    """
+
+    slope: float
+    intercepts: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Calibration:
     """What calibration images, which chose nothing else, say about a model's predictions.
 
@@ -62,6 +75,8 @@ class Calibration:
         spreads: The spread of each image, sorted; see `Prediction.spread`.
         novelty: How the novelty of an image is computed; None for a model without it.
         novelties: The novelty of each image, sorted; empty for a model without it.
+        keypoints: How the confidences of keypoints become probabilities; None for a model without
+            keypoints, or if no calibration image has any labelled.
     """
 
     images: int
@@ -74,3 +89,4 @@ class Calibration:
     spreads: tuple[float, ...] = ()
     novelty: NoveltyModel | None = None
     novelties: tuple[float, ...] = ()
+    keypoints: KeypointModel | None = None

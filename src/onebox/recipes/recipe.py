@@ -66,6 +66,11 @@ class Recipe(Section):
             change(settings, name, value, Recipe)
         return check_recipe(settings, place="recipe")
 
+    @property
+    def decoded_side(self) -> int:
+        """Width and height of the decoded training images, in pixels."""
+        return round(self.model.size * self.augment.oversize)
+
     def with_seed(self, seed: int) -> "Recipe":
         """Return the recipe with another seed."""
         return self.changed({"train.seed" if self.hog is None else "hog.seed": seed})

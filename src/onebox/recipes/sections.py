@@ -82,6 +82,10 @@ class ModelSettings(Section):
         refinement: Whether to run a refinement pass on a crop around the first box: ``never``,
             ``always``, or ``auto``, which does if it improves the validation images.
         keypoints: Whether to predict keypoints: by heat maps on a pyramid, else directly.
+        finer_maps: Number of finer maps of the backbone that the heat maps of keypoints read, each
+            of half the stride: 1 for heat maps at stride 8, 2 at stride 4.
+        flip_test: Whether the exported model averages the heat maps with those of the mirrored
+            image, which takes twice the time; for the box head ``hull`` on a pyramid.
         anchors: The anchor boxes of the anchor head.
     """
 
@@ -107,6 +111,8 @@ class ModelSettings(Section):
     # Measured in the ablations: a gain for small subjects, none for those that fill the image.
     refinement: Literal["auto", "never", "always"] = "auto"
     keypoints: bool = False
+    finer_maps: Annotated[int, Field(ge=0, le=3)] = 0
+    flip_test: bool = False
     anchors: AnchorSettings = AnchorSettings()
 
     @model_validator(mode="after")
@@ -118,6 +124,16 @@ class ModelSettings(Section):
             )
         if self.box_head == "hull" and not self.keypoints:
             raise ValueError("box_head 'hull' needs keypoints; set model.keypoints = true")
+        if self.finer_maps and not (self.keypoints and self.vectorizer == "pyramid"):
+            raise ValueError(
+                "finer_maps are for heat maps of keypoints; set keypoints = true and vectorizer "
+                "'pyramid', or finer_maps = 0"
+            )
+        if self.flip_test and not (self.box_head == "hull" and self.vectorizer == "pyramid"):
+            raise ValueError(
+                "flip_test averages heat maps of keypoints; set box_head = 'hull' and vectorizer "
+                "'pyramid', or flip_test = false"
+            )
         if self.vectorizer == "pyramid" and (self.neck or not self.width):
             raise ValueError("vectorizer 'pyramid' takes no neck, and a width of at least 1")
         return self
@@ -221,6 +237,8 @@ class AugmentSettings(Section):
     """``[augment]``: augmentation of training images with their boxes and keypoints.
 
     Attributes:
+        oversize: Width and height of the decoded images over ``model.size``; a crop of half an
+            image has all the detail that the network can see from 2 on.
         geometric_probability: Probability that an image is cropped or zoomed out.
         min_scale: Width and height of the smallest crop, as a fraction of the image's.
         max_scale: Width and height of the largest window, as a fraction of the image's; above 1
@@ -238,6 +256,7 @@ class AugmentSettings(Section):
 
     # The ablations turn off crops and zooms (a loss of 0.03 on small subjects), mirroring (0.02)
     # and colours (no difference). The single limits and probabilities are not tuned.
+    oversize: Annotated[float, Field(ge=1, le=4)] = 1.25
     geometric_probability: Fraction = 0.9
     min_scale: Annotated[float, Field(gt=0, le=1)] = 0.4
     max_scale: Annotated[float, Field(ge=1)] = 1.5

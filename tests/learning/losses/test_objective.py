@@ -201,8 +201,8 @@ def test_label_smoothing_spreads_part_of_the_target_over_all_classes():
 
 def all_outputs():
     """Outputs of every part that a loss can have, for three images with two keypoints each."""
-    bins = tuple(Bins(torch.randn(3, 2, 6), CENTRES) for _ in range(2))
-    keypoints = KeypointOutput(torch.rand(3, 2, 2), torch.zeros(3, 2), bins)
+    heat = torch.randn(3, 2, 4, 6)
+    keypoints = KeypointOutput(torch.rand(3, 2, 2), torch.zeros(3, 2), heat)
     box = BoxOutput(FOUND, bins=Bins(BINS, CENTRES), scales=torch.rand(3, 4) + 0.1)
     return Outputs(box, LOGITS, torch.zeros(3), keypoints, torch.zeros(3))
 

@@ -161,7 +161,7 @@ def _space(request: Request, data: Dataset, listener: Listener) -> Space:
 
 
 def _digests(data: Dataset, recipe: Recipe, listener: Listener) -> Mapping[str, str]:
-    digests: Mapping[str, str] = import_trial().decode_splits(data, recipe.model.size, listener)
+    digests: Mapping[str, str] = import_trial().decode_splits(data, recipe.decoded_side, listener)
     return digests
 
 

@@ -40,8 +40,8 @@ _BATCH = 32  # images that are predicted at once
 class DecodedImages:
     """The decoded images of a data set; a copy in another process maps or decodes them itself."""
 
-    def __init__(self, data: Dataset, size: int) -> None:
-        self._data, self._size = data, size
+    def __init__(self, data: Dataset, side: int) -> None:
+        self._data, self._side = data, side
         self._decoded: Decoded | None = None
 
     def get(self, listener: Listener) -> Decoded:
@@ -52,11 +52,11 @@ class DecodedImages:
         """
         if self._decoded is None:
             listener.stage("Decoding images")
-            self._decoded = decode(self._data, self._size, progress=listener.advance)
+            self._decoded = decode(self._data, self._side, progress=listener.advance)
         return self._decoded
 
     def __reduce__(self) -> tuple[type["DecodedImages"], tuple[Dataset, int]]:
-        return DecodedImages, (self._data, self._size)
+        return DecodedImages, (self._data, self._side)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

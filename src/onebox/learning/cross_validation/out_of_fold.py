@@ -51,7 +51,7 @@ def predict_out_of_fold(
     trained = len(data.part("train")) or round(_TRAINED_SHARE * len(data))
     data = replace(data, samples=tuple(replace(sample, split="train") for sample in data))
     start = find_start(resolve(recipe, data), options.weights)
-    images = DecodedImages(data, start.recipe.model.size)
+    images = DecodedImages(data, start.recipe.decoded_side)
     decoded = images.get(listener)
     copies = _find_copies(data, decoded)
     groups = group_copies(copies, len(data))

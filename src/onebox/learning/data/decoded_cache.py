@@ -37,9 +37,6 @@ from onebox.mean_box import normalized_boxes
 from onebox.progress import Progress
 from onebox.structures import Dataset, Sample
 
-OVERSIZE = 1.25
-"""Size of the cached squares over the size that is trained on; not tuned."""
-
 NO_LABEL = -1
 _VERSION = 3
 _KEPT = 8  # latest files that stay on disk; a worker makes two (docs/decisions/0006-cache-key.md)
@@ -114,20 +111,18 @@ def cache_folder() -> Path:
 
 def decode(
     data: Dataset,
-    size: int,
+    side: int,
     *,
     progress: Progress | None = None,
     placement: Placement = ALONE,
 ) -> Decoded:
-    """Decode a data set for training at ``size`` pixels, or map the file of an earlier run.
+    """Decode a data set to squares of ``side`` pixels, or map the file of an earlier run.
 
-    The squares have ``OVERSIZE`` times the size. With a placement, the data set has the samples
-    that this worker owns, and no others.
+    With a placement, the data set has the samples that this worker owns, and no others.
 
     Raises:
         DataError: If images cannot be decoded; the message names all of them.
     """
-    side = round(size * OVERSIZE)
     digest, unread = _digest(data, side, placement)
     path = cache_folder() / f"{digest}.npy"
     if (pixels := _map(path)) is None:

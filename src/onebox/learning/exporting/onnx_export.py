@@ -9,13 +9,16 @@ from pathlib import Path
 
 import onnxruntime
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from numpy import ndarray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from onebox.files import replacing
 from onebox.learning.networks.box_features import sum_in_box
+from onebox.learning.networks.head_outputs import Outputs
+from onebox.learning.networks.keypoint_heads import HeatmapKeypoints
+from onebox.learning.networks.mirroring import mean_with_mirrored
 from onebox.learning.networks.network import Network
 from onebox.learning.networks.spread import edge_sigmas
 from onebox.learning.quiet import quiet
@@ -38,10 +41,13 @@ _OPSET = 18
 class Deployed(nn.Module):
     """The network as it is shipped, from uint8 pixels to boxes in pixels."""
 
-    def __init__(self, network: Network, size: int) -> None:
+    def __init__(
+        self, network: Network, size: int, flip_pairs: Sequence[tuple[int, int]] = ()
+    ) -> None:
         super().__init__()
         self.network = network
         self.size = size
+        self.flip_pairs = flip_pairs
         heads = {KEYPOINTS_OUTPUT: network.keypoint_head, PRESENCE_OUTPUT: network.presence_head}
         there = {name for name, head in heads.items() if head is not None}
         self.output_names = [*output_names({*there, SIGMA_OUTPUT}), FEATURES_OUTPUT]
@@ -60,8 +66,7 @@ class Deployed(nn.Module):
         images = functional.interpolate(
             planes, size=(self.size, self.size), mode="bilinear", align_corners=False
         )
-        maps = self.network.backbone(images, _WHITE)
-        outputs = self.network.forward_heads(maps)
+        outputs, cells = self._run(images)
         edges = outputs.box.boxes.clamp(0, 1)
         low = torch.minimum(edges[:, :2], edges[:, 2:])
         high = torch.maximum(edges[:, :2], edges[:, 2:])
@@ -70,7 +75,7 @@ class Deployed(nn.Module):
         boxes = torch.cat([low, high], dim=1)
         found = {"box": boxes * sides.repeat(1, 2)}
         found[SIGMA_OUTPUT] = edge_sigmas(outputs) * sides.repeat(1, 2)
-        found[FEATURES_OUTPUT] = sum_in_box(maps[0], boxes)
+        found[FEATURES_OUTPUT] = sum_in_box(cells, boxes)
         found["probability"] = outputs.class_logits.softmax(dim=1)
         score = found["probability"].amax(dim=1)
         if outputs.iou_logit is not None:
@@ -84,6 +89,17 @@ class Deployed(nn.Module):
             score = score * found[PRESENCE_OUTPUT]
         found["score"] = score
         return tuple(found[name] for name in self.output_names)
+
+    def _run(self, images: Float[Tensor, "n 3 side side"]) -> tuple[Outputs, Tensor]:
+        """The network's outputs, and the finer of the two deepest maps."""
+        head = self.network.keypoint_head
+        if not (self.network.flip_test and isinstance(head, HeatmapKeypoints)):
+            maps = self.network.backbone(images, _WHITE)
+            return self.network.forward_heads(maps), maps[-2:][0]
+        maps = self.network.backbone(torch.cat([images, images.flip(3)]), _WHITE)
+        outputs = self.network.forward_heads(maps)
+        cells = maps[-2:][0][: images.shape[0]]
+        return mean_with_mirrored(outputs, head, self.flip_pairs), cells
 
 
 def export(
@@ -106,7 +122,8 @@ def export(
     """
     if len(images) < PARITY_IMAGES:
         raise ValueError(f"parity needs {PARITY_IMAGES} images, got {len(images)}.")
-    deployed = Deployed(network.cpu().eval(), card.size).eval()
+    pairs = () if card.keypoints is None else card.keypoints.flip_pairs
+    deployed = Deployed(network.cpu().eval(), card.size, pairs).eval()
     with replacing(path) as temporary:
         _to_onnx(deployed, temporary)
         difference = parity(deployed, temporary, images)

@@ -17,11 +17,11 @@ from onebox.learning.losses.primitives import (
     COORDINATE_LOSSES,
     HEAD_LOSSES,
     IOU_LOSSES,
-    distribution,
     paired_iou,
 )
 from onebox.learning.networks.box_layouts import from_xyxy
 from onebox.learning.networks.head_outputs import BoxOutput, KeypointOutput, Outputs, select_rows
+from onebox.learning.networks.heatmaps import cross_entropy
 from onebox.recipes.sections import LossSettings
 
 # OKS constant of every keypoint, in square roots of the box's area. COCO measured 0.05 to 0.21 for
@@ -126,10 +126,7 @@ def _keypoint_values(
         logits = found.confidence
         return functional.binary_cross_entropy_with_logits(logits, similarity, reduction="none")
     if name == "distribution":
-        if found.bins is None:
-            return None
-        along_x, along_y = (distribution(bins, truth[..., k]) for k, bins in enumerate(found.bins))
-        return (along_x + along_y) / 2
+        return None if found.heat is None else cross_entropy(found.heat, truth)
     return COORDINATE_LOSSES[name](found.points, truth).mean(dim=2)
 
 

@@ -113,7 +113,7 @@ def _ended(job: Job, follower: Follower) -> Fitted:
     return dataclasses.replace(follower.fitted, is_interrupted=follower.is_interrupted)
 
 
-def decode_few(data: Dataset, size: int) -> dict[str, Decoded]:
+def decode_few(data: Dataset, side: int) -> dict[str, Decoded]:
     """Decode the images that the end of a run looks at: training and validation images.
 
     These are the training images whose features a model file keeps, and some for the comparison of
@@ -126,7 +126,7 @@ def decode_few(data: Dataset, size: int) -> dict[str, Decoded]:
     boxed = [sample for sample in train if sample.box is not None]
     few = {"train": _spread(boxed, MOST_EXAMPLES), "val": data.part("val").samples[:PARITY_IMAGES]}
     return {
-        split: decode(dataclasses.replace(data, samples=tuple(samples)), size)
+        split: decode(dataclasses.replace(data, samples=tuple(samples)), side)
         for split, samples in few.items()
     }
 

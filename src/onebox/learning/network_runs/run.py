@@ -68,7 +68,7 @@ def train_network(data: Dataset, recipe: Recipe, options: RunOptions, listener: 
         listener.begin(prepared.folder)
         ends_at = end_of_training(_budget_s(prepared, reserve_s, options))
         fitted = fit_on_workers(prepared, data, options.workers, ends_at, listener)
-        decoded = decode_few(data, prepared.recipe.model.size)
+        decoded = decode_few(data, prepared.recipe.decoded_side)
     _check_fitted(prepared, fitted, listener)
     return finish(prepared, data, decoded, fitted, listener)
 
@@ -128,7 +128,7 @@ def _reserve_s(
 def _decode(data: Dataset, split: str, prepared: PreparedRun, listener: Listener) -> Decoded:
     listener.stage(f"Decoding {split} images")
     part = data.part("train" if split == "train" else "val")
-    return decode(part, prepared.recipe.model.size, progress=listener.advance)
+    return decode(part, prepared.recipe.decoded_side, progress=listener.advance)
 
 
 def _write_facts(prepared: PreparedRun, data: Dataset, decoded: Mapping[str, Decoded]) -> None:

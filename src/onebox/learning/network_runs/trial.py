@@ -62,8 +62,8 @@ def run_trial(data: Dataset, recipe: Recipe, place: TrialPlace, report: Report) 
     torch.set_num_threads(place.threads)
     options = RunOptions(time.monotonic(), place.weights, place.folder)
     prepared = prepare(data, recipe, options)
-    size = prepared.recipe.model.size
-    decoded = {split: decode(data.part(split), size) for split in ("train", "val")}
+    side = prepared.recipe.decoded_side
+    decoded = {split: decode(data.part(split), side) for split in ("train", "val")}
     is_best = select_checkpoint(prepared.recipe, decoded["val"]) == "best"
     prepared.checkpoints.mkdir(parents=True, exist_ok=True)
     validations = _Validations(report, is_best=is_best)
@@ -95,8 +95,8 @@ def settings_of_weights(
     return {name: kept[name] for name, value in changes.items() if kept[name] != value}
 
 
-def decode_splits(data: Dataset, size: int, listener: Listener) -> dict[str, str]:
-    """Decode the ``train`` and ``val`` images once for all trials of that size; their digests.
+def decode_splits(data: Dataset, side: int, listener: Listener) -> dict[str, str]:
+    """Decode the ``train`` and ``val`` images once for all trials, to that side; their digests.
 
     Raises:
         DataError: If images cannot be decoded; the message names all of them.
@@ -105,7 +105,7 @@ def decode_splits(data: Dataset, size: int, listener: Listener) -> dict[str, str
     for split in ("train", "val"):
         listener.stage(f"Decoding {split} images")
         decoded: Decoded = decode(
-            data.part("train" if split == "train" else "val"), size, progress=listener.advance
+            data.part("train" if split == "train" else "val"), side, progress=listener.advance
         )
         digests[split] = decoded.digest
     return digests

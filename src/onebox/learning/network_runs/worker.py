@@ -80,8 +80,8 @@ def _decode(
     for split in splits:
         listener.stage(f"Decoding {split} images")
         samples = part.part(split)
-        size = job.recipe.model.size
-        decoded[split] = decode(samples, size, progress=listener.advance, placement=placement)
+        side = job.recipe.decoded_side
+        decoded[split] = decode(samples, side, progress=listener.advance, placement=placement)
     return decoded
 
 

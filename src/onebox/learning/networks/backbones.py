@@ -1,4 +1,4 @@
-"""Backbones: from images in [0, 1] to the two deepest feature maps.
+"""Backbones: from images in [0, 1] to the two deepest feature maps, and finer ones if asked for.
 
 Every backbone is a timm model, by name, but for AlexNet. Weights come from a safetensors file, the
 user's or the one on timm's hub, so that loading them executes nothing.
@@ -196,10 +196,11 @@ def _own_settings(backbone: str) -> Any:  # noqa: ANN401
 
 
 def _features(settings: ModelSettings, weights: Path | None) -> nn.Module:
-    """A network that outputs its two deepest maps, or its only one."""
+    """A network that outputs its two deepest maps and so many finer ones, or its only one."""
     check_name(settings.backbone)
     if settings.backbone not in _OTHERS:
-        return _create(settings, weights, features_only=True, out_indices=(-2, -1))
+        deepest = tuple(range(-2 - settings.finer_maps, 0))
+        return _create(settings, weights, features_only=True, out_indices=deepest)
     features = _OTHERS[settings.backbone]()
     if weights is not None:
         features.load_state_dict(load_file(weights), strict=False)  # the rest is the classifier

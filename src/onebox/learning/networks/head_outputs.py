@@ -79,12 +79,12 @@ class KeypointOutput(NamedTuple):
     Attributes:
         points: ``(x, y)``.
         confidence: Logits of the similarity expected of each keypoint to the true one.
-        bins: Distributions along x, then along y; None from a head that regresses coordinates.
+        heat: Heat maps, as logits; None from a head that regresses coordinates.
     """
 
     points: Float[Tensor, "n keypoints 2"]
     confidence: Float[Tensor, "n keypoints"]
-    bins: tuple[Bins, Bins] | None = None
+    heat: Float[Tensor, "n keypoints rows columns"] | None = None
 
 
 class Outputs(NamedTuple):

@@ -1,17 +1,17 @@
-"""Keypoint heads: direct regression, and mean positions of heat maps.
+"""Keypoint heads: direct regression, and peaks of heat maps.
 
 Every head outputs ``(x, y)`` in normalized image coordinates.
 """
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from onebox.learning.networks.box_heads import ACTIVATIONS, connected
-from onebox.learning.networks.head_outputs import BoxOutput, KeypointOutput, cell_centres, marginals
-from onebox.learning.networks.vectorizers import Features, Sizes, doubled, map_of
+from onebox.learning.networks.head_outputs import BoxOutput, KeypointOutput
+from onebox.learning.networks.heatmaps import Heat, find_peaks
+from onebox.learning.networks.vectorizers import Features, Sizes, convolution, depthwise, map_of
 from onebox.recipes.sections import ModelSettings
-
-_SHARPNESS = 2.0  # exponent of a heat map's probabilities before their mean; not tuned
 
 
 class DirectKeypoints(nn.Module):
@@ -33,28 +33,45 @@ class DirectKeypoints(nn.Module):
 
 
 class HeatmapKeypoints(nn.Module):
-    """Each keypoint as the mean position of a heat map at half the map's stride.
+    """A heat map for each keypoint, on the finest of the maps; see `heatmaps`.
+
+    The fused map of the vectorizer is enlarged step by step, and at each step a finer map of the
+    backbone is added.
 
     References:
-        Sun et al., arXiv:1711.08229, section 2 (a keypoint as the mean position of its heat map).
+        Lin et al., arXiv:1612.03144, section 3 (top-down pathway and lateral connections);
+        Xiao et al., arXiv:1804.06208, section 2 (a few layers and a 1 x 1 convolution give the
+        heat maps).
     """
 
     def __init__(self, sizes: Sizes, settings: ModelSettings, keypoints: int) -> None:  # noqa: ARG002
         super().__init__()
-        self.refine = doubled(sizes.map)
-        self.heat = nn.Conv2d(sizes.map, keypoints, 1)
-        self.confidence = nn.Linear(sizes.map, keypoints)
+        width = sizes.map
+        self.lateral = nn.ModuleList(convolution(finer, width) for finer in sizes.finer)
+        self.smooth = nn.ModuleList(depthwise(width) for _ in sizes.finer)
+        self.tower = nn.Sequential(depthwise(width), depthwise(width))
+        self.heat = nn.Conv2d(width, keypoints, 1)
+        self.slope = nn.Parameter(torch.ones(keypoints))
+        self.intercept = nn.Parameter(torch.zeros(keypoints))
 
     def forward(self, features: Features) -> KeypointOutput:
-        """Classify the cells, and take the mean positions."""
+        """Compute the heat maps, and find their peaks."""
         cells = map_of(features)
-        heat = self.heat(self.refine(cells))
-        rows, columns = heat.shape[2:]
-        along = marginals(heat, cell_centres(columns), cell_centres(rows))
-        # A map with two peaks, as for left and right wrist, has a mean at neither: sharpen first.
-        sharp = [bins._replace(logits=_SHARPNESS * bins.logits) for bins in along]
-        points = torch.stack([bins.means() for bins in sharp], dim=2)
-        return KeypointOutput(points, self.confidence(cells.mean(dim=(2, 3))), along)
+        for lateral, smooth, finer in zip(
+            reversed(self.lateral), self.smooth, reversed(features.finer), strict=True
+        ):
+            enlarged = functional.interpolate(cells, size=finer.shape[2:], mode="bilinear")
+            cells = smooth(lateral(finer) + enlarged)
+        return self.read(self.heat(self.tower(cells)))
+
+    def read(self, heat: Heat) -> KeypointOutput:
+        """Find the keypoints of heat maps, and tell how sure each is.
+
+        The probability of a peak says how sure. Slope and intercept make it the similarity that is
+        expected; they move no heat.
+        """
+        points, log_odds = find_peaks(heat)
+        return KeypointOutput(points, self.slope * log_odds.detach() + self.intercept, heat)
 
 
 def hull(keypoints: KeypointOutput) -> BoxOutput:

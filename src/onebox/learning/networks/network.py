@@ -1,6 +1,7 @@
 """Backbone → vectorizer → shared layers → heads."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from jaxtyping import Float
@@ -17,7 +18,7 @@ from onebox.learning.networks.heads import (
     ScaleHead,
 )
 from onebox.learning.networks.keypoint_heads import hull
-from onebox.learning.networks.vectorizers import VECTORIZERS, Features, Sizes
+from onebox.learning.networks.vectorizers import VECTORIZERS, Sizes
 from onebox.recipes.recipe import Recipe
 from onebox.recipes.sections import ModelSettings
 
@@ -41,6 +42,7 @@ class Network(nn.Module):
         super().__init__()
         model = recipe.model
         self.backbone_name = model.backbone
+        self.flip_test = model.flip_test
         self.backbone = Backbone(model, weights)
         self.vectorizer = VECTORIZERS[model.vectorizer](self.backbone.shapes, model)
         self.shared, sizes = _shared(self.vectorizer.sizes, model)
@@ -71,8 +73,8 @@ class Network(nn.Module):
         Raises:
             ValueError: If the box is the keypoints' hull, and the data has no keypoints.
         """
-        vector, cells = self.vectorizer(maps)
-        features = Features(self.shared(vector), cells)
+        found = self.vectorizer(maps)
+        features = found._replace(vector=self.shared(found.vector))
         keypoints = None if self.keypoint_head is None else self.keypoint_head(features)
         iou = None if self.iou_head is None else self.iou_head(features)
         presence = None if self.presence_head is None else self.presence_head(features)
@@ -94,4 +96,4 @@ def _shared(sizes: Sizes, settings: ModelSettings) -> tuple[nn.Sequential, Sizes
     for width in settings.shared:
         layers += [nn.Dropout(settings.dropout), nn.Linear(channels, width), nn.ReLU(inplace=True)]
         channels = width
-    return nn.Sequential(*layers), Sizes(channels, sizes.map)
+    return nn.Sequential(*layers), replace(sizes, vector=channels)

@@ -19,18 +19,26 @@ from onebox.recipes.sections import ModelSettings
 
 
 class Features(NamedTuple):
-    """What heads read: a vector and, from a vectorizer that keeps one, a map."""
+    """What heads read.
+
+    Attributes:
+        vector: One vector for each image.
+        map: A fused map; None from a vectorizer that keeps none.
+        finer: Maps of the backbone that are finer than that, the finest first.
+    """
 
     vector: Float[Tensor, "n channels"]
     map: Float[Tensor, "n width rows columns"] | None
+    finer: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Channels of the vector and of the map that a head reads; 0 for no map."""
+    """Channels of the vector and of the maps that a head reads; 0 for no map."""
 
     vector: int
     map: int = 0
+    finer: tuple[int, ...] = ()
 
 
 class GlobalAveragePool(nn.Module):
@@ -53,7 +61,9 @@ class Flatten(nn.Module):
         super().__init__()
         self.neck, (channels, rows, columns) = _neck(shapes[-1], settings)
         width = settings.width or channels
-        self.narrow = _conv(channels, width, activate=True) if settings.width else nn.Identity()
+        self.narrow = (
+            convolution(channels, width, activate=True) if settings.width else nn.Identity()
+        )
         self.sizes = Sizes(width * rows * columns)
 
     def forward(self, maps: Sequence[Tensor]) -> Features:
@@ -62,7 +72,7 @@ class Flatten(nn.Module):
 
 
 class Pyramid(nn.Module):
-    """Both maps, fused at the finer stride; the vector is the mean of the deepest map.
+    """The two deepest maps, fused at the finer stride; the vector is the mean of the deepest.
 
     References:
         Lin et al., arXiv:1612.03144, section 3 (top-down pathway and lateral connections).
@@ -75,17 +85,18 @@ class Pyramid(nn.Module):
                 "model.vectorizer 'pyramid' fuses two maps, and backbone "
                 f"'{settings.backbone}' has only one; use vectorizer 'gap' or 'flatten'."
             )
-        (fine, _, _), (deep, _, _) = shapes
+        *finer, fine, deep = (channels for channels, _, _ in shapes)
         width = settings.width
-        self.fine, self.deep = _conv(fine, width), _conv(deep, width)
+        self.fine, self.deep = convolution(fine, width), convolution(deep, width)
         self.smooth = nn.Sequential(depthwise(width), depthwise(width))
-        self.sizes = Sizes(deep, width)
+        self.sizes = Sizes(deep, width, tuple(finer))
 
     def forward(self, maps: Sequence[Tensor]) -> Features:
         """Add the deepest map to the finer one."""
-        fine, deep = maps
+        *finer, fine, deep = maps
         enlarged = functional.interpolate(self.deep(deep), size=fine.shape[2:], mode="nearest")
-        return Features(deep.mean(dim=(2, 3)), self.smooth(self.fine(fine) + enlarged))
+        fused = self.smooth(self.fine(fine) + enlarged)
+        return Features(deep.mean(dim=(2, 3)), fused, tuple(finer))
 
 
 def map_of(features: Features) -> Float[Tensor, "n width rows columns"]:
@@ -118,7 +129,8 @@ def _neck(shape: Shape, settings: ModelSettings) -> tuple[nn.Module, Shape]:
     return layer, (settings.neck, (rows - 1) // 2, (columns - 1) // 2)
 
 
-def _conv(channels: int, width: int, *, activate: bool = False) -> nn.Sequential:
+def convolution(channels: int, width: int, *, activate: bool = False) -> nn.Sequential:
+    """A 1 x 1 convolution with batch normalization."""
     layers = [nn.Conv2d(channels, width, 1, bias=False), nn.BatchNorm2d(width)]
     return nn.Sequential(*layers, *([nn.ReLU(inplace=True)] if activate else []))
 

@@ -1,0 +1,96 @@
+"""The probability that a keypoint is found, given the confidence that the network has in it.
+
+Its log-odds are a line of the confidence's log-odds: one slope for all keypoints, an intercept for
+each. `records.KeypointModel` holds them.
+
+References:
+    Platt, "Probabilistic outputs for support vector machines", 1999 (a logistic regression of what
+    happened on a score).
+"""
+
+from collections.abc import Sequence
+from math import exp, log
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy import ndarray
+
+from onebox.confidence.records import KeypointModel
+
+LEAST_CONFIDENCE = 1e-4
+"""Of a confidence, and of what it lacks to 1: its log-odds are finite."""
+
+# In units of one keypoint of one image; not tuned. They matter with a few dozen images only.
+_PRIOR_SLOPE = 4.0  # of the slope 1
+_PRIOR_INTERCEPT = 1.0  # of the mean intercept 0
+_PRIOR_DIFFERENCE = 4.0  # of each keypoint's intercept from the mean
+_STEPS = 50
+_ENOUGH = 1e-9
+
+
+def fit(
+    confidences: Float[ndarray, "n keypoints"], is_found: Float[ndarray, "n keypoints"]
+) -> KeypointModel:
+    """Fit the probabilities to calibration images, by Newton's method.
+
+    Slope and intercepts are shrunk to 1 and 0, and the intercepts to their mean.
+
+    Args:
+        confidences: Of the network, for each keypoint of each image.
+        is_found: 1 if the keypoint is found, 0 if it is not, NaN if it is not labelled.
+    """
+    count = confidences.shape[1]
+    odds = _log_odds(confidences)
+    is_known: Bool[ndarray, "n keypoints"] = ~np.isnan(is_found)
+    happened = np.where(is_known, is_found, 0.0)
+    # Numbers: the slope, the mean intercept, and the difference of each keypoint from it.
+    prior = np.array([_PRIOR_SLOPE, _PRIOR_INTERCEPT, *[_PRIOR_DIFFERENCE] * count])
+    start = np.array([1.0, 0.0, *[0.0] * count])
+    numbers = start.copy()
+    for _ in range(_STEPS):
+        p = _sigmoid(numbers[0] * odds + numbers[1] + numbers[2:])
+        gradient = _sums((p - happened) * is_known, odds) + prior * (numbers - start)
+        step = np.linalg.solve(_curvature(p * (1 - p) * is_known, odds) + np.diag(prior), gradient)
+        numbers -= step
+        if abs(step).max() < _ENOUGH:
+            break
+    intercepts = tuple((numbers[1] + numbers[2:]).tolist())
+    return KeypointModel(max(float(numbers[0]), 0.0), intercepts)
+
+
+def scale(model: KeypointModel, confidences: Sequence[float]) -> tuple[float, ...]:
+    """The probability that each keypoint of one image is found.
+
+    Examples:
+        >>> scale(KeypointModel(2.0, (0.0,)), (0.75,))  # odds of 3 become 9
+        (0.9,)
+    """
+    probabilities = []
+    for confidence, intercept in zip(confidences, model.intercepts, strict=True):
+        p = min(max(confidence, LEAST_CONFIDENCE), 1 - LEAST_CONFIDENCE)
+        probabilities.append(1 / (1 + exp(-model.slope * log(p / (1 - p)) - intercept)))
+    return tuple(probabilities)
+
+
+def _log_odds(confidences: Float[ndarray, "n keypoints"]) -> Float[ndarray, "n keypoints"]:
+    p = np.clip(confidences, LEAST_CONFIDENCE, 1 - LEAST_CONFIDENCE)
+    return np.log(p / (1 - p))
+
+
+def _sigmoid(logits: Float[ndarray, "n keypoints"]) -> Float[ndarray, "n keypoints"]:
+    return np.exp(-np.logaddexp(0.0, -logits))
+
+
+def _sums(values: ndarray, odds: ndarray) -> Float[ndarray, " numbers"]:
+    """Sums of values, weighted as each number weighs in the log-odds."""
+    return np.array([(values * odds).sum(), values.sum(), *values.sum(axis=0)])
+
+
+def _curvature(weights: ndarray, odds: ndarray) -> Float[ndarray, "numbers numbers"]:
+    """Second derivatives of the loss by the numbers."""
+    of_slope, of_keypoint = _sums(weights * odds, odds), weights.sum(axis=0)
+    matrix = np.zeros((len(of_slope), len(of_slope)))
+    matrix[0], matrix[:, 0] = of_slope, of_slope
+    matrix[1, 1:] = matrix[1:, 1] = [of_keypoint.sum(), *of_keypoint]
+    matrix[2:, 2:] = np.diag(of_keypoint)
+    return matrix
