@@ -313,9 +313,9 @@ def test_a_report_has_pck_and_mean_error_of_each_keypoint_by_name():
     report = evaluate(Posed(), of_bodies(BODY)).as_json()
     assert report["pck_0.2"] == pytest.approx(2 / 3)
     assert report["per_keypoint"] == {
-        "left_hip": {"pck_0.2": 1.0, "mean_error": pytest.approx(0.2)},
-        "right_shoulder": {"pck_0.2": 1.0, "mean_error": 0.0},
-        "head": {"pck_0.2": 0.0, "mean_error": pytest.approx(1.0)},
+        "left_hip": {"pck_0.2": 1.0, "mean_error": pytest.approx(0.2), "mean_confidence": 0.9},
+        "right_shoulder": {"pck_0.2": 1.0, "mean_error": 0.0, "mean_confidence": 0.9},
+        "head": {"pck_0.2": 0.0, "mean_error": pytest.approx(1.0), "mean_confidence": 0.9},
     }
 
 

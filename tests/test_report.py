@@ -153,7 +153,7 @@ def test_keypoints_have_a_table_and_a_metric_at_the_top(tmp_path):
     # errors of 1 and 3 px are 0.1 and 0.3 torso lengths; only the first is at most 0.2
     page = written_posed(tmp_path, [posed((4.0, 5.0)), posed((4.0, 7.0))])
     assert page.has("table", **{"class": "per-keypoint"})
-    rows = "right_shoulder 50.0 % 0.200 left_hip 100.0 % 0.000 all keypoints 75.0 %"
+    rows = "right_shoulder 50.0 % 0.200 0.500 left_hip 100.0 % 0.000 0.500 all keypoints 75.0 %"
     assert rows in page.text
     assert "75.0 % of the labelled keypoints are within a fifth" in page.text
     assert "PCK@0.2 75.0 % " in page.text

@@ -117,10 +117,17 @@ class Report:
         }
 
     def per_keypoint(self) -> dict[str, dict[str, float | None]]:
-        """PCK@0.2 and mean error in torso lengths of each keypoint; empty if none is labelled."""
-        names = self.keypoints.names if self.keypoints and self.overall.keypoint_pck else ()
-        rows = zip(names, self.overall.keypoint_pck, self.overall.keypoint_error, strict=True)
-        return {name: {"pck_0.2": pck, "mean_error": error} for name, pck, error in rows}
+        """PCK@0.2, mean error in torso lengths and mean confidence of each keypoint, by name.
+
+        Empty if none is labelled.
+        """
+        numbers = self.overall
+        names = self.keypoints.names if self.keypoints and numbers.keypoint_pck else ()
+        columns = (numbers.keypoint_pck, numbers.keypoint_error, numbers.keypoint_confidence)
+        return {
+            name: {"pck_0.2": pck, "mean_error": error, "mean_confidence": confidence}
+            for name, pck, error, confidence in zip(names, *columns, strict=True)
+        }
 
 
 def evaluate(

@@ -92,6 +92,7 @@ class Metrics:
             keypoints.
         keypoint_pck: The same for each keypoint.
         keypoint_error: Mean error of each keypoint, in torso lengths.
+        keypoint_confidence: Mean confidence of each keypoint, where it is labelled.
         presence_auroc: Area under the ROC curve of presence, see `auroc`.
         false_box_rate: Fraction of the images without the subject in which the model finds one.
         missed_rate: Fraction of the images with the subject in which the model finds none.
@@ -115,6 +116,7 @@ class Metrics:
     pck: float | None = None
     keypoint_pck: tuple[float | None, ...] = ()
     keypoint_error: tuple[float | None, ...] = ()
+    keypoint_confidence: tuple[float | None, ...] = ()
     presence_auroc: float | None = None
     false_box_rate: float | None = None
     missed_rate: float | None = None
@@ -185,6 +187,7 @@ def compute_metrics(outcomes: Iterable[Outcome]) -> Metrics:
         pck=_mean([one for column in is_found for one in column]),
         keypoint_pck=tuple(_mean(column) for column in is_found),
         keypoint_error=tuple(_mean(column) for column in errors),
+        keypoint_confidence=tuple(map(_mean, _confidences(images))),
         presence_auroc=auroc(_presences(present), _presences(absent)),
         false_box_rate=_mean([prediction.has_subject for prediction in absent]),
         missed_rate=_mean([not prediction.has_subject for prediction in present]),
@@ -255,6 +258,21 @@ def _keypoint_errors(
         float(distance) / unit if unit and visibility > 0 else None
         for distance, visibility in zip(distances, true[:, 2], strict=True)
     )
+
+
+def _confidences(outcomes: Sequence[Outcome]) -> list[list[float]]:
+    """For each keypoint, its confidences in the images in which it is labelled."""
+    rows = [
+        [
+            None if error is None else confidence
+            for (_, _, confidence), error in zip(
+                outcome.prediction.keypoints or (), outcome.keypoint_errors, strict=True
+            )
+        ]
+        for outcome in outcomes
+        if outcome.keypoint_errors is not None
+    ]
+    return [known(of_keypoint) for of_keypoint in zip(*rows, strict=True)]
 
 
 def _torso_length(sample: Sample, keypoints: KeypointSet) -> float | None:

@@ -188,7 +188,11 @@ def _certainty(report: Report, draw_one: Draw) -> dict[str, object]:
     certainty = report.certainty
     if certainty is None:
         return {"certainty": None}
-    found = {"IoU ≥ 0.5": certainty.p_iou50, "IoU ≥ 0.75": certainty.p_iou75}
+    found = {
+        "IoU ≥ 0.5": certainty.p_iou50,
+        "IoU ≥ 0.75": certainty.p_iou75,
+        "keypoint found": certainty.keypoints,
+    }
     return {
         "certainty": certainty,
         "reliability": {name: reliability_dots(one) for name, one in found.items() if one},

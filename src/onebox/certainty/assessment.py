@@ -1,6 +1,6 @@
 """Outcomes of labelled images → how far a model's certainty can be trusted."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from statistics import fmean
@@ -17,7 +17,7 @@ from onebox.confidence.guarantees import guarantees
 from onebox.confidence.records import Calibration
 from onebox.confidence.selection import threshold
 from onebox.errors import SettingError
-from onebox.metrics import Outcome, known
+from onebox.metrics import PCK_THRESHOLD, Outcome, known
 
 LEVEL = 0.9
 """The coverage whose outer boxes are summed up in one line."""
@@ -61,6 +61,8 @@ class Certainty:
             is not calibrated, as are all that follow but ``probability``.
         p_iou75: The same for 0.75.
         probability: Reliability of the probability of the label; None for a model of one class.
+        keypoints: Reliability of the probability that a keypoint is found (PCK@0.2), over all
+            labelled keypoints; None also for a model whose keypoints are not calibrated.
         outer_boxes: Outer boxes for each of `LEVELS` that the calibration images allow.
         accepted: The predictions that are accepted for a risk of `MAX_RISK`; None also if the
             calibration images do not prove it.
@@ -80,6 +82,7 @@ class Certainty:
     p_iou50: Reliability | None = None
     p_iou75: Reliability | None = None
     probability: Reliability | None = None
+    keypoints: Reliability | None = None
     outer_boxes: tuple[OuterBoxes, ...] = ()
     accepted: Accepted | None = None
     drift_p: float | None = None
@@ -114,6 +117,7 @@ class Certainty:
             "calibration_images": self.calibration_images,
             "p_iou50.ece": self.p_iou50 and self.p_iou50.ece,
             "p_iou75.ece": self.p_iou75 and self.p_iou75.ece,
+            **({"keypoints.ece": self.keypoints.ece} if self.keypoints else {}),
             f"coverage_{LEVEL:g}.covered": outer and outer.covered,
             f"coverage_{LEVEL:g}.stretch": outer and outer.stretch,
             f"max_risk_{MAX_RISK:g}.accepted": accepted and accepted.share,
@@ -136,6 +140,7 @@ class Certainty:
             "p_iou50": self.p_iou50 and asdict(self.p_iou50),
             "p_iou75": self.p_iou75 and asdict(self.p_iou75),
             "probability": self.probability and asdict(self.probability),
+            "keypoints": self.keypoints and asdict(self.keypoints),
             "outer_boxes": [asdict(one) for one in self.outer_boxes],
             "accepted": self.accepted and asdict(self.accepted),
             "drift_p": self.drift_p,
@@ -212,11 +217,21 @@ def _with_promises(
     return replace(
         found,
         calibration_images=calibration.images,
+        keypoints=None if calibration.keypoints is None else _reliability(_keypoints(images)),
         outer_boxes=tuple(outer_boxes),
         accepted=_accepted(images, calibration),
         drift_p=_least_p([*_drift_ps(images, calibration), *coverage_ps]),
         promises=_promises(calibration),
     )
+
+
+def _keypoints(images: Iterable[Outcome]) -> Iterator[tuple[float | None, bool | None]]:
+    """The probability of each labelled keypoint, and whether it is found."""
+    for one in images:
+        found, errors = one.prediction.keypoints, one.keypoint_errors
+        if found is not None and errors is not None:
+            for (_, _, p), error in zip(found, errors, strict=True):
+                yield p, None if error is None else error <= PCK_THRESHOLD
 
 
 def _accepted(images: Sequence[Outcome], calibration: Calibration) -> Accepted | None:

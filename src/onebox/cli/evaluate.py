@@ -31,7 +31,7 @@ from onebox.cli.options import (
 from onebox.cli.output_checks import prepare_file
 
 _HTML = b"<!doctype html>"
-_KEYPOINT_COLUMNS = ("keypoint", "pck_0.2", "mean_error")
+_KEYPOINT_COLUMNS = ("keypoint", "pck_0.2", "mean_error", "mean_confidence")
 
 
 def evaluate(
@@ -78,4 +78,4 @@ def evaluate(
         print_table("how sure", certainty.rows())
     if keypoints := result.per_keypoint():
         rows = [(name, *map(format_metric, row.values())) for name, row in keypoints.items()]
-        print_rows("keypoints", [_KEYPOINT_COLUMNS, *rows], alignments="<>>")
+        print_rows("keypoints", [_KEYPOINT_COLUMNS, *rows], alignments="<>>>")
