@@ -1,10 +1,11 @@
 """The refinement crop lies inside the image, around the box; none covers nearly all of it."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onebox.refinement import crop_around, decoded_size
+from onebox.refinement import crop_around, cut, decoded_size, square_around
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,50 @@ def test_the_crop_holds_the_box_and_lies_in_the_image(width, height, corners, ma
         assert x_max - 1e-6 <= right <= width
         assert 0 <= top <= y_min + 1e-6
         assert y_max - 1e-6 <= bottom <= height
+
+
+@pytest.mark.parametrize(
+    ("box", "margin", "crop"),
+    [
+        ((40.0, 40.0, 60.0, 80.0), 1.5, (20, 30, 80, 90)),  # one and a half times 40, the longer
+        ((0.0, 10.0, 20.0, 30.0), 2.0, (-10, 0, 30, 40)),  # beyond the image, not moved inside
+        ((0.0, 0.0, 200.0, 100.0), 1.0, (0, -50, 200, 150)),  # as large as the image, or larger
+        ((50.0, 50.0, 50.0, 50.0), 1.5, (35, 35, 65, 65)),  # 0.3 of the shorter edge at least
+    ],
+)
+def test_a_square_is_the_longer_edge_times_the_margin_around_the_centre(box, margin, crop):
+    assert square_around(box, (200, 100), margin) == crop
+
+
+@settings(deadline=None)
+@given(lengths, lengths, st.tuples(fractions, fractions, fractions, fractions), st.floats(1.0, 3.0))
+def test_a_square_holds_the_box(width, height, corners, margin):
+    x_min, x_max = sorted(corner * width for corner in corners[:2])
+    y_min, y_max = sorted(corner * height for corner in corners[2:])
+    left, top, right, bottom = square_around((x_min, y_min, x_max, y_max), (width, height), margin)
+    assert right - left == bottom - top > 0
+    # Whole pixels: the centre moves by half of one.
+    assert left - 0.5 <= x_min
+    assert right + 0.5 >= x_max
+    assert top - 0.5 <= y_min
+    assert bottom + 0.5 >= y_max
+
+
+def test_a_crop_beyond_the_image_is_filled_with_grey():
+    pixels = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+    found = cut(pixels, (-2, -1, 4, 5))
+    assert found.shape == (6, 6, 3)
+    np.testing.assert_array_equal(found[1:5, 2:6], pixels[:4, :4])
+    is_grey = (found == 128).all(axis=2)
+    assert is_grey[0].all()
+    assert is_grey[5].all()
+    assert is_grey[:, :2].all()
+    assert not is_grey[1:5, 2:].any()
+
+
+def test_a_crop_inside_the_image_is_a_copy_of_its_pixels():
+    pixels = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+    np.testing.assert_array_equal(cut(pixels, (1, 0, 6, 4)), pixels[:, 1:])
 
 
 def test_decoding_keeps_twice_the_pixels_for_a_refinement_pass():

@@ -64,6 +64,8 @@ class ModelCard:
         presence: Whether it predicts the probability that the subject is in the image.
         refine_margin: Width of the refinement crop over width of the first box, and likewise for
             the height; None for a model without a refinement pass.
+        refine_square: Whether that crop is a square, as long as ``refine_margin`` times the longer
+            edge of the box, filled with grey beyond the image.
         sigma: Whether it predicts a standard deviation for each edge of the box; a model of an
             older version does not.
         distance: Whether it measures how far an image's features are from those of training images.
@@ -82,6 +84,7 @@ class ModelCard:
     keypoints: KeypointSet | None = None
     presence: bool = False
     refine_margin: float | None = None
+    refine_square: bool = False
     sigma: bool = False
     distance: bool = False
     calibration: Calibration | None = None

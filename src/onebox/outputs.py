@@ -68,11 +68,12 @@ class Output:
 
 def _box_from_crop(refined: Arrays, _: Arrays, crop: Crop) -> ndarray:
     left, top = crop[:2]
-    return refined["box"] + np.array([left, top, left, top], np.float32)
+    # A square crop may begin outside the image.
+    return np.maximum(refined["box"] + np.array([left, top, left, top], np.float32), 0)
 
 
 def _keypoints_from_crop(refined: Arrays, _: Arrays, crop: Crop) -> ndarray:
-    return refined[KEYPOINTS_OUTPUT] + np.array([*crop[:2], 0], np.float32)
+    return np.maximum(refined[KEYPOINTS_OUTPUT] + np.array([*crop[:2], 0], np.float32), 0)
 
 
 def _sigma_to_field(array: ndarray, image: LoadedImage) -> Box:

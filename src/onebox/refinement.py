@@ -23,6 +23,7 @@ _DETAIL = 2  # times the network's size: decoding keeps it for the crop; not tun
 _MIN_LENGTH = 0.3
 # Fraction of the image's area: a larger crop shows hardly more detail than the image. Not tuned.
 _MAX_AREA = 0.8
+_GREY = 128  # as beyond the image in training
 
 
 def decoded_size(size: int, margin: float | None) -> int:
@@ -31,7 +32,7 @@ def decoded_size(size: int, margin: float | None) -> int:
 
 
 def crop_around(box: Box, size_wh: tuple[int, int], margin: float = MARGIN) -> Crop | None:
-    """The crop that holds a box with some room around it.
+    """The crop that holds a box with some room around it, in the shape of the box.
 
     Args:
         box: ``xyxy`` in pixels of the image.
@@ -49,10 +50,30 @@ def crop_around(box: Box, size_wh: tuple[int, int], margin: float = MARGIN) -> C
     return left, top, right, bottom
 
 
+def square_around(box: Box, size_wh: tuple[int, int], margin: float = MARGIN) -> Crop:
+    """The square that holds a box with some room around it; it may reach beyond the image.
+
+    Args:
+        box: ``xyxy`` in pixels of the image.
+        size_wh: Width and height of the image.
+        margin: Side of the square over the longer edge of the box.
+    """
+    longer = max(box[2] - box[0], box[3] - box[1])
+    side = math.ceil(max(longer * margin, _MIN_LENGTH * min(size_wh)))
+    left, top = (round((box[axis] + box[axis + 2] - side) / 2) for axis in (0, 1))
+    return left, top, left + side, top + side
+
+
 def cut(pixels: ndarray, crop: Crop) -> ndarray:
-    """The pixels of a crop, contiguous."""
+    """The pixels of a crop, contiguous; mid-grey beyond the image."""
     left, top, right, bottom = crop
-    return np.ascontiguousarray(pixels[top:bottom, left:right])
+    height, width = pixels.shape[:2]
+    if left >= 0 and top >= 0 and right <= width and bottom <= height:
+        return np.ascontiguousarray(pixels[top:bottom, left:right])
+    found = np.full((bottom - top, right - left, *pixels.shape[2:]), _GREY, pixels.dtype)
+    x_min, y_min, x_max, y_max = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+    found[y_min - top : y_max - top, x_min - left : x_max - left] = pixels[y_min:y_max, x_min:x_max]
+    return found
 
 
 def _span(low: float, high: float, length: int, margin: float) -> tuple[int, int]:

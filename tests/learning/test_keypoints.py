@@ -136,7 +136,13 @@ def loss_of(points, visible=VISIBLE, *, weights, confidence=None, heat=None, has
     outputs = Outputs(BoxOutput(BOXES), torch.zeros(2, 1), None, keypoints)
     truth = torch.cat([TRUE_POINTS, visible[..., None]], dim=2)
     batch = Batch(
-        torch.zeros(2), BOXES, torch.tensor(has_box), torch.tensor([0, 0]), truth, torch.arange(2)
+        torch.zeros(2),
+        BOXES,
+        torch.tensor(has_box),
+        torch.tensor([0, 0]),
+        truth,
+        torch.ones(2),
+        torch.arange(2),
     )
     settings = LossSettings(box={}, keypoints=weights)
     return total(compute_loss(outputs, batch, settings, "xyxy"))
@@ -304,6 +310,7 @@ def test_a_network_overfits_four_faces(vectorizer):
         torch.ones(4, dtype=torch.bool),
         torch.zeros(4).long(),
         truth,
+        torch.ones(4),
         torch.arange(4),
     )
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)

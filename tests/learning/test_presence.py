@@ -109,7 +109,7 @@ def batch_of(has_box, labels, keypoints=0):
     boxes = torch.tensor([0.25, 0.25, 0.75, 0.75]) * has_box[:, None]
     marked = torch.tensor([0.5, 0.5, 2.0]).expand(len(boxes), keypoints, 3) * has_box[:, None, None]
     pixels, rows = torch.zeros(len(boxes)), torch.arange(len(boxes))
-    return Batch(pixels, boxes, has_box, torch.tensor(labels), marked, rows)
+    return Batch(pixels, boxes, has_box, torch.tensor(labels), marked, torch.ones(len(rows)), rows)
 
 
 def test_presence_is_the_mean_cross_entropy_over_all_images_times_its_weight(recipe):

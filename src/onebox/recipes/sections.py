@@ -245,6 +245,8 @@ class AugmentSettings(Section):
             the image is zoomed out.
         max_aspect_change: Largest change of width against height, as a factor.
         max_truncation: Largest fraction of the box's width or height that a crop may cut off.
+        square_crops: Whether crops are squares of pixels around the box, filled with grey beyond
+            the image, so that nothing is stretched; the refinement pass then cuts such squares.
         rotate: Largest rotation in degrees; for the box head ``hull`` alone, since a rotated box
             is no longer tight.
         flip: Probability of mirroring left to right.
@@ -262,6 +264,7 @@ class AugmentSettings(Section):
     max_scale: Annotated[float, Field(ge=1)] = 1.5
     max_aspect_change: Annotated[float, Field(ge=1)] = 1.25
     max_truncation: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
+    square_crops: bool = False
     rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
     flip: Fraction = 0.5
     brightness: Fraction = 0.25

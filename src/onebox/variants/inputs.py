@@ -7,7 +7,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from onebox import images, synthetic
-from onebox.refinement import crop_around, cut, decoded_size
+from onebox.refinement import crop_around, cut, decoded_size, square_around
 from onebox.runtime import NetworkLocalizer
 from onebox.structures import Sample
 
@@ -22,12 +22,13 @@ def network_inputs(localizer: NetworkLocalizer, samples: Iterable[Sample]) -> It
         ImageError: If an image cannot be read.
     """
     size, margin = localizer.card.size, localizer.card.refine_margin
+    find_crop = square_around if localizer.card.refine_square else crop_around
     for sample in samples:
         pixels = images.load(sample.image, at_least=decoded_size(size, margin)).pixels
         yield pixels
         if margin is not None:
             box = localizer.with_refinement(None).predict(pixels).box
-            if crop := crop_around(box, (pixels.shape[1], pixels.shape[0]), margin):
+            if crop := find_crop(box, (pixels.shape[1], pixels.shape[0]), margin):
                 yield cut(pixels, crop)
 
 

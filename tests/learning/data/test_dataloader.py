@@ -23,6 +23,7 @@ def numbered(count):
         number % 2 == 0,
         number.astype(np.int64),
         np.broadcast_to(number[:, None, None], (count, 2, 3)).astype(np.float32),
+        (1 + number).astype(np.float32),
         ((0, 1),),
         "digest",
     )

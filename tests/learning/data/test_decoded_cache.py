@@ -61,8 +61,8 @@ def files(folder):
 # --- what is decoded ---------------------------------------------------------------------------
 
 
-def test_images_become_squares_a_quarter_larger_than_the_training_size(data):
-    decoded = decode(data, 32)
+def test_images_become_squares_of_the_side_asked_for(data):
+    decoded = decode(data, 40)
     assert decoded.pixels.shape == (3, 40, 40, 3)
     np.testing.assert_array_equal(decoded.pixels[0, 0, 0], (255, 0, 0))
     np.testing.assert_array_equal(decoded.pixels[1, 39, 39], (0, 0, 255))
@@ -70,7 +70,7 @@ def test_images_become_squares_a_quarter_larger_than_the_training_size(data):
 
 
 def test_targets_are_normalized_boxes_and_indices_of_classes(data):
-    decoded = decode(data, 32)
+    decoded = decode(data, 40)
     np.testing.assert_allclose(
         decoded.boxes, [[5 / 50, 10 / 40, 25 / 50, 1], [0, 0, 1, 1], [0, 0, 0, 0]], rtol=1e-6
     )
@@ -88,7 +88,7 @@ def test_samples_that_do_not_state_their_size_keep_their_boxes_and_keypoints(tmp
         Sample(turned, "dog", (10.0, 5.0, 20.0, 50.0), keypoints=((10.0, 25.0, 2),)),
         Sample(drawn, "cat", (1.0, 5.0, 10.0, 10.0), keypoints=((5.0, 5.0, 1),)),
     )
-    decoded = decode(Dataset(samples, CLASSES, KeypointSet(("nose",))), 32)
+    decoded = decode(Dataset(samples, CLASSES, KeypointSet(("nose",))), 40)
     assert decoded.has_box.tolist() == [True, True]
     np.testing.assert_allclose(
         decoded.boxes,
@@ -107,7 +107,7 @@ def test_an_image_rotated_by_exif_is_decoded_upright(tmp_path):
     stored.paste("white", (0, 0, 30, 40))
     stored.save(tmp_path / "turned.png", exif=exif)
     sample = Sample(tmp_path / "turned.png", "cat", (0.0, 0.0, 40.0, 30.0), size_wh=(40, 60))
-    decoded = decode(Dataset((sample,), CLASSES), 32)
+    decoded = decode(Dataset((sample,), CLASSES), 40)
     np.testing.assert_allclose(decoded.boxes, [[0, 0, 1, 0.5]])
     assert decoded.pixels[0, :18].min() == 255
     assert decoded.pixels[0, 22:].max() == 0
@@ -117,14 +117,14 @@ def test_an_image_shrunk_by_whole_blocks_is_resized_up_to_its_true_edge(tmp_path
     # 401 columns are averaged by tens: the last of 41 covers one column only.
     ramp = np.broadcast_to(np.linspace(0, 255, 401)[None, :, None], (401, 401, 3))
     Image.fromarray(np.rint(ramp).astype(np.uint8)).save(tmp_path / "ramp.png")
-    decoded = decode(Dataset((Sample(tmp_path / "ramp.png", size_wh=(401, 401)),), CLASSES), 32)
+    decoded = decode(Dataset((Sample(tmp_path / "ramp.png", size_wh=(401, 401)),), CLASSES), 40)
     centres = (np.arange(40) + 0.5) / 40 * 255
     np.testing.assert_allclose(decoded.pixels[0, 20, :, 0], centres, atol=3)
 
 
 def test_generated_images_are_decoded_like_files(discs):
     data = dataclasses.replace(discs, samples=discs.samples[:4])
-    decoded = decode(data, 64)
+    decoded = decode(data, 80)
     for sample, square, box in zip(data, decoded.pixels, decoded.boxes, strict=True):
         rows, columns = np.nonzero(square[:, :, 0] > 127)
         found = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
@@ -136,26 +136,26 @@ def test_generated_images_are_decoded_like_files(discs):
 
 
 def test_an_unchanged_data_set_is_not_decoded_again(data, monkeypatch):
-    first = decode(data, 32)
+    first = decode(data, 40)
 
     def refuse(source, **options):
         raise AssertionError("decoded again")
 
     monkeypatch.setattr(images, "load", refuse)
-    again = decode(data, 32)
+    again = decode(data, 40)
     assert again.digest == first.digest
     np.testing.assert_array_equal(again.pixels, first.pixels)
 
 
 def test_the_same_images_in_another_folder_are_not_decoded_again(data, tmp_path, folder):
-    decode(data, 32)
+    decode(data, 40)
     moved = tmp_path / "moved"
     moved.mkdir()
     copies = tuple(
         dataclasses.replace(one, image=shutil.copy(one.image, moved / one.image.name))
         for one in data
     )
-    decode(dataclasses.replace(data, samples=copies), 32)
+    decode(dataclasses.replace(data, samples=copies), 40)
     assert len(files(folder)) == 1
 
 
@@ -171,39 +171,39 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
 def test_a_change_of_the_labels_makes_a_new_file(data, folder, change):
-    before = decode(data, 32)
-    after = decode(change(data), 32)
+    before = decode(data, 40)
+    after = decode(change(data), 40)
     assert after.digest != before.digest
     assert len(files(folder)) == 2
 
 
 def test_a_change_of_one_images_bytes_makes_a_new_file(data, folder):
-    before = decode(data, 32)
+    before = decode(data, 40)
     draw(data.samples[0].image, "lime")
-    after = decode(data, 32)
+    after = decode(data, 40)
     assert after.digest != before.digest
     np.testing.assert_array_equal(before.pixels[0, 0, 0], (255, 0, 0))
     np.testing.assert_array_equal(after.pixels[0, 0, 0], (0, 255, 0))
 
 
 def test_another_size_makes_a_new_file(data, folder):
-    assert decode(data, 32).digest != decode(data, 64).digest
+    assert decode(data, 40).digest != decode(data, 80).digest
     assert len(files(folder)) == 2
 
 
 def test_only_the_latest_eight_data_sets_stay_on_disk(data, folder):
     for number in range(10):
-        decode(changed(data, 0, box=(0.0, 0.0, 1.0 + number, 1.0)), 32)
+        decode(changed(data, 0, box=(0.0, 0.0, 1.0 + number, 1.0)), 40)
     assert len(files(folder)) == 8
     assert (
-        folder / f"{decode(changed(data, 0, box=(0.0, 0.0, 10.0, 1.0)), 32).digest}.npy"
+        folder / f"{decode(changed(data, 0, box=(0.0, 0.0, 10.0, 1.0)), 40).digest}.npy"
         in files(folder)
     )
 
 
 def test_progress_counts_every_image(data):
     heard = []
-    decode(data, 32, progress=lambda done, total: heard.append((done, total)))
+    decode(data, 40, progress=lambda done, total: heard.append((done, total)))
     assert heard == [(1, 3), (2, 3), (3, 3)]
 
 
@@ -219,7 +219,7 @@ def test_all_images_that_cannot_be_decoded_are_named_and_no_half_cache_is_left(d
     data.samples[2].image.write_text("no image")
     data = changed(changed(data, 0, origin="labels.csv:2"), 2, origin="labels.csv:4")
     with pytest.raises(DataError) as caught:
-        decode(data, 32)
+        decode(data, 40)
     assert len(caught.value.problems) == 2
     assert caught.value.problems[0].startswith("labels.csv:2: ")
     assert "red.png: cannot be decoded" in caught.value.problems[0]
@@ -232,7 +232,7 @@ def test_an_image_deleted_since_the_labels_were_read_is_named(data, folder):
     data.samples[1].image.unlink()
     data = changed(data, 1, origin="labels.csv:3")
     with pytest.raises(DataError, match=r"labels\.csv:3: .*blue\.png: there is no such file"):
-        decode(data, 32)
+        decode(data, 40)
     assert files(folder) == []
 
 
@@ -241,7 +241,7 @@ def test_an_interrupted_decoding_leaves_no_half_cache(data, folder):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        decode(data, 32, progress=interrupt)
+        decode(data, 40, progress=interrupt)
     assert files(folder) == []
 
 
@@ -249,7 +249,7 @@ def test_a_full_disk_is_reported_before_anything_is_decoded(data, folder, monkey
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=2**20))
     heard = []
     with pytest.raises(OneboxError) as caught:
-        decode(data, 32, progress=lambda done, total: heard.append(done))
+        decode(data, 40, progress=lambda done, total: heard.append(done))
     # 3 images of 40 x 40 x 3 bytes are far below a MiB; 64 MiB stay free beside them
     assert "the decoded images need 64 MiB and 1 MiB are free" in str(caught.value)
     assert "ONEBOX_CACHE" in str(caught.value)
@@ -264,16 +264,16 @@ def test_a_disk_that_fills_up_meanwhile_ends_with_a_message_and_leaves_nothing(
     monkeypatch.setattr(decoded_cache, "check_space", lambda *words, **names: None)
     # 3 images of 640 x 640 x 3 bytes are more than 1 MiB
     with pytest.raises(OneboxError, match=r"\.npy: cannot be written \(No space left on device\)"):
-        decode(data, 512)
+        decode(data, 640)
     assert files(small_disk) == []
 
 
 @pytest.mark.parametrize("kept", [0, 100, 200])
 def test_a_file_that_a_power_failure_cut_short_is_made_anew(data, folder, kept):
-    pixels = decode(data, 32).pixels.copy()
+    pixels = decode(data, 40).pixels.copy()
     [file] = files(folder)
     file.write_bytes(file.read_bytes()[:kept])
-    assert np.array_equal(decode(data, 32).pixels, pixels)
+    assert np.array_equal(decode(data, 40).pixels, pixels)
 
 
 def test_an_image_that_can_be_decoded_and_could_not_be_read_before_is_a_problem(
@@ -283,14 +283,14 @@ def test_an_image_that_can_be_decoded_and_could_not_be_read_before_is_a_problem(
     contents = iter([b"red", b"", b"black"])
     monkeypatch.setattr(decoded_cache, "content_digest", lambda sample: next(contents))
     with pytest.raises(DataError, match=r"blue\.png: could not be read at first"):
-        decode(data, 32)
+        decode(data, 40)
     assert files(folder) == []
 
 
 def test_a_folder_that_cannot_be_written_is_named(data, folder):
     folder.write_text("a file where the folder should be")
     with pytest.raises(OneboxError, match=r"cache: cannot be written"):
-        decode(data, 32)
+        decode(data, 40)
 
 
 def test_without_onebox_cache_the_users_cache_folder_is_used(monkeypatch):

@@ -18,6 +18,7 @@ def val_of(boxed, unboxed=0):
         has_box=np.arange(count) < boxed,
         labels=np.zeros(count, dtype=np.int64),
         keypoints=np.zeros((count, 0, 3), dtype=np.float32),
+        aspects=np.ones(count, dtype=np.float32),
         flip_pairs=(),
         digest="",
     )

@@ -65,7 +65,9 @@ def batch_of(has_box, labels):
     no_keypoints = torch.zeros(3, 0, 3)
     labels = torch.tensor(labels)
     pixels, rows = torch.zeros(3), torch.arange(3)
-    return Batch(pixels, TRUTH, torch.tensor(has_box), labels, no_keypoints, rows)
+    return Batch(
+        pixels, TRUTH, torch.tensor(has_box), labels, no_keypoints, torch.ones(len(rows)), rows
+    )
 
 
 def test_the_total_is_the_weighted_sum_of_means_over_the_images_that_teach_each_part():

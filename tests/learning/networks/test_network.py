@@ -102,7 +102,9 @@ def four_images():
     labels = torch.tensor([0, 1, 2, 0])
     has_box = torch.ones(4, dtype=torch.bool)
     no_keypoints = torch.zeros(4, 0, 3)
-    return images, Batch(torch.zeros(4), boxes, has_box, labels, no_keypoints, torch.arange(4))
+    return images, Batch(
+        torch.zeros(4), boxes, has_box, labels, no_keypoints, torch.ones(4), torch.arange(4)
+    )
 
 
 def loss_of(outputs, batch, recipe):

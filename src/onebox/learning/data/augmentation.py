@@ -20,6 +20,11 @@ Images = Float[Tensor, "n 3 height width"]
 Boxes = Float[Tensor, "n 4"]
 Pairs = Sequence[tuple[int, int]]
 
+SQUARE_MARGINS = (1.1, 1.6)
+"""Side of a square window over the longer edge of the box: those of refinement lie between; not
+tuned."""
+
+_OFF_CENTRE = 0.15  # of the box's width and height: a first box is not exact, either; not tuned
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, section 2.5.1
 
 
@@ -29,10 +34,12 @@ class Targets(NamedTuple):
     Attributes:
         boxes: Normalized ``xyxy``.
         keypoints: Normalized ``(x, y)`` and visibility, which is 0 for an unlabelled keypoint.
+        aspects: Width over height of each image before it became a square.
     """
 
     boxes: Boxes
     keypoints: Float[Tensor, "n keypoints 3"]
+    aspects: Float[Tensor, " n"]
 
 
 def augment(
@@ -50,7 +57,10 @@ def augment(
     window cuts keeps its visible part, and a keypoint outside the window is no longer labelled.
     Mirroring an image swaps the keypoints of ``flip_pairs``.
     """
-    windows = random_windows(targets.boxes, settings, generator)
+    if settings.square_crops:
+        windows = square_windows(targets.boxes, targets.aspects, settings, generator)
+    else:
+        windows = random_windows(targets.boxes, settings, generator)
     is_flipped = _chance(len(windows), settings.flip, generator)
     angles = _random_angles(len(windows), settings, generator)
     shown = warp(images, windows, is_flipped, size, angles)
@@ -60,7 +70,7 @@ def augment(
     if angles is not None:
         has_hull = (keypoints[..., 2] > 0).sum(dim=1, keepdim=True) > 1
         boxes = torch.where(has_hull, hulls(keypoints), boxes)
-    return jitter_colours(shown, settings, generator), Targets(boxes, keypoints)
+    return jitter_colours(shown, settings, generator), Targets(boxes, keypoints, targets.aspects)
 
 
 def _random_angles(
@@ -102,9 +112,40 @@ def random_windows(boxes: Boxes, settings: AugmentSettings, generator: torch.Gen
     first = torch.where(window_wh <= 1, (high - window_wh).clamp(min=0.0), 1 - window_wh)
     last = torch.where(window_wh <= 1, torch.minimum(low, 1 - window_wh), torch.zeros_like(low))
     corner = first + (last - first) * _uniform((count, 2), generator)
-    windows = torch.cat([corner, corner + window_wh], dim=1)
+    return _some(torch.cat([corner, corner + window_wh], dim=1), settings, generator)
+
+
+def square_windows(
+    boxes: Boxes,
+    aspects: Float[Tensor, " n"],
+    settings: AugmentSettings,
+    generator: torch.Generator,
+) -> Boxes:
+    """Draw a window around each box that is a square of pixels, up to the change of aspect.
+
+    ``aspects`` are width over height of the images. The square is 1.1 to 1.6 times as long as the
+    longer edge of the box, and need not lie inside the image. It is the whole image where nothing
+    is cropped.
+    """
+    count = len(boxes)
+    boxes = _with_borrowed_boxes(boxes, generator)
+    size_wh = boxes[:, 2:] - boxes[:, :2]
+    unit = torch.stack([aspects, torch.ones_like(aspects)], dim=1)  # of the image, in its heights
+    least, most = SQUARE_MARGINS
+    margin = least + (most - least) * _uniform((count, 1), generator)
+    widest = torch.tensor(settings.max_aspect_change).log()
+    stretch = ((_uniform((count, 1), generator) - 0.5) * widest).exp()
+    side = (size_wh * unit).amax(dim=1, keepdim=True) * margin
+    half = side * torch.cat([stretch, 1 / stretch], dim=1) / unit / 2
+    centre = (boxes[:, :2] + boxes[:, 2:]) / 2
+    centre = centre + size_wh * _OFF_CENTRE * (2 * _uniform((count, 2), generator) - 1)
+    return _some(torch.cat([centre - half, centre + half], dim=1), settings, generator)
+
+
+def _some(windows: Boxes, settings: AugmentSettings, generator: torch.Generator) -> Boxes:
+    """The window of each image that is cropped or zoomed, and the whole of every other image."""
     whole = torch.tensor([0.0, 0.0, 1.0, 1.0]).expand_as(windows)
-    is_changed = _chance(count, settings.geometric_probability, generator)
+    is_changed = _chance(len(windows), settings.geometric_probability, generator)
     return torch.where(is_changed[:, None], windows, whole)
 
 

@@ -22,6 +22,7 @@ class Batch(NamedTuple):
         has_box: Whether the image has a subject with a box, of shape (n,).
         labels: Index of the class, or ``decoded_cache.NO_LABEL``, of shape (n,).
         keypoints: Normalized ``(x, y)`` and visibility, of shape (n, keypoints, 3).
+        aspects: Width over height of each image before it became a square, of shape (n,).
         rows: Indices of the rows in `Decoded`, of shape (n,).
     """
 
@@ -30,6 +31,7 @@ class Batch(NamedTuple):
     has_box: Tensor
     labels: Tensor
     keypoints: Tensor
+    aspects: Tensor
     rows: Tensor
 
 
@@ -50,6 +52,7 @@ class DecodedRows(Dataset[Batch]):
             torch.from_numpy(decoded.has_box[rows]),
             torch.from_numpy(decoded.labels[rows]),
             torch.from_numpy(decoded.keypoints[rows]),
+            torch.from_numpy(decoded.aspects[rows]),
             torch.tensor(rows),
         )
 

@@ -71,6 +71,7 @@ class Decoded:
         has_box: Whether the image has a subject with a box.
         labels: Index of the class; ``NO_LABEL`` for an image without a label.
         keypoints: Normalized ``(x, y)`` and visibility, which is 0 for an unlabelled keypoint.
+        aspects: Width over height of the image before it became a square.
         flip_pairs: Pairs of keypoints that mirroring an image swaps.
         digest: Digest of the images' bytes, the labels and the settings.
     """
@@ -80,6 +81,7 @@ class Decoded:
     has_box: Bool[ndarray, " n"]
     labels: Int64[ndarray, " n"]
     keypoints: Float32[ndarray, "n keypoints 3"]
+    aspects: Float32[ndarray, " n"]
     flip_pairs: tuple[tuple[int, int], ...]
     digest: str
 
@@ -101,6 +103,7 @@ class Decoded:
             has_box=self.has_box[rows],
             labels=self.labels[rows],
             keypoints=self.keypoints[rows],
+            aspects=self.aspects[rows],
         )
 
 
@@ -252,13 +255,14 @@ def _square(sample: Sample, side: int) -> ndarray:
     return np.asarray(image.resize((side, side), Image.Resampling.BILINEAR, box=true_edge))
 
 
-def _targets(data: Dataset) -> tuple[ndarray, ndarray, ndarray, ndarray]:
+def _targets(data: Dataset) -> tuple[ndarray, ndarray, ndarray, ndarray, ndarray]:
     has_box = np.array([sample.box is not None for sample in data], bool)
     boxes = np.zeros((len(data), 4), np.float32)
     boxes[has_box] = normalized_boxes(data)
     index = {name: row for row, name in enumerate(data.classes)}
     labels = np.array([index.get(s.label or "", NO_LABEL) for s in data], np.int64)
-    return boxes, has_box, labels, _keypoints(data)
+    sizes_wh = np.array([size_of(sample) for sample in data], np.float32).reshape(-1, 2)
+    return boxes, has_box, labels, _keypoints(data), sizes_wh[:, 0] / sizes_wh[:, 1]
 
 
 def _keypoints(data: Dataset) -> Float32[ndarray, "n keypoints 3"]:

@@ -62,7 +62,7 @@ def augment_batch(
     generator: torch.Generator,
 ) -> View:
     """Augment a batch at random; see `augment`."""
-    targets = Targets(batch.boxes.cpu(), batch.keypoints.cpu())
+    targets = Targets(batch.boxes.cpu(), batch.keypoints.cpu(), batch.aspects.cpu())
     images, moved = augment(
         to_planes(batch.pixels),
         targets,

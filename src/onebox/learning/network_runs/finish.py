@@ -116,6 +116,7 @@ def make_card(prepared: PreparedRun, data: Dataset, network: Network) -> ModelCa
         mean_box=mean_box(data.part("train")),
         keypoints=data.keypoints if recipe.model.keypoints else None,
         presence=network.presence_head is not None,
+        refine_square=recipe.augment.square_crops,
         sigma=True,
         parts=summarize(network.cpu().eval(), recipe.model.size),
         recipe=recipe.model_dump(mode="json", exclude_none=True),
