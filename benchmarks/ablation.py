@@ -28,6 +28,8 @@ _SEEDS = (0, 1, 2)
 _DRAWS = 10_000  # bootstrap samples
 _DEFAULT = "default"
 _LARGER = "128 px"  # the smallest size at which the default's initial size is smaller
+_TWICE, _FROZEN_LONGER = "twice the epochs", "4 frozen stages, a quarter more epochs"
+_MEAN = "mean box of three seeds"
 _FULL, _SAME_TIME = "128 px, full size from the start", "128 px, full size, same time"
 _DIRECT = {
     "model.box_head": "direct",
@@ -39,6 +41,7 @@ _DIRECT = {
 # on the models of the default.
 _ALL = {"model.size": 96, "model.refinement": "never"}
 _EPOCHS = {"raccoon": 40, "pets": 29, "caltech3": 4, _FEW: 200}  # about 200 steps each
+_EPOCH_FACTORS = {_TWICE: 2.0, _FROZEN_LONGER: 1.25}
 _FEWER_EPOCHS = {"raccoon": 28, "pets": 19, "caltech3": 3, _FEW: 140}  # at full size
 # Each variant changes one thing.
 _VARIANTS: dict[str, Mapping[str, object]] = {
@@ -68,6 +71,12 @@ _VARIANTS: dict[str, Mapping[str, object]] = {
     "loss: no giou": {"loss.box.giou": 0.0},
     "loss: ciou for giou": {"loss.box": "{ l1 = 5.0, ciou = 2.0, distribution = 0.5 }"},
     "loss: no IoU head": {"loss.iou": 0.0},
+    _TWICE: {},
+    _FROZEN_LONGER: {"train.frozen_stages": 4},
+    "batches of 16": {"train.batch_size": 16},
+    "moving average 0.995": {"train.ema_decay": 0.995},
+    "learning rate 4e-3": {"train.learning_rate": 4e-3},
+    "square crops": {"augment.square_crops": "true"},
     "no moving average": {"train.ema_decay": 0.0},
     "best epoch": {"train.checkpoint": "best", "train.validate_every": 1},
     "initial size 64 px": {"train.initial_scale": 0.5},
@@ -112,16 +121,30 @@ _PREDICTORS: dict[str, Callable[[NetworkLocalizer], onebox.Localizer]] = {
 }
 
 
+class Together:
+    """Several localizers as one: the mean of their boxes."""
+
+    def __init__(self, localizers: Sequence[onebox.Localizer]) -> None:
+        self._localizers = localizers
+        self.name, self.card = "together", localizers[0].card
+
+    def predict(self, source: Path | ndarray) -> onebox.Prediction:
+        """The prediction of the first, with the mean of all boxes."""
+        found = [localizer.predict(source) for localizer in self._localizers]
+        x_min, y_min, x_max, y_max = np.mean([each.box for each in found], axis=0).tolist()
+        return dataclasses.replace(found[0], box=(x_min, y_min, x_max, y_max))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("verb", choices=("train", "table"))
+    parser.add_argument("verb", choices=("train", "together", "table"))
     parser.add_argument("results", type=Path, nargs="+", metavar="FILE.json")
     parser.add_argument("--shared", type=Path, help="the folder of data sets and weights")
     parser.add_argument("--keep", type=Path, help="the folder of the runs")
     parser.add_argument("--variant", action="append", choices=_VARIANTS, help="repeatable")
     parser.add_argument("--data", action="append", choices=_EPOCHS, help="repeatable")
     options = parser.parse_args()
-    {"train": _train, "table": _table}[options.verb](options)
+    {"train": _train, "together": _together, "table": _table}[options.verb](options)
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -138,6 +161,19 @@ def _train(options: argparse.Namespace) -> None:
                 print(json.dumps({key: row[key] for key in keys}), flush=True)
 
 
+def _together(options: argparse.Namespace) -> None:
+    """Measure the mean box of the default's three seeds; write a row for each seed."""
+    (results,) = options.results
+    known = _read(options.results)
+    for data in options.data or _DATA:
+        files = [runs.model_of(options.keep / f"{_DEFAULT}-{data}-{seed}") for seed in _SEEDS]
+        predictor = Together([onebox.load(file) for file in files])
+        ious = _ious_of(predictor, runs.source_of(data, options.shared))
+        row = {"variant": _MEAN, "data": data, "ious": ious, "train_seconds": float("nan")}
+        known += [{**row, "seed": seed} for seed in _SEEDS]
+    results.write_text(json.dumps(known), "utf-8")
+
+
 def _runs(options: argparse.Namespace) -> Iterator[tuple[str, str, int]]:
     for variant in options.variant or _VARIANTS:
         for seed in _SEEDS:
@@ -151,6 +187,7 @@ def _measured(
     """One row per variant; for the default, also one per other way of prediction."""
     name = "".join(letter if letter.isalnum() else "-" for letter in variant)
     epochs = (_FEWER_EPOCHS if variant == _SAME_TIME else _EPOCHS)[data]
+    epochs = round(epochs * _EPOCH_FACTORS.get(variant, 1))
     own = {**_ALL, "train.epochs": epochs, "train.seed": seed, **_VARIANTS[variant]}
     source = _source(data, seed, options)
     changes = [*runs.settings(own), *runs.pretrained(options.shared)]

@@ -1,11 +1,14 @@
 """What a model file says about itself reads back equal, and what is wrong in it is named."""
 
+import dataclasses
 import json
+from math import nan
 from pathlib import Path
 
 import onnx
 import pytest
 
+from onebox.confidence.records import Calibration, IouModel, KeypointModel, SideScores
 from onebox.errors import ModelError
 from onebox.model_card import METADATA_KEY, ModelCard, Part, load_onnx, read_card, write_card
 from onebox.structures import KeypointSet
@@ -61,6 +64,25 @@ WRONG = [
     (changed(classes=None), "it has a wrong classes (Input should be a valid tuple)"),
     (changed(size="large"), "it has a wrong size (Input should be a valid integer"),
 ]
+
+
+def of_keypoints(model, names=("hip", "head")):
+    """A card with so many keypoints, and what calibration found of them."""
+    iou = IouModel(0.0, 1.0, 0.7)
+    calibration = Calibration(9, 1.0, iou, SideScores((), ()), keypoints=model)
+    kept = dataclasses.replace(CARD, keypoints=KeypointSet(names), calibration=calibration)
+    return kept.as_json().replace("NaN", "1e999")
+
+
+WRONG += [
+    (of_keypoints(KeypointModel(1.0, (0.0,))), "calibration of 1 keypoints, and 2 keypoints"),
+    (of_keypoints(KeypointModel(1.0, (0.0, nan))), "calibration of keypoints that is not finite"),
+]
+
+
+def test_a_calibration_of_keypoints_reads_back_equal():
+    model = KeypointModel(0.5, (0.25, -1.0))
+    assert ModelCard.from_json(of_keypoints(model)).calibration.keypoints == model
 
 
 @pytest.mark.parametrize(("text", "words"), WRONG)

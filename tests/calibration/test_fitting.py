@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from onebox.calibration.fitting import fit
-from onebox.confidence import iou_model, temperature
+from onebox.confidence import iou_model, keypoint_model, temperature
 from onebox.confidence.applying import calibrated
 from onebox.metrics import compare
-from onebox.structures import Prediction, Sample, as_box
+from onebox.structures import KeypointSet, Prediction, Sample, as_box
 
 CLASSES = ("cat", "dog")
 BOX = (100.0, 100.0, 200.0, 150.0)
@@ -141,6 +141,44 @@ def test_a_predicted_label_has_scores_of_its_own_from_50_images_on(cats, labels)
 
 def test_the_scores_of_the_only_label_are_those_of_all_images():
     assert fit([outcome()] * 60, CLASSES).sides_by_label == {}
+
+
+# --- keypoints ---------------------------------------------------------------------------------
+
+EYES = KeypointSet(("left", "right"))
+
+
+def with_keypoints(confidences, errors):
+    """One image, whose box is 100 px long, with keypoints so many hundredths of that away."""
+    truth = ((110.0, 110.0, 2), (150.0, 120.0, 2))
+    marked = tuple(
+        (x, y, 0 if error is None else 2) for (x, y, _), error in zip(truth, errors, strict=True)
+    )
+    found = tuple(
+        (x + 100 * (error or 0.0), y, confidence)
+        for (x, y, _), error, confidence in zip(truth, errors, confidences, strict=True)
+    )
+    plain = outcome()
+    return compare(
+        dataclasses.replace(plain.sample, keypoints=marked),
+        dataclasses.replace(plain.prediction, keypoints=found),
+        size_wh=(400, 300),
+        mean_box=None,
+        keypoints=EYES,
+    )
+
+
+def test_a_keypoint_is_found_within_a_fifth_of_the_unit_and_unlabelled_ones_do_not_count():
+    rows = [((0.8, 0.6), (0.1, 0.3)), ((0.3, 0.9), (0.25, None)), ((0.6, 0.7), (0.19, 0.21))]
+    found = fit([with_keypoints(*row) for row in rows], CLASSES)
+    confidences = np.array([confidences for confidences, _ in rows])
+    is_found = np.array([[1.0, 0.0], [0.0, np.nan], [1.0, 0.0]])
+    assert found.keypoints == keypoint_model.fit(confidences, is_found)
+
+
+def test_without_a_labelled_keypoint_there_is_no_model_of_them():
+    assert fit([outcome()] * 9, CLASSES).keypoints is None
+    assert fit([with_keypoints((0.5, 0.5), (None, None))] * 9, CLASSES).keypoints is None
 
 
 # --- novelty -----------------------------------------------------------------------------------

@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 from onebox.certainty.assessment import Accepted, assess, sureness
-from onebox.confidence.records import Calibration, IouModel, SideScores
+from onebox.confidence.records import Calibration, IouModel, KeypointModel, SideScores
 from onebox.metrics import compare
-from onebox.structures import Prediction, Sample
+from onebox.structures import KeypointSet, Prediction, Sample
 
 TRUTH = (0.0, 0.0, 10.0, 10.0)
 IOU = IouModel(0.0, 1.0, 0.7)
@@ -54,6 +54,30 @@ def test_an_uncalibrated_model_has_the_order_of_its_score_and_no_more():
     assert (found.outer_boxes, found.at_level, found.accepted) == ((), None, None)
     assert (found.drift_p, found.warning()) == (None, None)
     assert strict(found)["outer_boxes"] == []
+
+
+def test_labelled_keypoints_are_judged_by_the_probability_that_they_are_found():
+    names = KeypointSet(("left", "right"))
+    sample = Sample(Path("a.jpg"), "cat", TRUTH, keypoints=((2.0, 2.0, 2), (8.0, 8.0, 0)))
+    # The box is 10 px long: an error of 2 px is found, one of 3 px is not.
+    images = [
+        compare(
+            sample,
+            Prediction("cat", 0.5, TRUTH, (1.0,), ((2.0 + error, 2.0, p), (0.0, 0.0, 0.5))),
+            size_wh=(20, 20),
+            mean_box=None,
+            keypoints=names,
+        )
+        for error, p in ((2.0, 0.9), (3.0, 0.6), (0.0, 0.9))
+    ]
+    model = KeypointModel(1.0, (0.0, 0.0))
+    found = assess(images, calibration(keypoints=model)).keypoints
+    assert [(one.predicted, one.observed, one.images) for one in found.bins] == [
+        (pytest.approx(0.8), pytest.approx(2 / 3), 3)
+    ]
+    assert found.ece == pytest.approx(0.8 - 2 / 3)
+    assert assess(images, calibration()).keypoints is None
+    assert strict(assess(images, calibration(keypoints=model)))["keypoints"]["brier"] > 0
 
 
 def test_a_calibrated_model_is_as_sure_as_its_expected_iou():

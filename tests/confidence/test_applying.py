@@ -8,7 +8,7 @@ import pytest
 from onebox.confidence.applying import calibrated, guaranteed
 from onebox.confidence.guarantees import Growth, Guarantees
 from onebox.confidence.iou_model import expected_iou, probability_at_least
-from onebox.confidence.records import NoveltyModel
+from onebox.confidence.records import KeypointModel, NoveltyModel
 from onebox.structures import Prediction
 
 SIZE_WH = (200, 150)
@@ -35,6 +35,18 @@ def test_the_score_is_probability_times_expected_iou_times_presence(prediction, 
     )  # a temperature of 2: 9 to 1 as 3 to 1
     assert found.expected_iou == expected_iou(calibration.iou, 0.075)
     assert found.score == pytest.approx(0.75 * found.expected_iou * 0.8)
+
+
+def test_the_confidence_of_a_keypoint_becomes_the_probability_that_it_is_found(
+    prediction, calibration
+):
+    seen = dataclasses.replace(prediction, keypoints=((1.0, 2.0, 0.75), (3.0, 4.0, 0.5)))
+    assert calibrated(seen, calibration).keypoints == seen.keypoints  # it knows nothing of them
+    model = KeypointModel(2.0, (0.0, log(3)))
+    found = calibrated(seen, dataclasses.replace(calibration, keypoints=model)).keypoints
+    # odds of 3 become 9, and odds of 1 become 3
+    assert [point[:2] for point in found] == [(1.0, 2.0), (3.0, 4.0)]
+    assert [p for _, _, p in found] == pytest.approx([0.9, 0.75])
 
 
 def test_a_model_without_presence_leaves_it_out(prediction, calibration):

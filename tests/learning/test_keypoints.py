@@ -26,6 +26,7 @@ from onebox.model_card import ModelCard
 from onebox.outputs import INPUT, KEYPOINTS_OUTPUT
 from onebox.recipes.recipe import check_recipe
 from onebox.recipes.sections import LossSettings, ModelSettings
+from onebox.refinement import cut, square_around
 from onebox.runtime import load
 from onebox.structures import Dataset, KeypointSet, Sample
 
@@ -408,3 +409,46 @@ def test_keypoints_of_an_image_shrunk_on_the_way_are_those_of_the_whole(exported
     )
     np.testing.assert_allclose(found[:, :2] / 10, expected[:, :2], atol=3)
     np.testing.assert_allclose(found[:, 2], expected[:, 2], atol=0.05)
+
+
+# --- the mirrored image, and square crops ------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mirroring(tmp_path_factory):
+    """The file of a network that averages with the mirrored image, and refines on squares."""
+    settings = settings_of(finer_maps=1, flip_test=True).model_dump()
+    recipe = check_recipe({"model": settings, "loss": {"box": {"giou": 1.0}}}, place="mirroring")
+    torch.manual_seed(3)
+    network = Network(recipe, classes=1, keypoints=3)
+    with torch.no_grad():
+        network.keypoint_head.heat.weight.mul_(200)
+    file = tmp_path_factory.mktemp("mirroring") / "model.onnx"
+    random = np.random.default_rng(0)
+    images = [random.integers(0, 256, (64, 80, 3), dtype=np.uint8) for _ in range(32)]
+    card = ModelCard(("cat",), SIDE, keypoints=EYES, refine_margin=1.4, refine_square=True)
+    export(network, card, file, images)
+    return file
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_mirrored_image_has_mirrored_keypoints_with_left_and_right_swapped(mirroring, seed):
+    localizer = load(mirroring).with_refinement(None)
+    pixels = np.asarray(smooth(SIDE, SIDE, seed))
+    found = localizer.predict(pixels).keypoints
+    again = localizer.predict(np.ascontiguousarray(pixels[:, ::-1])).keypoints
+    swapped = [again[1], again[0], again[2]]
+    expected = [(SIDE - x, y, confidence) for x, y, confidence in swapped]
+    np.testing.assert_allclose(found, expected, atol=0.05)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_refined_keypoint_is_that_of_the_square_around_the_first_box(mirroring, seed):
+    localizer = load(mirroring)
+    pixels = np.asarray(smooth(120, 70, seed))
+    first = localizer.run_once(pixels)["box"]
+    left, top, right, bottom = square_around(tuple(first.tolist()), (120, 70), 1.4)
+    assert right - left == bottom - top
+    second = localizer.run_once(cut(pixels, (left, top, right, bottom)))[KEYPOINTS_OUTPUT]
+    expected = np.clip(second + np.array([left, top, 0]), 0, [120, 70, 1])
+    np.testing.assert_allclose(localizer.predict(pixels).keypoints, expected, atol=1e-3)

@@ -59,6 +59,26 @@ def test_rotation_needs_the_hull_of_keypoints():
         check_recipe({"augment": {"rotate": 30.0}}, place="my.toml")
 
 
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"finer_maps": 1},
+        {"keypoints": True, "finer_maps": 1, "vectorizer": "gap", "box_head": "direct"},
+    ],
+)
+def test_finer_maps_need_heat_maps_of_keypoints(model):
+    with pytest.raises(SettingError, match=r"finer_maps are for heat maps of keypoints; set"):
+        check_recipe({"model": model, "loss": {"box": {"l1": 1.0}}}, place="my.toml")
+
+
+@pytest.mark.parametrize(
+    "model", [{"keypoints": True}, {"keypoints": True, "box_head": "hull", "vectorizer": "gap"}]
+)
+def test_a_flip_test_needs_the_hull_of_heat_maps(model):
+    with pytest.raises(SettingError, match=r"flip_test averages heat maps of keypoints; set"):
+        check_recipe({"model": {**model, "flip_test": True}}, place="my.toml")
+
+
 def test_flatten_needs_images_of_one_size():
     changes = ["model.vectorizer=flatten", "model.box_head=direct", "loss.box={l1=1.0}"]
     with pytest.raises(SettingError, match=r"initial_scale = 0\.67 starts with smaller ones; set"):

@@ -55,6 +55,20 @@ def test_every_backbone_gives_its_two_deepest_maps_the_finer_first(name):
     assert [tuple(each.shape) for each in maps] == [(2, *shape) for shape in backbone.shapes]
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_finer_maps_come_first_and_halve_the_stride(count):
+    changes = {"keypoints": True, "finer_maps": count}
+    backbone = Backbone(ModelSettings(backbone="test_byobnet", size=96, **changes), None)
+    sides = [rows for _, rows, _ in backbone.shapes]
+    assert sides == [3 * 2**step for step in range(count + 1, -1, -1)]
+
+
+def test_a_backbone_without_so_many_maps_is_refused():
+    settings = ModelSettings(backbone="test_convnext", size=96, keypoints=True, finer_maps=3)
+    with pytest.raises(SettingError, match=r"finer_maps 3 asks for 5 feature maps, and backbone"):
+        Backbone(settings, None)
+
+
 @pytest.mark.parametrize("size", [32, 64, 96, 100, 129])
 def test_the_shapes_of_the_maps_are_those_of_the_settings_size(size):
     backbone = Backbone(RECIPE.changed({"model.size": size}).model, None).eval()

@@ -200,7 +200,13 @@ def _features(settings: ModelSettings, weights: Path | None) -> nn.Module:
     check_name(settings.backbone)
     if settings.backbone not in _OTHERS:
         deepest = tuple(range(-2 - settings.finer_maps, 0))
-        return _create(settings, weights, features_only=True, out_indices=deepest)
+        try:
+            return _create(settings, weights, features_only=True, out_indices=deepest)
+        except IndexError as error:
+            raise SettingError(
+                f"model.finer_maps {settings.finer_maps} asks for {len(deepest)} feature maps, and "
+                f"backbone '{settings.backbone}' has fewer. Set a smaller number."
+            ) from error
     features = _OTHERS[settings.backbone]()
     if weights is not None:
         features.load_state_dict(load_file(weights), strict=False)  # the rest is the classifier
