@@ -196,7 +196,11 @@ def _own_settings(backbone: str) -> Any:  # noqa: ANN401
 
 
 def _features(settings: ModelSettings, weights: Path | None) -> nn.Module:
-    """A network that outputs its two deepest maps and so many finer ones, or its only one."""
+    """A network that outputs its two deepest maps and so many finer ones, or its only one.
+
+    Raises:
+        SettingError: If there is no such backbone, or it has too few maps.
+    """
     check_name(settings.backbone)
     if settings.backbone not in _OTHERS:
         deepest = tuple(range(-2 - settings.finer_maps, 0))
