@@ -10,8 +10,9 @@ import onebox
 from onebox import images
 from onebox.learning.exporting import refinement_choice
 from onebox.learning.exporting.refinement_choice import choose_refinement, is_worthwhile
+from onebox.metrics import Outcome
 from onebox.refinement import crop_around
-from onebox.structures import Dataset, Sample
+from onebox.structures import Dataset, Prediction, Sample
 
 
 @pytest.fixture(scope="module")
@@ -75,13 +76,23 @@ def measured(bright_file, monkeypatch):
 
         def evaluate(localizer, data):
             evaluated.append(data)
-            outcomes = [SimpleNamespace(iou=iou) for iou in ious[localizer.card.refine_margin]]
+            outcomes = [
+                iou if isinstance(iou, Outcome) else outcome(iou)
+                for iou in ious[localizer.card.refine_margin]
+            ]
             return SimpleNamespace(outcomes=outcomes[: len(data)])
 
         monkeypatch.setattr(refinement_choice, "evaluate", evaluate)
         return choose_refinement(onebox.load(bright_file), val, setting), evaluated
 
     return choose
+
+
+def outcome(iou, errors=None):
+    sample = Sample(np.zeros((8, 8, 3), np.uint8), "disc", (1.0, 1.0, 5.0, 5.0))
+    prediction = Prediction("disc", 1.0, (1.0, 1.0, 5.0, 5.0), (1.0,))
+    iou = None if iou is None else float(iou)
+    return Outcome(sample, prediction, (8, 8), iou, None, errors and tuple(errors))
 
 
 def dataset(count, box=(1.0, 1.0, 5.0, 5.0)):
@@ -112,6 +123,17 @@ def ious(plain, first, second):
 )
 def test_auto_takes_the_better_margin_if_its_mean_iou_gains_0_003(measured, first, second, chosen):
     assert measured("auto", ious(0.5, first, second), dataset(20))[0] == chosen
+
+
+def test_where_keypoints_are_labelled_those_that_are_found_count_and_not_the_iou(measured):
+    # Of two labelled keypoints, none, both and one are found; 0.2 is found.
+    plain, first, second = ([error, None, 0.9] for error in (0.3, 0.1, 0.2))
+    first[2] = 0.15
+    outcomes = {
+        margin: [outcome(iou, errors)] * 20
+        for margin, iou, errors in ((None, 0.9, plain), (1.4, 0.5, first), (1.7, 0.99, second))
+    }
+    assert measured("auto", outcomes, dataset(20))[0] == 1.4
 
 
 def test_auto_refuses_a_gain_below_twice_its_standard_error(measured):

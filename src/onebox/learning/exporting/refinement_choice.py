@@ -1,6 +1,7 @@
 """Whether predictions are refined, and how: measured on validation images, on the exported file."""
 
 import dataclasses
+from statistics import fmean
 from typing import Literal
 
 import numpy as np
@@ -8,6 +9,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from onebox.evaluation import evaluate
+from onebox.metrics import PCK_THRESHOLD, Outcome, known
 from onebox.refinement import MARGIN
 from onebox.runtime import NetworkLocalizer
 from onebox.structures import Dataset
@@ -17,7 +19,7 @@ _MARGINS = (MARGIN, 1.7)
 
 # docs/decisions/0008-second-look.md has this rule. One standard error in place of two turned
 # refinement on for the raccoons, which lose by it (docs/accuracy.md, "Within a budget").
-_MIN_GAIN = 0.003  # of mean IoU, for twice the time per image; not tuned
+_MIN_GAIN = 0.003  # of the mean, for twice the time per image; not tuned
 _MIN_STANDARD_ERRORS = 2.0
 _MIN_IMAGES = 10  # below it, the standard error itself is uncertain; not tuned
 MOST_IMAGES = 300
@@ -30,8 +32,9 @@ def choose_refinement(localizer: NetworkLocalizer, val: Dataset, setting: Settin
     """Choose the refinement margin that does best on validation images, or None for no refinement.
 
     A margin is the size of the crop over that of the box; see `refinement.crop_around`.
-    The first 300 images with a box are evaluated. ``auto`` refines if the mean IoU gains at least
-    0.003, and at least twice the gain's standard error, on 10 images or more.
+    The first 300 images with a box are evaluated by their IoU, or by the fraction of keypoints that
+    are found where some are labelled. ``auto`` refines if the mean gains at least 0.003, and at
+    least twice the gain's standard error, on 10 images or more.
 
     Raises:
         DataError: If an image cannot be read.
@@ -40,19 +43,29 @@ def choose_refinement(localizer: NetworkLocalizer, val: Dataset, setting: Settin
         return None
     samples = tuple(sample for sample in val if sample.box is not None)[:MOST_IMAGES]
     boxed = dataclasses.replace(val, samples=samples)
-    plain = _ious(localizer.with_refinement(None), boxed)
-    gains = {margin: _ious(localizer.with_refinement(margin), boxed) - plain for margin in _MARGINS}
+    plain = _qualities(localizer.with_refinement(None), boxed)
+    gains = {
+        margin: _qualities(localizer.with_refinement(margin), boxed) - plain for margin in _MARGINS
+    }
     best = max(gains, key=lambda margin: float(gains[margin].mean()))
     return best if setting == "always" or is_worthwhile(gains[best]) else None
 
 
 def is_worthwhile(gains: Float[ndarray, " n"]) -> bool:
-    """Whether the mean gain in IoU is worth the time, and larger than chance explains."""
+    """Whether the mean gain is worth the time, and larger than chance explains."""
     if len(gains) < _MIN_IMAGES:
         return False
     standard_error = gains.std(ddof=1) / np.sqrt(len(gains))
     return bool(gains.mean() >= max(_MIN_GAIN, _MIN_STANDARD_ERRORS * standard_error))
 
 
-def _ious(localizer: NetworkLocalizer, boxed: Dataset) -> Float[ndarray, " n"]:
-    return np.array([one.iou for one in evaluate(localizer, boxed).outcomes], dtype=np.float64)
+def _qualities(localizer: NetworkLocalizer, boxed: Dataset) -> Float[ndarray, " n"]:
+    return np.array(list(map(_quality, evaluate(localizer, boxed).outcomes)), dtype=np.float64)
+
+
+def _quality(outcome: Outcome) -> float | None:
+    """The fraction of labelled keypoints that are found; without any, the IoU."""
+    errors = known(outcome.keypoint_errors or ())
+    if not errors:
+        return outcome.iou
+    return fmean(error <= PCK_THRESHOLD for error in errors)
