@@ -29,10 +29,10 @@ def loss(model, confidences, is_found):
     p = sigmoid(model.slope * odds + np.array(model.intercepts))
     known = ~np.isnan(is_found)
     likelihood = np.where(is_found > 0, np.log(p), np.log(1 - p))[known].sum()
-    # The mean intercept that costs least, beside differences that count four times as much.
+    # The mean intercept that costs least, beside differences that count fifteen times as much.
     intercepts = np.array(model.intercepts)
-    mean = 4 * intercepts.sum() / (1 + 4 * len(intercepts))
-    squares = 4 * (model.slope - 1) ** 2 + mean**2 + 4 * ((intercepts - mean) ** 2).sum()
+    mean = 15 * intercepts.sum() / (1 + 15 * len(intercepts))
+    squares = 4 * (model.slope - 1) ** 2 + mean**2 + 15 * ((intercepts - mean) ** 2).sum()
     return squares / 2 - likelihood
 
 
