@@ -388,6 +388,14 @@ def test_a_truncated_pillow_image_is_an_image_error(tmp_path):
         load(opened)
 
 
+def test_a_tiff_whose_offset_is_a_text_is_an_image_error():
+    content = encoded(quarters(WIDE), "TIFF")
+    offset_as_a_number, as_a_text = struct.pack("<HH", 273, 4), struct.pack("<HH", 273, 2)
+    assert content.count(offset_as_a_number) == 1
+    with pytest.raises(ImageError, match="cannot be decoded"):
+        load(content.replace(offset_as_a_number, as_a_text))
+
+
 def test_the_header_of_a_large_image_is_read_without_a_warning_and_without_its_pixels(tmp_path):
     # Pillow warns above half of our limit, and pytest turns the warning into an error. The file has
     # no pixels: decoding them to learn the size would fail.

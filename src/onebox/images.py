@@ -9,6 +9,7 @@ scaling) if the caller needs few pixels.
 import errno
 import io
 import os
+import struct
 import threading
 import warnings
 from collections.abc import Iterator
@@ -52,6 +53,8 @@ _REASONS: dict[type[Exception], str] = {
 
 _DECODING_ERRORS = (
     *(OSError, SyntaxError, ValueError, EOFError, MemoryError, Image.DecompressionBombError),
+    # These are damage, too: Pillow itself takes them so, but only while it opens a file.
+    *(IndexError, KeyError, TypeError, struct.error),
 )
 _ENCODED = (str, os.PathLike, bytes, Image.Image, PackedImage)  # the last takes longest to check
 

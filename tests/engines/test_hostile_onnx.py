@@ -468,3 +468,13 @@ def test_metadata_and_names_that_are_not_utf_8_are_refused(text, bright_file, tm
     file.write_bytes(bright_file.read_bytes().replace(text, b"\xff" + text[1:]))
     with pytest.raises(ModelError, match=r"that are not UTF-8|cannot be read"):
         onebox.load(file)
+
+
+def test_a_name_of_an_axis_that_is_not_utf_8_is_refused(changed):
+    def change(model):
+        model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "heaps"
+
+    file = changed(change)
+    file.write_bytes(file.read_bytes().replace(b"heaps", b"\xffeaps"))
+    with pytest.raises(ModelError, match="that are not UTF-8"):
+        onebox.load(file)

@@ -207,6 +207,26 @@ def test_metadata_of_a_later_version_is_refused(table, problem_of):
     assert "part-0.parquet: is not JSON" in problem_of(table(metadata={b"onebox": b"{"}))
 
 
+DECLARED = {b"onebox": b'{"version": 1, "classes": ["cat", "dog"], "keypoints": null}'}
+
+
+@pytest.mark.parametrize("label", ["object", "cta"])
+def test_a_label_that_is_not_among_the_declared_classes_is_a_problem(table, problem_of, label):
+    problem = problem_of(table(metadata=DECLARED, label=[label, None]))
+    assert f"part-0.parquet:row 0: label '{label}' is not one of cat, dog." in problem
+    assert "declare the classes" in problem
+
+
+def test_declared_classes_need_a_column_of_labels(table, problem_of):
+    problem = problem_of(table(metadata=DECLARED, label=None))
+    assert "part-0.parquet:row 0: label 'object' is not one of cat, dog." in problem
+
+
+def test_classes_that_the_caller_names_come_before_the_declared_ones(table):
+    path = table(metadata=DECLARED, label=["bird", None])
+    assert read(path, classes=["bird"]).classes == ("bird",)
+
+
 def test_tables_of_predictions_are_not_taken_for_labels(tmp_path, png):
     pq.write_table(pa.table({"image": ["a.png"], "label": ["cat"]}), tmp_path / "found.parquet")
     assert not is_labels(tmp_path / "found.parquet")

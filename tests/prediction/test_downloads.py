@@ -84,6 +84,12 @@ def chunked(handler):
     handler.wfile.write(b"0\r\n\r\n")
 
 
+def odd_chunk(handler):
+    handler.protocol_version = "HTTP/1.1"
+    handler.begin(Transfer_Encoding="chunked")
+    handler.wfile.write(b"4\r\nabcd\r\n-9223372036854775809\r\nefghi\r\n0\r\n\r\n")
+
+
 def states_too_much(handler):
     handler.begin(Content_Length=len(IMAGE) + 1)
     handler.wfile.write(IMAGE)
@@ -193,6 +199,7 @@ ANSWERS = {
     "hangs-up": hangs_up,
     "huge": huge,
     "no-http": no_http,
+    "odd-chunk": odd_chunk,
     "page": page,
     "silent": silent,
     "nowhere": nowhere,
@@ -431,3 +438,9 @@ def test_a_server_without_encryption_is_refused_for_https(server):
 
 def test_a_redirect_that_leads_nowhere_is_refused_in_words(server):
     assert "the server answers 302" in refused(server.url("/nowhere"))
+
+
+def test_a_part_of_an_impossible_size_is_refused_in_words(server):
+    assert "a part of the answer states a size that no part has" in refused(
+        server.url("/odd-chunk")
+    )

@@ -50,11 +50,11 @@ class OnnxRuntimeEngine:
             stored = self.session.get_modelmeta().custom_metadata_map
             self.metadata: str | None = stored.get(METADATA_KEY)
             self.output_names = tuple(output.name for output in self.session.get_outputs())
+            self.takes_batches = not isinstance(_first_axis(self.session), int)
         except UnicodeDecodeError as error:
             raise ModelError(
                 f"{file}: has metadata or names that are not UTF-8. Name a file that onebox wrote."
             ) from error
-        self.takes_batches = not isinstance(_first_axis(self.session), int)
         self._second: Engine | None = None
         self._is_second_tried = False
         self._opening = threading.Lock()

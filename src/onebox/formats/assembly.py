@@ -8,6 +8,7 @@ from onebox.errors import DataError, format_count
 from onebox.formats.class_names import (
     declared_problems,
     names_in_use,
+    outside_problems,
     undeclared_problems,
     unwritable_problems,
 )
@@ -101,7 +102,10 @@ def _class_problems(
 ) -> list[str]:
     if classes is not None:
         return declared_problems(rows, classes)
-    return [] if declared is not None else undeclared_problems(rows, known_labels)
+    if declared is None:
+        return undeclared_problems(rows, known_labels)
+    # A label that is not among them has no number, and the data set could not be written.
+    return outside_problems(rows, declared) if declared else []
 
 
 def _samples(

@@ -21,6 +21,11 @@ def declared_problems(rows: Sequence[Row], classes: Sequence[str]) -> list[str]:
     ]
 
 
+def outside_problems(rows: Sequence[Row], classes: Sequence[str]) -> list[str]:
+    """List the rows whose label is not among the classes that the label files declare."""
+    return [problem + _DECLARE for problem in declared_problems(rows, classes)]
+
+
 def undeclared_problems(rows: Sequence[Row], known_labels: Collection[str] = ()) -> list[str]:
     """List the rows whose label looks like a typing error, for data without declared classes.
 

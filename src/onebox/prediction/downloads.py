@@ -120,6 +120,11 @@ def _fetch(url: str, most_bytes: int, timeout_s: float) -> bytes:
             repair = _REPAIRS.get(error.code // 100, "Correct the address.")
             message = f"{url}: the server answers {error.code} ({error.reason}). {repair}"
             raise ImageError(message) from error
+    except OverflowError as error:
+        raise ImageError(
+            f"{url}: cannot be fetched (a part of the answer states a size that no part has). Try "
+            "again, or download it yourself and name the file."
+        ) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = error.reason if isinstance(error, URLError) else error
         if isinstance(reason, TimeoutError):
