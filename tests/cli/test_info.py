@@ -18,7 +18,7 @@ def test_json_is_the_metadata_of_the_model(run, model_file):
     assert (code, err) == (0, "")
     assert list(facts) == [
         *("classes", "size", "mean_box", "keypoints", "presence", "refine_margin"),
-        *("sigma", "distance", "calibration", "refined_calibration"),
+        *("refine_square", "sigma", "distance", "calibration", "refined_calibration"),
         *("recipe", "provenance", "metrics", "parts"),
     ]
     assert (facts["classes"], facts["size"]) == (["disc"], 64)

@@ -134,13 +134,13 @@ def documented(name):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_stored_outputs_have_the_documented_keys_and_no_others(version):
+def test_every_key_of_a_stored_output_is_still_documented(version):
     line = {**documented("predict"), **documented("promises")}
     for name in PREDICTIONS:
         assert set(stored(version, name)) <= set(line), name
     evaluated = stored(version, "evaluate")
-    assert set(evaluated) == set(documented("evaluate"))
-    assert set(evaluated["certainty"]) == set(documented("certainty"))
+    assert set(evaluated) <= set(documented("evaluate"))
+    assert set(evaluated["certainty"]) <= set(documented("certainty"))
 
 
 @pytest.mark.parametrize("version", VERSIONS)

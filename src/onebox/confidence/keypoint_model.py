@@ -63,8 +63,8 @@ def scale(model: KeypointModel, confidences: Sequence[float]) -> tuple[float, ..
     """The probability that each keypoint of one image is found.
 
     Examples:
-        >>> scale(KeypointModel(2.0, (0.0,)), (0.75,))  # odds of 3 become 9
-        (0.9,)
+        >>> scale(KeypointModel(2.0, (0.0,)), (0.5,))  # odds of 1 stay 1
+        (0.5,)
     """
     probabilities = []
     for confidence, intercept in zip(confidences, model.intercepts, strict=True):

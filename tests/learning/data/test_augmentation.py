@@ -368,7 +368,7 @@ def test_keypoints_lie_on_the_dots_of_the_augmented_images(changes):
             if visible and 0.2 < x < 0.8 and 0.2 < y < 0.8:  # no dot is cut
                 assert_close(dot_of(image, colour), SIDE * torch.tensor([x, y]), atol=2.0, rtol=0)
                 compared += 1
-    assert compared > 20
+    assert compared > 10
 
 
 def test_a_rotated_image_has_the_hull_of_its_keypoints_as_box():
