@@ -82,6 +82,9 @@ def test_a_confidence_that_says_the_opposite_is_ignored_and_not_turned_round():
     odds = np.linspace(-3, 3, 400)[:, None]
     found = fit(sigmoid(odds), (odds < 0).astype(float))
     assert found.slope == 0
+    assert scale(found, (0.9,)) == pytest.approx((0.5,), abs=0.01)  # half of them are found
+    rare = (odds < -1.5).astype(float)  # a quarter
+    assert scale(fit(sigmoid(odds), rare), (0.9,)) == pytest.approx((0.25,), abs=0.01)
 
 
 @given(CONFIDENCES, st.floats(0, 5), st.floats(-5, 5))

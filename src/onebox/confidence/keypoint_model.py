@@ -55,8 +55,9 @@ def fit(
         numbers -= step
         if abs(step).max() < _ENOUGH:
             break
-    intercepts = tuple((numbers[1] + numbers[2:]).tolist())
-    return KeypointModel(max(float(numbers[0]), 0.0), intercepts)
+    if numbers[0] < 0:  # without confidences, whose log-odds are then 0, the intercepts are others
+        return KeypointModel(0.0, fit(np.full_like(confidences, 0.5), is_found).intercepts)
+    return KeypointModel(float(numbers[0]), tuple((numbers[1] + numbers[2:]).tolist()))
 
 
 def scale(model: KeypointModel, confidences: Sequence[float]) -> tuple[float, ...]:
