@@ -31,6 +31,11 @@ def decoded_size(size: int, margin: float | None) -> int:
     return size if margin is None else _DETAIL * size
 
 
+def find_crop(box: Box, size_wh: tuple[int, int], margin: float, *, is_square: bool) -> Crop | None:
+    """The crop of a model's refinement pass, in the shape that the model was trained on."""
+    return (square_around if is_square else crop_around)(box, size_wh, margin)
+
+
 def crop_around(box: Box, size_wh: tuple[int, int], margin: float = MARGIN) -> Crop | None:
     """The crop that holds a box with some room around it, in the shape of the box.
 

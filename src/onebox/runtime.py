@@ -30,7 +30,7 @@ from onebox.outputs import (
     array_problem,
     outputs_in,
 )
-from onebox.refinement import Crop, crop_around, cut, decoded_size, square_around
+from onebox.refinement import Crop, cut, decoded_size, find_crop
 from onebox.streaming import Answer
 from onebox.structures import PRESENT, Prediction
 from onebox.threads import resolve_threads
@@ -197,14 +197,14 @@ class NetworkLocalizer:
     def _crops(self, images: Sequence[ndarray], found: Sequence[Arrays]) -> Mapping[int, Crop]:
         """The crops to refine, by the indices of their images."""
         margin, crops = self.card.refine_margin, {}
-        find_crop = square_around if self.card.refine_square else crop_around
         if margin is None:
             return {}
         for index, (pixels, arrays) in enumerate(zip(images, found, strict=True)):
             if arrays.get(PRESENCE_OUTPUT, 1.0) < PRESENT:
                 continue
             size_wh = pixels.shape[1], pixels.shape[0]
-            crop = find_crop(tuple(arrays["box"].tolist()), size_wh, margin)
+            box, is_square = tuple(arrays["box"].tolist()), self.card.refine_square
+            crop = find_crop(box, size_wh, margin, is_square=is_square)
             if crop is not None:
                 crops[index] = crop
         return crops

@@ -7,7 +7,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from onebox import images, synthetic
-from onebox.refinement import crop_around, cut, decoded_size, square_around
+from onebox.refinement import cut, decoded_size, find_crop
 from onebox.runtime import NetworkLocalizer
 from onebox.structures import Sample
 
@@ -22,13 +22,13 @@ def network_inputs(localizer: NetworkLocalizer, samples: Iterable[Sample]) -> It
         ImageError: If an image cannot be read.
     """
     size, margin = localizer.card.size, localizer.card.refine_margin
-    find_crop = square_around if localizer.card.refine_square else crop_around
     for sample in samples:
         pixels = images.load(sample.image, at_least=decoded_size(size, margin)).pixels
         yield pixels
         if margin is not None:
             box = localizer.with_refinement(None).predict(pixels).box
-            if crop := find_crop(box, (pixels.shape[1], pixels.shape[0]), margin):
+            size_wh, is_square = pixels.shape[1::-1], localizer.card.refine_square
+            if crop := find_crop(box, size_wh, margin, is_square=is_square):
                 yield cut(pixels, crop)
 
 
