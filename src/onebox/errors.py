@@ -15,6 +15,11 @@ function raises ``TypeError`` or ``ValueError``.
 import difflib
 from collections.abc import Collection, Iterable, Sequence
 
+# PyTorch, ONNX Runtime, safetensors and Python's threads have no class of their own for it.
+_OUT_OF_MEMORY = (
+    *("allocate memory", "bad_alloc", "bad allocation", "out of memory", "start new thread"),
+)
+
 
 class OneboxError(Exception):
     """Something a user can repair."""
@@ -51,6 +56,12 @@ class ModelError(OneboxError):
     """A file that is not a onebox model, or an export that does not match its network."""
 
     exit_code = 4
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that the memory does not suffice."""
+    text = f"{error}"
+    return isinstance(error, MemoryError) or any(words in text for words in _OUT_OF_MEMORY)
 
 
 def check_choice(setting: str, value: str, choices: Collection[str]) -> str:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from onebox.errors import OneboxError
+from onebox.errors import OneboxError, is_out_of_memory
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
@@ -39,11 +39,7 @@ def reporting_errors() -> Iterator[None]:
         SystemExit: In place of such an error.
     """
     from onebox.cli.console import print_error
-    from onebox.cli.refusals import (
-        explain_out_of_memory,
-        explain_system_error,
-        is_out_of_memory,
-    )
+    from onebox.cli.refusals import explain_out_of_memory, explain_system_error
 
     try:
         yield

@@ -13,10 +13,6 @@ _REPAIRS = {
 }
 _LONGEST = 160  # letters of what a library says; not tuned
 _OTHERWISE = "Check the disk, and start again."
-# PyTorch, ONNX Runtime, safetensors and Python's threads have no class of their own for it.
-_OUT_OF_MEMORY = (
-    *("allocate memory", "bad_alloc", "bad allocation", "out of memory", "start new thread"),
-)
 
 
 def explain_system_error(error: OSError) -> str:
@@ -26,12 +22,6 @@ def explain_system_error(error: OSError) -> str:
     place = error.filename or nameless
     repair = _REPAIRS.get(error.errno or 0, _OTHERWISE)
     return f"{place}: {error.strerror or error}. {repair}"
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error says that the memory does not suffice."""
-    text = f"{error}"
-    return isinstance(error, MemoryError) or any(words in text for words in _OUT_OF_MEMORY)
 
 
 def explain_out_of_memory(error: Exception) -> str:

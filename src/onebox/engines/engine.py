@@ -6,6 +6,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from numpy import ndarray
 
+from onebox.errors import is_out_of_memory
+
 _PLACE = "Exception from "  # OpenVINO's first lines: where in its own sources it failed
 
 Provider = str | tuple[str, Mapping[str, Any]]
@@ -57,6 +59,12 @@ def refusal(file: Path, kind: str, error: Exception) -> str:
     """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     said = next((line for line in lines if not line.startswith(_PLACE)), type(error).__name__)
+    if is_out_of_memory(error):
+        return (
+            f"{file}: the memory does not suffice to open it ({said.rstrip('.')}). Close other "
+            "programs, or raise the limit of this process. If the file may be damaged, copy or "
+            "export it anew."
+        )
     return (
         f"{file}: is not {kind} can open ({said.rstrip('.')}). If it was cut short or damaged, "
         "copy or export it anew."
