@@ -35,7 +35,10 @@ TESTS = (
 _PIN = re.compile(r"^([\w.-]+)==([^\s;]+)", re.MULTILINE)
 # Old packages use what newer ones deprecate: that is no failure of onebox. The plugin that checks
 # shapes has no old version that works where a folder has fixtures of its own.
-_OPTIONS = ("-o", "filterwarnings=default", "-o", "addopts=--import-mode=importlib -q")
+_OPTIONS = (
+    *("-o", "filterwarnings=default", "-o", "addopts=--import-mode=importlib -q"),
+    *("--numprocesses=logical", "--maxprocesses=4", "--dist=loadgroup"),
+)
 
 
 def main() -> None:

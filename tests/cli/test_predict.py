@@ -305,8 +305,15 @@ def test_a_closed_pipe_and_a_full_disk_cause_no_traceback(bright_file, place):
         save(place / f"{number}.png")
     line = f"{sys.executable} -c 'from onebox.cli import main; main()' predict {bright_file} ."
     shell = f"{line} | head -1; echo rest; {line} > /dev/full; echo $?"
+    # Standard output as users have it: lines that it could not take wait in its buffer.
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     ended = subprocess.run(
-        ["/bin/sh", "-c", shell], capture_output=True, text=True, check=True, timeout=60
+        ["/bin/sh", "-c", shell],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        env=variables,
     )
     first, *rest = ended.stdout.splitlines()
     assert (first.split("\t")[0], rest) == ("0.png", ["rest", "1"])

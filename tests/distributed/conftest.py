@@ -1,5 +1,7 @@
 """One Ray cluster on this machine for all tests of distributed work."""
 
+import inspect
+
 import pytest
 
 from onebox.distributed.cluster import connected
@@ -14,4 +16,6 @@ def local_cluster():
 
     with connected("ray") as cluster:
         yield cluster
-        ray.shutdown(wait_for_processes=True)  # else Python warns of processes that still run
+        # Else Python warns of processes that still run; older versions of Ray cannot wait.
+        can_wait = "wait_for_processes" in inspect.signature(ray.shutdown).parameters
+        ray.shutdown(**({"wait_for_processes": True} if can_wait else {}))

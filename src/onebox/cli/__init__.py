@@ -7,6 +7,7 @@ The package itself imports next to nothing, so that Ctrl-C is handled from the f
 commands and what they need are imported by `main`.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,9 +49,18 @@ def reporting_errors() -> Iterator[None]:
         sys.exit(error.exit_code)
     except OSError as error:
         print_error(explain_system_error(error))
+        _drop_unwritten_output()
         sys.exit(OneboxError.exit_code)
     except Exception as error:
         if not is_out_of_memory(error):
             raise
         print_error(explain_out_of_memory(error))
         sys.exit(OneboxError.exit_code)
+
+
+def _drop_unwritten_output() -> None:
+    """Drop what standard output could not take: Python would try again, and end with 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -88,8 +89,8 @@ async def _read_form(request: Request) -> list[Upload]:
     )
     try:
         form = await parser.parse()
-    except MultiPartException as error:
-        message = error.message.rstrip(".")
+    except (MultiPartException, FormParserError) as error:  # the latter by older versions
+        message = getattr(error, "message", str(error)).rstrip(".")
         raise ProblemError(400, f"The form cannot be read: {message}. Correct it.") from error
     try:
         files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
