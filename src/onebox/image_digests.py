@@ -8,16 +8,22 @@ from onebox.structures import PackedImage, Sample
 
 
 def content_digest(sample: Sample) -> bytes:
-    """A digest of an image's bytes, or of how it is drawn; empty if it cannot be read.
+    """A digest of an image's bytes, or of how it is drawn.
 
     An image has the same digest in a shard as in a file of its own.
+
+    Raises:
+        ImageError: If the image cannot be read.
     """
-    try:
-        if isinstance(sample.image, Path):
-            with sample.image.open("rb") as file:
-                return hashlib.file_digest(file, "blake2b").digest()
-        if isinstance(sample.image, PackedImage):
-            return hashlib.blake2b(sample.image.read()).digest()
+    if isinstance(sample.image, PackedImage):
+        return hashlib.blake2b(sample.image.read()).digest()
+    if not isinstance(sample.image, Path):
         return repr(sample.image).encode()
-    except (OSError, ImageError):
-        return b""  # decoding reports it, together with all other unreadable images
+    try:
+        with sample.image.open("rb") as file:
+            return hashlib.file_digest(file, "blake2b").digest()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ImageError(
+            f"{sample.name}: cannot be read ({reason}). Check the disk that it lies on."
+        ) from error

@@ -7,7 +7,7 @@ import pytest
 
 import onebox
 from onebox import synthetic
-from onebox.errors import DataError
+from onebox.errors import DataError, ImageError
 from onebox.formats import read, write
 from onebox.image_digests import content_digest
 from onebox.learning.data.decoded_cache import decode
@@ -36,7 +36,8 @@ def test_an_unreadable_image_is_reported_with_the_origin_of_its_label(tmp_path):
     (tmp_path / "a.tar").write_bytes(b"none")
     image = TarImage(str(tmp_path / "a.tar"), "a.jpg", 0, 4)
     sample = Sample(image, "cat", (1.0, 2.0, 3.0, 4.0), origin="a.tar:a")
-    assert content_digest(dataclasses.replace(sample, image=TarImage("gone", "a", 0, 4))) == b""
+    with pytest.raises(ImageError, match="gone"):
+        content_digest(dataclasses.replace(sample, image=TarImage("gone", "a", 0, 4)))
     with pytest.raises(DataError, match=r"a.tar:a: .*a.tar:a.jpg: is not an image"):
         decode(Dataset((sample,), ("cat",)), 16)
 

@@ -101,7 +101,7 @@ def _look(sample: Sample) -> tuple[ndarray, bytes] | DataError:
     """The thumbnail and a digest of an image."""
     try:
         pixels = load(sample.image, at_least=_LOOKED_AT).pixels
+        return thumbnail(pixels), content_digest(sample)
     except DataError as error:
         where = f"{sample.origin}: " if sample.origin else ""
         return DataError(*(f"{where}{problem}" for problem in error.problems))
-    return thumbnail(pixels), content_digest(sample)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from onebox import images
 from onebox.errors import DataError, OneboxError
+from onebox.image_digests import content_digest
 from onebox.learning.data import decoded_cache
 from onebox.learning.data.decoded_cache import NO_LABEL, decode
 from onebox.structures import Dataset, KeypointSet, Sample
@@ -280,9 +281,13 @@ def test_an_image_that_can_be_decoded_and_could_not_be_read_before_is_a_problem(
     data, folder, monkeypatch
 ):
     # The digest of the data would be wrong, and the run could not be resumed.
-    contents = iter([b"red", b"", b"black"])
-    monkeypatch.setattr(decoded_cache, "content_digest", lambda sample: next(contents))
-    with pytest.raises(DataError, match=r"blue\.png: could not be read at first"):
+    def read_all_but_blue(sample):
+        if sample.image.stem == "blue":
+            sample = dataclasses.replace(sample, image=sample.image.parent / "gone" / "blue.png")
+        return content_digest(sample)
+
+    monkeypatch.setattr(decoded_cache, "content_digest", read_all_but_blue)
+    with pytest.raises(DataError, match=r"blue\.png: cannot be read \(No such file or directory\)"):
         decode(data, 40)
     assert files(folder) == []
 

@@ -13,7 +13,7 @@ of workers.
 import hashlib
 import json
 import os
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ from PIL import Image
 
 from onebox import images
 from onebox.disk import check_space
-from onebox.errors import DataError
+from onebox.errors import DataError, ImageError
 from onebox.files import replacing
 from onebox.image_digests import content_digest
 from onebox.image_sizes import size_of
@@ -42,7 +42,6 @@ _VERSION = 3
 _KEPT = 8  # latest files that stay on disk; a worker makes two (docs/decisions/0006-cache-key.md)
 _CHUNK = 256  # samples that are read or decoded at a time
 _DIGEST_BYTES = 16
-_UNREAD = "{name}: could not be read at first. Check the disk that it lies on, and start again."
 
 Outcome = TypeVar("Outcome")
 
@@ -163,19 +162,30 @@ def add_digests(digests: Iterable[str]) -> str:
     )
 
 
-def _digest(data: Dataset, side: int, placement: Placement) -> tuple[str, set[int]]:
-    """The digest of the data, and the rows whose images could not be read for it."""
+def _digest(data: Dataset, side: int, placement: Placement) -> tuple[str, dict[int, ImageError]]:
+    """The digest of the data, and the rows whose images could not be read for it, with the reason.
+
+    Decoding reports them, together with all other images that cannot be read.
+    """
     header = json.dumps([_VERSION, side, data.classes]).encode()
-    unread: set[int] = set()
+    unread: dict[int, ImageError] = {}
 
     def row_digests() -> Iterator[str]:
-        for own, content in enumerate(_in_threads(content_digest, data.samples)):
-            if not content:
-                unread.add(own)
+        for own, found in enumerate(_in_threads(_content_digest, data.samples)):
+            if isinstance(found, ImageError):
+                unread[own] = found
+            content = found if isinstance(found, bytes) else b""
             row = placement.rank + own * placement.workers
             yield _row_digest(header, row, data.samples[own], content)
 
     return add_digests(row_digests()), unread
+
+
+def _content_digest(sample: Sample) -> bytes | ImageError:
+    try:
+        return content_digest(sample)
+    except ImageError as error:
+        return error
 
 
 def _row_digest(header: bytes, row: int, sample: Sample, content: bytes) -> str:
@@ -190,12 +200,12 @@ def _row_digest(header: bytes, row: int, sample: Sample, content: bytes) -> str:
 
 def _write(
     samples: Sequence[Sample],
-    unread: Container[int],
+    unread: Mapping[int, ImageError],
     side: int,
     path: Path,
     progress: Progress | None,
 ) -> None:
-    """Write the squares; ``unread`` are the rows whose bytes the digest lacks.
+    """Write the squares; ``unread`` are the rows whose bytes the digest lacks, with the reason.
 
     Raises:
         DataError: If images cannot be read or decoded; it names all of them.
@@ -210,7 +220,7 @@ def _write(
             if isinstance(outcome, DataError):
                 problems += outcome.problems
             elif row in unread:
-                problems.append(_UNREAD.format(name=samples[row].name))
+                problems += unread[row].problems
             else:
                 file.write(outcome.tobytes())
             if progress is not None:
