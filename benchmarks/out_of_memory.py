@@ -63,7 +63,7 @@ def _starve(bench: Bench) -> dict[str, Any]:
         counts[end] += 1
         counts["files broken"] += bool(files)
         if end not in {"done", "message"} or files:
-            print(f"  {bench.name}, {extra} MiB more: {end} {files}")
+            print(f"  {bench.name}, {extra} MiB more: {end} (exit code {ended.code}) {files}")
             for line in ended.error.strip().splitlines()[-3:]:
                 print(f"      {line[:200]}", flush=True)
     return {"operation": bench.name, **{name: counts[name] for name in _COLUMNS}}

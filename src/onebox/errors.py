@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterable, Sequence
 # PyTorch, ONNX Runtime, safetensors and Python's threads have no class of their own for it.
 _OUT_OF_MEMORY = (
     *("allocate memory", "bad_alloc", "bad allocation", "out of memory", "start new thread"),
+    "could not create a primitive",  # oneDNN, which PyTorch runs layers with
 )
 
 

@@ -39,6 +39,7 @@ def ended_by(error, capsys):
         RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 4096 bytes"),
         RuntimeError("std::bad_alloc"),
         RuntimeError("can't start new thread"),
+        RuntimeError("could not create a primitive"),
     ],
 )
 def test_too_little_memory_is_a_message_with_a_repair(error, capsys):

@@ -15,10 +15,10 @@ def sigmoid(logits):
     return 1 / (1 + np.exp(-logits))
 
 
-def drawn(images, slope, intercepts, seed=0):
+def drawn(images, slope, intercepts, seed=0, confident=0.5, spread=2.0):
     """Confidences, and whether each keypoint is found, by a model of these numbers."""
     rng = np.random.default_rng(seed)
-    odds = rng.normal(0.5, 2, (images, len(intercepts)))
+    odds = rng.normal(confident, spread, (images, len(intercepts)))
     probability = sigmoid(slope * odds + np.array(intercepts))
     return sigmoid(odds), (rng.random(odds.shape) < probability).astype(float)
 
@@ -36,20 +36,31 @@ def loss(model, confidences, is_found):
     return squares / 2 - likelihood
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_no_model_nearby_has_a_lower_loss(seed):
-    confidences, is_found = drawn(25, 0.7, (-1.0, 0.0, 1.5), seed)
-    is_found[::4, 1] = np.nan
-    found = fit(confidences, is_found)
+def assert_least(found, confidences, is_found):
     least = loss(found, confidences, is_found)
     for step in (1e-3, -1e-3):
         steeper = KeypointModel(found.slope + step, found.intercepts)
         assert loss(steeper, confidences, is_found) > least
-        for number in range(3):
+        for number in range(len(found.intercepts)):
             moved = list(found.intercepts)
             moved[number] += step
             other = KeypointModel(found.slope, tuple(moved))
             assert loss(other, confidences, is_found) > least
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_model_nearby_has_a_lower_loss(seed):
+    confidences, is_found = drawn(25, 0.7, (-1.0, 0.0, 1.5), seed)
+    is_found[::4, 1] = np.nan
+    assert_least(fit(confidences, is_found), confidences, is_found)
+
+
+@pytest.mark.parametrize(("confident", "spread"), [(0.5, 0.5), (2.0, 0.5), (2.0, 2.0)])
+@pytest.mark.parametrize("images", [20, 50, 300])
+def test_confidences_far_from_what_happens_have_the_least_loss_too(images, confident, spread):
+    # Full steps of Newton's method lead away from the minimum here.
+    data = drawn(images, 1.0, (-4.0,) * 14, 0, confident, spread)
+    assert_least(fit(*data), *data)
 
 
 def test_a_fit_to_many_images_finds_the_numbers_that_made_them():

@@ -9,6 +9,7 @@ References:
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import exp, log
 
 import numpy as np
@@ -27,12 +28,14 @@ _PRIOR_INTERCEPT = 1.0  # of the mean intercept 0
 _PRIOR_DIFFERENCE = 15.0  # of each keypoint's intercept from the mean
 _STEPS = 50
 _ENOUGH = 1e-9
+_FALL = 1e-4  # least fall of the loss, over what its gradient promises
+_SMALLEST = 1e-6  # of the halved steps
 
 
 def fit(
     confidences: Float[ndarray, "n keypoints"], is_found: Float[ndarray, "n keypoints"]
 ) -> KeypointModel:
-    """Fit the probabilities to calibration images, by Newton's method.
+    """Fit the probabilities to calibration images.
 
     Slope and intercepts are shrunk to 1 and 0, and the intercepts to their mean.
 
@@ -41,23 +44,72 @@ def fit(
         is_found: 1 if the keypoint is found, 0 if it is not, NaN if it is not labelled.
     """
     count = confidences.shape[1]
-    odds = _log_odds(confidences)
-    is_known: Bool[ndarray, "n keypoints"] = ~np.isnan(is_found)
-    happened = np.where(is_known, is_found, 0.0)
-    # Numbers: the slope, the mean intercept, and the difference of each keypoint from it.
-    prior = np.array([_PRIOR_SLOPE, _PRIOR_INTERCEPT, *[_PRIOR_DIFFERENCE] * count])
-    start = np.array([1.0, 0.0, *[0.0] * count])
-    numbers = start.copy()
-    for _ in range(_STEPS):
-        p = _sigmoid(numbers[0] * odds + numbers[1] + numbers[2:])
-        gradient = _sums((p - happened) * is_known, odds) + prior * (numbers - start)
-        step = np.linalg.solve(_curvature(p * (1 - p) * is_known, odds) + np.diag(prior), gradient)
-        numbers -= step
-        if abs(step).max() < _ENOUGH:
-            break
+    task = _Regression(
+        _log_odds(confidences),
+        np.where(np.isnan(is_found), 0.0, is_found),
+        ~np.isnan(is_found),
+        np.array([_PRIOR_SLOPE, _PRIOR_INTERCEPT, *[_PRIOR_DIFFERENCE] * count]),
+    )
+    numbers = _minimize(task, np.array([1.0, 0.0, *[0.0] * count]))
     if numbers[0] < 0:  # without confidences, whose log-odds are then 0, the intercepts are others
         return KeypointModel(0.0, fit(np.full_like(confidences, 0.5), is_found).intercepts)
     return KeypointModel(float(numbers[0]), tuple((numbers[1] + numbers[2:]).tolist()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Regression:
+    """The loss of the numbers: the slope, the mean intercept, each keypoint's difference from it.
+
+    Attributes:
+        odds: Log-odds of the confidences.
+        happened: 1 if the keypoint is found; 0 if it is not, or not labelled.
+        is_known: Whether it is labelled.
+        prior: Weight of the squared distance of each number from its start.
+    """
+
+    odds: Float[ndarray, "n keypoints"]
+    happened: Float[ndarray, "n keypoints"]
+    is_known: Bool[ndarray, "n keypoints"]
+    prior: Float[ndarray, " numbers"]
+
+    def loss(self, numbers: ndarray, start: ndarray) -> float:
+        """Negative log-likelihood of what happened, and the distance from the start."""
+        logits = self._logits(numbers)
+        misfit = (np.logaddexp(0.0, logits) - self.happened * logits)[self.is_known].sum()
+        return float(misfit + (self.prior * (numbers - start) ** 2).sum() / 2)
+
+    def derivatives(self, numbers: ndarray, start: ndarray) -> tuple[ndarray, ndarray]:
+        """The gradient of the loss, and the matrix of its second derivatives."""
+        p = _sigmoid(self._logits(numbers))
+        gradient = _sums((p - self.happened) * self.is_known, self.odds)
+        curvature = _curvature(p * (1 - p) * self.is_known, self.odds)
+        return gradient + self.prior * (numbers - start), curvature + np.diag(self.prior)
+
+    def _logits(self, numbers: ndarray) -> Float[ndarray, "n keypoints"]:
+        return numbers[0] * self.odds + numbers[1] + numbers[2:]
+
+
+def _minimize(task: _Regression, start: Float[ndarray, " numbers"]) -> Float[ndarray, " numbers"]:
+    """The numbers of least loss, by Newton's method with steps that are halved until it falls.
+
+    References:
+        Nocedal and Wright, "Numerical Optimization", 2006, section 3.1 (sufficient decrease).
+    """
+    numbers = start
+    for _ in range(_STEPS):
+        gradient, curvature = task.derivatives(numbers, start)
+        step = np.linalg.solve(curvature, gradient)
+        before, slope = task.loss(numbers, start), float(gradient @ step)
+        size = 1.0
+        while (
+            size > _SMALLEST
+            and task.loss(numbers - size * step, start) > before - _FALL * size * slope
+        ):
+            size /= 2
+        numbers = numbers - size * step
+        if abs(size * step).max() < _ENOUGH:
+            break
+    return numbers
 
 
 def scale(model: KeypointModel, confidences: Sequence[float]) -> tuple[float, ...]:
