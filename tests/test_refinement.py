@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from onebox.refinement import crop_around, cut, decoded_size, square_around
@@ -67,13 +67,30 @@ def test_a_square_is_the_longer_edge_times_the_margin_around_the_centre(box, mar
 def test_a_square_holds_the_box(width, height, corners, margin):
     x_min, x_max = sorted(corner * width for corner in corners[:2])
     y_min, y_max = sorted(corner * height for corner in corners[2:])
-    left, top, right, bottom = square_around((x_min, y_min, x_max, y_max), (width, height), margin)
+    square = square_around((x_min, y_min, x_max, y_max), (width, height), margin)
+    assume(square is not None)  # it would have too many pixels
+    left, top, right, bottom = square
     assert right - left == bottom - top > 0
     # Whole pixels: the centre moves by half of one.
     assert left - 0.5 <= x_min
     assert right + 0.5 >= x_max
     assert top - 0.5 <= y_min
     assert bottom + 0.5 >= y_max
+
+
+def test_a_square_is_one_of_the_image_where_decoding_shrank_its_axes_unequally():
+    # One decoded pixel covers 4 x 2 pixels of the image: the box has 400 x 400 there.
+    box = (100.0, 200.0, 200.0, 400.0)
+    left, top, right, bottom = square_around(box, (400, 600), 1.5, (4.0, 2.0))
+    assert ((right - left) * 4, (bottom - top) * 2) == (600, 600)
+    assert (left + right, top + bottom) == (300, 600)
+    # 0.3 of the image's shorter edge, which has 1200 of its pixels
+    left, top, right, bottom = square_around((40.0, 80.0, 40.0, 80.0), (400, 600), 1.5, (4.0, 2.0))
+    assert ((right - left) * 4, (bottom - top) * 2) == (360, 360)
+
+
+def test_a_long_and_narrow_image_whose_square_would_fill_the_memory_has_none():
+    assert square_around((0.0, 0.0, 60_000.0, 1.0), (60_000, 1)) is None
 
 
 def test_a_crop_beyond_the_image_is_filled_with_grey():

@@ -140,7 +140,7 @@ class NetworkLocalizer:
         return images.load(source, at_least=decoded_size(self.card.size, self.card.refine_margin))
 
     def _predict(self, images: Sequence[LoadedImage], engine: Engine) -> list[Prediction]:
-        found = self._run([image.pixels for image in images], engine)
+        found = self._run(images, engine)
         return [self._prediction(*pair) for pair in zip(found, images, strict=True)]
 
     def _prediction(self, arrays: Arrays, image: LoadedImage) -> Prediction:
@@ -154,12 +154,13 @@ class NetworkLocalizer:
                 prediction = guaranteed(prediction, self._promised, image.size_wh)
         return prediction
 
-    def _run(self, images: Sequence[ndarray], engine: Engine) -> list[Arrays]:
+    def _run(self, images: Sequence[LoadedImage], engine: Engine) -> list[Arrays]:
         """The outputs for each image, in its pixels, after the refinement pass if there is one."""
-        found = self._run_once(images, engine)
+        found = self._run_once([image.pixels for image in images], engine)
         crops = self._crops(images, found)
         if crops:
-            refined = self._run_once([cut(images[at], crop) for at, crop in crops.items()], engine)
+            parts = [cut(images[index].pixels, crop) for index, crop in crops.items()]
+            refined = self._run_once(parts, engine)
             for (index, crop), arrays in zip(crops.items(), refined, strict=True):
                 first = found[index]
                 found[index] = {
@@ -194,17 +195,16 @@ class NetworkLocalizer:
                 raise ModelError(f"{self.name}: its output {name!r} {problem}. Export it anew.")
         return arrays
 
-    def _crops(self, images: Sequence[ndarray], found: Sequence[Arrays]) -> Mapping[int, Crop]:
+    def _crops(self, images: Sequence[LoadedImage], found: Sequence[Arrays]) -> Mapping[int, Crop]:
         """The crops to refine, by the indices of their images."""
         margin, crops = self.card.refine_margin, {}
         if margin is None:
             return {}
-        for index, (pixels, arrays) in enumerate(zip(images, found, strict=True)):
+        for index, (image, arrays) in enumerate(zip(images, found, strict=True)):
             if arrays.get(PRESENCE_OUTPUT, 1.0) < PRESENT:
                 continue
-            size_wh = pixels.shape[1], pixels.shape[0]
-            box, is_square = tuple(arrays["box"].tolist()), self.card.refine_square
-            crop = find_crop(box, size_wh, margin, is_square=is_square)
+            box = tuple(arrays["box"].tolist())
+            crop = find_crop(box, image, margin, is_square=self.card.refine_square)
             if crop is not None:
                 crops[index] = crop
         return crops

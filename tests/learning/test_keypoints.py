@@ -12,6 +12,7 @@ from PIL import Image
 from torch import nn
 from torch.testing import assert_close
 
+from onebox import runtime
 from onebox.learning.data.dataloader import Batch, RowsInOrder, batches
 from onebox.learning.data.decoded_cache import decode
 from onebox.learning.exporting.onnx_export import Deployed, export
@@ -440,6 +441,18 @@ def test_a_mirrored_image_has_mirrored_keypoints_with_left_and_right_swapped(mir
     swapped = [again[1], again[0], again[2]]
     expected = [(SIDE - x, y, confidence) for x, y, confidence in swapped]
     np.testing.assert_allclose(found, expected, atol=0.05)
+
+
+def test_a_photograph_whose_axes_are_shrunk_unequally_is_refined_on_a_square_of_it(
+    mirroring, monkeypatch
+):
+    seen = []
+    monkeypatch.setattr(runtime, "cut", lambda *words: seen.append(cut(*words)) or seen[-1])
+    wide = 2 * 2 * SIDE  # shrunk to a half along x, and not along y
+    load(mirroring).predict(smooth(wide + 20, 2 * SIDE + 10))
+    [crop] = seen
+    height, width = crop.shape[:2]
+    assert 0 <= height - 2 * width + 1 <= 2  # of decoded pixels, which are twice as wide as high
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -23,13 +23,12 @@ def network_inputs(localizer: NetworkLocalizer, samples: Iterable[Sample]) -> It
     """
     size, margin = localizer.card.size, localizer.card.refine_margin
     for sample in samples:
-        pixels = images.load(sample.image, at_least=decoded_size(size, margin)).pixels
-        yield pixels
+        image = images.load(sample.image, at_least=decoded_size(size, margin))
+        yield image.pixels
         if margin is not None:
-            box = localizer.with_refinement(None).predict(pixels).box
-            size_wh, is_square = pixels.shape[1::-1], localizer.card.refine_square
-            if crop := find_crop(box, size_wh, margin, is_square=is_square):
-                yield cut(pixels, crop)
+            box = localizer.with_refinement(None).predict(image.pixels).box
+            if crop := find_crop(box, image, margin, is_square=localizer.card.refine_square):
+                yield cut(image.pixels, crop)
 
 
 def of_many_shapes(images: Sequence[Pixels], count: int) -> list[Pixels]:

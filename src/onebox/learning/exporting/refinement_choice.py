@@ -17,7 +17,7 @@ from onebox.structures import Dataset
 # Both gain 0.07 on small subjects (docs/accuracy.md, "What each part is worth").
 _MARGINS = (MARGIN, 1.7)
 
-# docs/decisions/0008-second-look.md has this rule. One standard error in place of two turned
+# docs/decisions/0008-refinement-pass.md has this rule. One standard error in place of two turned
 # refinement on for the raccoons, which lose by it (docs/accuracy.md, "Within a budget").
 _MIN_GAIN = 0.003  # of the mean, for twice the time per image; not tuned
 _MIN_STANDARD_ERRORS = 2.0
@@ -31,7 +31,7 @@ Setting = Literal["auto", "never", "always"]
 def choose_refinement(localizer: NetworkLocalizer, val: Dataset, setting: Setting) -> float | None:
     """Choose the refinement margin that does best on validation images, or None for no refinement.
 
-    A margin is the size of the crop over that of the box; see `refinement.crop_around`.
+    A margin is the size of the crop over that of the box; see `refinement.find_crop`.
     The first 300 images with a box are evaluated by their IoU, or by the fraction of keypoints that
     are found where some are labelled. ``auto`` refines if the mean gains at least 0.003, and at
     least twice the gain's standard error, on 10 images or more.
