@@ -76,7 +76,10 @@ def of_keypoints(model, names=("hip", "head")):
 
 WRONG += [
     (of_keypoints(KeypointModel(1.0, (0.0,))), "calibration of 1 keypoints, and 2 keypoints"),
-    (of_keypoints(KeypointModel(1.0, (0.0, nan))), "calibration of keypoints that is not finite"),
+    (of_keypoints(KeypointModel(1.0, (0.0, nan))), "an intercept not in [-100, 100]"),
+    (of_keypoints(KeypointModel(1.0, (0.0, 101.0))), "an intercept not in [-100, 100]"),
+    (of_keypoints(KeypointModel(31.0, (0.0, 0.0))), "keypoints whose slope is not in [0, 30]"),
+    (of_keypoints(KeypointModel(-1.0, (0.0, 0.0))), "keypoints whose slope is not in [0, 30]"),
 ]
 
 

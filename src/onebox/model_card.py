@@ -26,6 +26,7 @@ METADATA_KEY = "onebox"
 MOST_LETTERS = 16 * 2**20
 """Letters of the longest card that is read; a card of a thousand classes is a hundredth of it."""
 
+_MOST_INTERCEPT = 100  # of a calibration of keypoints: likewise
 _MOST_SCALE = 30  # of a calibration: e to half its square is still a number
 _MOST_PX = 2**14  # a network of this size would need memory that no machine has
 
@@ -233,8 +234,14 @@ def _calibration_problem(calibration: Calibration, keypoints: int) -> str:
     model = calibration.keypoints
     if model is not None and len(model.intercepts) != keypoints:
         return f"has a calibration of {len(model.intercepts)} keypoints, and {keypoints} keypoints"
-    if model is not None and not all(map(isfinite, (model.slope, *model.intercepts))):
-        return "has a calibration of keypoints that is not finite"
+    if model is not None and not (
+        0 <= model.slope <= _MOST_SCALE
+        and all(abs(each) <= _MOST_INTERCEPT for each in model.intercepts)
+    ):
+        return (
+            f"has a calibration of keypoints whose slope is not in [0, {_MOST_SCALE}], or with an "
+            f"intercept not in [-{_MOST_INTERCEPT}, {_MOST_INTERCEPT}]"
+        )
     iou = calibration.iou
     if not all(0 < each <= _MOST_SCALE for each in (calibration.temperature, iou.deviation)):
         return f"has a calibration whose temperature or deviation is not in (0, {_MOST_SCALE}]"
