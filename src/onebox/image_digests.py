@@ -3,6 +3,8 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
+
 from onebox.errors import ImageError
 from onebox.structures import PackedImage, Sample
 
@@ -17,8 +19,10 @@ def content_digest(sample: Sample) -> bytes:
     """
     if isinstance(sample.image, PackedImage):
         return hashlib.blake2b(sample.image.read()).digest()
+    if isinstance(sample.image, np.ndarray):
+        return hashlib.blake2b(repr(sample.image.shape).encode() + sample.image.tobytes()).digest()
     if not isinstance(sample.image, Path):
-        return repr(sample.image).encode()
+        return repr(sample.image).encode()  # it names all that the image depends on
     try:
         with sample.image.open("rb") as file:
             return hashlib.file_digest(file, "blake2b").digest()

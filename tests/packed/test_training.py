@@ -25,6 +25,14 @@ def test_squares_and_digests_are_those_of_the_loose_images(pairs, loose):
     assert ours.digest == theirs.digest  # so a run on shards maps the squares of the other
 
 
+def test_drawn_images_that_differ_in_one_pixel_have_different_digests():
+    black = np.zeros((64, 64, 3), np.uint8)  # too large to be written out whole by NumPy
+    other = black.copy()
+    other[32, 32] = 255
+    assert content_digest(Sample(black)) != content_digest(Sample(other))
+    assert content_digest(Sample(black)) == content_digest(Sample(black.copy()))
+
+
 def test_squares_are_equal_when_they_are_decoded_anew(pairs, loose, tmp_path, monkeypatch):
     theirs = np.array(decode(loose, 16).pixels)
     monkeypatch.setenv("ONEBOX_CACHE", str(tmp_path))
