@@ -146,6 +146,19 @@ class Sample:
         return self.label is not None or self.box is not None
 
 
+def mirrored_order(count: int, flip_pairs: Iterable[tuple[int, int]]) -> list[int]:
+    """For each keypoint of a mirrored image, which keypoint of the image it is.
+
+    Examples:
+        >>> mirrored_order(3, [(0, 1)])
+        [1, 0, 2]
+    """
+    order = list(range(count))
+    for left, right in flip_pairs:
+        order[left], order[right] = right, left
+    return order
+
+
 @dataclass(frozen=True, slots=True)
 class KeypointSet:
     """The keypoints that all samples of a data set share.

@@ -488,6 +488,32 @@ def test_images_without_a_box_get_windows_like_those_of_the_others():
     )
 
 
+def test_if_no_image_has_a_box_squares_go_anywhere_and_show_a_part():
+    settings = AugmentSettings(geometric_probability=1.0, max_aspect_change=1.0)
+    windows = square_windows(torch.zeros(200, 4), torch.full((200,), 2.0), settings, seeded(0))
+    centres = (windows[:, :2] + windows[:, 2:]) / 2
+    assert float(centres.min()) < 0.25
+    assert float(centres.max()) > 0.75
+    # 0.3 of the height, which is half of the width
+    size_wh = torch.tensor([0.15, 0.3]).expand(200, 2)
+    assert_close(windows[:, 2:] - windows[:, :2], size_wh)
+
+
+@pytest.mark.parametrize("flip", [0.0, 1.0])
+def test_without_a_hull_a_rotated_box_is_the_one_around_its_corners(flip):
+    settings = AugmentSettings(rotate=180, flip=flip, geometric_probability=0)
+    box = torch.tensor([[0.4, 0.45, 0.6, 0.55]]).repeat(20, 1)
+    hand = torch.tensor([[[0.9, 0.5, 2.0]]]).repeat(20, 1, 1)  # one keypoint, which tells the angle
+    targets = Targets(box, hand, torch.ones(20))
+    images = torch.zeros(20, 3, 8, 8)
+    _, found = augment(images, targets, settings, size=8, flip_pairs=(), generator=seeded(0))
+    cosine, sine = ((found.keypoints[:, 0, :2] - 0.5) / 0.4).abs().unbind(dim=1)
+    assert float(sine.min()) < 0.3
+    assert float(sine.max()) > 0.9
+    half = torch.stack([0.2 * cosine + 0.1 * sine, 0.2 * sine + 0.1 * cosine], dim=1) / 2
+    assert_close(found.boxes, torch.cat([0.5 - half, 0.5 + half], dim=1))
+
+
 def test_if_no_image_has_a_box_windows_go_anywhere():
     settings = AugmentSettings(geometric_probability=1.0, min_scale=0.2, max_scale=1.0)
     windows = random_windows(torch.zeros(200, 4), settings, seeded(0))

@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from onebox.learning.data.augmentation import transform_keypoints, warp
 from onebox.learning.networks.head_outputs import Outputs
 from onebox.learning.networks.spread import edge_sigmas
+from onebox.refinement import MIN_LENGTH
 
 MARGINS = (1.4, 1.8)
 """Widths of the windows over the width of the box, and likewise for the heights."""
 
-_LEAST_LENGTH = 0.3  # of the image's width and height, as in `onebox.refinement`
 
 Boxes = Float[Tensor, "n 4"]
 
@@ -104,8 +104,11 @@ def whole_windows(count: int) -> Boxes:
 
 
 def windows_around(boxes: Boxes, margin: float) -> Boxes:
-    """A window around each box, inside the image, ``margin`` times as wide and high."""
-    half = ((boxes[:, 2:] - boxes[:, :2]) * margin).clamp(_LEAST_LENGTH, 1) / 2
+    """A window around each box, inside the image, ``margin`` times as wide and high.
+
+    It has the shape of the box for a recipe with square crops, too.
+    """
+    half = ((boxes[:, 2:] - boxes[:, :2]) * margin).clamp(MIN_LENGTH, 1) / 2
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2
     low = torch.minimum((centre - half).clamp(min=0), 1 - 2 * half)
     return torch.cat([low, low + 2 * half], dim=1)

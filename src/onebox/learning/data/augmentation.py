@@ -15,6 +15,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from onebox.recipes.sections import AugmentSettings
+from onebox.refinement import MIN_LENGTH
+from onebox.structures import mirrored_order
 
 Images = Float[Tensor, "n 3 height width"]
 Boxes = Float[Tensor, "n 4"]
@@ -69,7 +71,8 @@ def augment(
     # A rotated box is no longer tight; the hull of the rotated keypoints is.
     if angles is not None:
         has_hull = (keypoints[..., 2] > 0).sum(dim=1, keepdim=True) > 1
-        boxes = torch.where(has_hull, hulls(keypoints), boxes)
+        rotated = _around_rotated(targets.boxes, windows, is_flipped, angles)
+        boxes = torch.where(has_hull, hulls(keypoints), rotated)
     return jitter_colours(shown, settings, generator), Targets(boxes, keypoints, targets.aspects)
 
 
@@ -80,6 +83,19 @@ def _random_angles(
     if not settings.rotate:
         return None
     return (2 * _uniform((count,), generator) - 1) * math.radians(settings.rotate)
+
+
+def _around_rotated(
+    boxes: Boxes,
+    windows: Boxes,
+    is_flipped: Bool[Tensor, " n"],
+    angles: Float[Tensor, " n"],
+) -> Boxes:
+    """Boxes around the rotated corners of boxes, cut off at the windows."""
+    corners = boxes[:, [0, 1, 0, 3, 2, 1, 2, 3]].reshape(-1, 4, 2)
+    labelled = torch.cat([corners, torch.ones_like(corners[..., :1])], dim=2)
+    moved = transform_keypoints(labelled, windows, is_flipped, (), angles)[..., :2]
+    return torch.cat([moved.amin(dim=1), moved.amax(dim=1)], dim=1).clamp(0, 1)
 
 
 def hulls(keypoints: Float[Tensor, "n keypoints 3"]) -> Boxes:
@@ -124,8 +140,8 @@ def square_windows(
     """Draw a window around each box that is a square of pixels, up to the change of aspect.
 
     ``aspects`` are width over height of the images. The square is 1.1 to 1.6 times as long as the
-    longer edge of the box, and need not lie inside the image. It is the whole image where nothing
-    is cropped.
+    longer edge of the box, and at least as long as a refinement crop. It need not lie inside the
+    image. It is the whole image where nothing is cropped.
     """
     count = len(boxes)
     boxes = _with_borrowed_boxes(boxes, generator)
@@ -135,7 +151,8 @@ def square_windows(
     margin = least + (most - least) * _uniform((count, 1), generator)
     widest = torch.tensor(settings.max_aspect_change).log()
     stretch = ((_uniform((count, 1), generator) - 0.5) * widest).exp()
-    side = (size_wh * unit).amax(dim=1, keepdim=True) * margin
+    shortest = MIN_LENGTH * unit.amin(dim=1, keepdim=True)
+    side = ((size_wh * unit).amax(dim=1, keepdim=True) * margin).clamp(min=shortest)
     half = side * torch.cat([stretch, 1 / stretch], dim=1) / unit / 2
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2
     centre = centre + size_wh * _OFF_CENTRE * (2 * _uniform((count, 2), generator) - 1)
@@ -215,9 +232,7 @@ def transform_keypoints(
     points = points if angles is None else _rotated(points, angles)
     is_inside = ((points >= 0) & (points <= 1)).all(dim=2)
     moved = torch.cat([points, (keypoints[..., 2] * is_inside)[..., None]], dim=2)
-    order = list(range(keypoints.shape[1]))
-    for left, right in flip_pairs:
-        order[left], order[right] = right, left
+    order = mirrored_order(keypoints.shape[1], flip_pairs)
     mirrored = moved[:, order] * torch.tensor([-1.0, 1.0, 1.0]) + torch.tensor([1.0, 0.0, 0.0])
     return torch.where(is_flipped[:, None, None], mirrored, moved)
 

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from onebox.learning.networks.head_outputs import Outputs
 from onebox.learning.networks.keypoint_heads import HeatmapKeypoints, hull
+from onebox.structures import mirrored_order
 
 
 def mean_with_mirrored(
@@ -31,9 +32,7 @@ def mean_with_mirrored(
         raise ValueError("only heat maps can be averaged with those of the mirrored image.")
     heat = outputs.keypoints.heat.flatten(2).log_softmax(dim=2)
     upright, mirrored = _halves(heat.reshape_as(outputs.keypoints.heat))
-    order = list(range(heat.shape[1]))
-    for left, right in flip_pairs:
-        order[left], order[right] = right, left
+    order = mirrored_order(heat.shape[1], flip_pairs)
     keypoints = head.read((upright + mirrored.flip(3)[:, order]) / 2)
     return Outputs(
         hull(keypoints),
