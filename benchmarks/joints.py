@@ -17,7 +17,7 @@ from machine import facts
 
 import onebox
 import runs
-from onebox.metrics import PCK_THRESHOLD
+from onebox.metrics import known
 
 _DEFAULT = "pose"
 _EPOCHS = 14
@@ -94,8 +94,8 @@ def _found(localizer: onebox.Localizer, data: onebox.Dataset) -> list[list[int]]
     """For each image, how many keypoints are found, and how many are labelled."""
     rows = []
     for one in onebox.evaluate(localizer, data).outcomes:
-        errors = [error for error in one.keypoint_errors or () if error is not None]
-        rows.append([sum(error <= PCK_THRESHOLD for error in errors), len(errors)])
+        is_found = known(one.keypoints_found or ())
+        rows.append([sum(is_found), len(is_found)])
     return rows
 
 

@@ -61,6 +61,15 @@ class Outcome:
         return None if self.sample.label is None else self.prediction.label == self.sample.label
 
     @property
+    def keypoints_found(self) -> tuple[bool | None, ...] | None:
+        """Whether the error of each keypoint is at most `PCK_THRESHOLD`; None as for the errors."""
+        if self.keypoint_errors is None:
+            return None
+        return tuple(
+            None if error is None else error <= PCK_THRESHOLD for error in self.keypoint_errors
+        )
+
+    @property
     def is_localized(self) -> bool:
         """Whether the IoU is at least 0.5, whatever the label."""
         return self.iou is not None and self.iou >= _LOCALIZED_IOU
@@ -170,7 +179,8 @@ def compute_metrics(outcomes: Iterable[Outcome]) -> Metrics:
     ious = known(outcome.iou for outcome in with_box)
     errors_of_images = known(outcome.keypoint_errors for outcome in images)
     errors = [known(of_keypoint) for of_keypoint in zip(*errors_of_images, strict=True)]
-    is_found = [[error <= PCK_THRESHOLD for error in column] for column in errors]
+    found_in_images = known(outcome.keypoints_found for outcome in images)
+    is_found = [known(of_keypoint) for of_keypoint in zip(*found_in_images, strict=True)]
     judged = [outcome for outcome in images if outcome.prediction.present is not None]
     present = [outcome.prediction for outcome in judged if outcome.sample.has_subject]
     absent = [outcome.prediction for outcome in judged if not outcome.sample.has_subject]

@@ -9,7 +9,7 @@ from onebox.confidence import conformal, iou_model, keypoint_model, novelty, tem
 from onebox.confidence.applying import calibrated
 from onebox.confidence.guarantees import LEAST_IMAGES_OF_LABEL
 from onebox.confidence.records import Calibration, KeypointModel, NoveltyModel, SideScores
-from onebox.metrics import PCK_THRESHOLD, Outcome, known
+from onebox.metrics import Outcome, known
 from onebox.structures import Prediction
 
 
@@ -52,16 +52,15 @@ def _temperature(outcomes: Sequence[Outcome], classes: tuple[str, ...]) -> float
 
 def _keypoints(outcomes: Sequence[Outcome]) -> KeypointModel | None:
     pairs = [
-        ([confidence for _, _, confidence in one.prediction.keypoints], one.keypoint_errors)
+        ([confidence for _, _, confidence in one.prediction.keypoints], one.keypoints_found)
         for one in outcomes
-        if one.prediction.keypoints is not None and one.keypoint_errors is not None
+        if one.prediction.keypoints is not None and one.keypoints_found is not None
     ]
-    if not any(known(errors) for _, errors in pairs):
+    if not any(known(is_found) for _, is_found in pairs):
         return None
-    confidences, errors = zip(*pairs, strict=True)
-    distances = np.array(errors, dtype=np.float64)  # None becomes NaN
-    is_found = np.where(np.isnan(distances), np.nan, distances <= PCK_THRESHOLD)
-    return keypoint_model.fit(np.array(confidences), is_found)
+    confidences, is_found = zip(*pairs, strict=True)
+    # None becomes NaN.
+    return keypoint_model.fit(np.array(confidences), np.array(is_found, dtype=np.float64))
 
 
 def _side_scores(outcomes: Sequence[Outcome]) -> SideScores:

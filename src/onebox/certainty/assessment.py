@@ -17,7 +17,7 @@ from onebox.confidence.guarantees import guarantees
 from onebox.confidence.records import Calibration
 from onebox.confidence.selection import threshold
 from onebox.errors import SettingError
-from onebox.metrics import PCK_THRESHOLD, Outcome, known
+from onebox.metrics import Outcome, known
 
 LEVEL = 0.9
 """The coverage whose outer boxes are summed up in one line."""
@@ -228,10 +228,10 @@ def _with_promises(
 def _keypoints(images: Iterable[Outcome]) -> Iterator[tuple[float | None, bool | None]]:
     """The probability of each labelled keypoint, and whether it is found."""
     for one in images:
-        found, errors = one.prediction.keypoints, one.keypoint_errors
-        if found is not None and errors is not None:
-            for (_, _, p), error in zip(found, errors, strict=True):
-                yield p, None if error is None else error <= PCK_THRESHOLD
+        keypoints, is_found = one.prediction.keypoints, one.keypoints_found
+        if keypoints is not None and is_found is not None:
+            for (_, _, p), each in zip(keypoints, is_found, strict=True):
+                yield p, each
 
 
 def _accepted(images: Sequence[Outcome], calibration: Calibration) -> Accepted | None:

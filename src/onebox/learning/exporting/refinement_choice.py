@@ -9,7 +9,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from onebox.evaluation import evaluate
-from onebox.metrics import PCK_THRESHOLD, Outcome, known
+from onebox.metrics import Outcome, known
 from onebox.refinement import MARGIN
 from onebox.runtime import NetworkLocalizer
 from onebox.structures import Dataset
@@ -65,7 +65,5 @@ def _qualities(localizer: NetworkLocalizer, boxed: Dataset) -> Float[ndarray, " 
 
 def _quality(outcome: Outcome) -> float | None:
     """The fraction of labelled keypoints that are found; without any, the IoU."""
-    errors = known(outcome.keypoint_errors or ())
-    if not errors:
-        return outcome.iou
-    return fmean(error <= PCK_THRESHOLD for error in errors)
+    is_found = known(outcome.keypoints_found or ())
+    return fmean(is_found) if is_found else outcome.iou

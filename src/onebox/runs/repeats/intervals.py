@@ -18,7 +18,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from onebox.confidence.student_t import t_interval
-from onebox.metrics import PCK_THRESHOLD, THRESHOLDS, Outcome, auroc, known
+from onebox.metrics import THRESHOLDS, Outcome, auroc, known
 
 _LEAST = 2  # values that have an interval
 _V2_THRESHOLDS = (0.3, 0.5, 0.7)  # of MaxBoxAccV2
@@ -146,8 +146,8 @@ def _mean_box(one: Outcome) -> Share | None:
 
 
 def _pck(one: Outcome) -> Share | None:
-    errors = known(one.keypoint_errors or ())
-    return (float(sum(error <= PCK_THRESHOLD for error in errors)), float(len(errors)))
+    is_found = known(one.keypoints_found or ())
+    return (float(sum(is_found)), float(len(is_found)))
 
 
 def _false_box(one: Outcome) -> Share | None:
