@@ -50,6 +50,13 @@ def test_keypoints_that_the_data_does_not_have_are_refused_with_the_repair():
     assert "keypoints (COCO or YOLO)" in str(caught.value)
 
 
+def test_the_hull_of_one_keypoint_is_refused():
+    one = dataset("person", keypoints=KeypointSet(("nose",)))
+    with pytest.raises(SettingError, match=r"is the box around the keypoints, and labels\.csv names"):
+        resolve(read_recipe("pose"), one)
+    resolve(read_recipe("default", ["model.keypoints=true"]), one)  # the repair
+
+
 def test_a_distribution_over_places_needs_a_map_to_read_it_from():
     loss = BOX_L1 | {"keypoints": {"l1": 1.0, "distribution": 0.5}}
     with pytest.raises(SettingError) as caught:

@@ -8,6 +8,7 @@ from onebox.structures import Dataset
 
 # With so few training images, the backbone is frozen in this fraction of the steps:
 # docs/accuracy.md, "raccoon, 30 images", and docs/decisions/0013.
+_FEWEST_OF_HULL = 2  # keypoints: the hull of one has no area
 _FEW_IMAGES, _FROZEN_FRACTION = 60, 0.3
 
 
@@ -56,6 +57,12 @@ def _check_keypoints(recipe: Recipe, data: Dataset) -> None:
         raise SettingError(
             f"model.keypoints asks for keypoints, and {data.name or 'the data set'} has none. Use "
             "labels with keypoints (COCO or YOLO), or a recipe without keypoints."
+        )
+    if model.box_head == "hull" and len(data.keypoints.names) < _FEWEST_OF_HULL:
+        raise SettingError(
+            f"model.box_head 'hull' is the box around the keypoints, and {data.name or 'the data'} "
+            "names one. Use a recipe with another box head, as --recipe default --set "
+            "model.keypoints=true."
         )
     if losses.get("distribution") and model.vectorizer != "pyramid":
         raise SettingError(
