@@ -11,6 +11,7 @@ import collections
 import dataclasses
 import faulthandler
 import functools
+import re
 import resource
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,8 @@ _EXTRA_MIB = (0, 2, 5, 10, 20, 35, 60, 90, 130, 180, 250, 350, 500, 700, 1000, 1
 
 _HANG_S = 60.0  # an undisturbed operation takes seconds; training takes longer
 _TRAIN_S = 300.0
-_LIBRARIES = (
-    "cannot allocate memory for thread-local data: ABORT",  # glibc
-    "in start\n",  # Python's Thread.start
-)
+_ABORT = "cannot allocate memory for thread-local data: ABORT"  # glibc
+_HANG = re.compile(r'threading\.py", line \d+ in start\n')  # as faulthandler writes it
 _COLUMNS = ("done", "message", "ended by a library", "no message", "files broken")
 _STATUS = Path("/proc/self/status")
 
@@ -77,7 +76,8 @@ def _end(ended: Ended, folder: Path) -> str:
     broken = set(laws.broken_by_message(ended, folder, "")) - {"message without a file"}
     if not broken:
         return "message"
-    return "ended by a library" if any(say in ended.error for say in _LIBRARIES) else "no message"
+    is_python = ended.is_late and _HANG.search(ended.error)
+    return "ended by a library" if is_python or _ABORT in ended.error else "no message"
 
 
 def _act(extra_mib: int, operation: Operation, folder: Path) -> None:

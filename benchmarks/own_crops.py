@@ -141,7 +141,7 @@ def _cuts(samples: Sequence[Sample], model: onebox.Localizer, folder: Path) -> l
 def _cut(sample: Sample, box: Box, folder: Path) -> Cut:
     image = images.load(sample.image)
     crop = refinement.crop_around(box, image.size_wh, _MARGIN) or (0, 0, *image.size_wh)
-    file = folder / f"{Path(sample.image).stem}.png"
+    file = folder / Path(sample.image).parent.name / f"{Path(sample.image).stem}.png"
     file.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(refinement.cut(image.pixels, crop)).save(file)
     return Cut(sample, crop, file)
@@ -167,7 +167,7 @@ def _write(file: Path, cuts: Sequence[Cut]) -> None:
 
 
 def _write_samples(file: Path, samples: Sequence[Sample]) -> None:
-    _write_rows(file, [[one.image, one.label, *(one.box or ()), "train"] for one in samples])
+    _write_rows(file, [[one.image, one.label, *(one.box or [""] * 4), "train"] for one in samples])
 
 
 def _write_rows(file: Path, rows: Sequence[Sequence[object]]) -> None:

@@ -247,6 +247,7 @@ def test_keypoints_are_decoded_in_normalized_coordinates_with_their_visibility(f
     ]
     np.testing.assert_allclose(decoded.keypoints, expected, rtol=1e-6)
     assert decoded.flip_pairs == ((0, 1),)
+    np.testing.assert_allclose(decoded.aspects, [1.25] * 3)  # 50 x 40 pixels
 
 
 def test_batches_carry_the_keypoints_of_the_decoded_rows_to_the_byte(faces):
@@ -430,6 +431,15 @@ def mirroring(tmp_path_factory):
     card = ModelCard(("cat",), SIDE, keypoints=EYES, refine_margin=1.4, refine_square=True)
     export(network, card, file, images)
     return file
+
+
+def test_images_that_are_mirrored_together_have_their_own_keypoints(mirroring):
+    localizer = load(mirroring).with_refinement(None)
+    images = [np.asarray(smooth(SIDE, SIDE, seed)) for seed in range(4)]
+    together = localizer.engine.run(np.stack(images), [KEYPOINTS_OUTPUT])[0]
+    alone = [localizer.engine.run(image[None], [KEYPOINTS_OUTPUT])[0][0] for image in images]
+    np.testing.assert_allclose(together, alone, atol=1e-4)
+    assert np.ptp(together[..., :2], axis=0).max() > 1  # they differ
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -246,7 +246,8 @@ class AugmentSettings(Section):
         max_aspect_change: Largest change of width against height, as a factor.
         max_truncation: Largest fraction of the box's width or height that a crop may cut off.
         square_crops: Whether crops are squares of pixels around the box, filled with grey beyond
-            the image, so that nothing is stretched; the refinement pass then cuts such squares.
+            the image, so that nothing is stretched beyond `max_aspect_change`; the refinement
+            pass then cuts such squares.
         rotate: Largest rotation in degrees; for the box head ``hull`` alone, since a rotated box
             is no longer tight.
         flip: Probability of mirroring left to right.
