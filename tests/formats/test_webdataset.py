@@ -147,5 +147,6 @@ def test_a_label_file_that_claims_a_huge_size_is_refused_unread(tmp_path, proble
         file.add(png, "1.png")
         info = tarfile.TarInfo("1.json")
         info.size = 1 << 50
-        file.addfile(info)
+        # The header alone: newer versions of Python refuse to add it.
+        file.offset += file.fileobj.write(info.tobuf())
     assert "1.json has 1125899906842624 bytes by its header" in problem_of(tmp_path / "a.tar")

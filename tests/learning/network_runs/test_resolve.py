@@ -52,7 +52,7 @@ def test_keypoints_that_the_data_does_not_have_are_refused_with_the_repair():
 
 def test_the_hull_of_one_keypoint_is_refused():
     one = dataset("person", keypoints=KeypointSet(("nose",)))
-    with pytest.raises(SettingError, match=r"is the box around the keypoints, and labels\.csv names"):
+    with pytest.raises(SettingError, match=r"box around the keypoints, and labels\.csv names"):
         resolve(read_recipe("pose"), one)
     resolve(read_recipe("default", ["model.keypoints=true"]), one)  # the repair
 

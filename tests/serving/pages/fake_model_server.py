@@ -40,10 +40,12 @@ class FakeModel:
     Attributes:
         answers: Status and body of each answer, in the order of the requests; after the last one
             each picture gets `PREDICTION`.
+        answers_by_size: Likewise for pictures of so many bytes, in whatever order they come.
     """
 
     model: dict = dataclasses.field(default_factory=lambda: dict(MODEL))
     answers: list = dataclasses.field(default_factory=list)
+    answers_by_size: dict = dataclasses.field(default_factory=dict)
     requests: list = dataclasses.field(default_factory=list)
 
 
@@ -54,7 +56,8 @@ def application(model: FakeModel) -> Starlette:
         body = await request.body()
         asked = (request.headers["content-type"], dict(request.query_params), len(body))
         model.requests.append(asked)
-        status, answer = model.answers.pop(0) if model.answers else (200, PREDICTION)
+        usual = model.answers_by_size.get(len(body), (200, PREDICTION))
+        status, answer = model.answers.pop(0) if model.answers else usual
         return JSONResponse(answer, status)
 
     routes = [

@@ -118,8 +118,11 @@ def test_a_model_without_calibration_says_so_and_is_asked_for_no_coverage(start)
 
 
 def test_a_file_that_fails_says_why_and_the_others_go_on(start):
-    answers = [(415, {"detail": "b.jpg: this is no image."})]
-    page, _ = start(FakeModel(answers=answers), photo("b.jpg"), photo("c.jpg"))
+    # The page asks for the next picture before the first is answered.
+    refused = photo("b.jpg", size=(200, 300))
+    answer = (415, {"detail": "b.jpg: this is no image."})
+    model = FakeModel(answers_by_size={len(refused["buffer"]): answer})
+    page, _ = start(model, refused, photo("c.jpg"))
     assert page.inner_text("#verdict") == "b.jpg: this is no image."
     page.keyboard.press("Enter")
     page.wait_for_selector("#name:text-is('c.jpg')")
