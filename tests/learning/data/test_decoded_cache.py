@@ -1,6 +1,7 @@
 """The cache: a data set is decoded once, again after any change, and never by half."""
 
 import dataclasses
+import errno
 import shutil
 from types import SimpleNamespace
 
@@ -290,6 +291,18 @@ def test_an_image_that_can_be_decoded_and_could_not_be_read_before_is_a_problem(
     with pytest.raises(DataError, match=r"blue\.png: cannot be read \(No such file or directory\)"):
         decode(data, 40)
     assert files(folder) == []
+
+
+def test_a_file_that_cannot_be_mapped_is_named(data, folder, monkeypatch):
+    def refuse(*words, **names):
+        raise PermissionError(errno.EACCES, "Permission denied")  # as mmap does: without a name
+
+    decode(data, 40)
+    [file] = files(folder)
+    monkeypatch.setattr(np, "memmap", refuse)
+    with pytest.raises(PermissionError) as caught:
+        decode(data, 40)
+    assert caught.value.filename == str(file)
 
 
 def test_a_folder_that_cannot_be_written_is_named(data, folder):

@@ -132,7 +132,7 @@ def decode(
         repair = "set ONEBOX_CACHE to a folder on another disk"
         check_space(path.parent, needed, what="the decoded images", repair=repair)
         _write(data.samples, unread, side, path, progress)
-        pixels = np.load(path, mmap_mode="r")
+        pixels = _mapped(path)
     with suppress(FileNotFoundError):
         os.utime(path)
     _forget_oldest(path.parent, _KEPT * placement.workers)
@@ -143,11 +143,24 @@ def decode(
 def _map(path: Path) -> UInt8[ndarray, "n side side 3"] | None:
     # Another process may remove the file as one of the oldest; a mapped file stays readable.
     try:
-        return np.load(path, mmap_mode="r")
+        return _mapped(path)
     except (FileNotFoundError, NotADirectoryError):  # the latter is reported when it is written
         return None
     except (ValueError, EOFError):  # a power failure has cut it short: it is made anew
         return None
+
+
+def _mapped(path: Path) -> UInt8[ndarray, "n side side 3"]:
+    """The squares in a file.
+
+    Raises:
+        OSError: If it cannot be read or mapped; the error names the file.
+    """
+    try:
+        return np.load(path, mmap_mode="r")
+    except OSError as error:  # an error of mmap names no file
+        error.filename = str(path)
+        raise
 
 
 def add_digests(digests: Iterable[str]) -> str:
