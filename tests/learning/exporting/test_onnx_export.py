@@ -114,7 +114,7 @@ def test_a_difference_of_nan_does_not_pass():
         check_parity(float("nan"), PARITY_PX)
 
 
-def test_the_difference_is_in_pixels_of_the_training_size(tiny_recipe):
+def test_the_difference_is_in_pixels_of_the_training_size(tiny_recipe, tmp_path):
     class Shifted(Deployed):
         def forward(self, image):
             return torch.tensor([[10.0, 0.0, 20.0, 40.0]]), torch.ones(1, 1), torch.ones(1)
@@ -128,9 +128,15 @@ def test_the_difference_is_in_pixels_of_the_training_size(tiny_recipe):
         patch.setattr(onnxruntime, "InferenceSession", lambda *_, **__: Session())
         shifted = Shifted(made(tiny_recipe), 64)
         shifted.output_names = list(OUTPUTS)
-        difference = parity(shifted, Path("model.onnx"), [np.zeros((80, 160, 3), np.uint8)])
+        (tmp_path / "model.onnx").touch()
+        difference = parity(shifted, tmp_path / "model.onnx", [np.zeros((80, 160, 3), np.uint8)])
     # One of 160 columns is 0.4 of 64, four of 80 rows are 3.2
     assert difference == pytest.approx(3.2)
+
+
+def test_an_exported_file_that_cannot_be_read_back_is_named(tiny_recipe, tmp_path):
+    with pytest.raises(ModelError, match=r"gone\.onnx: does not exist"):
+        parity(Deployed(made(tiny_recipe), 64), tmp_path / "gone.onnx", [])
 
 
 def test_too_few_images_for_parity_are_refused(tiny_recipe, images, tmp_path):

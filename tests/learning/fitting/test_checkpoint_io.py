@@ -142,6 +142,16 @@ def test_a_damaged_file_is_refused_by_name(file, damage):
         load_checkpoint(file)
 
 
+def test_a_checkpoint_that_the_system_refuses_has_the_reason_and_a_repair(file):
+    file.mkdir(parents=True)
+    with pytest.raises(ModelError) as caught:
+        load_checkpoint(file)
+    assert str(caught.value) == (
+        f"{file}: is no checkpoint of onebox that can be read (Is a directory). Check the disk and "
+        "its permissions, and resume again; if the file is damaged, train anew."
+    )
+
+
 @given(st.data())
 def test_a_file_with_one_wrong_byte_is_read_or_refused_and_nothing_else(shared_file, data):
     save_checkpoint({"weight": torch.rand(4), "steps": [1, (2.5, "a")]}, shared_file)

@@ -22,6 +22,7 @@ from onebox.learning.networks.mirroring import mean_with_mirrored
 from onebox.learning.networks.network import Network
 from onebox.learning.networks.spread import edge_sigmas
 from onebox.learning.quiet import quiet
+from onebox.model_bytes import read_model_bytes
 from onebox.model_card import ModelCard, write_card
 from onebox.outputs import (
     FEATURES_OUTPUT,
@@ -133,8 +134,15 @@ def export(
 
 
 def parity(deployed: Deployed, file: Path, images: Sequence[ndarray]) -> float:
-    """As `largest_difference_px`, between PyTorch's and ONNX Runtime's outputs."""
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    """As `largest_difference_px`, between PyTorch's and ONNX Runtime's outputs.
+
+    Raises:
+        ModelError: If the file cannot be read.
+    """
+    # ONNX Runtime would not name the file that it cannot read.
+    session = onnxruntime.InferenceSession(
+        read_model_bytes(file), providers=["CPUExecutionProvider"]
+    )
     names = deployed.output_names
 
     def run_eager(pixels: ndarray) -> Arrays:

@@ -12,12 +12,13 @@ from typing import Any, cast
 
 import torch
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
 from onebox.errors import ModelError
 from onebox.files import replacing
+from onebox.learning.tensor_files import open_tensors
 
 RECIPE_KEY = "onebox_recipe"
 """Where a weights file keeps the recipe of its network."""
@@ -48,11 +49,19 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         ModelError: If the file is missing, damaged, or holds no checkpoint.
     """
     try:
-        with safe_open(path, "pt") as file:
+        with open_tensors(path) as file:
             nest = (file.metadata() or {})[_NEST]
             return cast("dict[str, Any]", _put_together(json.loads(nest), file.get_tensor))
     except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise ModelError(f"{path}: is no checkpoint of onebox ({error}).") from error
+        raise ModelError(
+            f"{path}: is no checkpoint of onebox that can be read ({_reason(error)}). Check the "
+            "disk and its permissions, and resume again; if the file is damaged, train anew."
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    reason: str | None = getattr(error, "strerror", None)
+    return reason or str(error)
 
 
 class SafetensorsCheckpoints(CheckpointIO):

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from onebox.errors import SettingError
 from onebox.learning.fitting.checkpoint_io import RECIPE_KEY
 from onebox.learning.networks.backbones import find_weights, read_weights_file
 from onebox.learning.networks.network import Network
+from onebox.learning.tensor_files import open_tensors
 from onebox.recipes.recipe import Recipe, check_recipe
 
 _ARCHITECTURE = (
@@ -107,7 +108,7 @@ def _with_architecture(earlier: Recipe, recipe: Recipe, weights: Path) -> Recipe
 # The recipe of the earlier run that wrote a weights file; None for a backbone's file.
 def _recipe_of(path: Path) -> Recipe | None:
     try:
-        with safe_open(path, "pt") as file:
+        with open_tensors(path) as file:
             text = (file.metadata() or {}).get(RECIPE_KEY)
     except (OSError, SafetensorError):
         return None  # read_weights_file reports what is wrong with the file

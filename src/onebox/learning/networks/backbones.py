@@ -20,12 +20,13 @@ import torchvision
 from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from timm.layers import Format
 from torch import Tensor, nn
 
 from onebox.errors import OneboxError, SettingError, suggest
+from onebox.learning.tensor_files import open_tensors
 from onebox.recipes.recipe import Recipe
 from onebox.recipes.sections import ModelSettings
 
@@ -160,7 +161,7 @@ def read_weights_file(path: Path, recipe: Recipe) -> WeightsFile:
         SettingError: If the file is missing, is no safetensors file, or does not fit its backbone.
     """
     try:
-        with safe_open(path, "pt") as file:
+        with open_tensors(path) as file:
             facts: dict[str, str] = file.metadata() or {}
             shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
