@@ -118,7 +118,7 @@ def test_the_compose_file_starts_the_server_with_options_that_exist():
     [compose] = documents("services")
     service = compose["services"]["onebox"]
     options = parsed(service["command"])
-    assert options["allowed_host"] == ["onebox"]
+    assert list(options["allowed_host"]) == ["onebox"]
     assert list(service["environment"]) == ["ONEBOX_TOKEN"]
     assert service["ports"][0].endswith(f":{parsed(['model.onnx'])['port']}")
 
