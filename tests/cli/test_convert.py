@@ -1,6 +1,7 @@
 """`onebox convert` and `onebox synth`: label files and generated images on disk."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -239,6 +240,15 @@ def test_a_refused_convert_has_a_message_and_changes_nothing(words, code, messag
     assert (ended, out) == (code, "")
     assert message in err
     assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+def test_a_pipe_is_refused_and_not_replaced(run):
+    assert run("synth", "blobs", "discs", "--count", "3", "--size", "32")[0] == 0
+    os.mkfifo("pipe")
+    code, _, err = run("convert", "discs", "pipe", "--to", "csv")
+    assert (code, Path("pipe").is_fifo()) == (2, True)
+    assert "pipe: is a device or a pipe. Name a file or a folder." in err
 
 
 def test_a_file_in_place_of_a_folder_is_refused(run, tmp_path):

@@ -108,6 +108,51 @@ def test_a_file_of_another_kind_is_not_written_over(name, run, bright_file, plac
     assert f"--csv {name}: exists already and is no earlier result" in err
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_drawings_below_a_source_are_no_images_to_predict(times, run, bright_file, place):
+    names = sorted(path.name for path in Path("in").iterdir())
+    for _ in range(times):
+        code, out, _ = run("predict", bright_file, ".", "--draw", "in/drawn")
+        assert code == 0
+        assert len(out.splitlines()) == len(names)
+    assert len(list(Path("in/drawn").iterdir())) == times * len(names)
+
+
+LABELS = '[\n{"image": "0.png", "annotations": []}]'
+
+
+def test_a_list_of_labels_is_no_earlier_coco_result(run, bright_file, place):
+    Path("labels.json").write_text(LABELS)
+    code, _, err = run("predict", bright_file, "in", "--coco", "labels.json")
+    assert (code, Path("labels.json").read_text()) == (2, LABELS)
+    assert "--coco labels.json: exists already and is no earlier result" in err
+
+
+def test_a_shard_of_labels_is_no_earlier_parquet_result(run, bright_file, place):
+    pytest.importorskip("pyarrow")
+    Path("labels.csv").write_text(
+        "image,label,x_min,y_min,x_max,y_max,split\nin/0.png,disc,1,2,3,4,train\n"
+    )
+    assert run("convert", "labels.csv", "shards", "--to", "parquet")[0] == 0
+    [shard] = [path for path in Path("shards").rglob("*") if path.is_file()] or [Path("shards")]
+    before = shard.read_bytes()
+    code, _, err = run("predict", bright_file, "in", "--parquet", str(shard))
+    assert (code, shard.read_bytes()) == (2, before)
+    assert "exists already and is no earlier result" in err
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_results_without_rows_and_with_rows_are_replaced(kind, run, bright_file, place):
+    if kind == "parquet":
+        pytest.importorskip("pyarrow")
+    Path("broken.png").write_bytes(b"broken")
+    assert run("predict", bright_file, "broken.png", f"--{kind}", "p")[0] == 3
+    empty = Path("p").read_bytes()
+    for _ in range(2):
+        assert run("predict", bright_file, "in", f"--{kind}", "p")[0] == 0
+        assert Path("p").read_bytes() != empty
+
+
 # --- continuing
 
 

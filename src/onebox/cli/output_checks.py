@@ -1,5 +1,6 @@
 """Files and folders for results, checked before the work."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from onebox.errors import OneboxError, SettingError
@@ -22,14 +23,20 @@ def prepare_folder(option: str, folder: Path) -> None:
         raise OneboxError(f"{option} {error}") from error
 
 
-def prepare_file(option: str, file: Path, beginning: bytes) -> None:
+def prepare_file(
+    option: str,
+    file: Path,
+    beginning: bytes,
+    is_earlier: Callable[[Path], bool] = lambda _: True,
+) -> None:
     """Check that a file can be written, and that it replaces no file of another kind.
 
     Args:
         option: The option that names the file, for messages.
         file: The file; it may exist.
         beginning: The first bytes of every file that the option writes. An existing file that
-            begins so is an earlier result and may be replaced; labels or a model may not.
+            begins so may be an earlier result, which is replaced; labels or a model may not be.
+        is_earlier: Whether a file that begins so is an earlier result.
 
     Raises:
         SettingError: If a folder has its name, or a file of another kind.
@@ -37,7 +44,7 @@ def prepare_file(option: str, file: Path, beginning: bytes) -> None:
     """
     if file.is_dir():
         raise SettingError(f"{option} {file}: is a folder. Name a file.")
-    if file.is_file() and not _may_be_replaced(file, beginning):
+    if file.is_file() and not (_begins(file, beginning) and is_earlier(file)):
         raise SettingError(
             f"{option} {file}: exists already and is no earlier result. Remove it, or choose "
             "another place."
@@ -88,11 +95,11 @@ def prepare_results(name: str, file: Path) -> None:
     """
     kind = KINDS[name]
     kind.check()
-    prepare_file(f"--{name}", file, kind.beginning)
+    prepare_file(f"--{name}", file, kind.beginning, kind.is_results)
     prepare_file(f"--{name}", journal_path(file), BEGINNING)
 
 
-def _may_be_replaced(file: Path, beginning: bytes) -> bool:
+def _begins(file: Path, beginning: bytes) -> bool:
     with file.open("rb") as opened:
         # A process that was killed at once may have written less.
         return beginning.startswith(opened.read(len(beginning)))

@@ -113,7 +113,7 @@ def predict(
     target = _target(files, as_json=as_json, resume=resume)
     # One thread per image: many images keep all of them busy.
     localizer = promising(loading.load(model, threads=1), coverage, max_risk)
-    sources = Sources(source_names, read_list())
+    sources = Sources(source_names, read_list(), left_out=draw)
     if draw is not None:
         prepare_folder("--draw", draw)
     if target is not None:

@@ -18,10 +18,12 @@ def creating(path: Path) -> Iterator[Path]:
     """Yield a path for a file or a folder, and rename it to ``path`` if the body succeeds.
 
     Raises:
-        SettingError: If ``path`` exists and is not empty.
+        SettingError: If ``path`` exists and is not empty, or is a device or a pipe.
         OneboxError: If the disk refuses; the message says why.
     """
     is_taken = any(path.iterdir()) if path.is_dir() else path.exists() and path.stat().st_size > 0
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise SettingError(f"{path}: is a device or a pipe. Name a file or a folder.")
     if is_taken:
         raise SettingError(f"{path}: exists already. Remove it, or choose another place.")
     files.remove_abandoned(path.parent)

@@ -31,10 +31,17 @@ LIST = "-"
 class Sources(Iterator[Found]):
     """The images of all sources, each once, in the order of the sources; iterable once."""
 
-    def __init__(self, sources: Sequence[str], listed: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        sources: Sequence[str],
+        listed: Iterable[str] = (),
+        *,
+        left_out: Path | None = None,
+    ) -> None:
         """Expand the globs; nothing is opened yet.
 
-        The names that ``-`` stands for may be any source except globs and ``-``.
+        The names that ``-`` stands for may be any source except globs and ``-``. Images in the
+        folder ``left_out`` are no source: drawings are written there meanwhile.
 
         Raises:
             SettingError: If a source is empty, as an unset variable of a script is.
@@ -43,6 +50,7 @@ class Sources(Iterator[Found]):
             raise SettingError("a SOURCE is empty. Name an image, a folder or a glob.")
         self._names = [(source, expand_glob(source)) for source in sources]
         self._listed = listed
+        self._left_out = None if left_out is None else left_out.absolute()
         self._found: Iterator[Found] = (
             found for target in self.targets() for found in _read(target)
         )
@@ -56,13 +64,21 @@ class Sources(Iterator[Found]):
         seen: set[int] = set()  # hashes only, to save memory
         for source, targets in self._all_targets():
             is_empty = True
-            for target in targets:
+            for target in filter(self._is_source, targets):
                 is_empty = False
                 if hash(target) not in seen:
                     seen.add(hash(target))
                     yield target
             if is_empty:
                 yield name_nothing_found(source)
+
+    def _is_source(self, target: Target) -> bool:
+        folder = self._left_out
+        return (
+            folder is None
+            or not isinstance(target, Path)
+            or folder not in target.absolute().parents
+        )
 
     def has_frames(self) -> bool:
         """Whether a source is a video or a camera; for a list, whether the first image is a frame.
@@ -86,8 +102,9 @@ class Sources(Iterator[Found]):
         names = [name for _, names in self._names for name in names]
         if self._has_list() or self.has_frames() or any(map(is_stored, names)):
             return None
-        targets = [isinstance(target, Shard) for name in names for target in find_targets(name)]
-        return None if any(targets) else len(targets)
+        targets = chain.from_iterable(map(find_targets, names))
+        is_shard = [isinstance(target, Shard) for target in targets if self._is_source(target)]
+        return None if any(is_shard) else len(is_shard)
 
     def _has_list(self) -> bool:
         return any(source == LIST for source, _ in self._names)

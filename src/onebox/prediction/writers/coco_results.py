@@ -21,6 +21,7 @@ from onebox.prediction.writers.records import Layout, Row, flat_keypoints, momen
 from onebox.structures import Box
 
 _CATEGORY = "category_id"
+_START = 64  # bytes that hold the first key
 _BBOXES = {"outer_box": "outer_bbox", "inner_box": "inner_bbox"}
 
 
@@ -99,4 +100,19 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
-COCO = Kind("coco", b"[", record=record, write=_write, read=_read, numbers_images=True)
+def _is_results(path: Path) -> bool:
+    """Whether the first entry is a result; a list of labels begins otherwise."""
+    with path.open("rb") as file:
+        start = b"".join(file.read(_START).split())
+    return start in {b"[", b"[]"} or start.startswith(b'[{"image_id":')
+
+
+COCO = Kind(
+    "coco",
+    b"[",
+    record=record,
+    write=_write,
+    read=_read,
+    is_results=_is_results,
+    numbers_images=True,
+)

@@ -23,6 +23,7 @@ class Kind:
         write: Records → the file at a path.
         read: The file at a path → its records. Raises `ContinueError` if it is no such file, or
             one of another layout.
+        is_results: Whether a file that begins so holds results, and no labels.
         columns: The columns that every record has; empty where records may differ.
         numbers_images: Whether images are numbered, so that unreadable ones count too.
         check: Called before the work; raises `OneboxError` if a package is missing.
@@ -33,6 +34,7 @@ class Kind:
     record: Callable[[Row, Layout], Record]
     write: Callable[[Iterable[Record], Layout, Path], None]
     read: Callable[[Path, Layout], Iterator[Record]]
+    is_results: Callable[[Path], bool] = lambda _: True
     columns: Callable[[Layout], Sequence[str]] = lambda _: ()
     numbers_images: bool = False
     check: Callable[[], object] = lambda: None

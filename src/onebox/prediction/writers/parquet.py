@@ -24,6 +24,7 @@ ROWS_PER_GROUP = 10_000
 
 _PROBABILITIES = "probabilities"
 _CLASSES = b"onebox.classes"
+_MAGIC = b"PAR1"
 
 _import = partial(require, extra="parquet", purpose="Parquet files")
 
@@ -94,12 +95,23 @@ def as_utf8(record: Record) -> Record:
     return {**record, "image": record["image"].encode("utf-8", "replace").decode()}
 
 
+def _is_results(path: Path) -> bool:
+    """Whether the file's metadata has the classes of results; a shard of labels has other keys."""
+    arrow, parquet = _import("pyarrow"), _import("pyarrow.parquet")
+    try:
+        metadata = parquet.read_schema(path).metadata or {}
+    except arrow.ArrowInvalid:  # cut short: a process was killed while it wrote
+        return path.stat().st_size <= len(_MAGIC)
+    return _CLASSES in metadata
+
+
 PARQUET = Kind(
     "parquet",
-    b"PAR1",
+    _MAGIC,
     record=_record,
     write=_write,
     read=_read,
+    is_results=_is_results,
     columns=_columns,
     check=partial(_import, "pyarrow.parquet"),
 )
