@@ -322,6 +322,26 @@ def test_a_closed_pipe_and_a_full_disk_cause_no_traceback(bright_file, place):
     )
 
 
+@on_linux
+@pytest.mark.train
+def test_closed_output_is_an_error_and_a_name_in_another_script_is_none(bright_file, place):
+    save(place / "a.png")
+    save(place / "猫.png")
+    line = f"{sys.executable} -c 'from onebox.cli import main; main()' predict {bright_file} ."
+    ended = subprocess.run(
+        ["/bin/sh", "-c", f"{line} >&-; echo $?; {line}"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+    )
+    code, *rows = ended.stdout.splitlines()
+    assert code == "1"
+    assert [row.split("\t")[0] for row in rows] == ["a.png", "\\u732b.png"]
+    assert ended.stderr.startswith("error: standard output is closed.")
+
+
 # --- presence
 
 

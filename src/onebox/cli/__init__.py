@@ -7,6 +7,7 @@ The package itself imports next to nothing, so that Ctrl-C is handled from the f
 commands and what they need are imported by `main`.
 """
 
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -29,7 +30,20 @@ def _run() -> None:
     from onebox.cli.app import app
 
     with reporting_errors():
+        _check_output()
         app()
+
+
+def _check_output() -> None:
+    """Let standard output take names in every script.
+
+    Raises:
+        OneboxError: If it is closed: results would be lost without a word.
+    """
+    if sys.stdout is None:
+        raise OneboxError("standard output is closed. Send it to a file, or to /dev/null.")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 @contextmanager
