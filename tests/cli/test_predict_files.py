@@ -118,6 +118,15 @@ def test_drawings_below_a_source_are_no_images_to_predict(times, run, bright_fil
     assert len(list(Path("in/drawn").iterdir())) == times * len(names)
 
 
+@pytest.mark.parametrize("source", ["in", "in/0.png", "in/*.png"])
+def test_images_that_lie_beside_the_drawings_and_are_named_are_predicted(
+    source, run, bright_file, place
+):
+    count = len(list(Path("in").iterdir())) if source != "in/0.png" else 1
+    code, out, _ = run("predict", bright_file, source, "--draw", "in")
+    assert (code, len(out.splitlines())) == (0, count)
+
+
 LABELS = '[\n{"image": "0.png", "annotations": []}]'
 
 

@@ -41,7 +41,7 @@ class Sources(Iterator[Found]):
         """Expand the globs; nothing is opened yet.
 
         The names that ``-`` stands for may be any source except globs and ``-``. Images in the
-        folder ``left_out`` are no source: drawings are written there meanwhile.
+        folder ``left_out`` are not found below another: drawings are written there meanwhile.
 
         Raises:
             SettingError: If a source is empty, as an unset variable of a script is.
@@ -64,21 +64,13 @@ class Sources(Iterator[Found]):
         seen: set[int] = set()  # hashes only, to save memory
         for source, targets in self._all_targets():
             is_empty = True
-            for target in filter(self._is_source, targets):
+            for target in targets:
                 is_empty = False
                 if hash(target) not in seen:
                     seen.add(hash(target))
                     yield target
             if is_empty:
                 yield name_nothing_found(source)
-
-    def _is_source(self, target: Target) -> bool:
-        folder = self._left_out
-        return (
-            folder is None
-            or not isinstance(target, Path)
-            or folder not in target.absolute().parents
-        )
 
     def has_frames(self) -> bool:
         """Whether a source is a video or a camera; for a list, whether the first image is a frame.
@@ -102,8 +94,8 @@ class Sources(Iterator[Found]):
         names = [name for _, names in self._names for name in names]
         if self._has_list() or self.has_frames() or any(map(is_stored, names)):
             return None
-        targets = chain.from_iterable(map(find_targets, names))
-        is_shard = [isinstance(target, Shard) for target in targets if self._is_source(target)]
+        targets = chain.from_iterable(map(self._find, names))
+        is_shard = [isinstance(target, Shard) for target in targets]
         return None if any(is_shard) else len(is_shard)
 
     def _has_list(self) -> bool:
@@ -112,9 +104,20 @@ class Sources(Iterator[Found]):
     def _all_targets(self) -> Iterator[tuple[str, Iterable[Target]]]:
         for source, names in self._names:
             if source == LIST:
-                yield from ((name, find_targets(name)) for name in self._listed)
+                yield from ((name, self._find(name)) for name in self._listed)
             else:
-                yield source, chain.from_iterable(map(find_targets, names))
+                yield source, chain.from_iterable(map(self._find, names))
+
+    def _find(self, name: str) -> Iterator[Target]:
+        """What a name stands for, without the folder that is left out below a folder."""
+        folder, targets = self._left_out, find_targets(name)
+        if folder is None or Path(name).absolute() not in folder.parents:
+            return targets
+        return (
+            target
+            for target in targets
+            if not (isinstance(target, Path) and folder in target.absolute().parents)
+        )
 
 
 def is_video(path: Path) -> bool:
