@@ -2,8 +2,11 @@
 
 import contextlib
 import csv
+import dataclasses
+import errno
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -148,6 +151,27 @@ def test_a_shard_of_labels_is_no_earlier_parquet_result(run, bright_file, place)
     code, _, err = run("predict", bright_file, "in", "--parquet", str(shard))
     assert (code, shard.read_bytes()) == (2, before)
     assert "exists already and is no earlier result" in err
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_earlier_result_that_cannot_be_read_is_named(
+    kind, run, bright_file, place, monkeypatch
+):
+    if kind == "parquet":
+        pytest.importorskip("pyarrow")
+    assert run("predict", bright_file, "in", f"--{kind}", "p")[0] == 0
+    before = Path("p").read_bytes()
+    is_results = KINDS[kind].is_results
+
+    def fail(path):
+        is_results(path)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))  # of a read: it names no file
+
+    broken = dataclasses.replace(KINDS[kind], is_results=fail)
+    monkeypatch.setitem(KINDS, kind, broken)
+    code, _, err = run("predict", bright_file, "in", f"--{kind}", "p")
+    assert (code, Path("p").read_bytes()) == (1, before)
+    assert f"--{kind} p: exists already and cannot be read (Input/output error)." in err
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -40,11 +40,11 @@ def prepare_file(
 
     Raises:
         SettingError: If a folder has its name, or a file of another kind.
-        OneboxError: If its folder cannot be created or written to.
+        OneboxError: If the file cannot be read, or its folder cannot be created or written to.
     """
     if file.is_dir():
         raise SettingError(f"{option} {file}: is a folder. Name a file.")
-    if file.is_file() and not (_begins(file, beginning) and is_earlier(file)):
+    if file.is_file() and not _is_earlier(option, file, beginning, is_earlier):
         raise SettingError(
             f"{option} {file}: exists already and is no earlier result. Remove it, or choose "
             "another place."
@@ -97,6 +97,18 @@ def prepare_results(name: str, file: Path) -> None:
     kind.check()
     prepare_file(f"--{name}", file, kind.beginning, kind.is_results)
     prepare_file(f"--{name}", journal_path(file), BEGINNING)
+
+
+def _is_earlier(
+    option: str, file: Path, beginning: bytes, is_earlier: Callable[[Path], bool]
+) -> bool:
+    try:
+        return _begins(file, beginning) and is_earlier(file)
+    except OSError as error:
+        raise OneboxError(
+            f"{option} {file}: exists already and cannot be read ({error.strerror or error}). "
+            "Check its permissions and its disk, or choose another place."
+        ) from error
 
 
 def _begins(file: Path, beginning: bytes) -> bool:
