@@ -5,6 +5,7 @@ import json
 import pytest
 from PIL import Image
 
+from onebox.errors import DataError
 from onebox.formats import read
 from onebox.structures import KeypointSet
 
@@ -205,3 +206,66 @@ def test_files_with_different_keypoints_are_not_one_data_set(tmp_path, problems_
     save(tmp_path / "test.json", ["b.png"], [note(1, 1, 1)], categories=[other])
     (problem,) = problems_of(tmp_path)
     assert "the label files name different keypoints" in problem
+
+
+BAD = {
+    "an unknown category": {"category_id": 9},
+    "a box that is none": {"bbox": "1 2 3 4"},
+    "a word in a box": {"bbox": [1, "two", 3, 4]},
+    "too few numbers": {"bbox": [1, 2, 3]},
+    "keypoints without names": {"keypoints": [1, 2, 2]},
+}
+
+
+@pytest.mark.parametrize("wrong", BAD.values(), ids=BAD)
+def test_an_image_whose_annotations_are_bad_is_not_one_without_a_subject(tmp_path, wrong):
+    annotations = [note(1, 1) | wrong, note(2, 2), note(3, 2) | wrong]
+    path = save(tmp_path / "l.json", ["a.png", "b.png", "c.png"], annotations)
+    data = read(path, on_bad="skip")
+    assert [(s.image.name, s.label) for s in data] == [("b.png", "cat"), ("c.png", None)]
+    assert data.notes[0].startswith("2 bad rows are left out, the first: l.json: annotation")
+
+
+def test_a_bad_category_is_one_problem_and_its_annotations_are_left_out(tmp_path, problems_of):
+    categories = [{"id": 3, "name": 7}, CATS[1]]
+    annotations = [note(1, 1), note(2, 2), note(3, 3, 1)]
+    path = save(tmp_path / "l.json", ["a.png", "b.png", "c.png"], annotations, categories)
+    assert problems_of(path) == [
+        "l.json: categories[0]: name: input should be a valid string. Correct it."
+    ]
+    data = read(path, on_bad="skip")
+    assert [(s.image.name, s.label) for s in data] == [("c.png", "dog")]
+
+
+def test_images_and_categories_that_share_an_id_are_named_and_left_out(tmp_path, problems_of):
+    categories = [*CATS, {"id": 3, "name": "tiger"}]
+    annotations = [note(1, 1), note(2, 2, 1), note(3, 3)]
+    path = save(tmp_path / "l.json", ["a.png", "b.png", "c.png"], annotations, categories)
+    content = json.loads(path.read_text())
+    content["images"].append({"id": 2, "file_name": "a.png"})
+    path.write_text(json.dumps(content))
+    assert problems_of(path) == [
+        "l.json: 2 images have the id 2. Give each its own id.",
+        "l.json: 2 categories have the id 3. Give each its own id.",
+    ]
+    with pytest.raises(DataError, match=r"holds no labelled image \(2 bad left out, the first: "):
+        read(path, on_bad="skip")  # which cat or tiger, which image: nobody knows
+
+
+@pytest.mark.parametrize("pairs", [[[1, 3], [1, 2]], [[2, 2]], [[1, 3], [3, 1]]])
+def test_a_keypoint_in_two_flip_pairs_is_refused(tmp_path, problems_of, pairs):
+    category = POSE | {"flip_pairs": pairs}
+    path = save(tmp_path / "l.json", ["a.png"], [note(1, 1, 1)], categories=[category])
+    name = POSE["keypoints"][pairs[0][0] - 1]
+    assert problems_of(path) == [
+        f"l.json: the keypoint '{name}' is in two flip pairs, or twice in one. Keep the pair that "
+        "a mirrored image swaps."
+    ]
+
+
+def test_a_link_to_itself_in_place_of_an_image_is_a_problem(tmp_path, problems_of):
+    path = save(tmp_path / "l.json", ["a.png"], [note(1, 1)])
+    (tmp_path / "images/a.png").unlink()
+    (tmp_path / "images/a.png").symlink_to("a.png")
+    [problem] = problems_of(path)
+    assert "a.png does not exist" in problem

@@ -68,7 +68,8 @@ def assemble(
     if problems:
         raise DataError(*problems)
     if not selection.rows:
-        raise DataError(f"{name}: holds no labelled image. Add at least one.")
+        first = f" ({len(bad)} bad left out, the first: {bad[0]})" if bad else ""
+        raise DataError(f"{name}: holds no labelled image{first}. Add at least one.")
     return Dataset(
         samples=_samples(selection.rows, rows.headers),
         classes=tuple(classes or labels.classes or used),

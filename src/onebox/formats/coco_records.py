@@ -1,9 +1,10 @@
 """Reads a COCO file and checks each of its parts, so that every bad part is named."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
@@ -47,6 +48,9 @@ class CocoAnnotation(BaseModel):
     iscrowd: int = 0
 
 
+_WithId = TypeVar("_WithId", CocoImage, CocoCategory)
+
+
 @dataclass(frozen=True, slots=True)
 class CocoFile:
     """A COCO file whose entries have the right types, in the order of the file."""
@@ -58,13 +62,48 @@ class CocoFile:
     keypoints: KeypointSet | None  # None if the categories name none
 
 
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """The lists of a COCO file, and the problems found in them."""
+
+    name: str
+    lists: Mapping[str, list[Any]]
+    problems: Problems
+
+    def entries(self, key: str, kind: type[Record]) -> list[Record]:
+        """The entries of a list that have the right types."""
+        valid = []
+        for number, raw in enumerate(self.lists[key]):
+            with self.problems.at(f"{self.name}: {key}[{number}]"):
+                valid.append(validate(kind, raw))
+        return valid
+
+    def distinct(self, key: str, kind: type[_WithId]) -> dict[Id, _WithId]:
+        """Those entries by their ids, but for those that share an id."""
+        known = {entry.id: entry for entry in self.entries(key, kind)}
+        stated = self.count_ids(key)
+        for each in [each for each in known if stated[each] > 1]:
+            del known[each]
+            self.problems.sentences.append(
+                f"{self.name}: {stated[each]} {key} have the id {each}. Give each its own id."
+            )
+        return known
+
+    def count_ids(self, key: str, id_key: str = "id") -> Counter[object]:
+        """How many entries of a list state an id, those of a wrong type included."""
+        ids = (entry.get(id_key) for entry in self.lists[key] if isinstance(entry, dict))
+        return Counter(each for each in ids if isinstance(each, int | float | str))
+
+
 def load(path: Path, problems: Problems) -> CocoFile:
     """Read a COCO file; ``problems`` collects one for each entry of a wrong type or wrong ids.
+
+    An image with annotations, none of which can be used, is left out.
 
     Raises:
         DataError: If it is not COCO at all.
     """
-    return _check(path.name, _load_json(path), problems)
+    return _check(_Content(path.name, _load_json(path), problems))
 
 
 def _load_json(path: Path) -> dict[str, list[Any]]:
@@ -80,38 +119,36 @@ def _load_json(path: Path) -> dict[str, list[Any]]:
     return {key: lists[key] for key in keys}
 
 
-def _check(name: str, content: dict[str, list[Any]], problems: Problems) -> CocoFile:
-    def entries(key: str, kind: type[Record]) -> list[Record]:
-        valid = []
-        for number, raw in enumerate(content[key]):
-            with problems.at(f"{name}: {key}[{number}]"):
-                valid.append(validate(kind, raw))
-        return valid
-
-    images = entries("images", CocoImage)
-    listed = entries("categories", CocoCategory)
-    categories = {category.id: category for category in listed}
-    annotations: dict[Id, list[CocoAnnotation]] = {image.id: [] for image in images}
-    for kind, count, ids in (
-        ("images", len(images), len(annotations)),
-        ("categories", len(listed), len(categories)),
-    ):
-        if ids < count:
-            problems.sentences.append(
-                f"{name}: several {kind} have the same id. Give each its own id."
-            )
-    for annotation in entries("annotations", CocoAnnotation):
-        with problems.at(f"{name}: annotation {annotation.id}"):
-            _check_references(annotation, annotations, categories)
-            annotations[annotation.image_id].append(annotation)
+def _check(content: _Content) -> CocoFile:
+    images = content.distinct("images", CocoImage)
+    categories = content.distinct("categories", CocoCategory)
+    annotations = _annotations(content, images, categories)
+    named = content.count_ids("annotations", "image_id")
+    # An image whose annotations are all bad would look like one without a subject.
+    kept = [image for image in images.values() if annotations[image.id] or not named[image.id]]
     keypoints = None
-    with problems.at(name):
+    with content.problems.at(content.name):
         keypoints = _keypoints(list(categories.values()))
-    return CocoFile(name, tuple(images), categories, annotations, keypoints)
+    return CocoFile(content.name, tuple(kept), categories, annotations, keypoints)
+
+
+def _annotations(
+    content: _Content, images: Mapping[Id, CocoImage], categories: Mapping[Id, CocoCategory]
+) -> dict[Id, list[CocoAnnotation]]:
+    """The annotations of each image, but for those of a category that cannot be used."""
+    # What an entry states has one problem, that of the entry, however many annotations name it.
+    stated = [content.count_ids(key) for key in ("images", "categories")]
+    annotations: dict[Id, list[CocoAnnotation]] = {each: [] for each in images}
+    for annotation in content.entries("annotations", CocoAnnotation):
+        with content.problems.at(f"{content.name}: annotation {annotation.id}"):
+            _check_references(annotation, *stated)
+            if annotation.image_id in images and annotation.category_id in categories:
+                annotations[annotation.image_id].append(annotation)
+    return annotations
 
 
 def _check_references(
-    annotation: CocoAnnotation, images: Mapping[Id, object], categories: Mapping[Id, object]
+    annotation: CocoAnnotation, images: Collection[object], categories: Collection[object]
 ) -> None:
     if annotation.image_id not in images:
         raise DataError(

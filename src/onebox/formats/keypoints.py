@@ -23,12 +23,19 @@ def make_keypoint_set(
     If ``flip_pairs`` is None, ``left`` and ``right`` in the names tell the pairs.
 
     Raises:
-        DataError: If a pair has an index without a keypoint, or two keypoints share a name.
+        DataError: If a pair has an index without a keypoint, two keypoints share a name, or a
+            keypoint is in two flip pairs.
     """
     if twice := sorted({name for name in names if list(names).count(name) > 1}):
         raise DataError(f"the keypoint '{twice[0]}' is named twice; give each its own name.")
-    flips = mirrored_pairs(names) if flip_pairs is None else flip_pairs
-    return KeypointSet(tuple(names), _pairs(skeleton, len(names)), _pairs(flips, len(names)))
+    flips = _pairs(mirrored_pairs(names) if flip_pairs is None else flip_pairs, len(names))
+    swapped = [index for pair in flips for index in pair]
+    if twice_swapped := sorted({index for index in swapped if swapped.count(index) > 1}):
+        raise DataError(
+            f"the keypoint '{names[twice_swapped[0]]}' is in two flip pairs, or twice in one. Keep "
+            "the pair that a mirrored image swaps."
+        )
+    return KeypointSet(tuple(names), _pairs(skeleton, len(names)), flips)
 
 
 def mirrored_pairs(names: Sequence[str]) -> Pairs:
