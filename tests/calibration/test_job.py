@@ -1,8 +1,12 @@
 """A model file and calibration images → the same file, calibrated, or an error and the old file."""
 
 import dataclasses
+import errno
 import json
+import os
 import shutil
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -15,7 +19,7 @@ from onebox.calibration import LEAST_IMAGES, calibrate_file, job
 from onebox.calibration.fitting import fit
 from onebox.confidence.applying import calibrated
 from onebox.confidence.records import MOST_SCORES
-from onebox.errors import DataError, ModelError
+from onebox.errors import DataError, ModelError, OneboxError
 from onebox.model_card import write_card
 from onebox.structures import Dataset
 
@@ -259,6 +263,20 @@ def test_images_unlike_the_earlier_ones_are_named(sure_file, greys):
 
 
 # --- what is refused ---------------------------------------------------------------------------
+
+
+def test_a_full_disk_for_temporary_files_is_named(sure_file, greys, monkeypatch):
+    content, scratch = sure_file.read_bytes(), tempfile.gettempdir()
+
+    def fill_up(path, _):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # of a write: it names no file
+
+    monkeypatch.setattr(Path, "write_bytes", fill_up)
+    with pytest.raises(
+        OneboxError, match=rf"{scratch}/.*/model\.onnx: cannot be written \(No space"
+    ):
+        calibrate_file(sure_file, greys(9))
+    assert sure_file.read_bytes() == content
 
 
 @pytest.mark.parametrize(("count", "words"), [(0, "0 calibration images"), (8, "8 calibration")])

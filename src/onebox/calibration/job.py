@@ -18,7 +18,7 @@ from onebox.confidence.guarantees import guarantees
 from onebox.confidence.records import MOST_SCORES, Calibration
 from onebox.errors import DataError, ModelError, format_count
 from onebox.evaluation import evaluate
-from onebox.files import remove_abandoned, write_atomically
+from onebox.files import real_path, remove_abandoned, write_atomically
 from onebox.formats.splitting import LEAST_CALIBRATION
 from onebox.loading import load
 from onebox.localizer import Localizer
@@ -78,7 +78,7 @@ def calibrate_file(
         OneboxError: If a package is missing, or the file cannot be written.
     """
     localizer = load(model)
-    remove_abandoned((out or model).resolve().parent)
+    remove_abandoned(real_path(out or model).parent)
     card = localizer.card
     images = _calibration_images(data)
     if isinstance(localizer, HogLocalizer):
@@ -101,8 +101,8 @@ def _calibration_images(data: Dataset) -> Dataset:
         count = format_count(len(boxed), "calibration image", "calibration images")
         raise DataError(
             f"{data.name or 'data set'}: has {count} with a box, and calibration needs at least "
-            f"{LEAST_IMAGES} (50 or more give a narrow promise). Give more images the split 'cal'; "
-            "they must not have trained the model."
+            f"{LEAST_IMAGES} (50 or more give a narrow promise). Add images; they must not "
+            "have trained the model."
         )
     chosen: list[Sample] = choose_evenly(boxed, MOST_SCORES)
     return dataclasses.replace(data, samples=tuple(chosen))
@@ -151,7 +151,7 @@ def _fit_both(
     """Calibrate predictions without the refinement pass, and with it if the model has one."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         file = Path(folder) / "model.onnx"
-        file.write_bytes(content)
+        write_atomically(file, content)
         localizer = runtime.load(file)
         plain = _fit(localizer.with_refinement(None), images, progress)
         refined = None if card.refine_margin is None else _fit(localizer, images, progress)

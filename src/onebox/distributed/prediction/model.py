@@ -7,6 +7,7 @@ from pathlib import Path
 
 from onebox import loading
 from onebox.errors import ModelError
+from onebox.files import write_atomically
 from onebox.localizer import Localizer
 
 _WEIGHTS = {".xml": ".bin"}  # of OpenVINO, beside the file that is named
@@ -40,7 +41,7 @@ class SentModel:
         """
         with tempfile.TemporaryDirectory(prefix="onebox-model-") as folder:
             for name, content in self.files.items():
-                Path(folder, name).write_bytes(content)
+                write_atomically(Path(folder, name), content)
             localizer = loading.load(Path(folder, next(iter(self.files))), threads=1)
         if self.coverage is None and self.max_risk is None:
             return localizer
