@@ -125,6 +125,15 @@ def format_box(box: Iterable[float]) -> str:
     return ", ".join(f"{value:.10g}" for value in box)
 
 
+def encoding_problem(name: str) -> str:
+    """Why no label file can hold the name of an image: it is not UTF-8. Empty if one can."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return f"{name}: has a name that is not UTF-8, which label files are. Rename it."
+    return ""
+
+
 def first_line(error: Exception) -> str:
     """The first line of an error's message; the name of its class if the message is empty."""
     lines = str(error).strip().splitlines()

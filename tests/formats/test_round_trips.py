@@ -295,3 +295,13 @@ def test_a_label_file_without_read_permission_is_reported(tmp_path, monkeypatch)
     monkeypatch.setattr("pathlib.Path.read_text", locked)
     with pytest.raises(DataError, match=r"labels\.csv: cannot be read \(Permission denied\)"):
         read(tmp_path / "labels.csv")
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_an_image_whose_name_is_not_utf_8_is_refused_by_every_format(name, tmp_path):
+    image = tmp_path / os.fsdecode(b"caf\xe9.png")  # Latin-1
+    Image.new("RGB", (40, 30)).save(image)
+    sample = Sample(image, "cat", (1.0, 2.0, 9.0, 8.0), "train", size_wh=(40, 30))
+    with pytest.raises(DataError, match="has a name that is not UTF-8, which label files are"):
+        write(Dataset((sample,), ("cat",)), tmp_path / "out", name)
+    assert [path.name for path in tmp_path.iterdir()] == [image.name]

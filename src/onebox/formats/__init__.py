@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from onebox import stores
-from onebox.errors import DataError, SettingError, check_choice
+from onebox.errors import DataError, SettingError, check_choice, encoding_problem
 from onebox.formats import (
     coco,
     createml,
@@ -129,7 +129,7 @@ def write(
 
     Raises:
         OneboxError: If the disk refuses.
-        DataError: If an image of unknown size cannot be read.
+        DataError: If an image of unknown size cannot be read, or has a name that is not UTF-8.
         SettingError: If there is no such format, it cannot hold the data set, or ``path`` exists
             and is not empty.
         ValueError: If a sample's label is not among the data set's classes.
@@ -146,6 +146,8 @@ def write(
     for sample in dataset:
         if format not in SHARD_FORMATS:
             image_file(sample)
+        if problem := encoding_problem(sample.name):
+            raise DataError(problem)
         if sample.label is not None and sample.label not in dataset.classes:
             raise ValueError(f"label {sample.label!r} is not among the classes {dataset.classes}.")
     if format in SHARD_FORMATS:
