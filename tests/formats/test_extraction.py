@@ -89,3 +89,14 @@ def test_label_refuses_shards_and_says_how_to_convert_them(shard, tmp_path):
     shard("a.png")
     with pytest.raises(SettingError, match=r"webdataset labels cannot be edited.*--images DIR"):
         find_source(tmp_path / "a.tar", None)
+
+
+def test_the_images_are_removed_if_the_labels_are_refused(tmp_path, run):
+    assert run("synth", "blobs", tmp_path / "discs", "--count", "3", "--size", "32")[0] == 0
+    tars, taken = tmp_path / "tars", tmp_path / "taken.csv"
+    assert run("convert", tmp_path / "discs", tars, "--to", "webdataset")[0] == 0
+    taken.write_text("mine")
+    images = tmp_path / "images"
+    code, _, err = run("convert", tars, taken, "--to", "csv", "--images", images)
+    assert (code, taken.read_text(), images.exists()) == (2, "mine", False)
+    assert "taken.csv" in err

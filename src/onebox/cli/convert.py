@@ -1,6 +1,7 @@
 """``onebox convert`` and ``onebox synth``."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ from onebox.cli.options import AsJson, DataName, FormatName, OnBad, OnMultiple, 
 from onebox.errors import SettingError, format_count
 from onebox.formats.extraction import extract_images
 from onebox.formats.shard_formats import SHARD_FORMATS
+from onebox.structures import Dataset
 
 _KINDS = ("blobs", "cutouts", "cutouts-black")
 _LARGEST_SIZE = 8192  # pixels: an image then takes 200 MB of memory; not tuned
@@ -43,10 +45,21 @@ def convert(
         raise SettingError(f"--images: {to} shards hold the images themselves. Leave --images out.")
     samples = reading.read(data, format_name, on_multiple=on_multiple, on_bad=on_bad)
     print_notes(samples.notes)
-    if images is not None:
-        samples = extract_images(samples, images)
-    formats.write(samples, out, to)
+    if images is None:
+        formats.write(samples, out, to)
+    else:
+        _write_with_images(samples, images, out, to)
     _print_written(out, len(samples), as_json=as_json)
+
+
+def _write_with_images(samples: Dataset, images: Path, out: str, to: str) -> None:
+    """Write the images to a folder, and the labels; the folder is removed if these fail."""
+    extracted = extract_images(samples, images)
+    try:
+        formats.write(extracted, out, to)
+    except BaseException:
+        shutil.rmtree(images, ignore_errors=True)
+        raise
 
 
 def synth(
