@@ -342,6 +342,23 @@ def test_closed_output_is_an_error_and_a_name_in_another_script_is_none(bright_f
     assert ended.stderr.startswith("error: standard output is closed.")
 
 
+@on_linux
+@pytest.mark.train
+def test_closed_input_is_an_error_where_names_are_read_from_it(bright_file, place):
+    save(place / "a.png")
+    line = f"{sys.executable} -c 'from onebox.cli import main; main()' predict {bright_file}"
+    ended = subprocess.run(
+        ["/bin/sh", "-c", f"{line} - <&-; echo $?; {line} a.png <&-; echo $?"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    code, row, of_image = ended.stdout.splitlines()
+    assert (code, row.split("\t")[0], of_image) == ("2", "a.png", "0")
+    assert ended.stderr.startswith("error: standard input is closed")
+
+
 # --- presence
 
 

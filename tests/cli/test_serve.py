@@ -1,7 +1,9 @@
 """``onebox serve``: what is said before anything is served."""
 
 import socket
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -119,3 +121,21 @@ def test_every_option_reaches_the_server(settings_of):
 def test_the_token_may_come_from_the_environment(settings_of, monkeypatch):
     monkeypatch.setenv("ONEBOX_TOKEN", "correct-horse-battery")
     assert settings_of().token == "correct-horse-battery"  # noqa: S105 - of this test
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
+def test_an_address_that_cannot_be_printed_ends_it_with_a_message(bright_file):
+    line = [sys.executable, "-c", "from onebox.cli import main; main()", "serve", bright_file]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [*map(str, line), "--port", "0"],
+            check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    assert ended.returncode == 1
+    assert (
+        ended.stderr == "error: standard output: No space left on device. Free space on the disk.\n"
+    )

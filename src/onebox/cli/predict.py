@@ -236,6 +236,8 @@ def read_list() -> Iterator[str]:
 def _standard_input() -> Iterable[bytes]:
     # Through a file object of its own: a thread that waits for the next line holds the lock of its
     # file object, and Python needs the lock of `sys.stdin` to exit.
+    if sys.stdin is None:
+        raise SettingError("standard input is closed, and '-' reads names from it. Name a SOURCE.")
     stream = typer.get_binary_stream("stdin")
     try:
         return os.fdopen(os.dup(stream.fileno()), "rb")

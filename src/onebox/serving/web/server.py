@@ -156,9 +156,15 @@ class Running:
         self._server = _Server(config, on_start, on_stop, ending)
 
     def run(self) -> None:
-        """Serve until the end."""
+        """Serve until the end.
+
+        Raises:
+            OSError: If ``on_start`` could not write.
+        """
         with contextlib.closing(self._listener):
             self._server.run(sockets=[self._listener])
+        if self._server.failure is not None:
+            raise self._server.failure
 
     def stop(self) -> None:
         """Begin the end, as SIGTERM does."""
@@ -192,10 +198,14 @@ class _Server(uvicorn.Server):
         self._on_start, self._on_stop = on_start, on_stop
         self._ending = ending
         self._stops_at: float | None = None
+        self.failure: OSError | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._on_start()
+        try:
+            self._on_start()
+        except OSError as error:  # raised here, it would cancel the application's tasks
+            self.failure, self.should_exit = error, True
 
     async def on_tick(self, counter: int) -> bool:
         if self._stops_at is not None and time.monotonic() >= self._stops_at:
