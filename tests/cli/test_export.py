@@ -101,7 +101,7 @@ def test_too_large_a_loss_ends_with_4_and_is_printed(run, workshop, monkeypatch)
             "is not one of fp32, int8, openvino. Did you mean int8",
         ),
         (["model.onnx"], 2, "--to"),
-        (["model.onnx", "--to", "int8"], 3, "no data set is given. Name one by --data."),
+        (["model.onnx", "--to", "int8"], 2, "no data set is given. Name one by --data."),
         (["model.onnx", "--to", "fp32", "--out", "model.onnx"], 2, "is the model itself"),
         (["model.onnx", "--to", "fp32", "--out", "discs/labels.csv"], 2, "does not end in .onnx"),
         (["nowhere.onnx", "--to", "fp32"], 4, "nowhere.onnx: does not exist"),

@@ -92,15 +92,15 @@ def test_too_large_a_loss_is_refused_with_its_number_and_nothing_is_written(
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("data", "error", "words"),
     [
-        (None, "no data set is given. Name one by --data"),
-        ("test", "has no validation images"),
+        (None, SettingError, "no data set is given. Name one by --data"),
+        ("test", DataError, "has no validation images"),
     ],
 )
-def test_int8_without_validation_images_is_refused(data, words, model_file, discs, tmp_path):
+def test_int8_without_validation_images_is_refused(data, error, words, model_file, discs, tmp_path):
     given = None if data is None else discs.part(data)
-    with pytest.raises(DataError, match=words):
+    with pytest.raises(error, match=words):
         make(model_file, "int8", tmp_path / "model.int8.onnx", given)
     assert list(tmp_path.iterdir()) == []
 

@@ -16,7 +16,7 @@ from typing import Any
 from onebox.calibration import LEAST_IMAGES, calibrate_file
 from onebox.errors import DataError, ModelError, SettingError, suggest
 from onebox.evaluation import evaluate
-from onebox.files import flush_to_disk, remove_abandoned, temporary_beside
+from onebox.files import flush_to_disk, real_path, remove_abandoned, temporary_beside
 from onebox.formats.splitting import hold_out_calibration
 from onebox.loading import load
 from onebox.metrics import Metrics
@@ -108,7 +108,8 @@ def make(
             or images do not match the model.
         ModelError: If the model is no network of onebox, or the variant does not pass.
         OneboxError: If a package is missing, or the file cannot be written.
-        SettingError: If there is no such variant, or ``out`` is no path for it.
+        SettingError: If there is no such variant, ``out`` is no path for it, or the variant needs
+            ``data``.
     """
     variant = _variant(name)
     localizer = _load_network(model)
@@ -184,7 +185,7 @@ def _check_path(out: Path, model: Path, variant: Variant) -> None:
     # The variant may replace an earlier variant and nothing else.
     if out.suffix != variant.suffix:
         raise SettingError(f"{out}: does not end in {variant.suffix}. Choose another name.")
-    if out.resolve() == model.resolve():
+    if real_path(out) == real_path(model):
         raise SettingError(f"{out}: is the model itself. Choose another path.")
     weights = out.with_suffix(".bin")
     is_taken = out.suffix == ".xml" and weights.exists() and not out.exists()
@@ -217,11 +218,12 @@ def _validation_part(data: Dataset | None, name: str, *, is_needed: bool) -> Dat
     """The validation images; None if no data is given and none is needed.
 
     Raises:
-        DataError: If there are none.
+        SettingError: If the variant needs data, and none is given.
+        DataError: If the data has none.
     """
     if data is None:
         if is_needed:
-            raise DataError(
+            raise SettingError(
                 f"'{name}' is calibrated and measured on validation images, and no data set is "
                 "given. Name one by --data."
             )
