@@ -58,6 +58,10 @@ class AnchorSettings(Section):
     sizes: tuple[tuple[float, float], ...] = ()
 
 
+MOST_SEED = 2**32 - 1
+"""The largest seed, as in scikit-learn; the seed of a step is about a million times as large."""
+
+
 class ModelSettings(Section):
     """``[model]``: backbone → neck → vectorizer → shared layers → heads.
 
@@ -230,7 +234,7 @@ class TrainSettings(Section):
     checkpoint: Literal["auto", "best", "last"] = "auto"  # decision 9 in docs/decisions
     max_grad_norm: Positive = 5.0  # not tuned
     save_every_epoch: bool = False
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = 0
 
 
 class AugmentSettings(Section):

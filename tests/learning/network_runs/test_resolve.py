@@ -1,5 +1,6 @@
 """A recipe is checked against the data, and completed from it."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,16 @@ KEYPOINTS = KeypointSet(("nose", "tail"))
 
 def dataset(*labels, keypoints=None, split="train", box=BOX):
     rows = [
-        Sample(Path(f"{number}.jpg"), label, box, split, size_wh=(100, 200))
+        Sample(Path(f"{number}.jpg"), label, box, split, _points(keypoints), size_wh=(100, 200))
         for number, label in enumerate(labels)
     ]
     classes = tuple(sorted({label for label in labels if label}))
     return Dataset(tuple(rows), classes, keypoints, name="labels.csv")
+
+
+def _points(keypoints):
+    """Every keypoint at one place, and labelled."""
+    return None if keypoints is None else ((15.0, 25.0, 2),) * len(keypoints.names)
 
 
 def recipe_of(model=None, loss=None, data=None):
@@ -48,6 +54,18 @@ def test_keypoints_that_the_data_does_not_have_are_refused_with_the_repair():
         "model.keypoints asks for keypoints, and labels.csv has none."
     )
     assert "keypoints (COCO or YOLO)" in str(caught.value)
+
+
+@pytest.mark.parametrize("points", [None, ((0.0, 0.0, 0), (0.0, 0.0, 0))])
+def test_keypoints_that_no_training_image_labels_are_refused(points):
+    data = dataset("person", "person", keypoints=KEYPOINTS)
+    first, second = data.samples
+    of_test = dataclasses.replace(second, split="test")
+    none = dataclasses.replace(
+        data, samples=(dataclasses.replace(first, keypoints=points), of_test)
+    )
+    with pytest.raises(SettingError, match=r"no training image of labels\.csv has a labelled one"):
+        resolve(read_recipe("pose"), none)
 
 
 def test_the_hull_of_one_keypoint_is_refused():
