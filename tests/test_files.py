@@ -252,3 +252,27 @@ def test_only_a_file_of_no_bytes_is_empty(tmp_path, name):
     (tmp_path / "empty").touch()
     (tmp_path / "full").write_bytes(b"1")
     assert files.is_empty(tmp_path / name) is (name == "empty")
+
+
+@pytest.mark.parametrize("letter", ["a", "ä", "猫"])
+def test_the_longest_names_are_written_too(letter, tmp_path):
+    longest = 255 - 4  # bytes, as file systems have it
+    path = tmp_path / f"{letter * (longest // len(letter.encode()))}.png"
+    for content in (b"first", b"second"):
+        files.write_atomically(path, content)
+        assert path.read_bytes() == content
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_temporary_file_of_a_long_name_is_known_as_abandoned(tmp_path):
+    with files.temporary_beside(tmp_path / ("a" * 250)) as temporary:
+        assert len(os.fsencode(temporary.name)) == 255
+        assert files._UNFINISHED.search(temporary.name)
+
+
+def test_the_real_path_of_a_link_to_itself_is_the_link(tmp_path):
+    (tmp_path / "round").symlink_to("round")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder")
+    assert files.real_path(tmp_path / "round") == tmp_path.resolve() / "round"
+    assert files.real_path(tmp_path / "link/../link") == (tmp_path / "folder").resolve()

@@ -14,6 +14,7 @@ from pathlib import Path
 from onebox.errors import OneboxError
 
 _UNFINISHED = re.compile(r"[.](?P<place>[0-9a-f]{8})-(?P<process>[0-9]+)[.]part$")
+_LONGEST = 254  # bytes of a name after its dot, on the file systems in use
 _PROCESSES = Path("/proc/self/ns/pid")  # Linux: a name of the processes that can be asked for
 
 
@@ -31,6 +32,19 @@ def is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:
         return False
+
+
+def leads_nowhere(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry of a folder is a link to what does not exist, or to itself."""
+    return entry.is_symlink() and not Path(entry.path).exists()
+
+
+def real_path(path: Path) -> Path:
+    """The absolute path with links followed; a link that leads to itself stays.
+
+    `Path.resolve` raises for such a link before Python 3.13.
+    """
+    return Path(os.path.realpath(path))
 
 
 def names_in(folder: Path) -> list[str]:
@@ -71,7 +85,7 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
         yield temporary
         if sync and temporary.is_file():
             flush_to_disk(temporary)
-        temporary.replace(path.resolve())
+        temporary.replace(real_path(path))
 
 
 @contextmanager
@@ -111,14 +125,21 @@ def remove_abandoned(folder: Path) -> None:
 
 @contextmanager
 def _temporary(path: Path) -> Iterator[Path]:
-    target = path.resolve()
-    temporary = target.with_name(f".{target.name}.{_place()}-{os.getpid()}.part")
+    target = real_path(path)
+    suffix = f".{_place()}-{os.getpid()}.part"
+    temporary = target.with_name(f".{_shorten(target.name, _LONGEST - len(suffix))}{suffix}")
     _remove(temporary)  # left by a killed process that had the same id
     try:
         yield temporary
     finally:
         with suppress(OSError):  # an error of the body says more
             _remove(temporary)
+
+
+def _shorten(name: str, most: int) -> str:
+    """The beginning of a name, of so many bytes; a name of usual length stays as it is."""
+    encoded = os.fsencode(name)
+    return name if len(encoded) <= most else encoded[:most].decode("utf-8", "ignore")
 
 
 @contextmanager

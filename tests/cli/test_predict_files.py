@@ -154,9 +154,7 @@ def test_a_shard_of_labels_is_no_earlier_parquet_result(run, bright_file, place)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_earlier_result_that_cannot_be_read_is_named(
-    kind, run, bright_file, place, monkeypatch
-):
+def test_an_earlier_result_that_cannot_be_read_is_named(kind, run, bright_file, place, monkeypatch):
     if kind == "parquet":
         pytest.importorskip("pyarrow")
     assert run("predict", bright_file, "in", f"--{kind}", "p")[0] == 0

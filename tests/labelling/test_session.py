@@ -1,6 +1,7 @@
 import dataclasses
 import itertools
 import json
+import os
 import threading
 
 import pytest
@@ -233,6 +234,21 @@ def test_an_image_that_cannot_be_read_is_counted_out_and_named(make_folder, open
     [note] = session.notes
     assert note.startswith("1 image cannot be read and left out. The first: ")
     assert "001.png: is not an image" in note
+
+
+def test_a_link_that_leads_nowhere_and_a_name_in_no_script_are_counted_out_and_named(
+    make_folder, open_session
+):
+    folder = make_folder(3)
+    (folder / "gone.png").symlink_to(folder / "nowhere.png")
+    strange = os.fsdecode(b"caf\xe9.png")  # Latin-1
+    (folder / "000.png").rename(folder / strange)
+    session = open_session(folder)
+    assert {one.name for one in session.next_entries("a", 3)} == {"001.png", "002.png"}
+    assert [one.name for one in session.find("", "all", 0, 9)[1]] == ["001.png", "002.png"]
+    [note] = session.notes
+    assert note.startswith("2 images cannot be read and left out. The first: ")
+    assert f"{strange}: has a name that is not UTF-8, which label files are. Rename it." in note
 
 
 def test_search_finds_words_of_names_whatever_their_case(make_folder, open_session):

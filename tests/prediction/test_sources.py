@@ -102,6 +102,14 @@ def test_links_to_images_are_followed_and_links_to_folders_are_not(place):
     assert names(["in"]) == ["in/a.png", "in/link.png"]
 
 
+def test_links_that_lead_nowhere_are_images_that_cannot_be_read(place):
+    touch("in/a.png")
+    Path("in/gone.png").symlink_to(place / "nowhere.png")
+    Path("in/round.png").symlink_to("round.png")
+    Path("in/round").symlink_to("round")
+    assert names(["in"]) == ["in/a.png", "in/gone.png", "in/round.png"]
+
+
 def test_a_folder_is_read_no_further_than_needed(place, monkeypatch):
     touch("in/a/1.png", "in/b/2.png")
     scanned = []

@@ -14,7 +14,7 @@ from typing import get_args
 from onebox.audit.corrections import EXCHANGED, Correction
 from onebox.audit.records import Audit, Finding, ListName
 from onebox.errors import DataError, format_box, shorten, suggest
-from onebox.files import write_atomically
+from onebox.files import real_path, write_atomically
 from onebox.formats.csv import CORNERS, read_table
 from onebox.formats.rows import Problems
 from onebox.formats.writing import format_number, format_path
@@ -84,7 +84,7 @@ def read_listed(path: Path, data: Dataset) -> list[ListedRow]:
         DataError: As `read_corrections`.
     """
     header, rows = _read(path)
-    reader = _Reader(data, path.parent.resolve(), _rows_of(data))
+    reader = _Reader(data, real_path(path.parent), _rows_of(data))
     problems = Problems()
     found: list[ListedRow] = []
     for line, cells in rows:
@@ -208,7 +208,7 @@ def _rows_of(data: Dataset) -> dict[Path | str, int]:
 def _located(image: Path) -> Path:
     """The path of an image with the links of its folder followed, as `format_path` writes it."""
     try:
-        return image.parent.resolve() / image.name
+        return real_path(image.parent) / image.name
     except (OSError, ValueError):  # a name that no file can have
         return image
 

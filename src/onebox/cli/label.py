@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onebox.cli.console import is_terminal, print_note
+from onebox.cli.console import is_terminal, print_notes
 from onebox.cli.options import FormatName
 from onebox.cli.training_options import (
     Changes,
@@ -136,9 +136,10 @@ def label(
     place = Place(host, port, token, allowed_hosts or ())
     listener = place.open()
     with listener, Session.open(options) as session:
-        for note in session.notes:
-            print_note(note)
+        told = session.notes
+        print_notes(told)
         serve(session, place, listener, lambda address: _announce(address, no_browser=no_browser))
+        print_notes(note for note in session.notes if note not in told)
     saved = session.summary().file
     if saved.state == "refused":
         raise OneboxError(

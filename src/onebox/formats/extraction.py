@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from onebox.errors import SettingError
-from onebox.files import temporary_beside
+from onebox.files import real_path, temporary_beside
 from onebox.formats.encoded_images import content_of, file_names
 from onebox.structures import Dataset, PackedImage
 
@@ -38,7 +38,7 @@ def extract_images(dataset: Dataset, folder: Path) -> Dataset:
         if folder.is_dir():
             folder.rmdir()  # empty; not every system lets a folder replace another
         unfinished.rename(folder)
-    place = folder.resolve()
+    place = real_path(folder)
     pairs = zip(dataset, names, strict=True)
     samples = tuple(dataclasses.replace(sample, image=place / name) for sample, name in pairs)
     return dataclasses.replace(dataset, samples=samples)

@@ -11,7 +11,7 @@ from typing import TypeGuard, TypeVar
 from PIL import Image
 
 from onebox.errors import ImageError, suggest
-from onebox.files import names_in
+from onebox.files import names_in, real_path
 from onebox.images import Header, read_header
 from onebox.structures import PackedImage
 
@@ -51,7 +51,7 @@ def _is_missing(image: Path | PackedImage) -> TypeGuard[Path]:
 
 
 def _read(image: Path | PackedImage) -> HeaderResult:
-    file = image.resolve() if isinstance(image, Path) else image
+    file = real_path(image) if isinstance(image, Path) else image
     if isinstance(image, PackedImage) and image.upright_wh is not None:
         return HeaderResult(file, header=Header(image.upright_wh, 1))
     try:

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 from onebox.errors import DataError, shorten
+from onebox.files import real_path
 
 IMAGE_FOLDERS = ("images", "Images", "JPEGImages", "img", "imgs")
 LABEL_FOLDERS = frozenset({"annotations", "labels", "xmls"})
@@ -52,7 +53,7 @@ class ImageFinder:
         """Make a path absolute and follow links in its folders, but not a link to the file."""
         # An image must have one path only, or an image listed twice goes unnoticed.
         if path.parent not in self._resolved:
-            self._resolved[path.parent] = path.parent.resolve()
+            self._resolved[path.parent] = real_path(path.parent)
         return self._resolved[path.parent] / path.name
 
     def _search_below(self, name: str) -> Path | None:
@@ -85,9 +86,9 @@ def _spellings(stem: str) -> list[str]:
 
 
 def _roots(folder: Path, hints: list[str]) -> list[Path]:
-    parent = folder.resolve().parent
+    parent = real_path(folder).parent
     roots = _image_folders(folder, hints)
-    if not _holds_labels(folder.resolve()):
+    if not _holds_labels(real_path(folder)):
         return [*roots, *_image_folders(parent, hints)[1:]]
     roots += _image_folders(parent, hints)
     return [*roots, *_image_folders(parent.parent, hints)] if _holds_labels(parent) else roots

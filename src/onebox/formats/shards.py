@@ -11,7 +11,7 @@ from pathlib import Path
 
 from onebox import stores
 from onebox.errors import DataError, suggest
-from onebox.files import names_in
+from onebox.files import names_in, real_path
 from onebox.formats.rows import ParsedLabels, merge_labels
 from onebox.formats.splitting import SPLIT_NAMES
 from onebox.structures import Split
@@ -112,7 +112,7 @@ def _parse_one(shard: Shard, parse: Callable[[Shard], ParsedLabels]) -> ParsedLa
 
 def _absolute(place: str) -> str:
     """A path that is equal for two names of one file; a URI as it is."""
-    return place if stores.is_uri(place) else str(Path(place).resolve())
+    return place if stores.is_uri(place) else str(real_path(Path(place)))
 
 
 def _near(place: str) -> str:

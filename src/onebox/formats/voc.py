@@ -15,6 +15,7 @@ from xml.etree.ElementTree import Element, ElementTree, ParseError, SubElement, 
 from xml.parsers import expat
 
 from onebox.errors import DataError, format_count
+from onebox.files import real_path
 from onebox.formats.image_lookup import LABEL_FOLDERS, ImageFinder
 from onebox.formats.rows import ParsedLabels, Problems, Row
 from onebox.formats.writing import creating, format_number, format_path, image_file, unique_stems
@@ -240,7 +241,7 @@ def decode_list(file: Path, content: bytes) -> str:
 
 def list_files(folder: Path) -> dict[Split, Path]:
     """The file that lists the images of each split, for the splits that have one."""
-    folders = [folder / _MAIN, folder.resolve().parent / _MAIN]
+    folders = [folder / _MAIN, real_path(folder).parent / _MAIN]
     found: dict[Split, Path] = {}
     for split, names in _LISTS.items():
         files = [one / f"{name}.txt" for one in folders for name in names]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from onebox import files
 from onebox.errors import SettingError
+from onebox.files import real_path
 from onebox.images import SUFFIXES
 from onebox.structures import Sample
 
@@ -47,9 +48,9 @@ def format_number(value: float | int) -> str:
 def format_path(image: Path, folder: Path) -> str:
     """Write an image's path relative to a folder; absolute if they are on different drives."""
     # Links are followed first: `..` after a link does not lead to the folder that holds the link.
-    target = image.parent.resolve() / image.name
+    target = real_path(image.parent) / image.name
     try:
-        return Path(os.path.relpath(target, folder.resolve())).as_posix()
+        return Path(os.path.relpath(target, real_path(folder))).as_posix()
     except ValueError:  # another drive
         return target.as_posix()
 
@@ -90,7 +91,7 @@ def link_or_copy(image: Path, target: Path, *, format: str) -> None:  # noqa: A0
             f"{', '.join(sorted(SUFFIXES))}."
         )
     try:
-        target.hardlink_to(image.resolve())
+        target.hardlink_to(real_path(image))
     except OSError:  # another disk, or one without links
         shutil.copyfile(image, target)
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from onebox.boxes import to_xyxy
 from onebox.errors import DataError, shorten
+from onebox.files import real_path
 from onebox.formats.keypoints import make_keypoints
 from onebox.formats.rows import ParsedLabels, Problems, Row
 from onebox.formats.splitting import SPLIT_NAMES
@@ -140,7 +141,7 @@ def read_list(file: Path, root: Path) -> list[Path]:
 def _rows_of(image: Path, split: Split | None, config: YoloConfig, problems: Problems) -> list[Row]:
     file = label_file_of(image)
     lines = _lines(file, config, problems)
-    resolved = image.parent.resolve() / image.name
+    resolved = real_path(image.parent) / image.name
     if not lines:
         return [Row(_relative(image, config.root), resolved, split=split)]
     rows = []

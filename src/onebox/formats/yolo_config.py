@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from onebox.errors import DataError
+from onebox.files import real_path
 from onebox.formats.keypoints import VALUES_PER_KEYPOINT, make_keypoint_set
 from onebox.formats.splitting import SPLIT_NAMES
 from onebox.structures import SPLITS, KeypointSet, Split
@@ -140,7 +141,7 @@ def _without_repeats(
     kept: dict[Path, tuple[Split | None, Path]] = {}
     notes = []
     for split, path in parts:
-        key = path.resolve()
+        key = real_path(path)
         if key in kept:
             notes.append(f"{name}: {split} names the same images as {kept[key][0]}; not used.")
         kept.setdefault(key, (split, path))

@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 
 from onebox.errors import DataError
-from onebox.files import names_in
+from onebox.files import names_in, real_path
 from onebox.formats import yolo
 from onebox.formats.edits import Edited, Edits, Replacement, read_or_none
 from onebox.formats.rows import ParsedLabels
@@ -142,10 +142,10 @@ class _Places:
     """The label files of the images of a data set."""
 
     def __init__(self, config: YoloConfig) -> None:
-        self._folders = {part.resolve(): part for _, part in config.parts if part.is_dir()}
+        self._folders = {real_path(part): part for _, part in config.parts if part.is_dir()}
         lists = [part for _, part in config.parts if part.is_file()]
         listed = chain.from_iterable(yolo.read_list(file, config.root) for file in lists)
-        self._listed = {one.parent.resolve() / one.name: one for one in listed}
+        self._listed = {real_path(one.parent) / one.name: one for one in listed}
         self._name = config.name
         self._stems = cache(_stems_in)
 

@@ -1,10 +1,11 @@
 """The images of a session's folder: names and ids at once, sizes when they are asked for."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from onebox.errors import ImageError, SettingError
+from onebox.errors import ImageError, SettingError, encoding_problem
+from onebox.files import leads_nowhere, real_path
 from onebox.images import SUFFIXES, read_header
 from onebox.labelling.records import image_id
 
@@ -29,11 +30,11 @@ class ImageFolder:
         Raises:
             SettingError: If it is no folder, cannot be listed, or holds no image.
         """
-        self.folder = folder.resolve()
+        self.folder = real_path(folder)
         self.names: Sequence[str] = _names(self.folder)
         self.ids: Sequence[str] = [image_id(name) for name in self.names]
         self.index_of = {key: index for index, key in enumerate(self.ids)}
-        self.unreadable: dict[str, str] = {}
+        self.unreadable: dict[str, str] = _unnameable(self.names)
         self._folded = [name.casefold() for name in self.names]
         self._sizes: dict[str, tuple[int, int]] = {}
 
@@ -95,6 +96,11 @@ def _names(folder: Path) -> list[str]:
     return found
 
 
+def _unnameable(names: Iterable[str]) -> dict[str, str]:
+    """Id of each image that no label file and no page can name → why."""
+    return {image_id(name): why for name in names if (why := encoding_problem(name))}
+
+
 def _walk(folder: Path) -> Iterator[Path]:
     """The image files in a folder and below.
 
@@ -113,5 +119,5 @@ def _walk(folder: Path) -> Iterator[Path]:
         if entry.is_dir(follow_symlinks=False):
             if path.suffix != SESSION_SUFFIX:
                 yield from _walk(path)
-        elif path.suffix.lower() in SUFFIXES and entry.is_file():
+        elif path.suffix.lower() in SUFFIXES and (leads_nowhere(entry) or entry.is_file()):
             yield path

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from onebox.errors import DataError, OneboxError
+from onebox.files import real_path
 from onebox.formats.discovery import LabelSource
 from onebox.formats.editing import EDITORS
 from onebox.formats.edits import Edits
@@ -61,7 +62,7 @@ class LabelFile:
         self.content = FileContent({})
         self.keypoints: KeypointSet | None = None
         self._split = source.split
-        self._folder = folder.resolve()
+        self._folder = real_path(folder)
         self._editor = EDITORS[source.format]
         self._files = WatchedFiles(source.path, self._editor.files)
         self._declares_classes = False
@@ -226,5 +227,5 @@ def _updated(
 
 def _resolved(images: Collection[Path]) -> dict[Path, Path]:
     """Each path as reading gives it → the path: absolute, links in its folders followed."""
-    folders = {image.parent: image.parent.resolve() for image in images}
+    folders = {image.parent: real_path(image.parent) for image in images}
     return {folders[image.parent] / image.name: image for image in images}

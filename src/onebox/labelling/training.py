@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onebox.errors import first_line
+from onebox.files import real_path
 from onebox.labelling.job import Job, Proposals, read_json
 from onebox.labelling.options import TrainingOptions
 from onebox.labelling.records import TrainingStatus
@@ -164,7 +165,7 @@ class Trainer:
         if self._plan.model is None or self.rounds.newest or self._failure:
             return None
         if need.wants_proposals or self.rounds.newest is None:
-            return Job(0, 0, model=self._plan.model.resolve())
+            return Job(0, 0, model=real_path(self._plan.model))
         return None
 
     def _is_due(self, need: Need, training: TrainingOptions) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from onebox import images
 from onebox.errors import DataError, shorten
+from onebox.files import leads_nowhere
 from onebox.prediction.items import UnreadableSource
 
 SHARD_SUFFIXES = frozenset({".parquet", ".tar"})
@@ -148,5 +149,6 @@ def _walk(folder: Path, suffixes: Collection[str]) -> Iterator[Path | Unreadable
         path = folder / entry.name
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(path, suffixes)
-        elif path.suffix.lower() in suffixes and entry.is_file():
+        # Reading a link that leads nowhere says so.
+        elif path.suffix.lower() in suffixes and (leads_nowhere(entry) or entry.is_file()):
             yield path

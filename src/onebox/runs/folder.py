@@ -4,6 +4,7 @@ import itertools
 from pathlib import Path
 
 from onebox.errors import SettingError
+from onebox.files import real_path
 
 HOG_MODEL = "model.npz"
 """The model file of a HOG run."""
@@ -75,6 +76,6 @@ def last_checkpoint(folder: Path) -> Path:
 def stem_of(name: str) -> str:
     """Make a folder name of the data's name; a label file is named after its folder."""
     path = Path(name.replace(":", "-"))
-    word = path.resolve().parent.name if path.suffix else path.name
+    word = real_path(path).parent.name if path.suffix else path.name
     kept = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in word)
     return kept.strip("-") or "run"

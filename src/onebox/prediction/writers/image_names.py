@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
+from onebox.files import real_path
 from onebox.formats.writing import format_path
 
 _FOLDERS = 256  # remembered at once; not tuned: images come folder by folder
@@ -22,7 +23,7 @@ def names_in(file: Path) -> Callable[[Path], str]:
 
 def names_from(folder: Path) -> Callable[[Path], str]:
     """A function that names images in the results files of a folder."""
-    if folder.resolve() == Path.cwd():
+    if real_path(folder) == Path.cwd():
         return str
 
     @lru_cache(_FOLDERS)

@@ -16,7 +16,7 @@ from itertools import chain
 from pathlib import Path
 
 from onebox.errors import OneboxError, SettingError, first_line
-from onebox.files import is_empty, replacing
+from onebox.files import is_empty, real_path, replacing
 from onebox.prediction.writers.certainty import other_promise
 from onebox.prediction.writers.json_lines import read_records
 from onebox.prediction.writers.kinds import ContinueError, Kind, Record
@@ -56,7 +56,7 @@ class Journal:
         self._is_device = file.exists() and not file.is_file()
         if self._is_device and resume:
             raise SettingError(f"{file}: holds nothing to continue. Leave --continue out.")
-        self._file = file.resolve() if file.is_symlink() and not self._is_device else file
+        self._file = real_path(file) if file.is_symlink() and not self._is_device else file
         # Hashes only, to save memory: among a million names, two share one of 64 bits once in tens
         # of millions of runs.
         self._known: set[int] = set()
