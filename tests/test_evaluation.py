@@ -111,18 +111,22 @@ def test_all_unreadable_images_are_named_with_their_rows(tmp_path):
     assert empty.startswith(f"labels.csv:4: {tmp_path / 'empty.jpg'}: is empty")
 
 
-def test_all_unknown_labels_are_named_before_any_image_is_read():
+def test_each_unknown_label_is_named_once_before_any_image_is_read():
     samples = (
         Sample(Disc(), "cta", (0.0, 0.0, 1.0, 1.0), origin="labels.csv:2"),
         Sample(Disc(), None, None, origin="labels.csv:3"),
         Sample(Disc(), "zebra", (0.0, 0.0, 1.0, 1.0), origin="labels.csv:4"),
+        Sample(Disc(), "cta", (0.0, 0.0, 1.0, 1.0), origin="labels.csv:5"),
+        Sample(Disc(), "cta", (0.0, 0.0, 1.0, 1.0), origin="labels.csv:6"),
     )
     model = Scripted([])
     with pytest.raises(DataError) as caught:
         evaluate(model, Dataset(samples, classes=("cta", "zebra")))
     assert caught.value.problems == (
-        "labels.csv:2: label 'cta' is not one of the model's classes cat, dog. Did you mean cat?",
-        "labels.csv:4: label 'zebra' is not one of the model's classes cat, dog.",
+        "labels.csv:2: label 'cta' (and 2 other rows) is not one of the model's classes cat, "
+        "dog. Did you mean cat? Correct it, or use a model that knows it.",
+        "labels.csv:4: label 'zebra' is not one of the model's classes cat, dog. Correct it, or "
+        "use a model that knows it.",
     )
     assert model.seen == []
 

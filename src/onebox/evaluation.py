@@ -16,7 +16,7 @@ from numpy import ndarray
 
 from onebox.certainty.assessment import Certainty, assess
 from onebox.confidence.records import Calibration
-from onebox.errors import DataError, ImageError, shorten, suggest
+from onebox.errors import DataError, ImageError, format_count, shorten, suggest
 from onebox.image_sizes import size_of
 from onebox.images import Source
 from onebox.localizer import Localizer
@@ -212,9 +212,12 @@ def _check_labels(data: Dataset, classes: tuple[str, ...]) -> None:
             f"{data.name or 'data set'}: there is no image to evaluate. Choose a split that has "
             f"images ({', '.join(SPLITS)}), or add some to this one."
         )
-    unknown = [sample for sample in data if sample.label not in {None, *classes}]
+    unknown: dict[str, list[Sample]] = {}
+    for sample in data:
+        if sample.label is not None and sample.label not in classes:
+            unknown.setdefault(sample.label, []).append(sample)
     if unknown:
-        raise DataError(*(_unknown_label(sample, classes) for sample in unknown))
+        raise DataError(*(_unknown_label(rows, classes) for rows in unknown.values()))
 
 
 def _check_keypoints(data: Dataset, keypoints: KeypointSet | None) -> None:
@@ -227,11 +230,14 @@ def _check_keypoints(data: Dataset, keypoints: KeypointSet | None) -> None:
     )
 
 
-def _unknown_label(sample: Sample, classes: tuple[str, ...]) -> str:
-    label = str(sample.label)
+def _unknown_label(samples: Sequence[Sample], classes: tuple[str, ...]) -> str:
+    """Say that the model lacks a label that these samples have."""
+    label, first = str(samples[0].label), samples[0].origin or samples[0].name
+    others = format_count(len(samples) - 1, "other row", "other rows")
+    more = f" (and {others})" if len(samples) > 1 else ""
     return (
-        f"{sample.origin or sample.name}: label {label!r} is not one of the model's classes "
-        f"{shorten(classes)}.{suggest(label, classes)}"
+        f"{first}: label {label!r}{more} is not one of the model's classes {shorten(classes)}."
+        f"{suggest(label, classes)} Correct it, or use a model that knows it."
     )
 
 

@@ -42,7 +42,7 @@ def read_model_bytes(file: Path, most: int = MOST_BYTES) -> bytes:
 
 def _check(file: Path, status: os.stat_result, most: int) -> None:
     if stat.S_ISDIR(status.st_mode):
-        raise ModelError(f"{file}: is a folder, not a model.")
+        raise ModelError(f"{file}: is a folder, not a model. Name the file in it.")
     if not stat.S_ISREG(status.st_mode):
         raise ModelError(f"{file}: is a device or a pipe, not a model. Name a file.")
     if status.st_size > most:

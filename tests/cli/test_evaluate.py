@@ -144,7 +144,9 @@ def test_a_label_that_the_model_does_not_know_is_named_with_its_line(run, model_
     code, out, err = run("evaluate", model_file, labels)
     assert (code, out) == (3, "")
     # The header is line 1; the five test images follow the eleven others.
-    assert err.startswith("error: labels.csv:13: label 'dics' is not one of the model's classes")
+    assert err.startswith(
+        "error: labels.csv:13: label 'dics' (and 4 other rows) is not one of the model's classes"
+    )
     assert "Did you mean disc?" in err
 
 

@@ -22,7 +22,7 @@ def test_the_error_for_a_missing_file_names_it(name, tmp_path):
 
 
 def test_the_error_for_a_folder_names_the_model_in_it(bright_file, tmp_path):
-    with pytest.raises(ModelError, match=r"is a folder, not a model\.$"):
+    with pytest.raises(ModelError, match=r"is a folder, not a model\. Name the file in it\.$"):
         open_engine(tmp_path, 1)
     with pytest.raises(ModelError, match=r"is a folder, not a model. Did you mean .*model\.onnx\?"):
         open_engine(bright_file.parent, 1)

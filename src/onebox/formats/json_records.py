@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from onebox.errors import DataError
+from onebox.files import is_empty
 
 Record = TypeVar("Record", bound=BaseModel)
 
@@ -20,12 +21,16 @@ def read_json(path: Path) -> Any:  # noqa: ANN401  (whatever the file holds)
     Raises:
         DataError: If it is not JSON.
     """
+    if is_empty(path):
+        raise DataError(f"{path.name}: is empty. Name a file that holds labels.")
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except json.JSONDecodeError as error:
-        raise DataError(f"{path.name}:{error.lineno}: is not JSON ({error.msg}).") from error
+        raise DataError(
+            f"{path.name}:{error.lineno}: is not JSON ({error.msg}). Correct the line."
+        ) from error
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path.name}: is not JSON ({error}).") from error
+        raise DataError(f"{path.name}: is not JSON ({error}). Correct it.") from error
 
 
 def validate(kind: type[Record], raw: object) -> Record:
