@@ -1,7 +1,9 @@
 """Making variants: none is kept that does not pass its gate."""
 
 import dataclasses
+import errno
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -197,6 +199,37 @@ def test_no_trained_model_is_replaced_and_no_file_of_another_kind(model_file, qu
     shutil.copy(quantized.file, other)
     make(model, "fp32", other)
     assert other.read_bytes() == model.read_bytes()
+
+
+@pytest.mark.parametrize("reader", ["read_bytes", "the engine"])
+def test_an_earlier_variant_that_cannot_be_read_is_not_called_another_file(
+    reader, model_file, quantized, tmp_path, monkeypatch
+):
+    out = tmp_path / "out.onnx"
+    shutil.copy(quantized.file, out)
+    broken = OSError(errno.EIO, os.strerror(errno.EIO))  # of a read: it names no file
+    if reader == "read_bytes":
+        read = Path.read_bytes
+
+        def fail(path):
+            if path == out:
+                raise broken
+            return read(path)
+
+        monkeypatch.setattr(Path, "read_bytes", fail)
+    else:
+        load = pipeline.load
+
+        def refuse(path):
+            if path == out:
+                raise ModelError(f"{path}: cannot be read (Input/output error).") from broken
+            return load(path)
+
+        monkeypatch.setattr(pipeline, "load", refuse)
+    with pytest.raises(OneboxError, match=r"out\.onnx: cannot be read \(Input/output error\)"):
+        make(model_file, "fp32", out)
+    monkeypatch.undo()
+    assert out.read_bytes() == quantized.file.read_bytes()
 
 
 def retrained(model_file, folder):

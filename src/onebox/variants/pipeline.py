@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from onebox.calibration import LEAST_IMAGES, calibrate_file
-from onebox.errors import DataError, ModelError, SettingError, suggest
+from onebox.errors import DataError, ModelError, OneboxError, SettingError, suggest
 from onebox.evaluation import evaluate
 from onebox.files import flush_to_disk, real_path, remove_abandoned, temporary_beside
 from onebox.formats.splitting import hold_out_calibration
@@ -199,12 +199,25 @@ def _check_path(out: Path, model: Path, variant: Variant) -> None:
 def _is_earlier(out: Path, model: Path) -> bool:
     if not out.is_file():
         return False
-    if out.read_bytes() == model.read_bytes():
+    if _content(out) == _content(model):
         return True
     try:
         return "variant" in load(out).card.provenance
-    except ModelError:
+    except ModelError as error:
+        cause = error.__cause__
+        if isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError):
+            raise  # it may be one, and cannot be read
         return False
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise OneboxError(
+            f"{file}: cannot be read ({error.strerror or error}). Check its permissions and its "
+            "disk."
+        ) from error
 
 
 def _load_network(model: Path) -> NetworkLocalizer:
