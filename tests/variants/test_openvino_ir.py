@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 import onebox
-from onebox.errors import OneboxError, SettingError
+from onebox.errors import ModelError, OneboxError, SettingError
 from onebox.optional import require
-from onebox.variants import pipeline
+from onebox.variants import openvino_ir, pipeline
 from onebox.variants.pipeline import make
 
 pytestmark = pytest.mark.train
@@ -51,6 +51,17 @@ def test_an_ir_is_two_files_and_has_a_card(converted, model_file):
     assert card.provenance["variant"].keys() == {"name", "openvino"}
     assert card.metrics == onebox.load(model_file).card.metrics
     assert str(model_file.parent).encode() not in converted.file.read_bytes()
+
+
+@needs_openvino
+def test_a_model_that_cannot_be_read_is_named_with_the_reason(model_file, tmp_path, monkeypatch):
+    def fail(file):
+        raise ModelError(f"{file}: cannot be read (Input/output error).")
+
+    monkeypatch.setattr(openvino_ir, "read_model_bytes", fail)
+    with pytest.raises(ModelError, match=r"model\.onnx: cannot be read \(Input/output error\)"):
+        make(model_file, "openvino", tmp_path / "m.xml")
+    assert list(tmp_path.iterdir()) == []
 
 
 @needs_openvino
