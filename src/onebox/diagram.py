@@ -10,12 +10,13 @@ _WIDTH, _HEIGHT, _GAP, _MARGIN = 310, 92, 44, 16
 _ROW = _HEIGHT + _GAP // 2
 _MILLION = 1_000_000
 _MAX_LETTERS = 44  # that fit on a node in any font; a longer line is squeezed
-_STYLE = (
+STYLE = (
     "text{font-family:system-ui,sans-serif;font-size:13px;fill:#1b1f24}"
     ".title{font-weight:600}.quiet{fill:#57606a;font-size:12px}"
     ".box{fill:#f6f8fa;stroke:#57606a}.head{fill:#fff4dd;stroke:#b7791f}"
     ".flow{stroke:#57606a;fill:none;marker-end:url(#tip)}"
 )
+"""Style sheet of every diagram, by which an earlier one is known."""
 _TIP = (
     '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
     'markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" fill="#57606a"/></marker></defs>'
@@ -50,7 +51,7 @@ def draw_network(card: ModelCard) -> str:
     height = 2 * _MARGIN + max(1, len(heads)) * _ROW
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        f'width="{width}" height="{height}"><style>{_STYLE}</style>{_TIP}{"".join(shapes)}</svg>\n'
+        f'width="{width}" height="{height}"><style>{STYLE}</style>{_TIP}{"".join(shapes)}</svg>\n'
     )
 
 

@@ -109,6 +109,14 @@ def test_a_report_is_written_and_replaces_an_earlier_one(run, model_file, labels
     assert [path.name for path in page.parent.iterdir()] == ["report.html"]
 
 
+def test_a_report_does_not_replace_a_page_of_another_kind(run, model_file, labels):
+    page = labels.parent / "index.html"
+    page.write_text("<!doctype html>\n<title>my page</title>\n")
+    code, _, err = run("evaluate", model_file, labels, "--report", page)
+    assert (code, "my page" in page.read_text()) == (2, True)
+    assert f"--report {page}: exists already and is no earlier result" in err
+
+
 def test_a_report_does_not_replace_a_file_of_another_kind(run, model_file, labels):
     before = labels.read_bytes()
     code, out, err = run("evaluate", model_file, labels, "--report", labels)

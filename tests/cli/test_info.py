@@ -76,7 +76,7 @@ def test_a_diagram_cannot_be_written_to_a_folder(path, run, model_file, tmp_path
     assert err.startswith(f"error: --diagram {path or '.'}: is a folder")
 
 
-@pytest.mark.parametrize("content", ["image,label\n", "<!doctype html>"])
+@pytest.mark.parametrize("content", ["image,label\n", "<!doctype html>", "<svg>mine</svg>"])
 def test_a_diagram_does_not_replace_a_file_of_another_kind(content, run, model_file, tmp_path):
     file = tmp_path / "taken"
     file.write_text(content)

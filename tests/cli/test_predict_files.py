@@ -153,6 +153,16 @@ def test_a_shard_of_labels_is_no_earlier_parquet_result(run, bright_file, place)
     assert "exists already and is no earlier result" in err
 
 
+@pytest.mark.parametrize(
+    "line", ['{"image": "0.png", "label": "disc", "box": [1, 2, 3, 4]}', '{"image": ']
+)
+def test_lines_of_labels_are_no_earlier_results(line, run, bright_file, place):
+    Path("labels.jsonl").write_text(f"{line}\n")
+    code, _, err = run("predict", bright_file, "in", "--jsonl", "labels.jsonl")
+    assert (code, Path("labels.jsonl").read_text()) == (2, f"{line}\n")
+    assert "--jsonl labels.jsonl: exists already and is no earlier result" in err
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_earlier_result_that_cannot_be_read_is_named(kind, run, bright_file, place, monkeypatch):
     if kind == "parquet":

@@ -28,9 +28,9 @@ from onebox.cli.options import (
     choice,
     select,
 )
-from onebox.cli.output_checks import prepare_file
+from onebox.cli.output_checks import begins_with, prepare_file
 
-_HTML = b"<!doctype html>"
+_HTML, _TITLE = b"<!doctype html>", b"<title>onebox report"
 _KEYPOINT_COLUMNS = ("keypoint", "pck_0.2", "mean_error", "mean_confidence")
 
 
@@ -50,7 +50,7 @@ def evaluate(
     """Evaluate a model on labelled images."""
     localizer = loading.load(model, threads=threads)
     if report is not None:
-        prepare_file("--report", report, _HTML)
+        prepare_file("--report", report, _HTML, begins_with(_TITLE))
     everything = reading.read(
         data,
         format_name,

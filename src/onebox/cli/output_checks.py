@@ -7,6 +7,8 @@ from onebox.errors import OneboxError, SettingError
 from onebox.files import check_writable
 from onebox.prediction.writers import BEGINNING, KINDS, journal_path
 
+_HEAD = 1024  # bytes that hold the mark of a page or a drawing
+
 
 def prepare_folder(option: str, folder: Path) -> None:
     """Create a folder if it is missing, and check that files can be created in it.
@@ -51,6 +53,17 @@ def prepare_file(
         )
     if file.is_file() or not file.exists():  # a pipe or a device needs no folder
         prepare_folder(option, file.parent)
+
+
+def begins_with(mark: bytes) -> Callable[[Path], bool]:
+    """Whether a file is empty, or has a mark in its first bytes: for `prepare_file`."""
+
+    def is_earlier(file: Path) -> bool:
+        with file.open("rb") as opened:
+            head = opened.read(_HEAD)
+        return not head or mark in head
+
+    return is_earlier
 
 
 def prepare_model(option: str, file: Path, model: Path) -> None:

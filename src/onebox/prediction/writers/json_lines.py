@@ -44,4 +44,16 @@ def _read(path: Path, layout: Layout) -> Iterator[Record]:  # noqa: ARG001
         yield from read_records(file, path)
 
 
-JSON_LINES = Kind("jsonl", b'{"image": ', record=as_json, write=_write, read=_read)
+def _is_results(path: Path) -> bool:
+    """Whether the first line is a prediction; a line of labels has no score."""
+    with path.open("rb") as file:
+        line = file.readline()
+    try:
+        return not line or {"score", "probabilities"} <= json.loads(line).keys()
+    except ValueError:
+        return False
+
+
+JSON_LINES = Kind(
+    "jsonl", b'{"image": ', record=as_json, write=_write, read=_read, is_results=_is_results
+)
