@@ -94,3 +94,18 @@ def test_what_is_quantised_begins_with_the_backbones_fourth_layer_and_ends_with_
     ]
     graph = onnx.helper.make_graph(nodes, "g", [], [], weights)
     assert int8.backbone_nodes(graph) == ["fourth", "sum"]
+
+
+def test_a_graph_that_could_not_be_optimized_is_not_quantized_without_a_word(
+    bright_file, tmp_path, monkeypatch, caplog
+):
+    def fail(*words, **named):
+        raise RuntimeError("Load model failed: Input/output error")
+
+    card, out = onebox.load(bright_file).card, tmp_path / "new.onnx"
+    monkeypatch.setattr("onnxruntime.InferenceSession", fail)
+    message = r"new\.onnx: ONNX Runtime could not quantize the model \(.*Input/output error\)"
+    with pytest.raises(OneboxError, match=message):
+        int8.write(bright_file, card, [], out)
+    assert list(tmp_path.iterdir()) == []
+    assert caplog.text == ""

@@ -232,6 +232,20 @@ def test_an_earlier_variant_that_cannot_be_read_is_not_called_another_file(
     assert out.read_bytes() == quantized.file.read_bytes()
 
 
+def test_a_folder_of_temporary_files_that_could_not_be_removed_does_not_matter(
+    model_file, tmp_path, monkeypatch
+):
+    def write(model, card, images, file):
+        shutil.copyfile(model, file)
+        (file.parent / "tmp1").mkdir()
+
+    changed = dataclasses.replace(VARIANTS["fp32"], write=write)
+    monkeypatch.setattr(pipeline, "VARIANTS", {"fp32": changed})
+    comparison = make(model_file, "fp32", tmp_path / "out.onnx")
+    assert comparison.made.size_mb == comparison.fp32.size_mb
+    assert [path.name for path in tmp_path.iterdir()] == ["out.onnx"]
+
+
 def retrained(model_file, folder):
     """The bytes of another model that was trained."""
     shutil.copy(model_file, folder / "again.onnx")

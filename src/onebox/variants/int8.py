@@ -7,6 +7,7 @@ accuracy: it stays in floating point. So do the backbone's first layers: their f
 channels cause most of the loss, and quantizing them saves no time.
 """
 
+import logging
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ FIRST_IN_FP32 = 3
 """Number of the backbone's first layers with weights that stay in floating point; what they cost
 otherwise is in docs/decisions/0011-export-variants.md."""
 
+_PREPROCESSING = "onnxruntime.quantization.shape_inference"  # the logger of `quant_pre_process`
 _WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 _QUANTIZED = _WEIGHTED | {"Add", "AveragePool", "Clip", "Concat", "MaxPool", "Relu"}
 
@@ -48,7 +50,7 @@ def write(model: Path, card: ModelCard, images: Iterable[Pixels], file: Path) ->
         prepared, uncalibrated = Path(folder) / "prepared.onnx", Path(folder) / "model.onnx"
         _write_uncalibrated(model, uncalibrated)
         # Shapes are known from the resizing on; symbolic shapes need sympy and add nothing.
-        with _in_words(file):
+        with _in_words(file), _logged_errors_raised():
             quantization.quant_pre_process(uncalibrated, prepared, skip_symbolic_shape=True)
             names = backbone_nodes(onnx.load(prepared).graph)
         if not names:
@@ -93,6 +95,27 @@ def _in_words(file: Path) -> Iterator[None]:
             f"{file}: ONNX Runtime could not quantize the model ({first_line(error)}). Check the "
             "disk of temporary files, and export it again."
         ) from error
+
+
+@contextmanager
+def _logged_errors_raised() -> Iterator[None]:
+    """Raise what the preprocessing logs as an error: it goes on without optimizing the graph.
+
+    Raises:
+        RuntimeError: If it logged one; with its last line, which names the reason.
+    """
+    logger, records = logging.getLogger(_PREPROCESSING), list[str]()
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = lambda record: records.append(record.getMessage())  # type: ignore[method-assign]
+    propagates, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagates
+    if records:
+        raise RuntimeError(records[-1].strip().splitlines()[-1])
 
 
 def _write_uncalibrated(model: Path, file: Path) -> None:

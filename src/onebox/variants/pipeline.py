@@ -153,7 +153,7 @@ def _make(job: _Job) -> Comparison:
         card = _calibrate_anew(job, file, card)
         loaded = _load_network(file)
         metrics = _measure(loaded, job.samples, job.stage, "the variant")
-        made = Candidate(loaded, tuple(file.parent.iterdir()), metrics)
+        made = Candidate(loaded, tuple(_files_in(file.parent)), metrics)
         if job.variant.is_calibrated and metrics is not None:
             write_card(file, dataclasses.replace(card, metrics={"val": metrics.as_json()}))
         comparison = compare(job.given, made, _images(job), variant=job.name, file=job.out)
@@ -288,10 +288,18 @@ def _moved_to(out: Path) -> Iterator[Path]:
     with temporary_beside(out) as folder:
         folder.mkdir()
         yield folder / out.name
-        made = sorted(folder.iterdir())  # the weights of an .xml before itself
+        made = _files_in(folder)
         for file in made:
             flush_to_disk(file)
         _move_all(made, out.parent)
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """The files of a folder, the weights of an ``.xml`` before itself.
+
+    A folder of temporary files may be in it, if it could not be removed.
+    """
+    return sorted(path for path in folder.iterdir() if path.is_file())
 
 
 def _move_all(made: Sequence[Path], folder: Path) -> None:
