@@ -13,7 +13,7 @@ import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 from onebox.errors import DataError, first_line
 from onebox.optional import require
@@ -158,14 +158,14 @@ def read(name: str, offset: int = 0, length: int | None = None) -> bytes:
         return cast("bytes", _asking(name, lambda: file.read(-1 if length is None else length)))
 
 
-def open_input(name: str) -> BinaryIO:
+def open_input(name: str) -> io.BufferedReader:
     """Open a file for reading; it can seek.
 
     Raises:
         DataError: If it cannot be opened.
     """
     if not is_uri(name):
-        return cast("BinaryIO", _asking(name, lambda: Path(name).open("rb")))
+        return cast("io.BufferedReader", _asking(name, lambda: Path(name).open("rb")))
     filesystem, path = _open_store(name)
     opened = _asking(name, lambda: filesystem.open_input_file(path))
     return io.BufferedReader(opened, _READ_AHEAD)  # Arrow's file lacks some of what files can do

@@ -2,7 +2,7 @@
 
 import io
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import cast
 
 from onebox import stores
 from onebox.errors import DataError, ImageError
@@ -66,7 +66,7 @@ class TarImage:
 class _Part(io.RawIOBase):
     """A part of a file as a file of its own."""
 
-    def __init__(self, file: BinaryIO, offset: int, size: int) -> None:
+    def __init__(self, file: io.BufferedReader, offset: int, size: int) -> None:
         self._file, self._offset, self._size = file, offset, size
         self._position = 0
 

@@ -4,7 +4,7 @@ import io
 import os
 import tarfile
 from collections.abc import Iterator
-from typing import BinaryIO, cast
+from typing import cast
 
 from onebox import stores
 from onebox.errors import DataError
@@ -35,11 +35,11 @@ def read_images(shard: str) -> Iterator[tuple[Member, bytes]]:
             ) from error
 
 
-def _reading_ahead(shard: str, file: BinaryIO) -> BinaryIO:
+def _reading_ahead(shard: str, file: io.BufferedReader) -> io.BufferedReader:
     # Files on the disk read ahead by themselves.
     if not stores.is_uri(shard):
         return file
-    return cast("BinaryIO", io.BufferedReader(cast("io.RawIOBase", file), _READ_AHEAD))
+    return io.BufferedReader(cast("io.RawIOBase", file), _READ_AHEAD)
 
 
 def _content(tar: tarfile.TarFile, info: tarfile.TarInfo, shard: str, length: int) -> bytes:

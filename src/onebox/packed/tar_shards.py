@@ -13,7 +13,6 @@ import tarfile
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import groupby
-from typing import BinaryIO
 
 from onebox import images, stores
 from onebox.errors import DataError, format_count
@@ -114,7 +113,7 @@ def _check_size(shard: str, member: Member, end: int) -> None:
         )
 
 
-def _read_text(shard: str, member: Member, file: BinaryIO) -> bytes:
+def _read_text(shard: str, member: Member, file: io.BufferedReader) -> bytes:
     if member.size > MOST_TEXT:
         raise DataError(
             f"{shard}: {member.name} has {member.size} bytes, and labels have at most {MOST_TEXT}. "
