@@ -150,3 +150,25 @@ def test_a_label_file_that_claims_a_huge_size_is_refused_unread(tmp_path, proble
         # The header alone: newer versions of Python refuse to add it.
         file.offset += file.fileobj.write(info.tobuf())
     assert "1.json has 1125899906842624 bytes by its header" in problem_of(tmp_path / "a.tar")
+
+
+def test_names_with_dots_and_underscores_stay_apart(tmp_path, png):
+    names = ["c.1.png", "c_1.png", "__x.png", "x.png", "____x.png", "__onebox__.png", "__.png"]
+    samples = []
+    for number, name in enumerate(names):
+        Image.new("RGB", SIZE, (number, 0, 0)).save(tmp_path / name)
+        box = (float(number), 2.0, 20.0, 20.0)
+        samples.append(Sample(tmp_path / name, "cat", box, "train", size_wh=SIZE))
+    write(Dataset(tuple(samples), ("cat",)), tmp_path / "shards", "webdataset")
+    back = read(tmp_path / "shards")
+    reds = [one.image.read() for one in back]
+    assert [one.box for one in back] == [one.box for one in samples]
+    assert reds == [(tmp_path / name).read_bytes() for name in names]
+    with tarfile.open(tmp_path / "shards/train-00000.tar") as file:
+        keys = [name.removesuffix(".png") for name in file.getnames() if name.endswith(".png")]
+    assert keys == ["c_1", "c_1_2", "x", "x_2", "x_3", "onebox__", "image"]
+
+
+def test_an_image_whose_key_begins_as_facts_do_is_read(tar):
+    path = tar([("__a.png", None), ("__a.json", LABELS), ("__other__.json", {"by": "others"})])
+    assert [one.origin for one in read(path)] == ["shard-0.tar:__a"]

@@ -208,3 +208,75 @@ def test_images_without_any_label_file_are_refused_with_the_expected_path(tmp_pa
     (problem,) = problems_of(config(tmp_path, "train: images"))
     assert "none of its 2 images has a label file" in problem
     assert str(tmp_path / "labels" / "a.txt") in problem
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe0\0 \0", b"0 0.5 0.5 0.1 0.1\0"])
+def test_an_image_whose_labels_are_no_text_is_not_one_without_a_subject(
+    tmp_path, problem_of, content
+):
+    write_image(tmp_path, "images/a", "0 0.5 0.5 0.5 0.5\n")
+    write_image(tmp_path, "images/b", "")
+    (tmp_path / "labels/b.txt").write_bytes(content)
+    path = config(tmp_path, "train: images")
+    assert problem_of(path).startswith("labels/b.txt: is not ")
+    data = read(path, on_bad="skip")
+    assert [one.image.stem for one in data] == ["a"]
+
+
+def test_labels_elsewhere_and_folders_without_images_are_not_skipped(tmp_path, problems_of):
+    write_image(tmp_path, "images/train/a")
+    (tmp_path / "images/val").mkdir()
+    path = config(tmp_path, "train: images/train", "val: images/val")
+    for on_bad in ("error", "skip"):
+        empty, elsewhere = problems_of(path, on_bad=on_bad)
+        assert "images/val holds no images" in empty
+        assert "none of its 1 images has a label file" in elsewhere
+
+
+def test_a_class_has_the_number_of_its_line_also_after_a_blank_one(tmp_path):
+    write_image(tmp_path, "images/a", "2 0.5 0.5 0.5 0.5\n")
+    (tmp_path / "classes.txt").write_text("cat\n\ndog\nbird\n\n")
+    data = read(tmp_path)
+    assert (data.samples[0].label, data.classes) == ("dog", ("cat", "dog", "bird"))
+
+
+def test_a_label_file_whose_suffix_has_another_case_is_a_problem(tmp_path, problems_of):
+    write_image(tmp_path, "images/a", "0 0.5 0.5 0.5 0.5\n")
+    (tmp_path / "labels/b.TXT").write_text("0 0.5 0.5 0.5 0.5\n")
+    write_image(tmp_path, "images/b")
+    assert problems_of(config(tmp_path, "train: images")) == [
+        "labels/b.TXT: ends in .TXT, and labels end in .txt. Rename it."
+    ]
+
+
+def test_the_key_validation_and_folders_in_another_case_are_splits(tmp_path):
+    write_image(tmp_path, "images/Train/a", "0 0.5 0.5 0.5 0.5\n")
+    write_image(tmp_path, "images/Validation/bb", "0 0.5 0.5 0.5 0.5\n")
+    (tmp_path / "classes.txt").write_text("cat\n")
+    assert [one.split for one in read(tmp_path)] == ["train", "val"]
+    path = config(tmp_path, "train: images/Train", "validation: images/Validation")
+    assert [one.split for one in read(path)] == ["train", "val"]
+
+
+def test_of_keypoints_without_visibility_negative_ones_are_not_labelled(tmp_path):
+    write_image(tmp_path, "images/a", "0 0.5 0.5 0.5 0.5 -1 -1 0.5 0.5 0 0\n")
+    (sample,) = read(config(tmp_path, "train: images", "kpt_shape: [3, 2]"))
+    assert sample.keypoints == ((0, 0, 0), (20, 10, 2), (0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("classes.txt", b"K\xe4se\n", "classes.txt: is not UTF-8 text"),
+        ("data.yaml", b"names: [cat]\ntrain: list.txt\n", "list.txt: is not UTF-8 text"),
+        ("data.yaml", b"names: [cat]\ndate: 2024-02-30\ntrain: images\n", "is not YAML (day"),
+    ],
+)
+def test_lists_that_are_no_text_and_dates_that_are_none_are_errors_in_words(
+    tmp_path, problems_of, name, content, words
+):
+    write_image(tmp_path, "images/a", "0 0.5 0.5 0.5 0.5\n")
+    (tmp_path / "list.txt").write_bytes(b"images/\xe4.png\n")
+    (tmp_path / name).write_bytes(content)
+    path = tmp_path if name == "classes.txt" else tmp_path / name
+    assert any(words in problem for problem in problems_of(path, format="yolo"))

@@ -206,3 +206,12 @@ def test_the_files_are_the_configuration_the_lists_and_the_labels(folder):
     (folder / "labels/val/c.txt").touch()
     names = [one.relative_to(folder).as_posix() for one in files(folder / "data.yaml")]
     assert names == ["data.yaml", "labels/train/a.txt", "labels/val/c.txt", "list.txt"]
+
+
+def test_a_new_class_in_classes_txt_has_the_number_of_its_line(folder):
+    (folder / "data.yaml").unlink()
+    (folder / "classes.txt").write_text("dog\n\nhorse\n\n\n")
+    assert change(folder, {"val/c": ("cat", BOX)}, ("dog", "horse", "cat"))
+    assert (folder / "classes.txt").read_text() == "dog\n\nhorse\ncat\n"
+    assert (folder / "labels/val/c.txt").read_text().startswith("3 ")
+    assert read(folder, on_multiple="largest").classes == ("dog", "horse", "cat")

@@ -167,11 +167,21 @@ def _parse(source: LabelSource) -> ParsedLabels:
     try:
         labels = FORMATS[source.format].parse(source.path)
     except DataError as error:
-        labels = ParsedLabels((), problems=error.problems)
+        labels = ParsedLabels((), faults=error.problems)
     rows = [
         replace(row, split=row.split or source.split, origin=f"{source.prefix}{row.origin}")
         for row in labels.rows
     ]
     notes = (source.note, *(f"{source.prefix}{note}" for note in labels.notes))
-    problems = tuple(f"{source.prefix}{problem}" for problem in labels.problems)
-    return replace(labels, rows=tuple(rows), notes=tuple(filter(None, notes)), problems=problems)
+    problems, faults = (
+        tuple(f"{source.prefix}{sentence}" for sentence in sentences)
+        for sentences in (labels.problems, labels.faults)
+    )
+    return ParsedLabels(
+        tuple(rows),
+        labels.classes,
+        labels.keypoints,
+        notes=tuple(filter(None, notes)),
+        problems=problems,
+        faults=faults,
+    )

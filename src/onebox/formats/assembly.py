@@ -6,6 +6,7 @@ from pathlib import Path
 
 from onebox.errors import DataError, format_count
 from onebox.formats.class_names import (
+    RowProblem,
     declared_problems,
     names_in_use,
     outside_problems,
@@ -55,23 +56,26 @@ def assemble(
     """
     rows = _check_rows(labels.rows)
     selection = select_subjects(rows.by_image(), policy)
-    bad = (*labels.problems, *rows.problems)
-    used = names_in_use(selection.rows)
+    strange = _class_problems(selection.rows, classes, labels.classes, known_labels)
+    bad = (*labels.problems, *rows.problems, *(problem for _, problem in strange))
+    left_out = {id(row) for row, _ in strange} if skips_bad else set()
+    kept = [row for row in selection.rows if id(row) not in left_out]
+    used = names_in_use(kept)
     points = () if labels.keypoints is None else labels.keypoints.names
     problems = [
+        *labels.faults,
         *(() if skips_bad else bad),
         *selection.problems,
         *unwritable_problems((*used, *(classes or labels.classes or ()), *points)),
-        *_class_problems(selection.rows, classes, labels.classes, known_labels),
-        *unsplit_problems(selection.rows),
+        *unsplit_problems(kept),
     ]
     if problems:
         raise DataError(*problems)
-    if not selection.rows:
+    if not kept:
         first = f" ({len(bad)} bad left out, the first: {bad[0]})" if bad else ""
         raise DataError(f"{name}: holds no labelled image{first}. Add at least one.")
     return Dataset(
-        samples=_samples(selection.rows, rows.headers),
+        samples=_samples(kept, rows.headers),
         classes=tuple(classes or labels.classes or used),
         keypoints=labels.keypoints,
         name=name,
@@ -100,7 +104,7 @@ def _class_problems(
     classes: Sequence[str] | None,
     declared: Sequence[str] | None,
     known_labels: Collection[str],
-) -> list[str]:
+) -> list[RowProblem]:
     if classes is not None:
         return declared_problems(rows, classes)
     if declared is None:

@@ -11,22 +11,29 @@ COMMON_COUNT = 5
 """Images from which a label counts as common: a similar label of one image is then a typing error.
 Not tuned."""
 
+RowProblem = tuple[Row, str]
+"""A row, and what is wrong with it."""
+
 _DECLARE = " Correct it, or declare the classes: train --set data.classes=[...]."
 
 
-def declared_problems(rows: Sequence[Row], classes: Sequence[str]) -> list[str]:
-    """List the rows whose label is not among the declared classes, one sentence each."""
+def declared_problems(rows: Sequence[Row], classes: Sequence[str]) -> list[RowProblem]:
+    """List the rows whose label is not among the declared classes, with a sentence each."""
     return [
-        _problem(row, classes) for row in rows if row.label is not None and row.label not in classes
+        (row, _problem(row, classes))
+        for row in rows
+        if row.label is not None and row.label not in classes
     ]
 
 
-def outside_problems(rows: Sequence[Row], classes: Sequence[str]) -> list[str]:
+def outside_problems(rows: Sequence[Row], classes: Sequence[str]) -> list[RowProblem]:
     """List the rows whose label is not among the classes that the label files declare."""
-    return [problem + _DECLARE for problem in declared_problems(rows, classes)]
+    return [(row, problem + _DECLARE) for row, problem in declared_problems(rows, classes)]
 
 
-def undeclared_problems(rows: Sequence[Row], known_labels: Collection[str] = ()) -> list[str]:
+def undeclared_problems(
+    rows: Sequence[Row], known_labels: Collection[str] = ()
+) -> list[RowProblem]:
     """List the rows whose label looks like a typing error, for data without declared classes.
 
     A label is suspect if the data has training images and none of them has it, or if a single
@@ -37,7 +44,7 @@ def undeclared_problems(rows: Sequence[Row], known_labels: Collection[str] = ())
     typos = {label for label in counts if _is_typo(label, counts)} - {*known_labels}
     known = sorted(((trained or set(counts)) - typos) | ({*known_labels} & set(counts)))
     suspects = set(counts) - set(known)
-    return [_problem(row, known) + _DECLARE for row in rows if row.label in suspects]
+    return [(row, _problem(row, known) + _DECLARE) for row in rows if row.label in suspects]
 
 
 def unwritable_problems(names: Collection[str]) -> list[str]:

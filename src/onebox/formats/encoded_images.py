@@ -1,6 +1,6 @@
 """The encoded images of samples, as they are, and file names for them that suit every disk."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from onebox.errors import DataError, ImageError, SettingError
@@ -50,16 +50,17 @@ def content_of(sample: Sample) -> bytes:
         ) from error
 
 
-def file_names(dataset: Dataset) -> list[str]:
+def file_names(dataset: Dataset, clean: Callable[[str], str] = str) -> list[str]:
     """A file name for each image: its own as far as it is safe and new, with an image's suffix.
 
-    Names of folders are left out, so no name leads out of a folder.
+    Names of folders are left out, so no name leads out of a folder. ``clean`` changes a name
+    without its suffix, before the names are made distinct.
 
     Raises:
         DataError: If the name of an image does not end as an image's does, nor the image begin so.
         SettingError: If an image is generated.
     """
-    stems = _numbered([_safe_stem(sample) for sample in dataset])
+    stems = _numbered([clean(_safe_stem(sample)) for sample in dataset])
     return [f"{stem}{_suffix(sample)}" for stem, sample in zip(stems, dataset, strict=True)]
 
 

@@ -33,11 +33,11 @@ def parse(path: Path) -> ParsedLabels:
     Raises:
         DataError: If it is not a JSON list.
     """
-    problems = Problems()
+    problems, faults = Problems(), Problems()
     placed = load(path, problems)
     tasks = [one.task for one in placed]
     keypoints = None
-    with problems.at(path.name):
+    with faults.at(path.name):
         keypoints = _keypoints(tasks)
     finder = ImageFinder(path.parent, path.stem)
     rows: list[Row] = []
@@ -49,6 +49,7 @@ def parse(path: Path) -> ParsedLabels:
         keypoints=keypoints,
         notes=tuple(f"{path.name}: {note}" for note in _notes(tasks)),
         problems=tuple(problems.sentences),
+        faults=tuple(faults.sentences),
     )
 
 

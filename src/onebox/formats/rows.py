@@ -52,7 +52,9 @@ class ParsedLabels:
         classes: Class names that the file declares, in its order; None if it declares none.
         keypoints: Names, skeleton and flip pairs of the rows' keypoints; None without keypoints.
         notes: What was corrected or left out, one sentence each.
-        problems: What the user has to repair, one sentence each.
+        problems: What the user has to repair in rows, one sentence each; the rows can be left out.
+        faults: What the user has to repair in the whole, one sentence each; nothing can be read
+            without it.
     """
 
     rows: tuple[Row, ...]
@@ -60,6 +62,7 @@ class ParsedLabels:
     keypoints: KeypointSet | None = None
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +88,9 @@ def merge_labels(parts: Sequence[ParsedLabels]) -> ParsedLabels:
     declared = [part.classes for part in parts if part.classes is not None]
     classes = tuple(dict.fromkeys(chain.from_iterable(declared)))
     keypoints = [part.keypoints for part in parts if part.keypoints is not None]
-    problems = list(chain.from_iterable(part.problems for part in parts))
+    faults = list(chain.from_iterable(part.faults for part in parts))
     if any(other != keypoints[0] for other in keypoints[1:]):
-        problems.append(
+        faults.append(
             "the label files name different keypoints; a data set has one set. Give every file the "
             "same keypoints, skeleton and flip pairs."
         )
@@ -96,7 +99,8 @@ def merge_labels(parts: Sequence[ParsedLabels]) -> ParsedLabels:
         classes=classes if declared else None,
         keypoints=keypoints[0] if keypoints else None,
         notes=tuple(chain.from_iterable(part.notes for part in parts)),
-        problems=tuple(problems),
+        problems=tuple(chain.from_iterable(part.problems for part in parts)),
+        faults=tuple(faults),
     )
 
 

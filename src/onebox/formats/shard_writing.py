@@ -73,16 +73,23 @@ _ALL = Limits(images=1 << 62, content_bytes=1 << 62)
 
 
 def write_shards(
-    dataset: Dataset, path: Path | str, suffix: str, create: Create, limits: Limits | None = None
+    dataset: Dataset,
+    path: Path | str,
+    suffix: str,
+    create: Create,
+    limits: Limits | None = None,
+    clean: Callable[[str], str] = str,
 ) -> None:
     """Write a data set: one file if the path has the suffix of a shard, else a folder of shards.
+
+    ``clean`` makes of the name of an image, without its suffix, one that the shards can hold.
 
     Raises:
         SettingError: If an image is generated, or the path exists and is not empty.
         DataError: If an image cannot be read, or a store cannot be reached.
         OneboxError: If the disk refuses.
     """
-    names = file_names(dataset)
+    names = file_names(dataset, clean)
     named = list(zip(dataset, names, strict=True))
     if stores.is_uri(str(path)):
         _write_to_store(named, str(path), suffix, create, limits or Limits())

@@ -103,7 +103,7 @@ def _parse_one(shard: Shard, parse: Callable[[Shard], ParsedLabels]) -> ParsedLa
     try:
         labels = parse(shard)
     except DataError as error:
-        return ParsedLabels((), problems=error.problems)
+        return ParsedLabels((), faults=error.problems)
     if not labels.rows and not labels.problems:
         return ParsedLabels((), problems=(f"{shard.title}: holds no image. Remove the shard.",))
     rows = tuple(replace(row, split=row.split or shard.split) for row in labels.rows)

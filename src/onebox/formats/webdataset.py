@@ -84,7 +84,13 @@ def write(dataset: Dataset, path: Path | str) -> None:
             _add(tar, FACTS, facts)
             yield _TarFile(tar)
 
-    write_shards(dataset, path, SUFFIX, create)
+    write_shards(dataset, path, SUFFIX, create, clean=_as_key)
+
+
+def _as_key(stem: str) -> str:
+    """A key: what follows the first dot is no part of it, and members that begin so are facts."""
+    key = stem.replace(".", "_")
+    return (key.lstrip("_") or "image") if key.startswith("__") else key
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +101,7 @@ class _TarFile:
 
     def add(self, entry: Entry) -> None:
         """Add an image and its labels, in the order of their names."""
-        stem, dot, suffix = entry.name.rpartition(".")
-        key = stem.replace(".", "_")  # what follows the first dot is no part of the key
+        key, dot, suffix = entry.name.rpartition(".")
         labels = json.dumps(_labels(entry), ensure_ascii=False).encode()
         files = {f"{key}{dot}{suffix}": entry.content, f"{key}{_LABELS}": labels}
         for name in sorted(files):
@@ -132,7 +137,7 @@ def _parse_shard(shard: Shard) -> ParsedLabels:
         with problems.at(origin):
             if key == FACTS:
                 facts = parse_facts(texts[""])
-            elif not key.rpartition("/")[2].startswith("__"):
+            elif not _is_of_others(key, members_of_key):
                 _check_new(key, seen)
                 rows.extend(_rows(origin, _image(shard.name, members_of_key), texts, facts))
     return ParsedLabels(
@@ -151,6 +156,12 @@ def _keys(shard: str) -> Iterator[tuple[str, list[Member], Texts]]:
         pairs = list(group)
         texts = {member.suffix: text for member, text in pairs if text is not None}
         yield key, [member for member, _ in pairs], texts
+
+
+def _is_of_others(key: str, found: Sequence[Member]) -> bool:
+    """Whether a key is neither ours nor that of an image: facts that another program wrote."""
+    is_special = key.rpartition("/")[2].startswith("__")
+    return is_special and not any(member.is_image for member in found)
 
 
 def _check_new(key: str, seen: set[str]) -> None:

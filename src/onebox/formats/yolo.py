@@ -22,10 +22,11 @@ from onebox.files import real_path
 from onebox.formats.keypoints import make_keypoints
 from onebox.formats.rows import ParsedLabels, Problems, Row
 from onebox.formats.splitting import SPLIT_NAMES
-from onebox.formats.yolo_config import YoloConfig, read_folder, read_yaml
+from onebox.formats.yolo_config import YoloConfig, read_folder, read_lines, read_text, read_yaml
 from onebox.images import find_images
 from onebox.structures import Box, Keypoints, Split, as_box
 
+_TXT, _ANY_TXT = ".txt", "*.[tT][xX][tT]"
 _BOX_VALUES = 5
 # A normalized value a little above 1 is a box that passes the frame; above this it must be pixels.
 # Not tuned.
@@ -41,12 +42,15 @@ def parse(path: Path) -> ParsedLabels:
         DataError: If it is not a YOLO data set.
     """
     config = read_config(path)
-    problems = Problems()
-    splits = _images(config, problems)
+    faults = Problems()
+    splits = _images(config, faults)
     images = [image for image, _ in splits]
-    problems.sentences.extend(_unlabelled(config, images))
-    labels = _parse(config, splits, problems)
-    return replace(labels, problems=(*labels.problems, *_imageless(config, images)))
+    labels = _parse(config, splits)
+    return replace(
+        labels,
+        problems=(*labels.problems, *_imageless(config, images)),
+        faults=(*faults.sentences, *_unlabelled(config, images)),
+    )
 
 
 def parse_labelled(path: Path) -> ParsedLabels:
@@ -56,10 +60,10 @@ def parse_labelled(path: Path) -> ParsedLabels:
         DataError: If it is not a YOLO data set.
     """
     config = read_config(path)
-    problems = Problems()
-    splits = _images(config, problems)
+    faults = Problems()
+    splits = _images(config, faults)
     labelled = [(image, split) for image, split in splits if label_file_of(image).is_file()]
-    return _parse(config, labelled, problems)
+    return replace(_parse(config, labelled), faults=tuple(faults.sentences))
 
 
 def read_config(path: Path) -> YoloConfig:
@@ -71,9 +75,8 @@ def read_config(path: Path) -> YoloConfig:
     return read_yaml(path) if path.is_file() else read_folder(path)
 
 
-def _parse(
-    config: YoloConfig, images: Sequence[tuple[Path, Split | None]], problems: Problems
-) -> ParsedLabels:
+def _parse(config: YoloConfig, images: Sequence[tuple[Path, Split | None]]) -> ParsedLabels:
+    problems = Problems()
     rows = [row for image, split in images for row in _rows_of(image, split, config, problems)]
     return ParsedLabels(
         tuple(rows),
@@ -113,13 +116,13 @@ def label_file_of(image: Path) -> Path:
     if "images" in folders:
         last = len(folders) - 1 - folders[::-1].index("images")
         folders[last] = "labels"
-    return Path(*folders, f"{image.stem}.txt")
+    return Path(*folders, f"{image.stem}{_TXT}")
 
 
-def _images(config: YoloConfig, problems: Problems) -> list[tuple[Path, Split | None]]:
+def _images(config: YoloConfig, faults: Problems) -> list[tuple[Path, Split | None]]:
     images: list[tuple[Path, Split | None]] = []
     for split, path in config.parts:
-        with problems.at(config.name):
+        with faults.at(config.name):
             found = read_list(path, config.root) if path.is_file() else find_images(path)
             if not found:
                 raise DataError(f"{path} holds no images. Correct the path.")
@@ -128,8 +131,12 @@ def _images(config: YoloConfig, problems: Problems) -> list[tuple[Path, Split | 
 
 
 def read_list(file: Path, root: Path) -> list[Path]:
-    """The images that a text file lists, relative to the root or to the file's folder."""
-    lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+    """The images that a text file lists, relative to the root or to the file's folder.
+
+    Raises:
+        DataError: If it is not UTF-8 text.
+    """
+    lines = [line.strip() for line in read_lines(file)]
 
     def resolve(line: str) -> Path:
         candidates = [root / line, file.parent / line]
@@ -140,7 +147,11 @@ def read_list(file: Path, root: Path) -> list[Path]:
 
 def _rows_of(image: Path, split: Split | None, config: YoloConfig, problems: Problems) -> list[Row]:
     file = label_file_of(image)
-    lines = _lines(file, config, problems)
+    lines = None
+    with problems.at(_relative(file, config.root)):
+        lines = _lines(file)
+    if lines is None:  # not one without a subject
+        return []
     resolved = real_path(image.parent) / image.name
     if not lines:
         return [Row(_relative(image, config.root), resolved, split=split)]
@@ -153,13 +164,8 @@ def _rows_of(image: Path, split: Split | None, config: YoloConfig, problems: Pro
     return rows
 
 
-def _lines(file: Path, config: YoloConfig, problems: Problems) -> list[tuple[int, list[str]]]:
-    text = ""
-    with problems.at(_relative(file, config.root)):
-        try:
-            text = file.read_text(encoding="utf-8-sig") if file.is_file() else ""
-        except UnicodeDecodeError as error:
-            raise DataError(f"is not UTF-8 text ({error.reason}). Save it as UTF-8.") from error
+def _lines(file: Path) -> list[tuple[int, list[str]]]:
+    text = read_text(file) if file.is_file() else ""
     split = [(number, line.split()) for number, line in enumerate(text.splitlines(), start=1)]
     return [(number, words) for number, words in split if words]
 
@@ -210,10 +216,16 @@ def _box(values: Sequence[float]) -> Box:
 def _keypoints(values: Sequence[float], config: YoloConfig) -> Keypoints | None:
     if not values or config.keypoints is None:
         return None
-    if config.kpt_dims == 2:  # noqa: PLR2004  (without visibility, a keypoint at 0, 0 is not labelled)
+    if config.kpt_dims == 2:  # noqa: PLR2004  (x and y)
         pairs = zip(values[0::2], values[1::2], strict=True)
-        values = list(chain.from_iterable((x, y, 2.0 if x or y else 0.0) for x, y in pairs))
+        values = list(chain.from_iterable(_with_visibility(x, y) for x, y in pairs))
     return make_keypoints(values, config.keypoints)
+
+
+def _with_visibility(x: float, y: float) -> tuple[float, float, float]:
+    """A keypoint that has none: at 0, 0 or with a negative coordinate, it is not labelled."""
+    is_labelled = (x or y) and min(x, y) >= 0
+    return (x, y, 2.0) if is_labelled else (0.0, 0.0, 0.0)
 
 
 def _classes(config: YoloConfig, rows: Sequence[Row]) -> tuple[str, ...]:
@@ -232,10 +244,15 @@ def _imageless(config: YoloConfig, images: Sequence[Path]) -> list[str]:
     expected = {label_file_of(image) for image in images}
     paths = {path for _, path in config.parts}
     folders = label_folders(config) - paths
-    files = chain.from_iterable(sorted(folder.rglob("*.txt")) for folder in sorted(folders))
+    files = chain.from_iterable(sorted(folder.rglob(_ANY_TXT)) for folder in sorted(folders))
     return [
-        f"{_relative(file, config.root)}: there is no image of that name. Add it, or remove the "
-        "label."
+        f"{_relative(file, config.root)}: {_why_unused(file)}"
         for file in files
         if file not in expected and file.name != "classes.txt"
     ]
+
+
+def _why_unused(file: Path) -> str:
+    if file.suffix != _TXT:
+        return f"ends in {file.suffix}, and labels end in {_TXT}. Rename it."
+    return "there is no image of that name. Add it, or remove the label."

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from onebox.errors import DataError
-from onebox.files import real_path
+from onebox.files import names_in, real_path
 from onebox.formats.keypoints import VALUES_PER_KEYPOINT, make_keypoint_set
 from onebox.formats.splitting import SPLIT_NAMES
 from onebox.structures import SPLITS, KeypointSet, Split
@@ -39,7 +39,7 @@ class _Yaml(BaseModel):
 
     path: str = ""
     train: str | list[str] | None = None
-    val: str | list[str] | None = None
+    val: str | list[str] | None = Field(None, validation_alias=AliasChoices("val", "validation"))
     cal: str | list[str] | None = None
     test: str | list[str] | None = None
     names: list[str] | dict[int, str]
@@ -79,8 +79,8 @@ def read_folder(folder: Path) -> YoloConfig:
     Raises:
         DataError: If the folder has no ``images``.
     """
-    inner = [(split, folder / "images" / name) for name, split in SPLIT_NAMES.items()]
-    outer = [(split, folder / name / "images") for name, split in SPLIT_NAMES.items()]
+    inner = _of_splits(folder / "images")
+    outer = [(split, one / "images") for split, one in _of_splits(folder)]
     parts: Parts = tuple((split, path) for split, path in [*inner, *outer] if path.is_dir())
     if not parts and (folder / "images").is_dir():
         parts = ((None, folder / "images"),)
@@ -93,6 +93,14 @@ def read_folder(folder: Path) -> YoloConfig:
     return YoloConfig(folder.name, folder, parts, names, notes=() if names else (note,))
 
 
+def _of_splits(folder: Path) -> list[tuple[Split, Path]]:
+    """The folders in a folder that are named after a split, in whatever case."""
+    order = list(SPLIT_NAMES)
+    found = [name for name in names_in(folder) if name.casefold() in SPLIT_NAMES]
+    found.sort(key=lambda name: order.index(name.casefold()))
+    return [(SPLIT_NAMES[name.casefold()], folder / name) for name in found]
+
+
 def class_list_of(folder: Path) -> Path | None:
     """The file with the class names of a folder without ``data.yaml``; None if there is none."""
     candidates = [folder / "classes.txt", folder / "labels" / "classes.txt"]
@@ -101,14 +109,42 @@ def class_list_of(folder: Path) -> Path | None:
 
 def _read_class_list(folder: Path) -> dict[int, str]:
     found = class_list_of(folder)
-    lines = found.read_text(encoding="utf-8-sig").splitlines() if found else []
-    return dict(enumerate(line.strip() for line in lines if line.strip()))
+    lines = read_lines(found) if found else []
+    named = enumerate(line.strip() for line in lines)  # the number of a class is that of its line
+    return {number: name for number, name in named if name}
+
+
+def read_lines(file: Path) -> list[str]:
+    """Read the lines of a list.
+
+    Raises:
+        DataError: If it is not UTF-8 text.
+    """
+    try:
+        return read_text(file).splitlines()
+    except DataError as error:
+        raise DataError(f"{file.name}: {error}") from error
+
+
+def read_text(file: Path) -> str:
+    """Read a text file in UTF-8, with or without a byte order mark.
+
+    Raises:
+        DataError: If it is not UTF-8 text; the message does not name the file.
+    """
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"is not UTF-8 text ({error.reason}). Save it as UTF-8.") from error
+    if "\0" in text:
+        raise DataError("is not text: it has null bytes. Save it as UTF-8.")
+    return text
 
 
 def _load_yaml(path: Path) -> _Yaml:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date that is none
         raise DataError(
             f"{path.name}: is not YAML ({' '.join(str(error).split())}). Correct it."
         ) from error

@@ -130,7 +130,7 @@ def _appended(file: Path, text: str, names: Sequence[str]) -> str:
     if file.suffix.lower() != ".txt":
         return append_names(text, names, file.name)
     line_end = "\r\n" if "\r\n" in text else "\n"
-    ended = text if text.endswith("\n") else text + line_end
+    ended = text.rstrip() + line_end  # a class has the number of its line
     return ended + "".join(f"{name}{line_end}" for name in names)
 
 

@@ -49,7 +49,7 @@ def read_content(labels: ParsedLabels, folder: Path, headers: Headers) -> Readin
     """
     rows = _rows_in(folder, labels.rows)
     unreadable = _read_headers([image for image, _ in rows], headers)
-    problems = Problems(list(labels.problems))
+    problems = Problems([*labels.faults, *labels.problems])
     images: dict[Path, list[Row]] = {}
     for image, row in rows:
         if image in headers:
