@@ -2,6 +2,7 @@
 
 import errno
 import io
+import math
 import struct
 import zlib
 
@@ -249,6 +250,22 @@ def test_a_rectangle_is_at_its_box_over_the_scale(kind, at_least):
     assert np.abs(bright_box(loaded.pixels) - expected).max() <= 1
     assert loaded.size_wh == (1001, 777)
     assert min(loaded.pixels.shape[:2]) >= min(at_least, 777)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "array"])
+@pytest.mark.parametrize("size_wh", [(1280, 180), (180, 1280)])
+def test_width_and_height_are_shrunk_alike_if_the_shape_is_to_stay(kind, size_wh):
+    image = Image.new("RGB", size_wh, "white")
+    source = np.asarray(image) if kind == "array" else encoded(image, kind)
+    loaded = load(source, at_least=80, keeps_shape=True)
+    across, down = loaded.scale_xy
+    assert across == down
+    height, width = loaded.pixels.shape[:2]
+    assert (width, height) == tuple(math.ceil(side / across) for side in size_wh)
+    assert min(width, height) >= 80
+    if kind != "array":
+        assert across > 1
+        assert len(set(load(source, at_least=80).scale_xy)) == 2
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)

@@ -119,7 +119,7 @@ def read_header(source: str | os.PathLike[str] | PackedImage) -> Header:
         return _read_header(image)
 
 
-def load(source: Source, *, at_least: int | None = None) -> LoadedImage:
+def load(source: Source, *, at_least: int | None = None, keeps_shape: bool = False) -> LoadedImage:
     """Decode an image to upright RGB.
 
     Args:
@@ -128,6 +128,8 @@ def load(source: Source, *, at_least: int | None = None) -> LoadedImage:
         at_least: Width and height that the caller needs, in pixels. A larger image is shrunk to
             between one and two times this (an array only if it is several times as large, since
             a copy costs more than it saves). None for all pixels.
+        keeps_shape: Whether width and height are shrunk by one factor, which the shorter side
+            limits. Otherwise each has its own, for callers that stretch images to a square.
 
     Returns:
         The pixels, the size of the whole upright image and the scale between them.
@@ -139,7 +141,7 @@ def load(source: Source, *, at_least: int | None = None) -> LoadedImage:
     """
     # Arrays first: checking whether an object is path-like takes longer than the rest of the work.
     if isinstance(source, np.ndarray) or not isinstance(source, _ENCODED):
-        return _load_array(np.asarray(source), at_least)
+        return _load_array(np.asarray(source), at_least, keeps_shape=keeps_shape)
     with open_image(source) as image:
         header = _read_header(image)
         if isinstance(image, JpegImageFile) and image is not source:
@@ -148,7 +150,7 @@ def load(source: Source, *, at_least: int | None = None) -> LoadedImage:
             stored, shrink = _convert_to_rgb(image), 1
         # Before blocks are averaged, so that an incomplete block is the last, not the first.
         upright = _apply_orientation(stored, 1 if _is_applied(image) else header.orientation)
-        reduced, (across, down) = _average_blocks(upright, at_least)
+        reduced, (across, down) = _average_blocks(upright, at_least, keeps_shape=keeps_shape)
         pixels = np.asarray(reduced)
     return LoadedImage(pixels, header.size_wh, (shrink * across, shrink * down))
 
@@ -160,7 +162,7 @@ def find_images(folder: Path) -> list[Path]:
     )
 
 
-def _load_array(array: ndarray, at_least: int | None) -> LoadedImage:
+def _load_array(array: ndarray, at_least: int | None, *, keeps_shape: bool) -> LoadedImage:
     if array.dtype != np.uint8:
         raise TypeError(f"an image's array must be uint8, got {array.dtype}; scale it to 0..255.")
     if array.ndim == 2:  # noqa: PLR2004
@@ -173,8 +175,9 @@ def _load_array(array: ndarray, at_least: int | None) -> LoadedImage:
     height, width = array.shape[:2]
     is_large = at_least is not None and min(height, width) >= _MIN_ARRAY_FACTOR * at_least
     if array.shape[2] == _RGBA or is_large:
-        image, factors = _average_blocks(_convert_to_rgb(Image.fromarray(array)), at_least)
-        return LoadedImage(np.asarray(image), (width, height), factors)
+        image = _convert_to_rgb(Image.fromarray(array))
+        reduced, factors = _average_blocks(image, at_least, keeps_shape=keeps_shape)
+        return LoadedImage(np.asarray(reduced), (width, height), factors)
     return LoadedImage(np.ascontiguousarray(array), (width, height))
 
 
@@ -308,12 +311,15 @@ def _decode_jpeg(image: JpegImageFile, header: Header, at_least: int | None) -> 
     return _convert_to_rgb(decoded) if isinstance(decoded, Image.Image) else decoded, shrink
 
 
-def _average_blocks(decoded: Decoded, at_least: int | None) -> tuple[Decoded, tuple[float, float]]:
+def _average_blocks(
+    decoded: Decoded, at_least: int | None, *, keeps_shape: bool
+) -> tuple[Decoded, tuple[float, float]]:
     """Average blocks of pixels, as large as width and height of ``at_least`` allow."""
     width, height = decoded.size if isinstance(decoded, Image.Image) else decoded.shape[1::-1]
     if at_least is None or max(width, height) < 2 * at_least:
         return decoded, (1.0, 1.0)
     factors = (max(1, width // at_least), max(1, height // at_least))
+    factors = (min(factors), min(factors)) if keeps_shape else factors
     return _as_image(decoded).reduce(factors), (float(factors[0]), float(factors[1]))
 
 

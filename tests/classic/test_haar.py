@@ -71,6 +71,18 @@ def test_the_box_of_an_image_that_shrinks_while_it_decodes_is_in_its_own_pixels(
     assert iou(sample.box, tuple(3 * edge for edge in FACE)) > 0.6
 
 
+@pytest.mark.parametrize("size_wh", [(1280, 720), (720, 1280), (1920, 1080), (1800, 700)])
+def test_a_face_in_a_wide_or_tall_image_is_searched_in_its_own_shape(tmp_path, astronaut, size_wh):
+    canvas = Image.new("RGB", size_wh, "grey")
+    left, top = (size_wh[0] - 512) // 2, (size_wh[1] - 512) // 2
+    canvas.paste(astronaut, (left, top))
+    canvas.save(tmp_path / "wide.png")
+    (sample,) = haar.annotate(tmp_path, on_multiple="largest").samples
+    x_min, y_min, x_max, y_max = sample.box
+    assert abs((x_max - x_min) / (y_max - y_min) - 1) < 0.02
+    assert iou(sample.box, np.array(FACE) + np.array([left, top] * 2)) > 0.6
+
+
 def test_grey_and_transparent_images_are_searched(tmp_path, astronaut):
     astronaut.convert("L").save(tmp_path / "grey.png")
     seen = astronaut.copy()

@@ -32,7 +32,10 @@ subject is larger. Not tuned."""
 
 Boxes = Float[ndarray, "n 4"]
 Detector = Callable[[LoadedImage], Boxes]
-"""An image → ``xyxy`` boxes in pixels of the whole image, the largest box first."""
+"""An image → ``xyxy`` boxes in pixels of the whole image, the largest box first.
+
+Windows are square, so the image must be decoded with ``keeps_shape``.
+"""
 
 _PREFIX = "haarcascade_"
 _SUFFIX = ".xml"

@@ -123,7 +123,7 @@ def _search(
     unreadable: list[str] = []
     for done, path in enumerate(paths, start=1):
         try:
-            image = images.load(path, at_least=_AT_LEAST)
+            image = images.load(path, at_least=_AT_LEAST, keeps_shape=True)
         except ImageError as error:
             unreadable += error.problems
         else:

@@ -86,22 +86,30 @@ def build_pyramid(
     ``lengths`` are those of `level_lengths`; ``min_cells`` are rows and columns, with padding.
     """
     grey = Image.fromarray(image.pixels).convert("L")
-    levels = tuple(_level(grey, length, settings, min_cells) for length in lengths)
+    # Decoding may shrink width and height by different factors: levels have the image's own shape.
     extent_wh = (grey.width * image.scale_xy[0], grey.height * image.scale_xy[1])
+    levels = tuple(
+        _level(grey, _with_length(extent_wh, length), settings, min_cells) for length in lengths
+    )
     return Pyramid(levels, image.size_wh, extent_wh)
 
 
+def _with_length(size_wh: tuple[float, float], length: int) -> tuple[int, int]:
+    """Width and height, scaled so that the longer is ``length``."""
+    scale = length / max(size_wh)
+    width, height = (max(1, round(side * scale)) for side in size_wh)
+    return width, height
+
+
 def _level(
-    grey: Image.Image, length: int, settings: HogSettings, min_cells: tuple[int, int]
+    grey: Image.Image, size_wh: tuple[int, int], settings: HogSettings, min_cells: tuple[int, int]
 ) -> Level:
-    scale = length / max(grey.size)
-    width, height = (max(1, round(pixels * scale)) for pixels in grey.size)
-    resized = np.asarray(grey.resize((width, height), Image.Resampling.BILINEAR))
+    resized = np.asarray(grey.resize(size_wh, Image.Resampling.BILINEAR))
     pad_widths = [
         _pad_width(pixels, least, settings)
         for pixels, least in zip(resized.shape, min_cells, strict=True)
     ]
-    return Level(_describe(np.pad(resized, pad_widths), settings), (width, height))
+    return Level(_describe(np.pad(resized, pad_widths), settings), size_wh)
 
 
 def _pad_width(pixels: int, min_cells: int, settings: HogSettings) -> tuple[int, int]:
