@@ -137,7 +137,8 @@ def test_the_quantile_is_the_score_of_this_rank(images, coverage, rank):
 
 
 @pytest.mark.parametrize(
-    ("coverage", "images"), [(0.5, 1), (0.8, 4), (0.9, 9), (0.95, 19), (0.99, 99), (0.999, 999)]
+    ("coverage", "images"),
+    [(0.5, 1), (0.8, 4), (0.9, 9), (0.95, 19), (0.99, 99), (0.999, 999), (0.9999, 9999)],
 )
 def test_so_many_images_are_enough_and_one_less_is_not(coverage, images):
     assert least_images(coverage) == images

@@ -3,10 +3,12 @@
 import dataclasses
 from math import inf
 
+import numpy as np
 import pytest
 
-from onebox.confidence.guarantees import Growth, Guarantees, guarantees
+from onebox.confidence.guarantees import Growth, Guarantees, guarantees, smallest_risk
 from onebox.confidence.records import SideScores
+from onebox.confidence.selection import threshold
 from onebox.errors import SettingError
 
 
@@ -148,7 +150,7 @@ def test_too_few_images_for_a_risk_are_named_with_the_smallest_that_they_prove(c
     # 1 - 0.05^(1/18) = 0.1534
     assert message == (
         "cats.onnx: max_risk 0.05 needs at least 59 calibration images, this model has 18. Ask "
-        "for at least 0.154, or calibrate it with more."
+        "for 0.154, or calibrate it with more."
     )
     found = guarantees(judged(calibration, 18), "cats.onnx", max_risk=0.154)
     assert found.score_threshold == -inf
@@ -159,11 +161,34 @@ def test_errors_among_the_surest_are_named(calibration):
     message = refusal(spoilt, max_risk=0.05)
     assert message.startswith(
         "cats.onnx: max_risk 0.05 is not proved by its 200 calibration images: too many of the "
-        "surest are wrong. Ask for at least "
+        "surest are wrong. Ask for "
     )
-    smallest = float(message.split("at least ")[1].split(",")[0])
+    smallest = float(message.split("Ask for ")[1].split(",")[0])
     assert 0.1 < smallest < 0.25  # 10 % are wrong
     assert guarantees(spoilt, "cats.onnx", max_risk=smallest).score_threshold is not None
+
+
+def test_a_larger_risk_may_not_be_proved_and_the_message_names_a_larger_one_that_is(calibration):
+    found = judged(calibration, 50, 12, 15)
+    assert guarantees(found, "cats.onnx", max_risk=0.221).score_threshold is not None
+    message = refusal(found, max_risk=0.27)
+    proved = float(message.split("Ask for ")[1].split(",")[0])
+    assert proved > 0.27
+    assert guarantees(found, "cats.onnx", max_risk=proved).score_threshold is not None
+    for thousandths in range(271, round(1000 * proved)):
+        refusal(found, max_risk=thousandths / 1000)
+
+
+def test_the_smallest_risk_is_the_first_that_is_proved(calibration):
+    wrong = np.random.default_rng(3).permutation(69)[:4].tolist()
+    found = judged(calibration, 69, *wrong)
+    proved = [
+        step / 1000
+        for step in range(1, 1000)
+        if threshold(found.scores, found.is_wrong, step / 1000) is not None
+    ]
+    assert smallest_risk(found) == proved[0]
+    assert smallest_risk(found, above=0.3) == next(risk for risk in proved if risk > 0.3)
 
 
 @pytest.mark.parametrize("images", [0, 1, 9, 100])

@@ -76,7 +76,9 @@ def least_images(coverage: float) -> int:
         ValueError: If the coverage is not in (0, 1).
     """
     _check(coverage)
-    return ceil(coverage / (1 - coverage) - _ROUNDING)
+    images = ceil(coverage / (1 - coverage))
+    # The quotient may be rounded up.
+    return images - 1 if _rank(images - 1, coverage) < images else images
 
 
 def coverage_interval(

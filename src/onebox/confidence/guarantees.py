@@ -6,7 +6,7 @@ from math import floor, inf
 
 from onebox.confidence.conformal import coverage_interval, least_images, quantile
 from onebox.confidence.records import Calibration, SideScores
-from onebox.confidence.selection import images_for, threshold
+from onebox.confidence.selection import images_for, is_proved, threshold
 from onebox.errors import SettingError, format_count
 
 CONFIDENCE = 0.95
@@ -175,19 +175,21 @@ def _threshold(calibration: Calibration, max_risk: float, model_name: str) -> fl
         if images < needed
         else f"is not proved by its {images} calibration images: too many of the surest are wrong"
     )
-    smallest = smallest_risk(calibration)
-    repair = f"Ask for at least {smallest:g}, or calibrate" if smallest else "Calibrate"
+    provable = smallest_risk(calibration, above=max_risk)
+    repair = f"Ask for {provable:g}, or calibrate" if provable else "Calibrate"
     raise SettingError(f"{model_name}: max_risk {max_risk:g} {reason}. {repair} it with more.")
 
 
-def smallest_risk(calibration: Calibration) -> float | None:
-    """The smallest risk that the calibration images prove, in steps of 0.001; None for none."""
-    low, high = 0, _RISKS
-    while high - low > 1:
-        middle = (low + high) // 2
-        found = threshold(calibration.scores, calibration.is_wrong, middle / _RISKS, CONFIDENCE)
-        low, high = (middle, high) if found is None else (low, middle)
-    return high / _RISKS if high < _RISKS else None
+def smallest_risk(calibration: Calibration, above: float = 0.0) -> float | None:
+    """The smallest risk that the calibration images prove, in steps of 0.001; None for none.
+
+    Larger ones need not be proved, see `is_proved`. ``above`` leaves out smaller risks.
+    """
+    scores, is_wrong = calibration.scores, calibration.is_wrong
+    for step in range(int(above * _RISKS) + 1, _RISKS):
+        if is_proved(scores, is_wrong, step / _RISKS, CONFIDENCE):
+            return step / _RISKS
+    return None
 
 
 def _accepted_share(scores: tuple[float, ...], score_threshold: float | None) -> float:

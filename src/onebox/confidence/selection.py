@@ -1,6 +1,6 @@
 """Selective prediction: accept the surest predictions, with a bound on how many are wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import inf
@@ -72,15 +72,42 @@ def fixed_sequence(
         that then proves the risk. The first takes a third of the images at most, if a third can
         prove the risk, and the last takes all.
     """
-    tests: list[tuple[int, int]] = []
-    while (count := images_for(len(tests), risk, confidence)) <= images:
-        tests.append((count, len(tests)))
-    if tests and tests[-1][0] < images:
-        tests.append((images, tests[-1][1]))
+    return tuple(_tests(images, risk, confidence))
+
+
+def _tests(images: int, risk: float, confidence: float) -> Iterator[tuple[int, int]]:
     # The strictest test allows no error: a model that errs once in a hundred fails it half the
     # time, with any number of images, and the sequence would end there.
-    early = sum(count <= images / 3 for count, _ in tests)
-    return tuple(tests[max(early - 1, 0) :])
+    errors, count = _most_errors(images // 3, risk, confidence), 0
+    while (following := images_for(errors, risk, confidence)) <= images:
+        count = following
+        yield count, errors
+        errors += 1
+    if 0 < count < images:
+        yield images, errors - 1
+
+
+def _most_errors(images: int, risk: float, confidence: float) -> int:
+    """The largest number of errors with which so many images prove a risk; 0 if none do."""
+    low, high = 0, images
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if _proves(middle, images, risk, confidence) else (low, middle)
+    return low
+
+
+def is_proved(
+    scores: Sequence[float], is_wrong: Sequence[bool], risk: float, confidence: float = 0.95
+) -> bool:
+    """Whether there is a `threshold`, without looking for it.
+
+    A larger risk may fail where a smaller one is proved: its sequence begins with another test.
+    """
+    errors = np.cumsum(np.asarray(is_wrong, dtype=np.int64))
+    for count, most_errors in _tests(len(scores), risk, confidence):
+        if count == len(scores) or scores[count] < scores[count - 1]:
+            return bool(errors[count - 1] <= most_errors)
+    return False
 
 
 def threshold(
