@@ -29,6 +29,16 @@ def test_right_labels_are_ranked_and_none_is_listed(data, found):
     assert scores == sorted(scores, reverse=True)
 
 
+def test_a_predicted_box_without_area_is_no_suggestion(data, found):
+    boxes = found.boxes.copy()
+    boxes[7] = [0.5, 0.2, 0.5001, 0.8]  # less than a tenth of a pixel wide
+    audit = find(data, dataclasses.replace(found, boxes=boxes), 0.1)
+    (finding,) = [one for one in audit.boxes if one.row == 7]
+    assert finding.is_listed
+    assert (finding.box, finding.suggested) == (None, "")
+    assert all(one.box is not None for one in audit.boxes if one.row != 7)
+
+
 def test_a_box_that_does_not_fit_is_listed_first_with_the_predicted_one(data, found, relabel):
     wrong = relabel(data, 7, box=(0.0, 0.0, 30.0, 20.0))
     first = find(wrong, found, 0.1).boxes[0]

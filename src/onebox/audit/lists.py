@@ -15,7 +15,7 @@ from onebox.audit.class_scores import ClassScores, score_classes
 from onebox.audit.readings import FAR_IOU, iou
 from onebox.audit.records import SIDES, Finding
 from onebox.errors import format_box
-from onebox.structures import Box, as_box
+from onebox.structures import Box, as_box, box_problem
 
 LEAST_PER_CLASS = 4
 """A class with fewer images is hardly in the training part of a fold: its labels are not judged."""
@@ -108,6 +108,7 @@ def _box_finding(labelled: Labelled, scores: BoxScores, index: int, rate: float)
     is_listed = bool(scores.q_values[index] <= rate)
     kind = _ONE_SIDE if one_side >= 0 else _FAR if overlap < FAR_IOU else _LOOSE
     suggested = _with_side(given, predicted, one_side) if one_side >= 0 else predicted
+    is_box = not box_problem(suggested)  # a network that hardly learned predicts boxes of no area
     return Finding(
         row=labelled.rows[index],
         list="boxes",
@@ -119,9 +120,9 @@ def _box_finding(labelled: Labelled, scores: BoxScores, index: int, rate: float)
         kind=kind if is_listed else "",
         side="" if side is None else SIDES[side],
         given=format_box(given),
-        suggested=format_box(suggested),
+        suggested=format_box(suggested) if is_box else "",
         why=_why_box(scores, index, side, overlap),
-        box=suggested,
+        box=suggested if is_box else None,
     )
 
 

@@ -5,12 +5,14 @@ import time
 
 import numpy as np
 import pytest
+import torch
 
 from onebox.audit.job import AuditOptions
 from onebox.boxes import paired_iou
 from onebox.errors import SettingError
 from onebox.learning.cross_validation import fold_networks, out_of_fold
-from onebox.learning.cross_validation.out_of_fold import predict_out_of_fold
+from onebox.learning.cross_validation.looks import Look
+from onebox.learning.cross_validation.out_of_fold import _boxes, predict_out_of_fold
 from onebox.mean_box import normalized_boxes
 
 pytestmark = pytest.mark.train
@@ -118,3 +120,9 @@ def test_a_time_budget_that_leaves_none_to_train_is_refused(discs, recipe, new_d
         SettingError, match=r"--minutes 0.05: without any training, the audit takes"
     ):
         predict_out_of_fold(discs, timed, options(), new_diary())
+
+
+def test_edges_of_a_predicted_box_are_cut_at_the_frame_and_in_order():
+    boxes = torch.tensor([[0.75, -0.5, 0.25, 1.5], [0.5, 0.75, 0.5, 0.25]])
+    look = Look(boxes, torch.ones(2, 4), torch.zeros(2, 1), None, None)
+    assert _boxes(look).tolist() == [[0.25, 0.0, 0.75, 1.0], [0.5, 0.25, 0.5, 0.75]]

@@ -146,8 +146,10 @@ def _mean_iou(look: Look, decoded: Decoded) -> float:
 
 
 def _boxes(look: Look) -> Float64[ndarray, "n 4"]:
-    """Its boxes, cut at the frame as the labels are."""
-    return look.boxes.double().numpy().clip(0, 1)
+    """Its boxes, cut at the frame as the labels are, with the edges in order."""
+    edges = look.boxes.double().numpy().clip(0, 1)
+    low, high = edges[:, :2], edges[:, 2:]
+    return np.hstack([np.minimum(low, high), np.maximum(low, high)])
 
 
 def _find_copies(data: Dataset, decoded: Decoded) -> tuple[Pair, ...]:
