@@ -265,3 +265,15 @@ def test_the_score_is_the_probability_of_the_label_times_the_expected_iou(tiny_r
         assert score.item() == pytest.approx(0.8808 / 2, abs=1e-4)
         network.iou_head = None
         assert Deployed(network, 64)(black)[2].item() == pytest.approx(0.8808, abs=1e-4)
+
+
+def test_the_deviation_of_an_edge_stays_with_it_when_edges_are_put_in_order():
+    edges = torch.tensor([[0.7, 0.2, 0.3, 0.8], [0.1, 0.9, 0.4, 0.5], [0.2, 0.2, 0.2, 0.6]])
+    sigmas = torch.tensor([[0.01, 0.02, 0.1, 0.03]] * 3)
+    found = exporting._in_order(sigmas, edges)
+    assert (
+        found.tolist()
+        == torch.tensor(
+            [[0.1, 0.02, 0.01, 0.03], [0.01, 0.03, 0.1, 0.02], [0.01, 0.02, 0.1, 0.03]]
+        ).tolist()
+    )

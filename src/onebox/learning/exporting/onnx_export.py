@@ -71,11 +71,12 @@ class Deployed(nn.Module):
         edges = outputs.box.boxes.clamp(0, 1)
         low = torch.minimum(edges[:, :2], edges[:, 2:])
         high = torch.maximum(edges[:, :2], edges[:, 2:])
+        sigmas = _in_order(edge_sigmas(outputs), edges)
         one = torch.ones_like(low[:, :1])
         sides = torch.cat([one * width, one * height], dim=1)
         boxes = torch.cat([low, high], dim=1)
         found = {"box": boxes * sides.repeat(1, 2)}
-        found[SIGMA_OUTPUT] = edge_sigmas(outputs) * sides.repeat(1, 2)
+        found[SIGMA_OUTPUT] = sigmas * sides.repeat(1, 2)
         found[FEATURES_OUTPUT] = sum_in_box(cells, boxes)
         found["probability"] = outputs.class_logits.softmax(dim=1)
         score = found["probability"].amax(dim=1)
@@ -101,6 +102,14 @@ class Deployed(nn.Module):
         outputs = self.network.forward_heads(maps)
         cells = maps[-2:][0][: images.shape[0]]
         return mean_with_mirrored(outputs, head, self.flip_pairs), cells
+
+
+def _in_order(sigmas: Float[Tensor, "n 4"], edges: Float[Tensor, "n 4"]) -> Tensor:
+    """The deviations of edges that are put in order: a left edge may lie right of the other."""
+    is_swapped = edges[:, :2] > edges[:, 2:]
+    low = torch.where(is_swapped, sigmas[:, 2:], sigmas[:, :2])
+    high = torch.where(is_swapped, sigmas[:, :2], sigmas[:, 2:])
+    return torch.cat([low, high], dim=1)
 
 
 def export(
