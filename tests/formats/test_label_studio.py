@@ -239,6 +239,16 @@ def test_what_the_short_export_leaves_open_is_refused(labels, problem_of, result
     assert problem_of(labels(short(**results))) == f"project.json: task 12: {problem}"
 
 
+def test_annotators_who_agree_count_once_in_the_short_export_too(labels, problem_of):
+    first = short(box=[short_box()], **{"class": "cat"})
+    (sample,) = read(labels(first, first | {"annotator": 2, "annotation_id": 8}))
+    assert (sample.label, sample.box) == ("cat", (20, 20, 80, 60))
+    other = short(box=[short_box(width=50.0)], annotation_id=9, **{"class": "cat"})
+    assert "1 image with several boxes, for example a.png with 2" in problem_of(
+        labels(first, other)
+    )
+
+
 def test_splits_are_stated_in_the_data(labels):
     one, other = task(rectangle()), task(rectangle(), image="images/b.png")
     one["data"]["split"], other["data"]["split"] = "train", "validation"

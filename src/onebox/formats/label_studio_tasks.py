@@ -1,6 +1,6 @@
 """The records of a Label Studio export, and of its shorter form JSON-MIN as the same records."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -117,11 +117,12 @@ def load(path: Path, problems: Problems) -> list[PlacedTask]:
             f"{path.name}: is not Label Studio: it is no JSON list of tasks. Export it as JSON."
         )
     tasks = []
+    is_short = _is_short(next(iter(entries), None))
     for number, entry in enumerate(entries, start=1):
         with problems.at(f"{path.name}: task {_id_of(entry, number)}"):
             task = validate(Task, _in_full(entry))
             tasks.append(PlacedTask(f"{path.name}: task {_id_of(entry, number)}", task))
-    return tasks
+    return _joined(tasks) if is_short else tasks
 
 
 def _id_of(entry: object, number: int) -> object:
@@ -201,3 +202,14 @@ def _without_bare_twins(regions: Sequence[dict[str, Any]]) -> list[dict[str, Any
 
 def _place(region: Mapping[str, Any]) -> list[object]:
     return [region["value"].get(key) for key in (*_CORNER_AND_SIZE, "rotation")]
+
+
+def _joined(tasks: Iterable[PlacedTask]) -> list[PlacedTask]:
+    """The tasks of JSON-MIN, which lists each annotation of a task as an entry of its own."""
+    joined: dict[object, PlacedTask] = {}
+    for one in tasks:
+        key = one.task.id, image_url(one.task.data)
+        first = joined.setdefault(key, one)
+        if first is not one:
+            first.task.annotations.extend(one.task.annotations)
+    return list(joined.values())
