@@ -123,6 +123,24 @@ def test_unused_columns_are_noted(folder):
     assert read(path).notes == ("labels.csv: columns not used: mood.",)
 
 
+def test_of_two_columns_of_one_meaning_the_exact_name_counts_and_the_other_is_noted(folder):
+    path = save(
+        folder,
+        "set,file,image,name,label,x_min,y_min,x_max,y_max,split\n"
+        "train,b.jpg,a.jpg,Alice,cat,1,2,3,4,test\n",
+    )
+    data = read(path)
+    (sample,) = data
+    assert (sample.image.name, sample.label, sample.split) == ("a.jpg", "cat", "test")
+    assert data.notes == ("labels.csv: columns not used: set, file, name.",)
+
+
+def test_of_two_other_names_of_one_meaning_the_first_counts(folder):
+    path = save(folder, "image,class,name,x1,y1,x2,y2\na.jpg,cat,Alice,1,2,3,4\n")
+    data = read(path)
+    assert (data.classes, data.notes) == (("cat",), ("labels.csv: columns not used: name.",))
+
+
 def test_every_bad_row_is_listed_at_once_with_its_line(folder, problems_of):
     path = save(
         folder,

@@ -77,7 +77,7 @@ def parse(path: Path) -> ParsedLabels:
         origin = f"{path.name}:{line}"
         with problems.at(origin):
             rows.append(_row(origin, cells, columns, finder))
-    notes = _unused_columns_note(path.name, table[0][1]) if has_header else ()
+    notes = _unused_columns_note(path.name, table[0][1], columns) if has_header else ()
     if "label" in columns:
         notes += boxless_note(path.name, rows)
     return ParsedLabels(tuple(rows), notes=notes, problems=tuple(problems.sentences))
@@ -167,7 +167,9 @@ def columns_of(name: str, table: list[NumberedCells]) -> tuple[Columns, bool]:
     if _is_headerless(first):
         return _HEADERLESS, False
     columns: dict[str, int] = {}
-    for index, word in enumerate(map(_normalize, first)):
+    # Exact names first: beside `label`, `name` is more likely that of the owner.
+    words = sorted(enumerate(map(_normalize, first)), key=lambda one: one[1] not in _ALIASES)
+    for index, word in words:
         if word in _COLUMN_OF:
             columns.setdefault(_COLUMN_OF[word], index)
     missing = [column for column in _required(columns) if column not in columns]
@@ -224,8 +226,9 @@ def _typo_problem(first: Cells, columns: Columns) -> str:
     return ""
 
 
-def _unused_columns_note(name: str, first: Cells) -> tuple[str, ...]:
-    unused = _unknown(first)
+def _unused_columns_note(name: str, first: Cells, columns: Columns) -> tuple[str, ...]:
+    used = set(columns.values())
+    unused = [column for index, column in enumerate(first) if index not in used]
     return (f"{name}: columns not used: {shorten(unused)}.",) if unused else ()
 
 
