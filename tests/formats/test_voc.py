@@ -119,6 +119,18 @@ def test_a_list_that_is_not_utf_8_is_refused(tmp_path, problems_of):
     assert "train.txt: is not UTF-8 text" in problem
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_the_first_name_of_a_list_counts_with_a_byte_order_mark_too(tmp_path, encoding):
+    for shade, name in enumerate("ab"):
+        write_image(tmp_path / f"{name}.jpg", shade)
+        save(tmp_path, name, one("cat", 1, 2, 3, 4))
+    (tmp_path / "ImageSets/Main").mkdir(parents=True)
+    (tmp_path / "ImageSets/Main/train.txt").write_text("a\nb\n", encoding=encoding)
+    data = read(tmp_path)
+    assert [(s.image.stem, s.split) for s in data] == [("a", "train"), ("b", "train")]
+    assert data.notes == ()
+
+
 def test_lists_name_the_splits_and_images_in_no_list_are_left_out(tmp_path):
     for name in ("a", "b 1", "c", "d"):
         write_image(tmp_path / f"JPEGImages/{name}.jpg", ord(name[0]))

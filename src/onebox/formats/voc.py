@@ -25,6 +25,7 @@ from onebox.structures import SPLITS, Box, Dataset, Sample, Split, as_box
 
 EDGES = ("xmin", "ymin", "xmax", "ymax")
 _MAIN = Path("ImageSets", "Main")
+_BYTE_ORDER_MARK = "\ufeff"
 
 # Lists that name the images of each split; the first that exists is read.
 _LISTS: dict[Split, tuple[str, ...]] = {
@@ -252,6 +253,8 @@ def list_files(folder: Path) -> dict[Split, Path]:
 
 def listed_stem(line: str, stems: Set[str]) -> str:
     """Return the name in a line of a list; lists of one class write a flag (-1, 0, 1) after it."""
+    # The mark stays in the text of a list, so that an edited list keeps it.
+    line = line.removeprefix(_BYTE_ORDER_MARK)
     return line if line in stems or not line else line.split(maxsplit=1)[0]
 
 
