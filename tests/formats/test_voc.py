@@ -166,3 +166,11 @@ def test_images_of_one_name_get_xml_of_different_names(tmp_path):
         "1_2.xml",
     ]
     assert read(tmp_path / "out").samples == data.samples
+
+
+def test_an_image_whose_stem_ends_in_xml_keeps_its_split(tmp_path):
+    image = write_image(tmp_path / "images/x.xml.png")
+    sample = Sample(image, "cat", (1.0, 2.0, 3.0, 4.0), "test", size_wh=(40, 30))
+    write(Dataset((sample,), ("cat",)), tmp_path / "out", "voc")
+    data = read(tmp_path / "out")
+    assert (data.samples, data.notes) == ((sample,), ())

@@ -274,4 +274,5 @@ def _assign_splits(
 
 def stem_of(origin: str) -> str:
     """Stem of the XML file of a row, given `Row.origin`."""
-    return origin.split(".xml", maxsplit=1)[0]
+    # The last one: the image `x.xml.png` has the labels `x.xml.xml`.
+    return origin.rpartition(".xml")[0]
