@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from onebox.errors import SettingError
+from onebox.errors import DataError, SettingError
 from onebox.formats import read, write
 from onebox.formats.csv import write_boxes
 from onebox.formats.splitting import split_of_bytes
@@ -214,3 +214,45 @@ def test_formats_without_keypoints_refuse_to_write_them(folder):
             SettingError, match=r"no place for keypoints.* Write it as coco or yolo"
         ):
             write(data, folder / "out", name)
+
+
+@pytest.mark.parametrize("name", ["csv", "voc"])
+@pytest.mark.parametrize("label", ["cat ", "\tcat", "black\rcat"])
+def test_a_class_that_would_come_back_as_another_is_not_written(folder, name, label):
+    box = (1.0, 2.0, 3.0, 4.0)
+    samples = (
+        Sample(folder / "images/a.jpg", "cat", box, "train", size_wh=(40, 30)),
+        Sample(folder / "images/b.jpg", label, box, "train", size_wh=(40, 30)),
+    )
+    with pytest.raises(DataError) as caught:
+        write(Dataset(samples, ("cat", label)), folder / "out", name)
+    assert caught.value.problems == (
+        f"class {label!r} has spaces at its ends or control characters, which the format does not "
+        "keep. Rename it.",
+    )
+    assert not (folder / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "image"),
+    [
+        ("csv", " a.png"),
+        ("csv", "a\rb.png"),
+        *(("voc", n) for n in (" a.png", "a .png", "a\nb.png")),
+    ],
+)
+def test_an_image_whose_name_would_come_back_changed_is_not_written(folder, name, image):
+    Image.new("RGB", (40, 30)).save(folder / image)
+    sample = Sample(folder / image, "cat", (1.0, 2.0, 3.0, 4.0), "train", size_wh=(40, 30))
+    with pytest.raises(DataError) as caught:
+        write(Dataset((sample,), ("cat",)), folder / "out", name)
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"image {str(folder / image)!r} has spaces at its ends or control")
+
+
+def test_spaces_and_wide_spaces_inside_names_are_kept(folder):
+    image = folder / "my a .png"
+    Image.new("RGB", (40, 30)).save(image)
+    sample = Sample(image, "black\u3000cat", (1.0, 2.0, 3.0, 4.0), "train", size_wh=(40, 30))
+    write(Dataset((sample,), ("black\u3000cat",)), folder / "out.csv", "csv")
+    assert read(folder / "out.csv").samples == (sample,)

@@ -19,7 +19,7 @@ from onebox.errors import DataError, shorten, suggest
 from onebox.formats.image_lookup import ImageFinder
 from onebox.formats.rows import ParsedLabels, Problems, Row, boxless_note
 from onebox.formats.splitting import parse_split
-from onebox.formats.writing import creating, format_number, format_path, image_file
+from onebox.formats.writing import check_names, creating, format_number, format_path, image_file
 from onebox.images import SUFFIXES
 from onebox.structures import Box, Dataset, Sample, as_box
 
@@ -88,7 +88,12 @@ def write(dataset: Dataset, path: Path) -> None:
 
     Paths of images are relative to the file's folder. The format does not hold the order of the
     classes: reading sorts them.
+
+    Raises:
+        DataError: If the format cannot hold the name of a class or of an image.
     """
+    images = map(image_file, dataset)
+    check_names(dataset, {image: [format_path(image, path.parent)] for image in images})
     with creating(path) as unfinished:
         _write_table(unfinished, HEADER, (_cells(sample, path.parent) for sample in dataset))
 

@@ -18,7 +18,14 @@ from onebox.errors import DataError, format_count
 from onebox.files import real_path
 from onebox.formats.image_lookup import LABEL_FOLDERS, ImageFinder
 from onebox.formats.rows import ParsedLabels, Problems, Row
-from onebox.formats.writing import creating, format_number, format_path, image_file, unique_stems
+from onebox.formats.writing import (
+    check_names,
+    creating,
+    format_number,
+    format_path,
+    image_file,
+    unique_stems,
+)
 from onebox.image_sizes import size_of
 from onebox.images import SUFFIXES
 from onebox.structures import SPLITS, Box, Dataset, Sample, Split, as_box
@@ -73,8 +80,17 @@ def write(dataset: Dataset, path: Path) -> None:
     Images are not copied: ``path`` in each XML is relative to the XML file. Each XML is named like
     its image, with a number if two images share a name. The format does not hold the order of the
     classes: reading sorts them.
+
+    Raises:
+        DataError: If the format cannot hold the name of a class or an image.
     """
-    stems = unique_stems([image_file(sample) for sample in dataset])
+    images = [image_file(sample) for sample in dataset]
+    stems = unique_stems(images)
+    texts = {
+        image: (stem, image.name, format_path(image, path / "Annotations"))
+        for image, stem in zip(images, stems, strict=True)
+    }
+    check_names(dataset, texts)
     with creating(path) as unfinished:
         annotations, lists = unfinished / "Annotations", unfinished / _MAIN
         annotations.mkdir(parents=True)
