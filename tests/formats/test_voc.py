@@ -149,6 +149,23 @@ def test_lists_name_the_splits_and_images_in_no_list_are_left_out(tmp_path):
     assert data.notes == ("1 image left out, named by no list in ImageSets/Main.",)
 
 
+def test_lists_may_name_the_files_of_the_images(tmp_path):
+    for shade, name in enumerate(["a", "b 1", "c.d", "e.png"]):
+        write_image(tmp_path / f"{name}.png", shade)
+        save(tmp_path, name, one("cat", 1, 2, 3, 4), filename=f"{name}.png")
+    (tmp_path / "ImageSets/Main").mkdir(parents=True)
+    names = ["JPEGImages/a.png", "b 1.png", "c.d.PNG 1", "e.png", "f.png"]
+    (tmp_path / "ImageSets/Main/val.txt").write_text("\n".join(names))
+    data = read(tmp_path)
+    assert [(s.image.stem, s.split) for s in data] == [
+        ("a", "val"),
+        ("b 1", "val"),
+        ("c.d", "val"),
+        ("e.png", "val"),
+    ]
+    assert data.notes == ()
+
+
 def test_images_of_one_name_get_xml_of_different_names(tmp_path):
     red, blue = (
         write_image(tmp_path / f"images/{name}/1.jpg", len(name)) for name in ("red", "blue")

@@ -268,10 +268,15 @@ def list_files(folder: Path) -> dict[Split, Path]:
 
 
 def listed_stem(line: str, stems: Set[str]) -> str:
-    """Return the name in a line of a list; lists of one class write a flag (-1, 0, 1) after it."""
+    """Return the stem that a line of a list names.
+
+    Lists of one class write a flag (-1, 0, 1) after it; some tools write the file of the image.
+    """
     # The mark stays in the text of a list, so that an edited list keeps it.
-    line = line.removeprefix(_BYTE_ORDER_MARK)
-    return line if line in stems or not line else line.split(maxsplit=1)[0]
+    name = line.removeprefix(_BYTE_ORDER_MARK)
+    word = next(iter(name.split(maxsplit=1)), "")
+    files = [Path(one) for one in (name, word) if Path(one).suffix.lower() in SUFFIXES]
+    return next((one for one in (name, word, *(file.stem for file in files)) if one in stems), word)
 
 
 def _assign_splits(
