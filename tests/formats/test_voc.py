@@ -53,6 +53,16 @@ def test_xml_without_an_object_is_an_image_without_the_subject(tmp_path):
     assert (sample.label, sample.box) == (None, None)
 
 
+def test_a_suffix_in_capitals_is_noted(tmp_path):
+    for shade, name in enumerate("ab"):
+        write_image(tmp_path / f"{name}.jpg", shade)
+        save(tmp_path, name, one("cat", 1, 2, 3, 4))
+    (tmp_path / "b.xml").rename(tmp_path / "b.XML")
+    data = read(tmp_path)
+    assert [sample.image.stem for sample in data] == ["a"]
+    assert data.notes == ("files not read: b.XML. Write their suffix .xml.",)
+
+
 def test_problems_of_objects_name_the_number(tmp_path, problems_of):
     write_image(tmp_path / "a.jpg")
     bad = "<object><name>cat</name><bndbox><xmin>x</xmin></bndbox></object>"

@@ -8,13 +8,13 @@ References:
     Everingham et al., "The PASCAL Visual Object Classes Challenge", IJCV 2010.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from xml.etree.ElementTree import Element, ElementTree, ParseError, SubElement, TreeBuilder, indent
 from xml.parsers import expat
 
-from onebox.errors import DataError, format_count
+from onebox.errors import DataError, format_count, shorten
 from onebox.files import real_path
 from onebox.formats.image_lookup import LABEL_FOLDERS, ImageFinder
 from onebox.formats.rows import ParsedLabels, Problems, Row
@@ -71,6 +71,7 @@ def parse(path: Path) -> ParsedLabels:
     notes: tuple[str, ...] = ()
     if path.is_dir():
         rows, notes = _assign_splits(rows, _splits_of(folder, {file.stem for file in files}))
+        notes += _unread_note(folder, files)
     return ParsedLabels(tuple(rows), notes=notes, problems=tuple(problems.sentences))
 
 
@@ -291,6 +292,13 @@ def _assign_splits(
     images = format_count(left_out, "image", "images")
     note = f"{images} left out, named by no list in {_MAIN.as_posix()}."
     return listed, (note,) if left_out else ()
+
+
+def _unread_note(folder: Path, files: Sequence[Path]) -> tuple[str, ...]:
+    """A note of the files whose suffix is written in other letters; none if there are none."""
+    found = {file.name for file in folder.iterdir() if file.suffix.lower() == ".xml"}
+    unread = sorted(found - {file.name for file in files})
+    return (f"files not read: {shorten(unread)}. Write their suffix .xml.",) if unread else ()
 
 
 def stem_of(origin: str) -> str:
