@@ -141,6 +141,14 @@ def test_of_two_other_names_of_one_meaning_the_first_counts(folder):
     assert (data.classes, data.notes) == (("cat",), ("labels.csv: columns not used: name.",))
 
 
+def test_a_size_of_thousands_of_digits_is_a_problem_in_words(folder, problems_of):
+    header = "image,label,x_min,y_min,x_max,y_max,width,height\n"
+    path = save(folder, f"{header}images/a.jpg,cat,1,2,3,4,40,{'9' * 5000}\n")
+    assert problems_of(path) == [
+        "labels.csv:2: width or height has 5000 digits, which is no size of an image. Correct it."
+    ]
+
+
 def test_every_bad_row_is_listed_at_once_with_its_line(folder, problems_of):
     path = save(
         folder,

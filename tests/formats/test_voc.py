@@ -53,6 +53,15 @@ def test_xml_without_an_object_is_an_image_without_the_subject(tmp_path):
     assert (sample.label, sample.box) == (None, None)
 
 
+def test_a_size_of_thousands_of_digits_is_a_problem_in_words(tmp_path, problem_of):
+    write_image(tmp_path / "a.jpg")
+    size = f"<size><width>{'9' * 5000}</width><height>30</height></size>"
+    save(tmp_path, "a", one("cat", 1, 2, 3, 4), more=size)
+    assert problem_of(tmp_path) == (
+        "a.xml: width or height has 5000 digits, which is no size of an image. Correct it."
+    )
+
+
 def test_a_suffix_in_capitals_is_noted(tmp_path):
     for shade, name in enumerate("ab"):
         write_image(tmp_path / f"{name}.jpg", shade)

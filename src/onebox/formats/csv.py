@@ -305,4 +305,10 @@ def _stated_size(by_column: Mapping[str, str]) -> tuple[int, int] | None:
             raise DataError(
                 f"width or height is {word!r}, which is not a whole number. Correct it."
             )
-    return int(words[0]), int(words[1])
+    try:
+        return int(words[0]), int(words[1])
+    except ValueError:  # too many digits for `int`
+        raise DataError(
+            f"width or height has {max(map(len, words))} digits, which is no size of an image. "
+            "Correct it."
+        ) from None

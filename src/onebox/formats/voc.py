@@ -219,11 +219,23 @@ def _same_stem(file: Path, finder: ImageFinder) -> Path | None:
 
 
 def stated_size(root: Element) -> tuple[int, int] | None:
-    """Width and height that an XML file states; None if it states none."""
+    """Width and height that an XML file states; None if it states none.
+
+    Raises:
+        DataError: If one has thousands of digits.
+    """
     texts = [_text(root, f"size/{name}") for name in ("width", "height")]
-    if not all(text.isdecimal() and int(text) > 0 for text in texts):
-        return None  # some tools write 0 x 0 for an unknown size
-    return int(texts[0]), int(texts[1])
+    if not all(text.isdecimal() for text in texts):
+        return None
+    try:
+        width, height = map(int, texts)
+    except ValueError:  # too many digits for `int`
+        raise DataError(
+            f"width or height has {max(map(len, texts))} digits, which is no size of an image. "
+            "Correct it."
+        ) from None
+    # Some tools write 0 x 0 for an unknown size.
+    return (width, height) if width > 0 and height > 0 else None
 
 
 def _number(thing: Element, edge: str) -> float:
