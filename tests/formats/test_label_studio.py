@@ -249,6 +249,15 @@ def test_annotators_who_agree_count_once_in_the_short_export_too(labels, problem
     )
 
 
+def test_a_task_that_nobody_labelled_is_left_out_of_the_short_export(labels):
+    first = short(box=[short_box(labels=["cat"])])
+    empty = short("images/b.png", 8) | {"id": 13}
+    unlabelled = short("images/c.png", None) | {"id": 14, "annotator": ""}
+    data = read(labels(first, empty, unlabelled))
+    assert [(one.image.name, one.label) for one in data] == [("a.png", "cat"), ("b.png", None)]
+    assert data.notes == ("project.json: 1 task without an annotation left out.",)
+
+
 def test_splits_are_stated_in_the_data(labels):
     one, other = task(rectangle()), task(rectangle(), image="images/b.png")
     one["data"]["split"], other["data"]["split"] = "train", "validation"

@@ -137,7 +137,7 @@ def _is_short(entry: object) -> bool:
 
 
 def _in_full(entry: object) -> object:
-    """An entry of JSON-MIN as a task with one annotation; any other entry as it is.
+    """An entry of JSON-MIN as a task with at most one annotation; any other entry as it is.
 
     Raises:
         DataError: If it names no image, or a result is not known.
@@ -152,10 +152,13 @@ def _in_full(entry: object) -> object:
     data = {key: value for key, value in values.items() if listed[key] is None}
     choices = _choices({key: data[key] for key in last if key in data}, image_url(data))
     regions = [*chain.from_iterable(one or [] for one in listed.values()), *choices.values()]
+    annotation = {"result": _without_bare_twins(regions)}
+    # A task that nobody labelled has the number null.
+    is_labelled = bool(regions) or entry.get("annotation_id", "") is not None
     return {
         "id": entry.get("id"),
         "data": {key: value for key, value in data.items() if key not in choices},
-        "annotations": [{"result": _without_bare_twins(regions)}],
+        "annotations": [annotation] if is_labelled else [],
     }
 
 
