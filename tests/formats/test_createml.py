@@ -42,9 +42,12 @@ def test_an_image_without_annotations_has_no_subject(labels):
     assert [(one.label, one.box) for one in data] == [("cat", (15, 11, 25, 19)), (None, None)]
 
 
-def test_the_older_name_of_the_image_is_read(labels):
-    entry = {"imagefilename": "a.png", "annotations": [annotation("cat", 20, 15, 10, 8)]}
-    assert read(labels(entry)).samples[0].image.name == "a.png"
+@pytest.mark.parametrize("image", ["image", "imagefilename"])
+@pytest.mark.parametrize("annotations", ["annotations", "annotation"])
+def test_the_keys_of_apples_documentation_are_read(labels, image, annotations):
+    path = labels({image: "a.png", annotations: [annotation("cat", 20, 15, 10, 8)]})
+    (sample,) = read(path)
+    assert (sample.image.name, sample.label, sample.box) == ("a.png", "cat", (15, 11, 25, 19))
 
 
 def test_several_boxes_follow_the_policy(labels):

@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from onebox.errors import SettingError
+from onebox.errors import DataError, SettingError
 from onebox.formats import read, write
 from onebox.formats.csv import write_boxes
 from onebox.formats.splitting import split_of_bytes
@@ -123,6 +123,32 @@ def test_unused_columns_are_noted(folder):
     assert read(path).notes == ("labels.csv: columns not used: mood.",)
 
 
+def test_of_two_columns_of_one_meaning_the_exact_name_counts_and_the_other_is_noted(folder):
+    path = save(
+        folder,
+        "set,file,image,name,label,x_min,y_min,x_max,y_max,split\n"
+        "train,b.jpg,a.jpg,Alice,cat,1,2,3,4,test\n",
+    )
+    data = read(path)
+    (sample,) = data
+    assert (sample.image.name, sample.label, sample.split) == ("a.jpg", "cat", "test")
+    assert data.notes == ("labels.csv: columns not used: set, file, name.",)
+
+
+def test_of_two_other_names_of_one_meaning_the_first_counts(folder):
+    path = save(folder, "image,class,name,x1,y1,x2,y2\na.jpg,cat,Alice,1,2,3,4\n")
+    data = read(path)
+    assert (data.classes, data.notes) == (("cat",), ("labels.csv: columns not used: name.",))
+
+
+def test_a_size_of_thousands_of_digits_is_a_problem_in_words(folder, problems_of):
+    header = "image,label,x_min,y_min,x_max,y_max,width,height\n"
+    path = save(folder, f"{header}images/a.jpg,cat,1,2,3,4,40,{'9' * 5000}\n")
+    assert problems_of(path) == [
+        "labels.csv:2: width or height has 5000 digits, which is no size of an image. Correct it."
+    ]
+
+
 def test_every_bad_row_is_listed_at_once_with_its_line(folder, problems_of):
     path = save(
         folder,
@@ -196,3 +222,45 @@ def test_formats_without_keypoints_refuse_to_write_them(folder):
             SettingError, match=r"no place for keypoints.* Write it as coco or yolo"
         ):
             write(data, folder / "out", name)
+
+
+@pytest.mark.parametrize("name", ["csv", "voc"])
+@pytest.mark.parametrize("label", ["cat ", "\tcat", "black\rcat"])
+def test_a_class_that_would_come_back_as_another_is_not_written(folder, name, label):
+    box = (1.0, 2.0, 3.0, 4.0)
+    samples = (
+        Sample(folder / "images/a.jpg", "cat", box, "train", size_wh=(40, 30)),
+        Sample(folder / "images/b.jpg", label, box, "train", size_wh=(40, 30)),
+    )
+    with pytest.raises(DataError) as caught:
+        write(Dataset(samples, ("cat", label)), folder / "out", name)
+    assert caught.value.problems == (
+        f"class {label!r} has spaces at its ends or control characters, which the format does not "
+        "keep. Rename it.",
+    )
+    assert not (folder / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "image"),
+    [
+        ("csv", " a.png"),
+        ("csv", "a\rb.png"),
+        *(("voc", n) for n in (" a.png", "a .png", "a\nb.png")),
+    ],
+)
+def test_an_image_whose_name_would_come_back_changed_is_not_written(folder, name, image):
+    Image.new("RGB", (40, 30)).save(folder / image)
+    sample = Sample(folder / image, "cat", (1.0, 2.0, 3.0, 4.0), "train", size_wh=(40, 30))
+    with pytest.raises(DataError) as caught:
+        write(Dataset((sample,), ("cat",)), folder / "out", name)
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"image {str(folder / image)!r} has spaces at its ends or control")
+
+
+def test_spaces_and_wide_spaces_inside_names_are_kept(folder):
+    image = folder / "my a .png"
+    Image.new("RGB", (40, 30)).save(image)
+    sample = Sample(image, "black\u3000cat", (1.0, 2.0, 3.0, 4.0), "train", size_wh=(40, 30))
+    write(Dataset((sample,), ("black\u3000cat",)), folder / "out.csv", "csv")
+    assert read(folder / "out.csv").samples == (sample,)

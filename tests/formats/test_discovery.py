@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -118,6 +119,25 @@ def test_files_or_folders_named_after_splits_are_one_data_set(folder, names, suf
         ("c.png", "cal"),
         ("d.png", "test"),
     ]
+
+
+@pytest.mark.parametrize("name", ["val.csv", "instances_val2017.json"])
+def test_an_image_of_another_split_is_not_taken_for_a_missing_one(folder, problem_of, name):
+    (folder / name).write_text(TEXTS[f"labels{Path(name).suffix}"])
+    for split in ("train", "validation"):
+        (folder / split).mkdir()
+    (folder / "a.png").rename(folder / "train/a.png")
+    assert f"image {folder / 'a.png'} does not exist" in problem_of(folder / name)
+    Image.new("RGB", (40, 30)).save(folder / "validation/a.png")
+    (sample,) = read(folder / name)
+    assert sample.image == folder / "validation/a.png"
+
+
+def test_a_file_that_names_no_split_finds_images_in_the_folder_of_any(folder):
+    (folder / "labels.csv").write_text(ROW)
+    (folder / "train").mkdir()
+    (folder / "a.png").rename(folder / "train/a.png")
+    assert read(folder / "labels.csv").samples[0].image == folder / "train/a.png"
 
 
 def test_problems_of_split_folders_name_the_folder_and_all_folders_are_read(folder):

@@ -79,6 +79,21 @@ def test_a_table_holds_the_objects_as_json(folder):
     assert [(one.label, one.box) for one in data] == [("cat", (1, 2, 4, 6)), (None, None)]
 
 
+@pytest.mark.parametrize(
+    ("cell", "label", "box"),
+    [
+        ([{"bbox": [1, 2, 3, 4], "categories": "cat"}], "cat", (1, 2, 4, 6)),
+        ([], None, None),
+        (None, None, None),
+    ],
+)
+def test_the_objects_of_a_table_may_be_a_list(folder, cell, label, box):
+    objects = json.dumps(cell).replace('"', '""')
+    (folder / "metadata.csv").write_text(f'file_name,objects\na.png,"{objects}"\n')
+    (sample,) = read(folder)
+    assert (sample.label, sample.box) == (label, box)
+
+
 def test_a_table_with_corners_is_a_csv_label_file(folder):
     text = "file_name,label,x_min,y_min,x_max,y_max\na.png,cat,1,2,3,4\n"
     (folder / "metadata.csv").write_text(text)
@@ -94,6 +109,21 @@ def test_a_table_with_corners_is_a_csv_label_file(folder):
         (
             {"file_name": "a.png", "objects": {"bbox": [[1, 2, 3, 4]], "categories": ["a", "b"]}},
             "metadata.jsonl:1: has 1 boxes and 2 categories. Write one category for each box.",
+        ),
+        (
+            {"file_name": "a.png", "objects": [[1, 2, 3, 4]]},
+            "metadata.jsonl:1: entry 1 of objects is [1, 2, 3, 4], which is no object with a key "
+            '\'bbox\'. Write it as {"bbox": [x, y, width, height], "categories": "NAME"}, or '
+            "remove it.",
+        ),
+        (
+            {"file_name": "a.png", "objects": [{"bbox": [1, 2, 3, 4]}, {}]},
+            "metadata.jsonl:1: entry 2 of objects is {}, which is no object with a key 'bbox'.",
+        ),
+        (
+            {"file_name": "a.png", "objects": False},
+            "metadata.jsonl:1: objects is False, which is no object with a key 'bbox', and no list "
+            "of such objects. Correct it.",
         ),
         (entry("a.png", (1, 2, 3)), "metadata.jsonl:1: bbox has 3 values; it is [x, y, width"),
         (entry("a.png", ("x", 2, 3, 4)), "metadata.jsonl:1: objects.bbox.0.0: input should be"),

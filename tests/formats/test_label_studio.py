@@ -172,6 +172,92 @@ def test_the_short_export_is_read_too(labels):
     assert sample.origin == "project.json: task 12"
 
 
+def short(image="images/a.png", annotation_id=7, **results):
+    """An entry of JSON-MIN, in the order of Label Studio: data, id, results, annotator."""
+    return {
+        "image": image,
+        "id": 12,
+        **results,
+        "annotator": 1,
+        "annotation_id": annotation_id,
+    }
+
+
+def short_box(**names):
+    return {
+        **rectangle(label=None)["value"],
+        "original_width": SIZE[0],
+        "original_height": SIZE[1],
+        **names,
+    }
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        {"box": [short_box()], "class": "cat"},
+        {"class": "cat", "box": [short_box()]},
+        {"box": [short_box()], "class": [short_box(labels=["cat"])]},
+        {"box": [short_box(rectanglelabels=["cat"])], "class": "dog"},
+        {"box": [short_box()], "class": "cat", "seen": [{"rating": 3}], "photo": "images/a.png"},
+        {"box": [short_box()], "class": "cat", "outline": [{"points": [[1, 2]]}], "split": "train"},
+    ],
+)
+def test_a_bare_rectangle_of_the_short_export_has_the_label_of_its_twin_or_the_choice(
+    labels, results
+):
+    (sample,) = read(labels(short(**results)))
+    assert (sample.label, sample.box) == ("cat", (20, 20, 80, 60))
+
+
+def test_data_of_the_short_export_stand_before_its_id_and_are_no_results(labels):
+    entry = {"title": "holiday", "words": [{"word": "cat"}], **short(box=[short_box()])}
+    (sample,) = read(labels({**entry, "class": "cat"}))
+    assert (sample.label, sample.box) == ("cat", (20, 20, 80, 60))
+
+
+@pytest.mark.parametrize(
+    ("results", "problem"),
+    [
+        ({"box": [short_box()]}, "has a box but no label. Name the subject, or remove the box."),
+        (
+            {"box": [short_box()], "class": "cat", "colour": "red"},
+            "has the labels cat, red on one rectangle; a subject has one. Keep one.",
+        ),
+        (
+            {"marks": [{"left": 1, "top": 2}]},
+            "'marks' holds a region with left, top, which is not known. Export the project as JSON "
+            "instead of JSON-MIN.",
+        ),
+        (
+            {"outline": [{"points": [[1, 2]]}]},
+            "has polygon but no rectangle. Draw one, or skip the task.",
+        ),
+    ],
+)
+def test_what_the_short_export_leaves_open_is_refused(labels, problem_of, results, problem):
+    assert problem_of(labels(short(**results))) == f"project.json: task 12: {problem}"
+
+
+def test_annotators_who_agree_count_once_in_the_short_export_too(labels, problem_of):
+    first = short(box=[short_box()], **{"class": "cat"})
+    (sample,) = read(labels(first, first | {"annotator": 2, "annotation_id": 8}))
+    assert (sample.label, sample.box) == ("cat", (20, 20, 80, 60))
+    other = short(box=[short_box(width=50.0)], annotation_id=9, **{"class": "cat"})
+    assert "1 image with several boxes, for example a.png with 2" in problem_of(
+        labels(first, other)
+    )
+
+
+def test_a_task_that_nobody_labelled_is_left_out_of_the_short_export(labels):
+    first = short(box=[short_box(labels=["cat"])])
+    empty = short("images/b.png", 8) | {"id": 13}
+    unlabelled = short("images/c.png", None) | {"id": 14, "annotator": ""}
+    data = read(labels(first, empty, unlabelled))
+    assert [(one.image.name, one.label) for one in data] == [("a.png", "cat"), ("b.png", None)]
+    assert data.notes == ("project.json: 1 task without an annotation left out.",)
+
+
 def test_splits_are_stated_in_the_data(labels):
     one, other = task(rectangle()), task(rectangle(), image="images/b.png")
     one["data"]["split"], other["data"]["split"] = "train", "validation"

@@ -133,6 +133,35 @@ def test_objects_of_hugging_face_are_boxes_in_xywh_with_named_classes(table, as_
     assert data.classes == ("dog", "cat")
 
 
+@pytest.mark.parametrize("shape", ["Sequence", "list", "structure"])
+def test_the_names_of_classes_are_those_of_the_field_that_holds_them(table, shape):
+    fields = {
+        "pose": {"names": ["front", "back"], "_type": "ClassLabel"},
+        "category": {"names": ["cat", "dog"], "_type": "ClassLabel"},
+    }
+    shapes = {
+        "Sequence": {"feature": fields, "_type": "Sequence"},
+        "list": [fields],
+        "structure": fields,
+    }
+    path = table(
+        objects=[[{"bbox": [1.0, 2.0, 9.0, 18.0], "pose": 0, "category": 1}], []],
+        label=None, **dict.fromkeys(CORNERS),
+        metadata=hugging_face({"objects": shapes[shape]}),
+    )  # fmt: skip
+    data = read(path)
+    assert (data.samples[0].label, data.classes) == ("dog", ("cat", "dog"))
+
+
+def test_classes_of_another_field_name_no_objects(table):
+    fields = {"pose": {"names": ["front", "back"], "_type": "ClassLabel"}}
+    path = table(
+        objects=[[{"bbox": [1.0, 2.0, 9.0, 18.0], "pose": 0}], []],
+        label=None, **dict.fromkeys(CORNERS), metadata=hugging_face({"objects": [fields]}),
+    )  # fmt: skip
+    assert read(path).classes == ("object",)
+
+
 def test_several_objects_follow_the_policy(table, problem_of):
     boxes = [[0.0, 0.0, 5.0, 5.0], [1.0, 2.0, 9.0, 18.0]]
     objects = [{"bbox": boxes, "categories": ["dog", "cat"]}, {"bbox": None, "categories": None}]

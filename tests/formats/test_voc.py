@@ -53,6 +53,25 @@ def test_xml_without_an_object_is_an_image_without_the_subject(tmp_path):
     assert (sample.label, sample.box) == (None, None)
 
 
+def test_a_size_of_thousands_of_digits_is_a_problem_in_words(tmp_path, problem_of):
+    write_image(tmp_path / "a.jpg")
+    size = f"<size><width>{'9' * 5000}</width><height>30</height></size>"
+    save(tmp_path, "a", one("cat", 1, 2, 3, 4), more=size)
+    assert problem_of(tmp_path) == (
+        "a.xml: width or height has 5000 digits, which is no size of an image. Correct it."
+    )
+
+
+def test_a_suffix_in_capitals_is_noted(tmp_path):
+    for shade, name in enumerate("ab"):
+        write_image(tmp_path / f"{name}.jpg", shade)
+        save(tmp_path, name, one("cat", 1, 2, 3, 4))
+    (tmp_path / "b.xml").rename(tmp_path / "b.XML")
+    data = read(tmp_path)
+    assert [sample.image.stem for sample in data] == ["a"]
+    assert data.notes == ("files not read: b.XML. Write their suffix .xml.",)
+
+
 def test_problems_of_objects_name_the_number(tmp_path, problems_of):
     write_image(tmp_path / "a.jpg")
     bad = "<object><name>cat</name><bndbox><xmin>x</xmin></bndbox></object>"
@@ -119,6 +138,18 @@ def test_a_list_that_is_not_utf_8_is_refused(tmp_path, problems_of):
     assert "train.txt: is not UTF-8 text" in problem
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_the_first_name_of_a_list_counts_with_a_byte_order_mark_too(tmp_path, encoding):
+    for shade, name in enumerate("ab"):
+        write_image(tmp_path / f"{name}.jpg", shade)
+        save(tmp_path, name, one("cat", 1, 2, 3, 4))
+    (tmp_path / "ImageSets/Main").mkdir(parents=True)
+    (tmp_path / "ImageSets/Main/train.txt").write_text("a\nb\n", encoding=encoding)
+    data = read(tmp_path)
+    assert [(s.image.stem, s.split) for s in data] == [("a", "train"), ("b", "train")]
+    assert data.notes == ()
+
+
 def test_lists_name_the_splits_and_images_in_no_list_are_left_out(tmp_path):
     for name in ("a", "b 1", "c", "d"):
         write_image(tmp_path / f"JPEGImages/{name}.jpg", ord(name[0]))
@@ -135,6 +166,23 @@ def test_lists_name_the_splits_and_images_in_no_list_are_left_out(tmp_path):
         ("d", "cal"),
     ]
     assert data.notes == ("1 image left out, named by no list in ImageSets/Main.",)
+
+
+def test_lists_may_name_the_files_of_the_images(tmp_path):
+    for shade, name in enumerate(["a", "b 1", "c.d", "e.png"]):
+        write_image(tmp_path / f"{name}.png", shade)
+        save(tmp_path, name, one("cat", 1, 2, 3, 4), filename=f"{name}.png")
+    (tmp_path / "ImageSets/Main").mkdir(parents=True)
+    names = ["JPEGImages/a.png", "b 1.png", "c.d.PNG 1", "e.png", "f.png"]
+    (tmp_path / "ImageSets/Main/val.txt").write_text("\n".join(names))
+    data = read(tmp_path)
+    assert [(s.image.stem, s.split) for s in data] == [
+        ("a", "val"),
+        ("b 1", "val"),
+        ("c.d", "val"),
+        ("e.png", "val"),
+    ]
+    assert data.notes == ()
 
 
 def test_images_of_one_name_get_xml_of_different_names(tmp_path):
@@ -154,3 +202,11 @@ def test_images_of_one_name_get_xml_of_different_names(tmp_path):
         "1_2.xml",
     ]
     assert read(tmp_path / "out").samples == data.samples
+
+
+def test_an_image_whose_stem_ends_in_xml_keeps_its_split(tmp_path):
+    image = write_image(tmp_path / "images/x.xml.png")
+    sample = Sample(image, "cat", (1.0, 2.0, 3.0, 4.0), "test", size_wh=(40, 30))
+    write(Dataset((sample,), ("cat",)), tmp_path / "out", "voc")
+    data = read(tmp_path / "out")
+    assert (data.samples, data.notes) == ((sample,), ())

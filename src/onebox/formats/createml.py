@@ -24,6 +24,10 @@ from onebox.formats.splitting import parse_split
 from onebox.formats.writing import creating, format_path, image_file
 from onebox.structures import SPLITS, Box, Dataset, Sample
 
+# The keys in use, and those of Apple's documentation.
+_IMAGE_KEYS = ("image", "imagefilename")
+_ANNOTATIONS_KEYS = ("annotations", "annotation")
+
 
 class _Coordinates(BaseModel):
     """A box: its centre ``x``, ``y`` and its size, in pixels."""
@@ -40,16 +44,17 @@ class _Annotation(BaseModel):
 
 
 class _Image(BaseModel):
-    image: str = Field(validation_alias=AliasChoices("image", "imagefilename"))
-    annotations: list[Any]
+    image: str = Field(validation_alias=AliasChoices(*_IMAGE_KEYS))
+    annotations: list[Any] = Field(validation_alias=AliasChoices(*_ANNOTATIONS_KEYS))
     split: str = ""
 
 
 def is_labels(path: Path) -> bool:
     """Whether the first entry of a JSON file is an image as Create ML describes it."""
     first = read_first_entry(path)
-    name = first.get("image", first.get("imagefilename"))
-    return isinstance(name, str) and isinstance(first.get("annotations"), list)
+    name = next((first[key] for key in _IMAGE_KEYS if key in first), None)
+    listed = next((first[key] for key in _ANNOTATIONS_KEYS if key in first), None)
+    return isinstance(name, str) and isinstance(listed, list)
 
 
 def parse(path: Path) -> ParsedLabels:

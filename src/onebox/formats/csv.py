@@ -19,7 +19,7 @@ from onebox.errors import DataError, shorten, suggest
 from onebox.formats.image_lookup import ImageFinder
 from onebox.formats.rows import ParsedLabels, Problems, Row, boxless_note
 from onebox.formats.splitting import parse_split
-from onebox.formats.writing import creating, format_number, format_path, image_file
+from onebox.formats.writing import check_names, creating, format_number, format_path, image_file
 from onebox.images import SUFFIXES
 from onebox.structures import Box, Dataset, Sample, as_box
 
@@ -77,7 +77,7 @@ def parse(path: Path) -> ParsedLabels:
         origin = f"{path.name}:{line}"
         with problems.at(origin):
             rows.append(_row(origin, cells, columns, finder))
-    notes = _unused_columns_note(path.name, table[0][1]) if has_header else ()
+    notes = _unused_columns_note(path.name, table[0][1], columns) if has_header else ()
     if "label" in columns:
         notes += boxless_note(path.name, rows)
     return ParsedLabels(tuple(rows), notes=notes, problems=tuple(problems.sentences))
@@ -88,7 +88,12 @@ def write(dataset: Dataset, path: Path) -> None:
 
     Paths of images are relative to the file's folder. The format does not hold the order of the
     classes: reading sorts them.
+
+    Raises:
+        DataError: If the format cannot hold the name of a class or of an image.
     """
+    images = map(image_file, dataset)
+    check_names(dataset, {image: [format_path(image, path.parent)] for image in images})
     with creating(path) as unfinished:
         _write_table(unfinished, HEADER, (_cells(sample, path.parent) for sample in dataset))
 
@@ -167,7 +172,9 @@ def columns_of(name: str, table: list[NumberedCells]) -> tuple[Columns, bool]:
     if _is_headerless(first):
         return _HEADERLESS, False
     columns: dict[str, int] = {}
-    for index, word in enumerate(map(_normalize, first)):
+    # Exact names first: beside `label`, `name` is more likely that of the owner.
+    words = sorted(enumerate(map(_normalize, first)), key=lambda one: one[1] not in _ALIASES)
+    for index, word in words:
         if word in _COLUMN_OF:
             columns.setdefault(_COLUMN_OF[word], index)
     missing = [column for column in _required(columns) if column not in columns]
@@ -224,8 +231,9 @@ def _typo_problem(first: Cells, columns: Columns) -> str:
     return ""
 
 
-def _unused_columns_note(name: str, first: Cells) -> tuple[str, ...]:
-    unused = _unknown(first)
+def _unused_columns_note(name: str, first: Cells, columns: Columns) -> tuple[str, ...]:
+    used = set(columns.values())
+    unused = [column for index, column in enumerate(first) if index not in used]
     return (f"{name}: columns not used: {shorten(unused)}.",) if unused else ()
 
 
@@ -297,4 +305,10 @@ def _stated_size(by_column: Mapping[str, str]) -> tuple[int, int] | None:
             raise DataError(
                 f"width or height is {word!r}, which is not a whole number. Correct it."
             )
-    return int(words[0]), int(words[1])
+    try:
+        return int(words[0]), int(words[1])
+    except ValueError:  # too many digits for `int`
+        raise DataError(
+            f"width or height has {max(map(len, words))} digits, which is no size of an image. "
+            "Correct it."
+        ) from None

@@ -2,7 +2,8 @@
 
 A name is resolved against the label file's folder. If there is no such file, the folders are
 searched in which other tools put images: a folder of images beside the label file or beside its
-folder, and sub-folders named like the label file (``train/`` for ``instances_train.json``).
+folder, and sub-folders named like the label file (``train/`` for ``instances_train.json``). At last
+come other sub-folders, but none named like another split: its image of that name is another one.
 """
 
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from onebox.errors import DataError, shorten
 from onebox.files import real_path
+from onebox.formats.splitting import split_of_stem
 
 IMAGE_FOLDERS = ("images", "Images", "JPEGImages", "img", "imgs")
 LABEL_FOLDERS = frozenset({"annotations", "labels", "xmls"})
@@ -23,7 +25,7 @@ class ImageFinder:
         """Resolve names against ``folder``; ``hint`` is the label file's stem."""
         self._folder = folder
         self._roots = [root for root in _roots(folder, _spellings(hint)) if root.is_dir()]
-        self._below = sorted(folder.glob("*/"))
+        self._below = [one for one in sorted(folder.glob("*/")) if _may_belong(one, hint)]
         self._resolved: dict[Path, Path] = {}
 
     def find(self, name: str) -> Path:
@@ -64,6 +66,11 @@ class ImageFinder:
                 "Write the folder before the name."
             )
         return found[0] / name if found else None
+
+
+def _may_belong(folder: Path, hint: str) -> bool:
+    """Whether the images of a folder may be those of a label file: its name is no other split."""
+    return split_of_stem(hint) is None or split_of_stem(folder.name) in {None, split_of_stem(hint)}
 
 
 def _is_encodable(name: str) -> bool:

@@ -153,11 +153,15 @@ def _table_entries(file: Path) -> Iterator[_Entry]:
         )
 
 
-def _as_object(text: str) -> dict[str, Any]:
+def _parse_json(text: str) -> Any:  # noqa: ANN401  (whatever the text holds)
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise DataError(f"is not JSON ({error}). Correct the line.") from error
+
+
+def _as_object(text: str) -> dict[str, Any]:
+    value = _parse_json(text)
     if not isinstance(value, dict):
         raise DataError("is no JSON object. Write one object on each line.")
     return value
@@ -171,17 +175,31 @@ def _image(values: Mapping[str, Any]) -> _Image:
         )
     objects = values["objects"]
     if isinstance(objects, str):  # of a table
-        objects = _as_object(objects)
+        objects = _parse_json(objects)
     if isinstance(objects, list):
         objects = _gathered(objects)
+    if not isinstance(objects, dict | None):
+        raise DataError(
+            f"objects is {objects!r:.60}, which is no object with a key 'bbox', and no list of "
+            "such objects. Correct it."
+        )
     return validate(_Image, {**values, "objects": objects or None})
 
 
 def _gathered(objects: Sequence[object]) -> dict[str, list[Any]]:
-    """Objects listed one by one, as lists of their values."""
+    """Objects listed one by one, as lists of their values.
+
+    Raises:
+        DataError: If one of them is no object, or has no box.
+    """
     gathered: dict[str, list[Any]] = {}
-    for one in objects:
-        for key, value in one.items() if isinstance(one, dict) else ():
+    for number, one in enumerate(objects, start=1):
+        if not isinstance(one, dict) or "bbox" not in one:
+            raise DataError(
+                f"entry {number} of objects is {one!r:.60}, which is no object with a key 'bbox'. "
+                'Write it as {"bbox": [x, y, width, height], "categories": "NAME"}, or remove it.'
+            )
+        for key, value in one.items():
             gathered.setdefault(key, []).append(value)
     return gathered
 

@@ -183,7 +183,17 @@ def _object_columns(kind: Any, features: Mapping[str, Any], title: str) -> Objec
             "[x, y, width, height] into that field."
         )
     category = next((name for name in _CATEGORIES if name in fields), None)
-    return ObjectColumns("objects", category, class_names(features.get("objects")))
+    names = class_names(_feature_of(features.get("objects"), category))
+    return ObjectColumns("objects", category, names)
+
+
+def _feature_of(feature: Any, field: str | None) -> Any:  # noqa: ANN401 - JSON
+    """The feature of a field of a structure, or of a list of structures; None without one."""
+    if isinstance(feature, list):
+        feature = next(iter(feature), None)
+    if not isinstance(feature, dict):
+        return None
+    return feature[field] if field in feature else _feature_of(feature.get("feature"), field)
 
 
 def _objects(cell: Any, columns: ObjectColumns) -> Iterator[tuple[Any, Any]]:  # noqa: ANN401

@@ -8,23 +8,31 @@ References:
     Everingham et al., "The PASCAL Visual Object Classes Challenge", IJCV 2010.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from xml.etree.ElementTree import Element, ElementTree, ParseError, SubElement, TreeBuilder, indent
 from xml.parsers import expat
 
-from onebox.errors import DataError, format_count
+from onebox.errors import DataError, format_count, shorten
 from onebox.files import real_path
 from onebox.formats.image_lookup import LABEL_FOLDERS, ImageFinder
 from onebox.formats.rows import ParsedLabels, Problems, Row
-from onebox.formats.writing import creating, format_number, format_path, image_file, unique_stems
+from onebox.formats.writing import (
+    check_names,
+    creating,
+    format_number,
+    format_path,
+    image_file,
+    unique_stems,
+)
 from onebox.image_sizes import size_of
 from onebox.images import SUFFIXES
 from onebox.structures import SPLITS, Box, Dataset, Sample, Split, as_box
 
 EDGES = ("xmin", "ymin", "xmax", "ymax")
 _MAIN = Path("ImageSets", "Main")
+_BYTE_ORDER_MARK = "\ufeff"
 
 # Lists that name the images of each split; the first that exists is read.
 _LISTS: dict[Split, tuple[str, ...]] = {
@@ -63,6 +71,7 @@ def parse(path: Path) -> ParsedLabels:
     notes: tuple[str, ...] = ()
     if path.is_dir():
         rows, notes = _assign_splits(rows, _splits_of(folder, {file.stem for file in files}))
+        notes += _unread_note(folder, files)
     return ParsedLabels(tuple(rows), notes=notes, problems=tuple(problems.sentences))
 
 
@@ -72,8 +81,17 @@ def write(dataset: Dataset, path: Path) -> None:
     Images are not copied: ``path`` in each XML is relative to the XML file. Each XML is named like
     its image, with a number if two images share a name. The format does not hold the order of the
     classes: reading sorts them.
+
+    Raises:
+        DataError: If the format cannot hold the name of a class or an image.
     """
-    stems = unique_stems([image_file(sample) for sample in dataset])
+    images = [image_file(sample) for sample in dataset]
+    stems = unique_stems(images)
+    texts = {
+        image: (stem, image.name, format_path(image, path / "Annotations"))
+        for image, stem in zip(images, stems, strict=True)
+    }
+    check_names(dataset, texts)
     with creating(path) as unfinished:
         annotations, lists = unfinished / "Annotations", unfinished / _MAIN
         annotations.mkdir(parents=True)
@@ -201,11 +219,23 @@ def _same_stem(file: Path, finder: ImageFinder) -> Path | None:
 
 
 def stated_size(root: Element) -> tuple[int, int] | None:
-    """Width and height that an XML file states; None if it states none."""
+    """Width and height that an XML file states; None if it states none.
+
+    Raises:
+        DataError: If one has thousands of digits.
+    """
     texts = [_text(root, f"size/{name}") for name in ("width", "height")]
-    if not all(text.isdecimal() and int(text) > 0 for text in texts):
-        return None  # some tools write 0 x 0 for an unknown size
-    return int(texts[0]), int(texts[1])
+    if not all(text.isdecimal() for text in texts):
+        return None
+    try:
+        width, height = map(int, texts)
+    except ValueError:  # too many digits for `int`
+        raise DataError(
+            f"width or height has {max(map(len, texts))} digits, which is no size of an image. "
+            "Correct it."
+        ) from None
+    # Some tools write 0 x 0 for an unknown size.
+    return (width, height) if width > 0 and height > 0 else None
 
 
 def _number(thing: Element, edge: str) -> float:
@@ -251,8 +281,15 @@ def list_files(folder: Path) -> dict[Split, Path]:
 
 
 def listed_stem(line: str, stems: Set[str]) -> str:
-    """Return the name in a line of a list; lists of one class write a flag (-1, 0, 1) after it."""
-    return line if line in stems or not line else line.split(maxsplit=1)[0]
+    """Return the stem that a line of a list names.
+
+    Lists of one class write a flag (-1, 0, 1) after it; some tools write the file of the image.
+    """
+    # The mark stays in the text of a list, so that an edited list keeps it.
+    name = line.removeprefix(_BYTE_ORDER_MARK)
+    word = next(iter(name.split(maxsplit=1)), "")
+    files = [Path(one) for one in (name, word) if Path(one).suffix.lower() in SUFFIXES]
+    return next((one for one in (name, word, *(file.stem for file in files)) if one in stems), word)
 
 
 def _assign_splits(
@@ -269,6 +306,14 @@ def _assign_splits(
     return listed, (note,) if left_out else ()
 
 
+def _unread_note(folder: Path, files: Sequence[Path]) -> tuple[str, ...]:
+    """A note of the files whose suffix is written in other letters; none if there are none."""
+    found = {file.name for file in folder.iterdir() if file.suffix.lower() == ".xml"}
+    unread = sorted(found - {file.name for file in files})
+    return (f"files not read: {shorten(unread)}. Write their suffix .xml.",) if unread else ()
+
+
 def stem_of(origin: str) -> str:
     """Stem of the XML file of a row, given `Row.origin`."""
-    return origin.split(".xml", maxsplit=1)[0]
+    # The last one: the image `x.xml.png` has the labels `x.xml.xml`.
+    return origin.rpartition(".xml")[0]

@@ -2,16 +2,20 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from unicodedata import category
 
 from onebox import files
-from onebox.errors import SettingError
+from onebox.errors import DataError, SettingError
 from onebox.files import real_path
 from onebox.images import SUFFIXES
-from onebox.structures import Sample
+from onebox.structures import Dataset, Sample
+
+_NO_TEXT = frozenset({"Cc", "Zl", "Zp"})
+"""Unicode categories of control characters and of what ends lines."""
 
 
 @contextmanager
@@ -72,6 +76,41 @@ def image_file(sample: Sample) -> Path:
         "label files name image files, but these images are generated. Save them first "
         "(onebox synth)."
     )
+
+
+def is_kept(text: str) -> bool:
+    """Whether readers keep a text: they strip spaces at its ends, and some end a line in it.
+
+    Examples:
+        >>> is_kept("black cat"), is_kept("cat ")
+        (True, False)
+    """
+    return text == text.strip() and not any(category(one) in _NO_TEXT for one in text)
+
+
+def check_names(dataset: Dataset, texts: Mapping[Path, Sequence[str]]) -> None:
+    """Refuse names that would come back changed: two of them might come back as one.
+
+    Args:
+        dataset: The data set to write.
+        texts: What the label files hold of the name of each image.
+
+    Raises:
+        DataError: If there are such names; one sentence each.
+    """
+    classes = dict.fromkeys(sample.label for sample in dataset if sample.label is not None)
+    names = [
+        *(f"class {name!r}" for name in classes if not is_kept(name)),
+        *(f"image {str(image)!r}" for image, one in texts.items() if not all(map(is_kept, one))),
+    ]
+    if names:
+        raise DataError(
+            *(
+                f"{name} has spaces at its ends or control characters, which the format does not "
+                "keep. Rename it."
+                for name in names
+            )
+        )
 
 
 def link_or_copy(image: Path, target: Path, *, format: str) -> None:  # noqa: A002
