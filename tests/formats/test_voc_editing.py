@@ -51,6 +51,12 @@ def change(folder, changes, split="train", origins=()):
     return [one.path.name for one in edited.replacements]
 
 
+def content_of(folder):
+    """The content of all XML files and lists."""
+    files = [*folder.glob("*.xml"), *folder.rglob("*.txt")]
+    return {file: file.read_bytes() for file in files}
+
+
 def test_an_object_changes_and_all_else_in_its_file_stays(folder):
     (folder / "a.xml").write_text(XML)
     assert change(folder, {"a": ("cat", BOX)}) == ["a.xml"]
@@ -153,15 +159,63 @@ def test_a_file_of_another_name_is_found_by_its_origin_and_a_taken_name_gets_a_n
     }
 
 
-def test_an_image_that_no_list_names_enters_the_list_of_its_split(folder):
-    (folder / "ImageSets/Main").mkdir(parents=True)
-    (folder / "ImageSets/Main/train.txt").write_text("b\r\n")
-    for name in "ab":
-        (folder / f"{name}.xml").write_text(XML.replace("a.png", f"{name}.png"))
-    assert change(folder, {"b": ("dog", BOX)}) == ["b.xml"]
-    change(folder, {"a": ("cat", BOX)})
-    assert (folder / "ImageSets/Main/train.txt").read_bytes() == b"b\r\na\r\n"
-    assert {one.image.name: one.label for one in read(folder)} == {"a.png": "cat", "b.png": "dog"}
+@pytest.fixture
+def listed(folder):
+    """Write XML for ``a`` and ``b``, and a list: ``listed("a\\n")``."""
+
+    def write_list(text):
+        (folder / "ImageSets/Main").mkdir(parents=True)
+        (folder / "ImageSets/Main/train.txt").write_bytes(text.encode())
+        for name in "ab":
+            (folder / f"{name}.xml").write_text(XML.replace("a.png", f"{name}.png"))
+
+    return write_list
+
+
+def test_a_new_image_enters_the_list_of_its_split_and_leaves_it_again(folder, listed):
+    listed("b\r\na\r\n")
+    before = content_of(folder)
+    assert change(folder, {"c": ("cat", BOX)}) == ["c.xml", "train.txt"]
+    assert (folder / "ImageSets/Main/train.txt").read_bytes() == b"b\r\na\r\nc\r\n"
+    assert {one.image.name for one in read(folder)} == {"a.png", "b.png", "c.png"}
+    assert change(folder, {"c": None}) == ["train.txt", "c.xml"]
+    assert content_of(folder) == before
+
+
+@pytest.mark.parametrize("lists", ["a\n", "\na\n", "other\n"])
+def test_an_xml_file_that_no_list_names_is_neither_changed_nor_removed(folder, listed, lists):
+    listed(lists)
+    before = content_of(folder)
+    image = folder / "b.png"
+    for sample in (Sample(image, "cat", BOX, size_wh=SIZE), Sample(image, size_wh=SIZE)):
+        edited = edit(folder, Edits({image: sample}))
+        assert edited.refused == {
+            image: f"{folder / 'b.xml'}: belongs to b.png, but no list in ImageSets/Main names b, "
+            "so its label was not read and is kept. Add b to a list, or move the file away."
+        }
+        assert edited.replacements == ()
+    assert change(folder, {"b": None}) == []
+    assert content_of(folder) == before
+
+
+def test_of_two_xml_files_of_an_image_that_which_no_list_names_stays(folder, listed):
+    listed("a\n")
+    second = (folder / "b.xml").rename(folder / "a_2.xml")
+    second.write_text(XML)
+    assert change(folder, {"a": ("cat", BOX)}) == ["a.xml"]
+    assert change(folder, {"a": None}) == ["train.txt", "a.xml"]
+    assert second.read_text() == XML
+
+
+def test_a_list_that_names_nothing_leaves_nothing_out_and_stays_so(folder, listed):
+    listed("\n")
+    before = content_of(folder)
+    assert change(folder, {"a": ("cat", BOX)}) == ["a.xml"]
+    assert change(folder, {"c": ("cat", BOX)}) == ["c.xml"]
+    labels = {one.image.stem: one.label for one in read(folder)}
+    assert labels == {"a": "cat", "b": "dog", "c": "cat"}
+    assert change(folder, {"c": None}) == ["c.xml"]
+    assert content_of(folder).keys() == before.keys()
 
 
 def test_a_box_that_was_drawn_before_the_rotation_becomes_one_of_the_upright_image(folder):

@@ -2,7 +2,8 @@
 
 An XML file keeps its other elements and comments. An image that has none gets one, and its name is
 added to the list of its split if there are lists. Taking a label away removes the XML file, for XML
-without an object says that the image has no subject.
+without an object says that the image has no subject. XML that reading leaves out, since no list
+names it, is neither changed nor removed: nobody saw what it says.
 """
 
 import re
@@ -51,7 +52,7 @@ def edit(path: Path, edits: Edits) -> Edited:
     refused = {}
     for image, sample in edits.samples.items():
         try:
-            found = folder.find(image, edits.origins.get(image, ()))
+            found = _only_read(folder.find(image, edits.origins.get(image, ())), lists, sample)
             made = [] if sample is None else [folder.changed(found, sample)]
         except DataError as error:
             refused[image] = str(error)
@@ -66,6 +67,25 @@ def edit(path: Path, edits: Edits) -> Edited:
         removed.extend(gone)
     # Names leave the lists before their files go, and enter them after their files are there.
     return Edited((*written, *lists.replacements(), *removed), refused)
+
+
+def _only_read(
+    found: Mapping[Path, bytes], lists: SplitLists, sample: Sample | None
+) -> dict[Path, bytes]:
+    """Those XML files of an image that reading does not leave out.
+
+    Raises:
+        DataError: If there are others only, and a label to write.
+    """
+    read = {file: old for file, old in found.items() if not lists.leave_out(file.stem)}
+    if found and not read and sample is not None:
+        file = next(iter(found))
+        raise DataError(
+            f"{file}: belongs to {Path(sample.name).name}, but no list in ImageSets/Main names "
+            f"{file.stem}, so its label was not read and is kept. Add {file.stem} to a list, or "
+            "move the file away."
+        )
+    return read
 
 
 class _Folder:
