@@ -1,6 +1,10 @@
 """Edited VOC folders: XML files keep their other elements, lists their other names."""
 
+from xml.sax.saxutils import escape
+
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from onebox.formats import read, write
@@ -74,6 +78,49 @@ def test_line_ends_and_encoding_stay(folder):
     assert "müller &amp; yours".encode("iso-8859-1") in content
     assert content.count(b"\n") == content.count(b"\r\n") == text.count("\n")
     assert [one.label for one in read(folder)] == ["köter"]
+
+
+ENCODINGS = {
+    "utf-8": "utf-8",
+    "utf-8-sig": "utf-8",
+    "utf-16": "utf-16",
+    "utf-16-le": "utf-16",
+    "utf-16-be": "utf-16",
+    "cp1252": "windows-1252",
+}
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_changed_file_keeps_its_encoding_and_all_else_in_it(folder, encoding, line_end):
+    text = XML.replace("utf-8", ENCODINGS[encoding]).replace("mine", "Größe&#13;")
+    text = text.replace("by hand", 'by hand, encoding="ascii"').replace("\n", line_end)
+    (folder / "a.xml").write_bytes(text.encode(encoding))
+    change(folder, {"a": ("kätzchen", (0.0, 0.0, 5.0, 5.0))})
+    content = (folder / "a.xml").read_bytes()
+    assert content == text.replace("dog", "kätzchen").encode(encoding)
+    assert [one.label for one in read(folder)] == ["kätzchen"]
+    change(folder, {"a": ("dog", (0.0, 0.0, 5.0, 5.0))})
+    assert (folder / "a.xml").read_bytes() == text.encode(encoding)
+
+
+@pytest.mark.parametrize("after", ["", "<!-- the end -->\n"])
+def test_a_root_without_content_gets_an_object(folder, after):
+    (folder / "a.xml").write_text(f'<annotation note="a > b"/>{after}')
+    change(folder, {"a": ("cat", BOX)})
+    assert (folder / "a.xml").read_text().endswith(f"</object></annotation>{after}")
+    assert [(one.label, one.box) for one in read(folder)] == [("cat", BOX)]
+
+
+def test_a_label_that_would_not_be_read_as_it_is_meant_is_refused(folder):
+    (folder / "a.xml").write_text(XML)
+    image = folder / "a.png"
+    edited = edit(folder, Edits({image: Sample(image, "cat\x01", BOX, size_wh=SIZE)}))
+    assert edited.refused == {
+        image: f"{image}: label 'cat\\x01' cannot be written into its XML file, which would then "
+        "not be read as it is meant. Write it there yourself, or save the file as UTF-8."
+    }
+    assert edited.replacements == ()
 
 
 def test_an_image_without_the_subject_has_no_object_and_gets_one_again(folder):
@@ -248,3 +295,26 @@ def test_the_files_are_the_xml_files_and_the_lists_that_are_read(folder):
         (folder / "ImageSets/Main" / name).write_text("a\n")
     (folder / "a.xml").write_text(XML)
     assert [one.name for one in files(folder)] == ["a.xml", "train.txt"]
+
+
+@given(
+    names=st.lists(st.sampled_from("ab"), unique=True),
+    labelled=st.sets(st.sampled_from("abc")),
+    note=st.text("x& \n\t<ö>]", max_size=6),
+    encoding=st.sampled_from(list(ENCODINGS)),
+)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_undone_labels_leave_the_files_as_they_were(folder, names, labelled, note, encoding):
+    text = XML.replace("utf-8", ENCODINGS[encoding]).replace("mine", escape(note))
+    for name in "ab":
+        (folder / f"{name}.xml").write_bytes(text.replace("a.png", f"{name}.png").encode(encoding))
+    (folder / "ImageSets/Main").mkdir(parents=True, exist_ok=True)
+    (folder / "ImageSets/Main/train.txt").write_text("".join(f"{name}\n" for name in names))
+    before = content_of(folder)
+    earlier = dict.fromkeys(names or "ab", ("dog", (0.0, 0.0, 5.0, 5.0)))
+    kept = labelled - ({*"ab"} - earlier.keys())  # the others are refused
+    change(folder, dict.fromkeys(kept, ("cät", BOX)))
+    labels = {one.image.stem: one.label for one in read(folder)}
+    assert labels == {name: "cät" if name in kept else "dog" for name in {*earlier} | kept}
+    change(folder, {name: earlier.get(name) for name in labelled})
+    assert content_of(folder) == before
