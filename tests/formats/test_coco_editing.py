@@ -189,13 +189,57 @@ def test_of_several_annotations_of_a_class_the_one_of_the_largest_iou_stays(fold
     assert [one["by"] for one in json.loads(path.read_text())["annotations"]] == ["two"]
 
 
-def test_a_crowd_stays_beside_a_box_and_goes_with_the_subject(folder):
-    path = written(folder, with_two({}, {"iscrowd": 1, "segmentation": {"size": [1, 1]}}))
+CROWD = {"iscrowd": 1, "segmentation": {"size": [1, 1]}}
+
+
+def test_a_crowd_stays_beside_a_box_and_when_the_label_is_taken_away(folder):
+    path = written(folder, with_two({}, CROWD))
     change(path, {"a": ("cat", BOX)})
     assert [one["iscrowd"] for one in json.loads(path.read_text())["annotations"][1:]] == [1]
-    change(path, {"a": (None, None)})
-    assert json.loads(path.read_text())["annotations"] == []
-    assert [one.box for one in read(path)] == [None, None]
+    change(path, {"a": None})
+    content = json.loads(path.read_text())
+    assert [one["id"] for one in content["annotations"]] == [2]
+    assert [one["id"] for one in content["images"]] == [7, 9]
+
+
+def test_an_image_with_a_crowd_cannot_be_one_without_the_subject(folder):
+    path = written(folder, with_two({}, CROWD))
+    edited = edit(path, edits_of(folder, {"a": (None, None)}))
+    image = folder / "a.png"
+    assert edited.refused == {
+        image: f"{image}: has a crowd annotation, so the label file cannot say that the image is "
+        "without the subject. Draw a box, or remove the crowd annotation from the file."
+    }
+    assert edited.replacements[0].new == path.read_bytes()
+
+
+def test_a_label_of_an_image_with_only_a_crowd_can_be_undone(folder):
+    path = written(folder, with_two({"image_id": 9}, CROWD))
+    before = path.read_text()
+    assert [one.image.stem for one in read(path)] == ["b"]
+    change(path, {"a": ("cat", BOX)})
+    assert {one.image.stem: one.box for one in read(path)} == {"a": BOX, "b": (0, 0, 5, 5)}
+    assert change(path, {"a": None}) == before
+
+
+def test_a_crowd_of_an_image_that_is_listed_twice_keeps_its_entry(folder):
+    content = with_two({}, CROWD | {"image_id": 8})
+    content["images"][1] |= {"id": 8, "file_name": "a.png"}
+    path = written(folder, content)
+    change(path, {"a": ("cat", BOX)})
+    changed = json.loads(path.read_text())
+    assert changed["images"] == content["images"]
+    assert changed["annotations"][1] == content["annotations"][1]
+    assert [(one.image.stem, one.label, one.box) for one in read(path)] == [("a", "cat", BOX)]
+
+
+def test_of_an_image_that_is_listed_twice_the_first_entry_stays(folder):
+    content = with_two({}, {"image_id": 8})
+    content["images"][1] |= {"id": 8, "file_name": "a.png"}
+    path = written(folder, content)
+    change(path, {"a": ("cat", BOX)})
+    assert [one["id"] for one in json.loads(path.read_text())["images"]] == [7]
+    assert [(one.image.stem, one.box) for one in read(path)] == [("a", BOX)]
 
 
 def test_a_segmentation_and_its_area_stay(folder):
@@ -278,3 +322,26 @@ def test_reading_after_editing_gives_the_edited_samples_and_leaves_all_others_eq
     assert {one.image.stem: (one.label, one.box) for one in rows} == expected
     ids = [one["id"] for one in json.loads(path.read_text())["annotations"]]
     assert len(set(ids)) == len(ids)
+
+
+@given(
+    names=st.lists(st.sampled_from("ab"), max_size=4),
+    labels=st.dictionaries(st.sampled_from("abc"), LABEL.filter(lambda one: one[1]), min_size=1),
+    layout=st.sampled_from(LAYOUTS),
+)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_undone_labels_leave_a_file_of_crowds_as_it_was(folder, names, labels, layout):
+    numbered = list(enumerate(names))
+    content = {
+        "images": [{"id": number, "file_name": f"{name}.png"} for number, name in numbered],
+        "annotations": [
+            {"id": number, "image_id": number, "category_id": 4, "bbox": [0, 0, 9, 9], **CROWD}
+            for number, _ in numbered
+        ],
+        "categories": [{"id": 4, "name": "cat"}, {"id": 5, "name": "dög"}],
+    }
+    path = written(folder, json.dumps(content, **layout))
+    before = path.read_text()
+    change(path, labels, classes=CLASSES)
+    assert {one.image.stem: (one.label, one.box) for one in read(path)} == labels
+    assert change(path, dict.fromkeys(labels), classes=CLASSES) == before

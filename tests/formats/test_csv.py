@@ -203,6 +203,16 @@ def test_written_paths_are_relative_so_the_folder_can_move(folder, tmp_path_fact
     )
 
 
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_a_class_with_a_line_end_in_it_is_written_as_one_cell(folder, line_end):
+    label = f"big{line_end}cat"
+    sample = Sample(folder / "images/a.jpg", label, (1.0, 2.0, 3.0, 4.5), "test")
+    write(Dataset((sample,), (label,)), folder / "labels.csv", "csv")
+    row = f'images/a.jpg,"{label}",1,2,3,4.5,test\n'
+    assert (folder / "labels.csv").read_bytes().decode().partition("\n")[2] == row
+    assert [one.label.split() for one in read(folder / "labels.csv")] == [["big", "cat"]]
+
+
 def test_boxes_written_as_lists_are_read_equal_and_split_by_the_images(folder):
     image = folder / "images/a.jpg"
     sample = Sample(image, "cat", (1.0, 2.0, 3.0, 4.5), "test")

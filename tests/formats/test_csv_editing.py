@@ -1,5 +1,8 @@
 """Edited CSV files: the edited rows change, all other bytes stay."""
 
+import csv
+import io
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -110,6 +113,46 @@ def test_a_row_changes_one_goes_one_is_new_and_the_layout_stays(after, folder, l
     assert [(one.image.name, one.label, one.box) for one in data] == [
         ("a.jpg", "cat", BOX),
         ("c.jpg", "cat", BOX),
+    ]
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("inner", ["\n", "\r\n", "\r", "\n\n"])
+def test_a_cell_of_several_lines_stays_one_cell_with_its_own_line_ends(
+    after, folder, inner, line_end
+):
+    rows = [
+        "image,label,x1,y1,x2,y2,note",
+        f'a.jpg,dog,0,0,5,5,"two{inner}lines"',
+        f'b.jpg,dog,0,0,5,5,"see{inner}c.jpg"',
+    ]
+    before = line_end.join([*rows, ""])
+    changed = before.replace("a.jpg,dog,0,0,5,5", "a.jpg,cat,1.5,2,11,22")
+    assert after(before, {"a": ("cat", BOX)}) == changed
+    assert [one.label for one in read(folder / "labels.csv")] == ["cat", "dog"]
+
+
+NOTE = st.text('two\r\n;,"', max_size=6)
+
+
+@given(notes=st.tuples(NOTE, NOTE), delimiter=st.sampled_from(",;\t"))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_label_and_its_undoing_leave_the_file_as_it_was_whatever_else_is_in_it(
+    after, notes, delimiter
+):
+    quoted = ['"' + note.replace('"', '""') + '"' for note in notes]
+    header = ["image", "label", "x1", "y1", "x2", "y2", "note"]
+    rows = [[f"{name}.jpg", "dog", "0", "0", "5", "5"] for name in "ab"]
+    lines = [header, *([*row, note] for row, note in zip(rows, quoted, strict=True))]
+    before = "".join(f"{delimiter.join(line)}\n" for line in lines)
+    with_c = after(before, {"c": ("cat", BOX)})
+    assert after(with_c, {"c": None}) == before
+    first = after(with_c, {"a": ("cat", BOX), "c": None})
+    assert first.endswith(delimiter.join(lines[2]) + "\n")
+    again = after(first, {"a": ("dog", (0.0, 0.0, 5.0, 5.0))})
+    assert list(csv.reader(io.StringIO(again, newline=""), delimiter=delimiter)) == [
+        header,
+        *([*row, note] for row, note in zip(rows, notes, strict=True)),
     ]
 
 

@@ -1,6 +1,10 @@
 """Edited VOC folders: XML files keep their other elements, lists their other names."""
 
+from xml.sax.saxutils import escape
+
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from onebox.formats import read, write
@@ -51,6 +55,12 @@ def change(folder, changes, split="train", origins=()):
     return [one.path.name for one in edited.replacements]
 
 
+def content_of(folder):
+    """The content of all XML files and lists."""
+    files = [*folder.glob("*.xml"), *folder.rglob("*.txt")]
+    return {file: file.read_bytes() for file in files}
+
+
 def test_an_object_changes_and_all_else_in_its_file_stays(folder):
     (folder / "a.xml").write_text(XML)
     assert change(folder, {"a": ("cat", BOX)}) == ["a.xml"]
@@ -68,6 +78,49 @@ def test_line_ends_and_encoding_stay(folder):
     assert "müller &amp; yours".encode("iso-8859-1") in content
     assert content.count(b"\n") == content.count(b"\r\n") == text.count("\n")
     assert [one.label for one in read(folder)] == ["köter"]
+
+
+ENCODINGS = {
+    "utf-8": "utf-8",
+    "utf-8-sig": "utf-8",
+    "utf-16": "utf-16",
+    "utf-16-le": "utf-16",
+    "utf-16-be": "utf-16",
+    "cp1252": "windows-1252",
+}
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_changed_file_keeps_its_encoding_and_all_else_in_it(folder, encoding, line_end):
+    text = XML.replace("utf-8", ENCODINGS[encoding]).replace("mine", "Größe&#13;")
+    text = text.replace("by hand", 'by hand, encoding="ascii"').replace("\n", line_end)
+    (folder / "a.xml").write_bytes(text.encode(encoding))
+    change(folder, {"a": ("kätzchen", (0.0, 0.0, 5.0, 5.0))})
+    content = (folder / "a.xml").read_bytes()
+    assert content == text.replace("dog", "kätzchen").encode(encoding)
+    assert [one.label for one in read(folder)] == ["kätzchen"]
+    change(folder, {"a": ("dog", (0.0, 0.0, 5.0, 5.0))})
+    assert (folder / "a.xml").read_bytes() == text.encode(encoding)
+
+
+@pytest.mark.parametrize("after", ["", "<!-- the end -->\n"])
+def test_a_root_without_content_gets_an_object(folder, after):
+    (folder / "a.xml").write_text(f'<annotation note="a > b"/>{after}')
+    change(folder, {"a": ("cat", BOX)})
+    assert (folder / "a.xml").read_text().endswith(f"</object></annotation>{after}")
+    assert [(one.label, one.box) for one in read(folder)] == [("cat", BOX)]
+
+
+def test_a_label_that_would_not_be_read_as_it_is_meant_is_refused(folder):
+    (folder / "a.xml").write_text(XML)
+    image = folder / "a.png"
+    edited = edit(folder, Edits({image: Sample(image, "cat\x01", BOX, size_wh=SIZE)}))
+    assert edited.refused == {
+        image: f"{image}: label 'cat\\x01' cannot be written into its XML file, which would then "
+        "not be read as it is meant. Write it there yourself, or save the file as UTF-8."
+    }
+    assert edited.replacements == ()
 
 
 def test_an_image_without_the_subject_has_no_object_and_gets_one_again(folder):
@@ -153,15 +206,63 @@ def test_a_file_of_another_name_is_found_by_its_origin_and_a_taken_name_gets_a_n
     }
 
 
-def test_an_image_that_no_list_names_enters_the_list_of_its_split(folder):
-    (folder / "ImageSets/Main").mkdir(parents=True)
-    (folder / "ImageSets/Main/train.txt").write_text("b\r\n")
-    for name in "ab":
-        (folder / f"{name}.xml").write_text(XML.replace("a.png", f"{name}.png"))
-    assert change(folder, {"b": ("dog", BOX)}) == ["b.xml"]
-    change(folder, {"a": ("cat", BOX)})
-    assert (folder / "ImageSets/Main/train.txt").read_bytes() == b"b\r\na\r\n"
-    assert {one.image.name: one.label for one in read(folder)} == {"a.png": "cat", "b.png": "dog"}
+@pytest.fixture
+def listed(folder):
+    """Write XML for ``a`` and ``b``, and a list: ``listed("a\\n")``."""
+
+    def write_list(text):
+        (folder / "ImageSets/Main").mkdir(parents=True)
+        (folder / "ImageSets/Main/train.txt").write_bytes(text.encode())
+        for name in "ab":
+            (folder / f"{name}.xml").write_text(XML.replace("a.png", f"{name}.png"))
+
+    return write_list
+
+
+def test_a_new_image_enters_the_list_of_its_split_and_leaves_it_again(folder, listed):
+    listed("b\r\na\r\n")
+    before = content_of(folder)
+    assert change(folder, {"c": ("cat", BOX)}) == ["c.xml", "train.txt"]
+    assert (folder / "ImageSets/Main/train.txt").read_bytes() == b"b\r\na\r\nc\r\n"
+    assert {one.image.name for one in read(folder)} == {"a.png", "b.png", "c.png"}
+    assert change(folder, {"c": None}) == ["train.txt", "c.xml"]
+    assert content_of(folder) == before
+
+
+@pytest.mark.parametrize("lists", ["a\n", "\na\n", "other\n"])
+def test_an_xml_file_that_no_list_names_is_neither_changed_nor_removed(folder, listed, lists):
+    listed(lists)
+    before = content_of(folder)
+    image = folder / "b.png"
+    for sample in (Sample(image, "cat", BOX, size_wh=SIZE), Sample(image, size_wh=SIZE)):
+        edited = edit(folder, Edits({image: sample}))
+        assert edited.refused == {
+            image: f"{folder / 'b.xml'}: belongs to b.png, but no list in ImageSets/Main names b, "
+            "so its label was not read and is kept. Add b to a list, or move the file away."
+        }
+        assert edited.replacements == ()
+    assert change(folder, {"b": None}) == []
+    assert content_of(folder) == before
+
+
+def test_of_two_xml_files_of_an_image_that_which_no_list_names_stays(folder, listed):
+    listed("a\n")
+    second = (folder / "b.xml").rename(folder / "a_2.xml")
+    second.write_text(XML)
+    assert change(folder, {"a": ("cat", BOX)}) == ["a.xml"]
+    assert change(folder, {"a": None}) == ["train.txt", "a.xml"]
+    assert second.read_text() == XML
+
+
+def test_a_list_that_names_nothing_leaves_nothing_out_and_stays_so(folder, listed):
+    listed("\n")
+    before = content_of(folder)
+    assert change(folder, {"a": ("cat", BOX)}) == ["a.xml"]
+    assert change(folder, {"c": ("cat", BOX)}) == ["c.xml"]
+    labels = {one.image.stem: one.label for one in read(folder)}
+    assert labels == {"a": "cat", "b": "dog", "c": "cat"}
+    assert change(folder, {"c": None}) == ["c.xml"]
+    assert content_of(folder).keys() == before.keys()
 
 
 def test_a_box_that_was_drawn_before_the_rotation_becomes_one_of_the_upright_image(folder):
@@ -194,3 +295,26 @@ def test_the_files_are_the_xml_files_and_the_lists_that_are_read(folder):
         (folder / "ImageSets/Main" / name).write_text("a\n")
     (folder / "a.xml").write_text(XML)
     assert [one.name for one in files(folder)] == ["a.xml", "train.txt"]
+
+
+@given(
+    names=st.lists(st.sampled_from("ab"), unique=True),
+    labelled=st.sets(st.sampled_from("abc")),
+    note=st.text("x& \n\t<ö>]", max_size=6),
+    encoding=st.sampled_from(list(ENCODINGS)),
+)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_undone_labels_leave_the_files_as_they_were(folder, names, labelled, note, encoding):
+    text = XML.replace("utf-8", ENCODINGS[encoding]).replace("mine", escape(note))
+    for name in "ab":
+        (folder / f"{name}.xml").write_bytes(text.replace("a.png", f"{name}.png").encode(encoding))
+    (folder / "ImageSets/Main").mkdir(parents=True, exist_ok=True)
+    (folder / "ImageSets/Main/train.txt").write_text("".join(f"{name}\n" for name in names))
+    before = content_of(folder)
+    earlier = dict.fromkeys(names or "ab", ("dog", (0.0, 0.0, 5.0, 5.0)))
+    kept = labelled - ({*"ab"} - earlier.keys())  # the others are refused
+    change(folder, dict.fromkeys(kept, ("cät", BOX)))
+    labels = {one.image.stem: one.label for one in read(folder)}
+    assert labels == {name: "cät" if name in kept else "dog" for name in {*earlier} | kept}
+    change(folder, {name: earlier.get(name) for name in labelled})
+    assert content_of(folder) == before

@@ -1,8 +1,8 @@
 """Edits COCO files: entries that do not change keep their text, and changed ones their other keys.
 
 A file that is missing or empty gets the three lists of COCO. Crowd annotations, which reading
-leaves out, stay with an image that has a box. A segmentation stays as it is when the box changes,
-and so does the area, which is that of the segmentation.
+leaves out, always stay, each with its own entry of the image. A segmentation stays as it is when
+the box changes, and so does the area, which is that of the segmentation.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -157,21 +157,29 @@ class _Document:
         """Give one image its new label.
 
         Args:
-            images: Numbers of its entries in the list of images; the first one is kept.
+            images: Numbers of its entries in the list of images; the first one is kept, and those
+                that have crowd annotations.
             annotations: Numbers of its annotations.
             sample: The new label; None to take the label away.
+
+        Raises:
+            DataError: If the file cannot hold the label.
         """
+        own = [number for number in annotations if not self._value(number).get("iscrowd")]
+        crowded = {self._value(number)["image_id"] for number in set(annotations) - set(own)}
+        free = {number for number in images if self._id(number) not in crowded}
         if sample is None:
-            self._dropped_images.update(images)
-            self._dropped_annotations.update(annotations)
-            return
-        category = None if sample.label is None else self._category_of(sample)
-        image_id = self._id(self._put_image(images, sample))
-        self._dropped_images.update(images[1:])
-        if category is None:
-            self._dropped_annotations.update(annotations)
+            self._dropped_images |= free
+            self._dropped_annotations.update(own)
+        elif sample.label is None:
+            _check_absence(sample, crowded)
+            self._dropped_images |= free - {self._put_image(images, sample)}
+            self._dropped_annotations.update(own)
         else:
-            self._put_annotation(annotations, sample, image_id, category)
+            category = self._category_of(sample)
+            kept = self._put_image(images, sample)
+            self._dropped_images |= free - {kept}
+            self._put_annotation(own, sample, self._id(kept), category)
 
     def _category_of(self, sample: Sample) -> Id:
         for number, entry in enumerate(self._categories):
@@ -205,11 +213,10 @@ class _Document:
         return numbers[0]
 
     def _put_annotation(
-        self, numbers: Sequence[int], sample: Sample, image_id: Id, category: Id
+        self, own: Sequence[int], sample: Sample, image_id: Id, category: Id
     ) -> None:
         """Give one annotation of an image the new label, or append one, and drop the others."""
         new = coco.annotation_entry(self._next_annotation, sample, category)
-        own = [number for number in numbers if not self._value(number).get("iscrowd")]
         if not own:
             self._annotations.append(Entry(new | {"image_id": image_id}))
             self._next_annotation += 1
@@ -228,6 +235,14 @@ class _Document:
         names = {entry.value["id"]: entry.value["name"] for entry in self._categories}
         box = coco.box_of([float(edge) for edge in value["bbox"]]) if value.get("bbox") else None
         return names.get(value["category_id"]), box
+
+
+def _check_absence(sample: Sample, crowded: Collection[Id]) -> None:
+    if crowded:
+        raise DataError(
+            f"{sample.name}: has a crowd annotation, so the label file cannot say that the image "
+            "is without the subject. Draw a box, or remove the crowd annotation from the file."
+        )
 
 
 def _relabelled(old: dict[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

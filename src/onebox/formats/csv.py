@@ -13,6 +13,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from onebox.errors import DataError, shorten, suggest
@@ -136,9 +137,15 @@ def read_table(path: Path) -> list[NumberedCells]:
 
 def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(header)
-        table.writerows(rows)
+        file.writelines(f"{format_row(cells)}\n" for cells in chain([header], rows))
+
+
+def format_row(cells: Iterable[str], delimiter: str = ",") -> str:
+    """The text of a row, without its line end."""
+    line = io.StringIO()
+    # For a line end in a cell, quotes are written only if it is among those of the table.
+    csv.writer(line, delimiter=delimiter, lineterminator="\r\n").writerow(cells)
+    return line.getvalue().removesuffix("\r\n")
 
 
 def _cells(sample: Sample, folder: Path) -> Sequence[str]:

@@ -54,15 +54,14 @@ class _Layout:
     states_splits: bool = True
 
     def cell(self, record: _Record, column: str) -> str:
-        """A stripped cell; empty if the column or the cell is missing."""
+        """A cell as reading gives it; empty if the column or the cell is missing."""
         index = self.columns.get(column, len(record.cells))
-        return record.cells[index].strip() if index < len(record.cells) else ""
+        cell = record.cells[index].strip() if index < len(record.cells) else ""
+        return cell.replace("\r\n", "\n").replace("\r", "\n")
 
     def record(self, cells: Sequence[str], line_end: str) -> _Record:
         """A row with these cells."""
-        line = io.StringIO()
-        csv_module.writer(line, delimiter=self.delimiter, lineterminator="").writerow(cells)
-        return _Record(line.getvalue() + line_end, list(cells))
+        return _Record(csv.format_row(cells, self.delimiter) + line_end, list(cells))
 
 
 def files(path: Path) -> list[Path]:
@@ -132,10 +131,8 @@ def _take_apart(name: str, content: bytes) -> tuple[list[_Record], Rows, _Layout
 
 
 def _records(text: str, delimiter: str) -> Iterator[_Record]:
-    # Lines end as `Path.read_text` ends them, which reading uses, but keep their own ends.
-    lines = list(io.StringIO(text, newline=""))
-    ended = (line.replace("\r\n", "\n").replace("\r", "\n") for line in lines)
-    reader = csv_module.reader(ended, delimiter=delimiter, strict=True)
+    lines = list(io.StringIO(text, newline=""))  # each with its own line end
+    reader = csv_module.reader(lines, delimiter=delimiter, strict=True)
     start = 0
     for cells in reader:
         yield _Record("".join(lines[start : reader.line_num]), cells)

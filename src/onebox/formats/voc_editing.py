@@ -2,10 +2,11 @@
 
 An XML file keeps its other elements and comments. An image that has none gets one, and its name is
 added to the list of its split if there are lists. Taking a label away removes the XML file, for XML
-without an object says that the image has no subject.
+without an object says that the image has no subject. XML that reading leaves out, since no list
+names it, is neither changed nor removed: nobody saw what it says.
 """
 
-import re
+import codecs
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
@@ -51,7 +52,7 @@ def edit(path: Path, edits: Edits) -> Edited:
     refused = {}
     for image, sample in edits.samples.items():
         try:
-            found = folder.find(image, edits.origins.get(image, ()))
+            found = _only_read(folder.find(image, edits.origins.get(image, ())), lists, sample)
             made = [] if sample is None else [folder.changed(found, sample)]
         except DataError as error:
             refused[image] = str(error)
@@ -66,6 +67,25 @@ def edit(path: Path, edits: Edits) -> Edited:
         removed.extend(gone)
     # Names leave the lists before their files go, and enter them after their files are there.
     return Edited((*written, *lists.replacements(), *removed), refused)
+
+
+def _only_read(
+    found: Mapping[Path, bytes], lists: SplitLists, sample: Sample | None
+) -> dict[Path, bytes]:
+    """Those XML files of an image that reading does not leave out.
+
+    Raises:
+        DataError: If there are others only, and a label to write.
+    """
+    read = {file: old for file, old in found.items() if not lists.leave_out(file.stem)}
+    if found and not read and sample is not None:
+        file = next(iter(found))
+        raise DataError(
+            f"{file}: belongs to {Path(sample.name).name}, but no list in ImageSets/Main names "
+            f"{file.stem}, so its label was not read and is kept. Add {file.stem} to a list, or "
+            "move the file away."
+        )
+    return read
 
 
 class _Folder:
@@ -121,27 +141,62 @@ class _Folder:
 
 
 def _relabelled(content: bytes, sample: Sample) -> bytes:
-    """An XML file with another label, in its own encoding and with its own line ends."""
+    """An XML file with another label, in its own encoding and with its own line ends.
+
+    Raises:
+        DataError: If the new content would not be read as it is meant.
+    """
     root = voc.read_tree(content)
     _set_size(root, sample)
     _set_object(root, sample)
-    start, end = _root_span(content)
-    declared = re.search(rb"encoding\s*=\s*[\"']([\w.\-]+)", content[:start])
-    encoding = declared.group(1).decode() if declared else "utf-8"
-    text = tostring(root, encoding="unicode")
-    if b"\r\n" in content:
+    changed = _with_root(content, root)
+    if _is_read_as(changed, root):
+        return changed
+    raise DataError(
+        f"{sample.name}: label {sample.label!r} cannot be written into its XML file, which would "
+        "then not be read as it is meant. Write it there yourself, or save the file as UTF-8."
+    )
+
+
+def _is_read_as(content: bytes, root: Element) -> bool:
+    try:
+        return tostring(voc.read_tree(content)) == tostring(root)
+    except DataError:
+        return False
+
+
+def _with_root(content: bytes, root: Element) -> bytes:
+    """An XML file with another root element; what is before and after it stays."""
+    start, end, encoding = _root_span(content)
+    # A carriage return that is no line end was written as a character reference.
+    text = tostring(root, encoding="unicode").replace("\r", "&#13;")
+    if "\r\n".encode(encoding) in content:
         text = text.replace("\n", "\r\n")
     return content[:start] + text.encode(encoding, "xmlcharrefreplace") + content[end:]
 
 
-def _root_span(content: bytes) -> tuple[int, int]:
+def _root_span(content: bytes) -> tuple[int, int, str]:
+    """Where the root element begins and ends in an XML file, and the encoding of the file."""
     starts: list[int] = []
     ends: list[int] = []
+    encodings: list[str | None] = []
     parser = expat.ParserCreate()
+    parser.XmlDeclHandler = lambda _version, encoding, _standalone: encodings.append(encoding)
     parser.StartElementHandler = lambda *_: starts.append(parser.CurrentByteIndex)
     parser.EndElementHandler = lambda *_: ends.append(parser.CurrentByteIndex)
     parser.Parse(content, True)  # noqa: FBT003  (the last part)
-    return starts[0], content.index(b">", ends[-1]) + 1
+    encoding = _wide_encoding(content) or next(filter(None, encodings), "utf-8")
+    end = ends[-1]
+    if content.startswith("</".encode(encoding), end):  # else the root is one empty tag, and over
+        end = content.index(">".encode(encoding), end) + len(">".encode(encoding))
+    return starts[0], end, encoding
+
+
+def _wide_encoding(content: bytes) -> str:
+    """The encoding of a file in UTF-16, which its first bytes tell; empty for another file."""
+    if content.startswith((codecs.BOM_UTF16_LE, b"<\0")):
+        return "utf-16-le"
+    return "utf-16-be" if content.startswith((codecs.BOM_UTF16_BE, b"\0<")) else ""
 
 
 def _set_size(root: Element, sample: Sample) -> None:

@@ -26,10 +26,17 @@ class SplitLists:
         self._old = {file: file.read_bytes() for file in self._files.values()}
         self._new = {file: voc.decode_list(file, content) for file, content in self._old.items()}
         self._listed = {stem for text in self._new.values() for stem in self._stems_in(text)}
+        self._listed.discard("")  # blank lines
+        self._are_read = bool(self._listed)  # reading takes empty lists for none
+        self._are_new = not stems
+
+    def leave_out(self, stem: str) -> bool:
+        """Whether reading leaves an XML file out, for it is in no list."""
+        return self._are_read and stem not in self._listed
 
     def add(self, stem: str, split: Split) -> None:
-        """Add a name to the list of a split, unless it is in a list or there are none."""
-        if not self._files or stem in self._listed:
+        """Add a name to the list of a split, unless it is in a list or none is read."""
+        if not self._files or stem in self._listed or not (self._are_read or self._are_new):
             return
         beside = next(iter(self._files.values()))
         file = self._files.setdefault(split, beside.with_name(f"{split}.txt"))
