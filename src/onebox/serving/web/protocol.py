@@ -1,7 +1,8 @@
 """HTTP/1.1 on a connection: uvicorn's protocol, with limits of time and bytes for the headers.
 
 uvicorn has none for headers: a client could send them for hours, or without end. And it answers
-what is not HTTP in plain text; here that answer is a problem too. Everything else is uvicorn's.
+what is not HTTP in plain text; here that answer is a problem too. Requests with Upgrade are those
+of `parser`. Everything else is uvicorn's.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from onebox.serving.web.parser import UpgradeIgnoringParser
 from onebox.serving.web.problems import MEDIA_TYPE, Problem
 from onebox.serving.web.security import SECURITY_HEADERS
 
@@ -38,6 +40,7 @@ class LimitedProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.parser = UpgradeIgnoringParser(self, self._plain_head)
         self._deadline: TimerHandle | None = None
         self._fruitless_bytes = 0
 
@@ -65,6 +68,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Stop the clock: the rest is the body, which has limits of its own."""
+        if self.parser.should_upgrade():  # the parser reads it again
+            return
         self._stop_clock()
         self._fruitless_bytes = 0
         super().on_headers_complete()
@@ -76,12 +81,25 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """End a request."""
+        if self.parser.should_upgrade():
+            return
         self._fruitless_bytes = 0
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP."""
         self._refuse(400, f"{msg} Send HTTP/1.1.")
+
+    def _plain_head(self) -> bytes:
+        """The head of the request that is being read, without Upgrade; none of a tunnel."""
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self._refuse(501, "This server is no proxy: it opens no tunnels. Send another method.")
+            return b""
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (method, self.url, version)]
+        lines += [b": ".join(pair) for pair in self.headers if pair[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
 
     def _start_clock(self) -> None:
         if self._deadline is None:
