@@ -161,6 +161,26 @@ def test_a_form_has_at_most_so_many_files(bright_file, new_client):
     assert "Maximum number of files is 64" in answer.json()["detail"]
 
 
+def form_of(*parts):
+    """A form by hand: name and content of each file."""
+    head = b'--b\r\nContent-Disposition: form-data; name="image"; filename="%s"\r\n\r\n%s\r\n'
+    return b"".join(head % part for part in parts) + b"--b--\r\n"
+
+
+def test_a_form_that_is_cut_off_is_refused(bright_file, encoded, new_client):
+    client = new_client(bright_file)
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    whole = form_of((b"a.png", encoded(0, size=(2, 2))), (b"b.png", encoded(255, size=(2, 2))))
+    least = len(whole) - len(b"\r\n")
+    for length in [0, 9, *range(least - 12, least)]:
+        answer = client.post("/predict", content=whole[:length], headers=headers)
+        assert answer.status_code == 400, length
+        assert "it is cut off: its closing boundary is missing" in answer.json()["detail"]
+    for body in [whole[:least], whole, whole + b"epilogue"]:
+        answer = client.post("/predict", content=body, headers=headers)
+        assert [each["score"] for each in answer.json()["predictions"]] == [0.0, 1.0]
+
+
 @pytest.mark.parametrize("name", ["/etc/hostname", "../model.onnx", "..\\boot.ini", "a" * 300])
 def test_a_name_of_a_client_is_repeated_and_never_opened(name, bright_file, encoded, new_client):
     files = [("image", (name, b"")), ("image", (name, encoded(255)))]
