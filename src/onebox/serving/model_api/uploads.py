@@ -102,7 +102,7 @@ async def _read_form(request: Request) -> list[Upload]:
     form = await _parse_form(request)
     try:
         files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
-        uploads = [Upload(_name(file.filename), await file.read()) for file in files]
+        uploads = [Upload(_form_name(file), await file.read()) for file in files]
     finally:
         await form.close()
     if not uploads:
@@ -118,3 +118,22 @@ async def _parse_form(request: Request) -> FormData:
     except (MultiPartException, FormParserError) as error:  # the latter by older versions
         message = getattr(error, "message", str(error)).rstrip(".")
         raise ProblemError(400, f"The form cannot be read: {message}. Correct it.") from error
+    except UnicodeError as error:  # of encodings without text, such as "undefined"
+        raise _charset_problem(str(error)) from error
+
+
+def _form_name(file: UploadFile) -> str:
+    name = _name(file.filename)
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:  # UTF-7 and the like can spell halves of characters
+        raise _charset_problem(f"{name!a} is no text") from error
+    return name
+
+
+def _charset_problem(message: str) -> ProblemError:
+    return ProblemError(
+        400,
+        f"The form names a charset in which it cannot be read ({message}). Send its names in "
+        "UTF-8, and leave charset out of its Content-Type.",
+    )
