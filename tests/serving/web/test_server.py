@@ -1,5 +1,6 @@
 """The socket of a server, and what a connection may do before there is a request."""
 
+import json
 import socket
 import threading
 
@@ -15,6 +16,9 @@ from onebox.serving.web.security import Access
 from onebox.serving.web.server import check_exposure, listen
 
 pytestmark = pytest.mark.train
+
+H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n"
+LAST = b"GET /?last HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\n\r\n"
 
 
 async def _length(request):
@@ -60,6 +64,17 @@ def talk():
         running.stop()
         thread.join(20)
         assert not thread.is_alive()
+
+
+def bodies_of(answers):
+    """Status and body of every answer, each of which states its length."""
+    found = []
+    while answers:
+        head, _, rest = answers.partition(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        found.append((int(head[9:12]), rest[:length]))
+        answers = rest[length:]
+    return found
 
 
 def test_a_request_is_answered_without_the_name_of_the_server(talk):
@@ -113,6 +128,21 @@ def test_a_connection_that_sends_no_headers_is_closed(talk, monkeypatch):
     monkeypatch.setattr(protocol, "HEADER_SECONDS", 0.05)
     assert talk(b"GET / HTTP/1.1\r\nHos").startswith(b"HTTP/1.1 408 ")
     assert talk().startswith(b"HTTP/1.1 408 ")
+
+
+def test_one_connection_too_many_is_a_problem(talk, monkeypatch):
+    monkeypatch.setattr(protocol, "MOST_CONNECTIONS", 1)
+    refused = []
+    answer = talk(LAST[:9], lambda: refused.append(talk(LAST)), LAST[9:])
+    assert bodies_of(answer) == [(200, b"0")]
+    [(status, body)] = bodies_of(refused[0])
+    assert (status, json.loads(body)["status"]) == (503, 503)
+    assert json.loads(body)["detail"].startswith("The server has 1 connections, which is its limit")
+    head = refused[0].lower()
+    assert b"\r\ncontent-type: application/problem+json\r\n" in head
+    assert b"\r\nretry-after: 1\r\n" in head
+    assert b"\r\nx-content-type-options: nosniff\r\n" in head
+    assert b"\r\nconnection: close\r\n" in head
 
 
 def test_a_later_request_of_a_connection_has_its_own_time(talk, monkeypatch):
@@ -180,21 +210,6 @@ def test_a_broken_chunk_is_answered(talk):
     answer = talk(head + b"3\r\nabc\r\n", b"zz\r\n")
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.count(b"HTTP/1.1 ") == 1
-
-
-H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n"
-LAST = b"GET /?last HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\n\r\n"
-
-
-def bodies_of(answers):
-    """Status and body of every answer, each of which states its length."""
-    found = []
-    while answers:
-        head, _, rest = answers.partition(b"\r\n\r\n")
-        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-        found.append((int(head[9:12]), rest[:length]))
-        answers = rest[length:]
-    return found
 
 
 @pytest.mark.parametrize(
