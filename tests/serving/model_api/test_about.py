@@ -1,5 +1,7 @@
 """What the server says of its model and of itself, and who may ask."""
 
+import os
+
 import pytest
 
 from onebox.serving.model_api.application import OPEN_PATHS
@@ -63,6 +65,21 @@ def test_a_failed_reload_is_told_and_leaves_the_server_ready(
     assert answer.status_code == 200
     assert answer.json()["failed_reload"].startswith("model: is not an ONNX model")
     assert str(tmp_path) not in answer.text
+
+
+def test_a_file_name_that_is_not_utf_8_is_shown_with_question_marks(
+    write_bright_model, new_client, tmp_path
+):
+    file = write_bright_model(tmp_path / os.fsdecode(b"caf\xe9.onnx"))  # Latin-1
+    client = new_client(file)
+    assert client.get("/model").json()["name"] == "caf?"
+    assert client.get("/v2/models/caf%3F").json()["name"] == "caf?"
+    assert client.get("/v2/models/cafe").json()["error"].endswith("only 'caf?'.")
+    assert 'name="caf?"' in client.get("/metrics").text
+    file.write_bytes(b"no model")
+    client.predictor.models.reload()
+    failure = client.get("/v2/health/ready").json()["failed_reload"]
+    assert failure.startswith("caf?: is not an ONNX model")
 
 
 def test_health_needs_no_token_and_everything_else_does(bright_file, new_client):

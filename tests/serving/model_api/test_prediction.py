@@ -161,6 +161,54 @@ def test_a_form_has_at_most_so_many_files(bright_file, new_client):
     assert "Maximum number of files is 64" in answer.json()["detail"]
 
 
+def form_of(*parts):
+    """A form by hand: name and content of each file."""
+    head = b'--b\r\nContent-Disposition: form-data; name="image"; filename="%s"\r\n\r\n%s\r\n'
+    return b"".join(head % part for part in parts) + b"--b--\r\n"
+
+
+def test_a_form_that_is_cut_off_is_refused(bright_file, encoded, new_client):
+    client = new_client(bright_file)
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    whole = form_of((b"a.png", encoded(0, size=(2, 2))), (b"b.png", encoded(255, size=(2, 2))))
+    least = len(whole) - len(b"\r\n")
+    for length in [0, 9, *range(least - 12, least)]:
+        answer = client.post("/predict", content=whole[:length], headers=headers)
+        assert answer.status_code == 400, length
+        assert "it is cut off: its closing boundary is missing" in answer.json()["detail"]
+    for body in [whole[:least], whole, whole + b"epilogue"]:
+        answer = client.post("/predict", content=body, headers=headers)
+        assert [each["score"] for each in answer.json()["predictions"]] == [0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("charset", "name"),
+    [
+        ("utf-7", b"+2AA-.png"),  # half of a surrogate pair
+        ("unicode_escape", b"\\ud800.png"),
+        ("undefined", b"a.png"),
+    ],
+)
+def test_a_form_whose_charset_spells_no_text_is_refused(
+    charset, name, bright_file, encoded, new_client
+):
+    headers = {"content-type": f"multipart/form-data; boundary=b; charset={charset}"}
+    body = form_of((name, encoded()))
+    answer = new_client(bright_file).post("/predict", content=body, headers=headers)
+    assert answer.status_code == 400
+    assert "Send its names in UTF-8, and leave charset out" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "latin-1", "no-such", "hex"])
+def test_a_form_may_name_a_charset(charset, bright_file, encoded, new_client):
+    headers = {"content-type": f"multipart/form-data; boundary=b; charset={charset}"}
+    name = "ä.png".encode("utf-8" if charset == "utf-8" else "latin-1")
+    body = form_of((name, encoded(255)))
+    answer = new_client(bright_file).post("/predict", content=body, headers=headers)
+    [white] = answer.json()["predictions"]
+    assert (white["image"], white["score"]) == ("ä.png", 1.0)
+
+
 @pytest.mark.parametrize("name", ["/etc/hostname", "../model.onnx", "..\\boot.ini", "a" * 300])
 def test_a_name_of_a_client_is_repeated_and_never_opened(name, bright_file, encoded, new_client):
     files = [("image", (name, b"")), ("image", (name, encoded(255)))]

@@ -106,6 +106,32 @@ def test_the_token_of_the_address_becomes_a_cookie_and_leaves_the_address(new_cl
     assert other.get("/", headers={"cookie": f"{name}={value}"}).status_code == 401
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        "a=b",
+        'prefs={"theme":"dark"}',
+        "a=b c",
+        "x",
+        "a[0]=1",
+        "version=2",
+        "k=日".encode(),
+        "onebox_8000=old",
+        "onebox_9000=another",
+        "=",
+        "",
+    ],
+)
+def test_cookies_of_other_programs_lock_nobody_out(other, new_client):
+    client = new_client(token=TOKEN)
+    own = client.get(f"/?token={TOKEN}").headers["set-cookie"].partition(";")[0].encode()
+    other = other if isinstance(other, bytes) else other.encode()
+    for cookies in [other + b"; " + own, own + b";" + other]:
+        assert client.get("/length", headers={"cookie": cookies}).status_code == 200
+    assert client.get("/length", headers={"cookie": other}).status_code == 401
+    assert client.get("/length", headers={"cookie": b"a" + own}).status_code == 401
+
+
 def test_a_bearer_token_that_is_wrong_is_refused_beside_a_good_cookie(new_client):
     client = new_client(token=TOKEN)
     cookie = client.get(f"/?token={TOKEN}").headers["set-cookie"].partition(";")[0]

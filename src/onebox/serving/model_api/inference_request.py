@@ -204,8 +204,8 @@ def _check_input(given: _Input, tensor: InputTensor) -> None:
         )
     if given.shape[0] > MOST_IMAGES:
         raise DataError(
-            f"a request may have at most {MOST_IMAGES} images, got {given.shape[0]:.4g}. Send "
-            "them in several requests."
+            f"a request may have at most {MOST_IMAGES} images, got "
+            f"{str(given.shape[0])[:_SHOWN]}. Send them in several requests."
         )
 
 

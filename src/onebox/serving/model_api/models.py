@@ -84,7 +84,8 @@ class ModelHolder:
 
     Attributes:
         file: The model file.
-        name: Its name without folder and suffix, under which clients know the model.
+        name: Its name without folder and suffix, under which clients know the model; with "?" for
+            what is not UTF-8 in it.
         usual: What predictions promise where a request asks for nothing.
     """
 
@@ -102,7 +103,7 @@ class ModelHolder:
             SettingError: If it does not support what it shall promise.
         """
         self.file = file
-        self.name = file.stem
+        self.name = _as_utf_8(file.stem)
         self.usual = usual
         self._threads = threads
         self._reloads = Reloads()
@@ -131,7 +132,7 @@ class ModelHolder:
 
     def without_folder(self, message: str) -> str:
         """A message for clients: with the name of the model in place of its path."""
-        return message.replace(str(self.file), self.name)
+        return _as_utf_8(message.replace(str(self.file), self.name))
 
     @property
     def reloads(self) -> Reloads:
@@ -221,6 +222,11 @@ class ModelHolder:
 
         promising(self.usual)
         return promising
+
+
+def _as_utf_8(text: str) -> str:
+    """A text that answers can have; names of files may hold any bytes."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _identify(file: Path) -> list[tuple[int, ...] | None]:

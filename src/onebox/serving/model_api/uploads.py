@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
@@ -39,9 +39,27 @@ class Upload:
 
 
 class InMemoryParser(MultiPartParser):
-    """Starlette's parser of forms, without its temporary files for large parts."""
+    """Starlette's parser of forms, without its temporary files, and strict about the end."""
 
     spool_max_size = 0  # to a spooled file this means: never on the disk
+
+    def __init__(self, headers: Headers, body: bytes) -> None:
+        """Parse a body."""
+        super().__init__(
+            headers, self._in_turns(body), max_files=MOST_FILES, max_fields=_MOST_FIELDS
+        )
+        self._has_end = False
+
+    def on_end(self) -> None:
+        """Note the closing boundary: Starlette takes a form without, and loses a file."""
+        self._has_end = True
+
+    async def _in_turns(self, body: bytes) -> AsyncGenerator[bytes, None]:
+        for start in range(0, len(body), _CHUNK):
+            yield body[start : start + _CHUNK]
+            await asyncio.sleep(0)
+        if not self._has_end:
+            raise MultiPartException("it is cut off: its closing boundary is missing")
 
 
 def is_form(request: Request) -> bool:
@@ -81,20 +99,10 @@ def _name(stated: str | None) -> str:
 
 
 async def _read_form(request: Request) -> list[Upload]:
-    parser = InMemoryParser(
-        request.headers,
-        _in_turns(await request.body()),
-        max_files=MOST_FILES,
-        max_fields=_MOST_FIELDS,
-    )
-    try:
-        form = await parser.parse()
-    except (MultiPartException, FormParserError) as error:  # the latter by older versions
-        message = getattr(error, "message", str(error)).rstrip(".")
-        raise ProblemError(400, f"The form cannot be read: {message}. Correct it.") from error
+    form = await _parse_form(request)
     try:
         files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
-        uploads = [Upload(_name(file.filename), await file.read()) for file in files]
+        uploads = [Upload(_form_name(file), await file.read()) for file in files]
     finally:
         await form.close()
     if not uploads:
@@ -104,7 +112,28 @@ async def _read_form(request: Request) -> list[Upload]:
     return uploads
 
 
-async def _in_turns(body: bytes) -> AsyncGenerator[bytes, None]:
-    for start in range(0, len(body), _CHUNK):
-        yield body[start : start + _CHUNK]
-        await asyncio.sleep(0)
+async def _parse_form(request: Request) -> FormData:
+    try:
+        return await InMemoryParser(request.headers, await request.body()).parse()
+    except (MultiPartException, FormParserError) as error:  # the latter by older versions
+        message = getattr(error, "message", str(error)).rstrip(".")
+        raise ProblemError(400, f"The form cannot be read: {message}. Correct it.") from error
+    except UnicodeError as error:  # of encodings without text, such as "undefined"
+        raise _charset_problem(str(error)) from error
+
+
+def _form_name(file: UploadFile) -> str:
+    name = _name(file.filename)
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:  # UTF-7 and the like can spell halves of characters
+        raise _charset_problem(f"{name!a} is no text") from error
+    return name
+
+
+def _charset_problem(message: str) -> ProblemError:
+    return ProblemError(
+        400,
+        f"The form names a charset in which it cannot be read ({message}). Send its names in "
+        "UTF-8, and leave charset out of its Content-Type.",
+    )

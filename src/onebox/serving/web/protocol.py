@@ -1,7 +1,8 @@
 """HTTP/1.1 on a connection: uvicorn's protocol, with limits of time and bytes for the headers.
 
 uvicorn has none for headers: a client could send them for hours, or without end. And it answers
-what is not HTTP in plain text; here that answer is a problem too. Everything else is uvicorn's.
+what is not HTTP, and what is too much, in plain text; here these answers are problems too. Requests
+with Upgrade are those of `parser`. Everything else is uvicorn's.
 """
 
 import asyncio
@@ -10,11 +11,13 @@ from asyncio.events import TimerHandle
 from http import HTTPStatus
 from typing import Any
 
+from starlette.types import Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from onebox.serving.web.problems import MEDIA_TYPE, Problem
+from onebox.serving.web.parser import UpgradeIgnoringParser
+from onebox.serving.web.problems import MEDIA_TYPE, Problem, as_response
 from onebox.serving.web.security import SECURITY_HEADERS
 
 HEADER_SECONDS = 10.0
@@ -25,6 +28,9 @@ HEADER_BYTES = 64 * 2**10
 
 `Limits` allows fewer, with a better message; this limit keeps memory bounded before that.
 """
+
+MOST_CONNECTIONS = 1000
+"""Connections whose requests are answered; below the usual limit of 1024 open files, not tuned."""
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -38,6 +44,7 @@ class LimitedProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.parser = UpgradeIgnoringParser(self, self._plain_head)
         self._deadline: TimerHandle | None = None
         self._fruitless_bytes = 0
 
@@ -65,8 +72,11 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Stop the clock: the rest is the body, which has limits of its own."""
+        if self.parser.should_upgrade():  # the parser reads it again
+            return
         self._stop_clock()
         self._fruitless_bytes = 0
+        self.app = _answer_too_many if self._is_one_too_many() else self.config.loaded_app
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -76,12 +86,29 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """End a request."""
+        if self.parser.should_upgrade():
+            return
         self._fruitless_bytes = 0
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP."""
         self._refuse(400, f"{msg} Send HTTP/1.1.")
+
+    def _is_one_too_many(self) -> bool:
+        # A request whose client is gone is a task without a connection.
+        return len(self.connections) > MOST_CONNECTIONS or len(self.tasks) >= MOST_CONNECTIONS
+
+    def _plain_head(self) -> bytes:
+        """The head of the request that is being read, without Upgrade; none of a tunnel."""
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self._refuse(501, "This server is no proxy: it opens no tunnels. Send another method.")
+            return b""
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (method, self.url, version)]
+        lines += [b": ".join(pair) for pair in self.headers if pair[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
 
     def _start_clock(self) -> None:
         if self._deadline is None:
@@ -114,6 +141,17 @@ class LimitedProtocol(HttpToolsProtocol):
             return True
         # In the middle of a body; after it, the answer that is due is that of another request.
         return cycle.more_body and not cycle.response_started
+
+
+async def _answer_too_many(scope: Scope, receive: Receive, send: Send) -> None:
+    headers = {name.decode(): value.decode() for name, value in SECURITY_HEADERS}
+    problem = Problem(
+        503,
+        f"The server has {MOST_CONNECTIONS} connections, which is its limit. Send this request "
+        "again later, or close idle connections.",
+        {**headers, "Connection": "close", "Retry-After": "1"},
+    )
+    await as_response(problem, scope["path"])(scope, receive, send)
 
 
 def _answer(problem: Problem) -> bytes:

@@ -22,7 +22,6 @@ from onebox.serving.web.hosts import is_loopback
 from onebox.serving.web.protocol import LimitedProtocol
 
 _KEEP_ALIVE_S = 75  # longer than the 60 s of common proxies, so that they end first; not tuned
-_CONNECTIONS = 1000  # not tuned: below the usual limit of 1024 open files
 _BACKLOG = 512  # not tuned
 _REASONS = {
     errno.EADDRINUSE: "another program uses it. Stop that program, or choose another --port; 0 "
@@ -148,7 +147,6 @@ class Running:
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            limit_concurrency=_CONNECTIONS,
             backlog=_BACKLOG,
             timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=ending.grace_s,
