@@ -10,7 +10,10 @@ Progress = Callable[[int, int], None]
 
 
 class StopTraining(Exception):  # noqa: N818 - a request, like StopIteration, not an error
-    """Raised by a listener to end training early, as Ctrl-C does; the model so far is exported."""
+    """Raised by a listener to end training early, as Ctrl-C does; the model so far is exported.
+
+    A run that was stopped amid an epoch leaves the rest of the epoch out when it is resumed.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,8 +234,8 @@ class Prediction:
         novelty: How much the image differs from the training images; 0 for an average
             calibration image. None also without ``distance``.
         familiar: Fraction of the calibration images that are at least as novel, in (0, 1].
-        is_familiar: Whether ``familiar`` exceeds 0.05: of images like the calibration images, at
-            most 5 % do not. None also if there were too few calibration images to tell.
+        is_familiar: Whether ``familiar`` exceeds 0.05: of images like the calibration images, about
+            5 % do not. None also if there were too few calibration images to tell.
         outer_box: Contains the true box with the coverage asked for; None if none was.
         inner_box: Lies within the true box with the coverage asked for; None if none was, or if
             no such box has a size.

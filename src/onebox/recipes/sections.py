@@ -247,8 +247,10 @@ class AugmentSettings(Section):
         min_scale: Width and height of the smallest crop, as a fraction of the image's.
         max_scale: Width and height of the largest window, as a fraction of the image's; above 1
             the image is zoomed out.
-        max_aspect_change: Largest change of width against height, as a factor.
-        max_truncation: Largest fraction of the box's width or height that a crop may cut off.
+        max_aspect_change: Largest random change of width against height, as a factor. A tight crop
+            around a wide or tall box changes it further, towards the shape of the box.
+        max_truncation: Largest fraction of the box's width or height that a crop may cut off at
+            each edge.
         square_crops: Whether crops are squares of pixels around the box, filled with grey beyond
             the image, so that nothing is stretched beyond `max_aspect_change`; the refinement
             pass then cuts such squares.
