@@ -53,6 +53,12 @@ def opened(images, tmp_path):
     return open_format
 
 
+def save(file, changes, classes=CLASSES, **more):
+    """Save labels as a session that knows the labels last read."""
+    known = {image: [file.content.labels.get(image)] for image in changes}
+    return file.save(changes, known=known, classes=classes, **more)
+
+
 def image_of(file, name):
     return next(one for one in file.content.labels if one.stem == name)
 
@@ -69,7 +75,7 @@ def test_what_is_saved_is_what_a_new_session_and_a_training_run_read(opened, nam
     if name != "yolo":  # its images have their places in its folders
         changes[a.with_name("d.png")] = Label("cow", BOX)
     classes = (*CLASSES, "cow")
-    assert file.save(changes, classes=classes, splits=dict.fromkeys(changes, "val")) == Saved()
+    assert save(file, changes, classes, splits=dict.fromkeys(changes, "val")) == Saved()
     again = LabelFile.open(file.path, None, file.path.parent if name == "yolo" else a.parent)
     assert differences(file.content.labels, again.content.labels) == {}
     assert again.content.splits == file.content.splits
@@ -87,8 +93,8 @@ def test_what_is_saved_is_what_a_new_session_and_a_training_run_read(opened, nam
 def test_a_label_that_is_taken_away_is_read_as_not_labelled(opened, name):
     file = opened(name)
     a, b = image_of(file, "a"), image_of(file, "b")
-    file.save({a: None}, classes=CLASSES)
-    assert file.save({b: Label("cat", OTHER)}, classes=CLASSES) == Saved()
+    save(file, {a: None})
+    assert save(file, {b: Label("cat", OTHER)}) == Saved()
     again = LabelFile.open(file.path, None, file.path.parent if name == "yolo" else a.parent)
     assert by_name(again.content.labels).keys() == {"b", "c"}
     assert by_name(file.content.labels).keys() == {"b", "c"}
@@ -115,13 +121,13 @@ def test_an_edit_from_outside_is_noticed_merged_and_never_overwritten(opened, na
     file = opened(name)
     a, b = image_of(file, "a"), image_of(file, "b")
     edit_outside(file, name)
-    saved = file.save({a: Label("dog", OTHER), b: Label("dog", OTHER)}, classes=CLASSES)
+    saved = save(file, {a: Label("dog", OTHER), b: Label("dog", OTHER)})
     [(image, theirs)] = saved.conflicts.items()
     assert (image, theirs.label, theirs.box) == (b, "cat", pytest.approx(BOX))
     assert saved.theirs == {}
     data = {one.image.stem: one.label for one in read(file.path)}
     assert data == {"a": "dog", "b": "cat", "c": None}
-    assert file.save({b: Label("dog", OTHER)}, classes=CLASSES, forced=[b]) == Saved()
+    assert save(file, {b: Label("dog", OTHER)}) == Saved()
     assert {one.label for one in read(file.path)} == {"dog", None}
 
 
@@ -137,7 +143,7 @@ def test_a_folder_that_is_gone_is_refused(opened):
     file = opened("voc")
     file.path.rename(file.path.with_name("moved"))
     with pytest.raises(DataError, match="Annotations: is gone; it was deleted or moved"):
-        file.save({image_of(file, "a"): None}, classes=CLASSES)
+        save(file, {image_of(file, "a"): None})
 
 
 def test_files_that_were_written_before_the_disk_refused_are_not_edits_from_outside(
@@ -156,8 +162,8 @@ def test_files_that_were_written_before_the_disk_refused_are_not_edits_from_outs
 
         patch.setattr(watched_files, "_replace", refuse_b)
         with pytest.raises(OneboxError, match="No space left"):
-            file.save(changes, classes=CLASSES)
-    assert file.save(changes, classes=CLASSES) == Saved()
+            save(file, changes)
+    assert save(file, changes) == Saved()
     assert file.refresh() == {}
     assert {one.image.stem: one.box for one in read(file.path)} == {
         "a": OTHER,
@@ -181,7 +187,7 @@ def test_an_edit_of_one_of_several_files_is_merged_when_the_others_are_written_a
 
     monkeypatch.setattr(watched_files, "_replace", edit_first)
     changes = dict.fromkeys((a, b, c), Label("dog", OTHER))
-    saved = file.save(changes, classes=CLASSES)
+    saved = save(file, changes)
     assert (saved.conflicts, saved.theirs) == ({b: Label("cat", BOX)}, {})
     assert {one.image.stem: one.label for one in read(file.path)} == {
         "a": "dog",
@@ -196,17 +202,17 @@ def test_keypoints_are_read_and_saved(opened, name):
     file = opened(name, keypoints)
     assert file.keypoints == keypoints
     a = image_of(file, "a")
-    assert file.save({a: Label("cat", BOX, POINTS)}, classes=CLASSES) == Saved()
+    assert save(file, {a: Label("cat", BOX, POINTS)}) == Saved()
     sample = next(one for one in read(file.path) if one.image == a)
     assert [pytest.approx(point) for point in sample.keypoints] == list(POINTS)
-    refused = file.save({a: Label("cat", BOX, POINTS[:1])}, classes=CLASSES).refused
+    refused = save(file, {a: Label("cat", BOX, POINTS[:1])}).refused
     assert "has 1 keypoints, but the label file has a place for 2" in refused[a]
 
 
 def test_a_new_json_file_is_coco(images):
     file = LabelFile.open(images / "labels.json", None, images)
     assert file.format == "coco"
-    file.save({images / "a.png": Label("cat", BOX)}, classes=CLASSES)
+    save(file, {images / "a.png": Label("cat", BOX)})
     assert LabelFile.open(file.path, None, images).content == file.content
     assert file.content.classes == CLASSES
 
@@ -221,7 +227,7 @@ def test_a_yolo_data_set_without_a_label_can_be_begun(images, tmp_path):
     image, outside = images / "images/a.png", tmp_path / "e.png"
     Image.new("RGB", SIZE).save(outside)
     changes = {image: Label("cat", BOX), outside: Label("cat", BOX)}
-    assert file.save(changes, classes=CLASSES).refused.keys() == {outside}
+    assert save(file, changes).refused.keys() == {outside}
     assert [one.label for one in read(file.path)] == ["cat", None, None, None]
 
 

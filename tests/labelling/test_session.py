@@ -330,6 +330,98 @@ def test_a_conflict_may_be_settled_for_the_file(make_folder, open_session, act):
     assert rows(folder)["000.png"][1:5] == ["5", "5", "9", "9"]
 
 
+def write_row(folder, box):
+    """Give the one image a label from outside."""
+    header = "image,label,x_min,y_min,x_max,y_max,split"
+    (folder / "labels.csv").write_text(f"{header}\n000.png,cat,{box},train\n")
+
+
+def start_conflict(folder, session, act):
+    """Change the label of the one image on the page to 1,1,9,9 and outside to 5,5,9,9."""
+    act(session, by_name(session, "000.png"), (1, 1, 9, 9))
+    write_row(folder, "5,5,9,9")
+    save(session)
+    assert by_name(session, "000.png").is_in_conflict
+
+
+def test_after_a_conflict_was_settled_for_the_file_a_new_label_is_written(
+    make_folder, open_session, act
+):
+    folder = make_folder(1)
+    session = open_session(folder)
+    start_conflict(folder, session, act)
+    entry = session.settle(image_id("000.png"), "theirs")
+    entry = act(session, entry, (2, 2, 9, 9))
+    save(session)
+    assert not session.entry(entry.id).is_in_conflict
+    assert rows(folder)["000.png"][1:5] == ["2", "2", "9", "9"]
+
+
+def test_a_conflict_that_ended_outside_does_not_come_back(make_folder, open_session, act):
+    folder = make_folder(1)
+    session = open_session(folder)
+    start_conflict(folder, session, act)
+    write_row(folder, "1,1,9,9")
+    save(session)
+    entry = by_name(session, "000.png")
+    assert not entry.is_in_conflict
+    act(session, entry, (2, 2, 9, 9))
+    save(session)
+    assert not session.entry(entry.id).is_in_conflict
+    assert rows(folder)["000.png"][1:5] == ["2", "2", "9", "9"]
+
+
+def test_a_newer_edit_of_the_file_is_asked_about_before_the_label_of_the_page_is_written(
+    make_folder, open_session, act
+):
+    folder = make_folder(1)
+    session = open_session(folder)
+    start_conflict(folder, session, act)
+    write_row(folder, "7,7,9,9")
+    session.settle(image_id("000.png"), "mine")
+    save(session)
+    entry = by_name(session, "000.png")
+    assert (entry.is_in_conflict, entry.theirs.box) == (True, (7.0, 7.0, 9.0, 9.0))
+    assert rows(folder)["000.png"][1:5] == ["7", "7", "9", "9"]
+    session.settle(entry.id, "mine")
+    save(session)
+    assert rows(folder)["000.png"][1:5] == ["1", "1", "9", "9"]
+
+
+@pytest.mark.parametrize("keep", ["mine", "theirs"])
+def test_a_file_that_is_removed_during_a_conflict_has_no_label_any_more(
+    make_folder, open_session, act, keep
+):
+    folder = make_folder(1)
+    with open_session(folder) as session:
+        start_conflict(folder, session, act)
+    (folder / "labels.csv").unlink()
+    with open_session(folder) as session:
+        entry = by_name(session, "000.png")
+        assert (entry.is_in_conflict, entry.theirs) == (True, None)
+        entry = session.settle(entry.id, keep)
+        assert (entry.label is not None) == (keep == "mine")
+    assert (folder / "labels.csv").exists() == (keep == "mine")
+
+
+def test_an_unsaved_label_is_written_although_the_file_was_removed(
+    make_folder, open_session, act, monkeypatch
+):
+    folder = make_folder(1)
+    with open_session(folder) as session:
+        entry = act(session, by_name(session, "000.png"), (1, 1, 9, 9))
+        save(session)
+        with monkeypatch.context() as patch:
+            patch.setattr(LabelFile, "save", lambda *args, **kwargs: 1 / 0)
+            act(session, entry, (2, 2, 9, 9))
+            session.close()
+    (folder / "labels.csv").unlink()
+    with open_session(folder) as session:
+        save(session)
+        assert not session.entry(entry.id).is_in_conflict
+    assert rows(folder)["000.png"][1:5] == ["2", "2", "9", "9"]
+
+
 def test_a_save_that_fails_is_told_and_tried_again(make_folder, open_session, act, monkeypatch):
     folder = make_folder(2)
     session = open_session(folder)

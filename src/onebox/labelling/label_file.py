@@ -1,9 +1,9 @@
 """The label file of a labelling session: read, and edited in place.
 
-Other programs may edit the file at the same time. Before anything is written, the file is compared
-with what was last read; edits from outside are merged with those of the session. No content of the
-file is ever replaced unread: the comparison is repeated when the new content is on the disk, just
-before it gets the name of the file.
+Other programs may edit the file at the same time. Before anything is written, the file is read
+again if it changed; a label replaces only one that the session knows. No content of the file is
+ever replaced unread: the comparison is repeated when the new content is on the disk, just before it
+gets the name of the file.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -19,7 +19,7 @@ from onebox.formats.rows import ParsedLabels
 from onebox.images import Header
 from onebox.labelling.label_reading import Reading, read_content
 from onebox.labelling.label_source import find_source
-from onebox.labelling.merging import Changes, differences, is_same, merge
+from onebox.labelling.merging import Changes, Known, differences, is_same, merge
 from onebox.labelling.new_samples import Rules, make_samples
 from onebox.labelling.records import FileContent, Label
 from onebox.labelling.watched_files import TRIES, ChangedMeanwhileError, WatchedFiles
@@ -69,7 +69,6 @@ class LabelFile:
         self._headers: dict[Path, Header] = {}
         self._origins: Mapping[Path, Sequence[str]] = {}
         self._unreported: dict[Path, Label | None] = {}  # edits from outside
-        self._unsettled: frozenset[Path] = frozenset()  # images in conflict
         self._read()
 
     @classmethod
@@ -107,29 +106,29 @@ class LabelFile:
         self,
         changes: Changes,
         *,
+        known: Known,
         classes: Sequence[str],
         splits: Mapping[Path, Split] | None = None,
-        forced: Collection[Path] = (),
     ) -> Saved:
         """Write changed labels into the file as it is now; all else in it stays.
 
-        A conflict stays one until the image is saved with ``forced``, or with the label that it
-        has in the file.
+        A label of the file that is neither the new one nor among the known ones is a conflict.
 
         Args:
             changes: Image of the folder → its new label; None to take the label away.
+            known: Of each of these images, the labels that the new one may replace.
             classes: All class names. The file declares those that it lacks, if its format
                 declares classes.
             splits: Image → its split, for images that the file does not name yet; written if the
                 file states splits, or is new. An image without one is in ``train``.
-            forced: Images whose label is written whatever others did.
 
         Raises:
             DataError: If the file can no longer be read. Nothing was written.
             OneboxError: If the system refuses to write, or the file changes all the time.
         """
-        ours = {new: changes[image] for new, image in _resolved(changes).items()}
-        stated = splits or {}
+        resolved, stated = _resolved(changes), splits or {}
+        ours = {new: changes[image] for new, image in resolved.items()}
+        replaceable = {new: known[image] for new, image in resolved.items()}
         split_of = {new: stated[image] for new, image in _resolved(stated).items()}
         rules = Rules(
             tuple(dict.fromkeys([*self.content.classes, *classes])),
@@ -139,20 +138,18 @@ class LabelFile:
         for _ in range(TRIES):
             self._take_in()
             try:
-                return self._save_merged(ours, rules, _resolved(forced).keys())
+                return self._save_merged(ours, replaceable, rules)
             except ChangedMeanwhileError:
                 continue
         raise OneboxError(
             f"{self.path}: another program writes it all the time. Wait, or stop that program."
         )
 
-    def _save_merged(self, ours: Changes, rules: Rules, forced: Collection[Path]) -> Saved:
-        unsettled = {image: self.content.labels.get(image) for image in self._unsettled}
-        merged = merge(ours, unsettled | self._unreported, forced)
+    def _save_merged(self, ours: Changes, known: Known, rules: Rules) -> Saved:
+        merged = merge(ours, known, self.content.labels)
         refused = self._write(merged.to_write, rules)
         theirs = {image: one for image, one in self._unreported.items() if image not in ours}
         self._unreported = {}
-        self._unsettled = self._unsettled.difference(ours).union(merged.conflicts)
         return Saved(theirs, merged.conflicts, refused)
 
     def _take_in(self) -> None:

@@ -85,9 +85,9 @@ class Saver:
         if pending.changes:
             answer = self._file.save(
                 pending.changes,
+                known=pending.known,
                 classes=self._classes(),
                 splits=pending.splits,
-                forced=pending.forced,
             )
             self._ledger.saved(pending, answer)
             refused = answer.refused
