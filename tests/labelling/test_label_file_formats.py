@@ -1,6 +1,7 @@
 """The label file of a session in each format: what is saved is read again, edits are noticed."""
 
 import json
+import os
 
 import pytest
 from PIL import Image
@@ -161,13 +162,96 @@ def test_files_that_were_written_before_the_disk_refused_are_not_edits_from_outs
             replace(replacement)
 
         patch.setattr(watched_files, "_replace", refuse_b)
-        with pytest.raises(OneboxError, match="No space left"):
-            save(file, changes)
+        assert list(save(file, changes).refused) == [b]
     assert save(file, changes) == Saved()
     assert file.refresh() == {}
     assert {one.image.stem: one.box for one in read(file.path)} == {
         "a": OTHER,
         "b": OTHER,
+        "c": None,
+    }
+
+
+@pytest.fixture
+def protect(monkeypatch):
+    """Protect files by name, as their owner may: ``protect("b.xml")``; nothing ends it."""
+    access = os.access
+
+    def protect_files(*names):
+        def may(path, mode):
+            return (mode != os.W_OK or path.name not in names) and access(path, mode)
+
+        monkeypatch.setattr(os, "access", may)
+
+    return protect_files
+
+
+@pytest.mark.parametrize(("name", "suffix"), [("voc", "xml"), ("yolo", "txt")])
+def test_a_protected_file_costs_no_other_image_its_label_and_none_an_undone_one(
+    opened, protect, name, suffix
+):
+    file = opened(name)
+    a, b, c = (image_of(file, stem) for stem in "abc")
+    protect(f"b.{suffix}")
+    saved = save(file, dict.fromkeys((a, b, c), Label("dog", OTHER)))
+    assert list(saved.refused) == [b]
+    assert f"b.{suffix}: is read-only. Change its permissions" in saved.refused[b]
+    assert {one.image.stem: one.box for one in read(file.path)} == {
+        "a": pytest.approx(OTHER),
+        "b": pytest.approx(BOX),
+        "c": pytest.approx(OTHER),
+    }
+    assert list(save(file, {a: Label("cat", BOX), b: Label("dog", OTHER)}).refused) == [b]
+    protect()
+    assert save(file, {b: Label("dog", OTHER)}) == Saved()
+    assert {one.image.stem: one.box for one in read(file.path)} == {
+        "a": pytest.approx(BOX),
+        "b": pytest.approx(OTHER),
+        "c": pytest.approx(OTHER),
+    }
+
+
+def test_a_label_is_written_again_if_a_later_error_hid_that_it_was_written(opened, monkeypatch):
+    file = opened("voc")
+    a, b = image_of(file, "a"), image_of(file, "b")
+    replace = watched_files._replace
+
+    def fail_at_b(replacement):
+        if replacement.path.stem == "b":
+            raise MemoryError
+        replace(replacement)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(watched_files, "_replace", fail_at_b)
+        with pytest.raises(MemoryError):
+            save(file, dict.fromkeys((a, b), Label("dog", OTHER)))
+    assert "<xmin>5" in (file.path / "a.xml").read_text()
+    assert save(file, {a: Label("cat", BOX)}) == Saved()
+    assert {one.box for one in read(file.path)} == {BOX, None}
+
+
+def test_a_list_that_was_protected_gets_the_name_of_the_image_later(opened, protect):
+    file = opened("voc")
+    d = image_of(file, "a").with_name("d.png")
+    lists = file.path.parent / "ImageSets/Main"
+    protect("val.txt")
+    for _ in range(2):
+        saved = save(file, {d: Label("cat", BOX)}, splits={d: "val"})
+        assert list(saved.refused) == [d]
+    protect()
+    assert save(file, {d: Label("cat", BOX)}, splits={d: "val"}) == Saved()
+    assert (lists / "val.txt").read_text().split() == ["c", "d"]
+
+
+def test_class_names_that_are_protected_cost_no_label_of_another_class(opened, protect):
+    file = opened("yolo")
+    a, b = image_of(file, "a"), image_of(file, "b")
+    protect("data.yaml")
+    changes = {a: Label("cow", OTHER), b: Label("cat", OTHER)}
+    assert list(save(file, changes, (*CLASSES, "cow")).refused) == [a]
+    assert {one.image.stem: one.label for one in read(file.path)} == {
+        "a": "cat",
+        "b": "cat",
         "c": None,
     }
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from onebox.errors import DataError, OneboxError, SettingError
-from onebox.labelling.label_file import LabelFile
+from onebox.labelling.label_file import LabelFile, Saved
 from onebox.labelling.options import SessionOptions
 from onebox.labelling.ordering import is_of_sample
 from onebox.labelling.records import Action, ConflictError, Label, image_id
@@ -672,6 +672,21 @@ def test_labels_that_the_file_cannot_hold_stay_in_the_journal_and_are_told(
     assert session.entry(entry.id) == entry
     save(session)
     assert sorted(rows(folder)) == ["000.png", "001.png"]
+
+
+def test_a_label_that_stays_refused_adds_nothing_to_the_journal(
+    make_folder, open_session, act, monkeypatch
+):
+    session = open_session(make_folder(1))
+    entry = act(session, by_name(session, "000.png"))
+    answer = Saved(refused={entry.path: "000.png: cannot be held."})
+    journal = session.session_folder / "journal.jsonl"
+    length = journal.stat().st_size
+    with monkeypatch.context() as patch:
+        patch.setattr(LabelFile, "save", lambda *args, **kwargs: answer)
+        save(session)
+        assert session.summary().file.state == "refused"
+        assert journal.stat().st_size == length
 
 
 def test_an_action_that_is_in_the_journal_twice_counts_once(make_folder, open_session, act):

@@ -20,10 +20,13 @@ from onebox.images import Header
 from onebox.labelling.label_reading import Reading, read_content
 from onebox.labelling.label_source import find_source
 from onebox.labelling.merging import Changes, Known, differences, is_same, merge
-from onebox.labelling.new_samples import Rules, make_samples
+from onebox.labelling.new_samples import Rules, Samples, make_samples
 from onebox.labelling.records import FileContent, Label
 from onebox.labelling.watched_files import TRIES, ChangedMeanwhileError, WatchedFiles
-from onebox.structures import KeypointSet, Sample, Split
+from onebox.structures import KeypointSet, Split
+
+_OF_MANY_FILES = frozenset({"voc", "yolo"})
+"""Formats with a file for each image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,8 @@ class Saved:
             away. The session adopts these.
         conflicts: Image → label that it has in the file. The change of the session is another one
             and was not written.
-        refused: Image → why the file cannot hold its new label, which was not written.
+        refused: Image → why its new label was not written: the format cannot hold it, or the
+            system refuses one of its files.
     """
 
     theirs: Changes = field(default_factory=dict)
@@ -69,6 +73,7 @@ class LabelFile:
         self._headers: dict[Path, Header] = {}
         self._origins: Mapping[Path, Sequence[str]] = {}
         self._unreported: dict[Path, Label | None] = {}  # edits from outside
+        self._uncertain: set[Path] = set()  # images of which not all files may be written
         self._read()
 
     @classmethod
@@ -124,7 +129,8 @@ class LabelFile:
 
         Raises:
             DataError: If the file can no longer be read. Nothing was written.
-            OneboxError: If the system refuses to write, or the file changes all the time.
+            OneboxError: If the system refuses to write one file of all images, or it changes all
+                the time.
         """
         resolved, stated = _resolved(changes), splits or {}
         ours = {new: changes[image] for new, image in resolved.items()}
@@ -182,25 +188,46 @@ class LabelFile:
         """Write changes into the files as they were last read; return what is refused."""
         needed = {image: label for image, label in changes.items() if self._is_new(image, label)}
         samples, refused = make_samples(needed, rules, self._headers)
+        return refused | self._write_apart(samples, rules)
+
+    def _write_apart(self, samples: Samples, rules: Rules) -> dict[Path, str]:
+        """Write samples; by halves if a file is refused, so that it costs no other image its label.
+
+        Raises:
+            OneboxError: If the one file of all images is refused.
+        """
         if not samples:
-            return refused
+            return {}
+        try:
+            return self._write_together(samples, rules)
+        except OneboxError as error:
+            if self.format not in _OF_MANY_FILES:
+                raise
+            if len(samples) == 1:
+                return dict.fromkeys(samples, str(error))
+        images, middle = list(samples), len(samples) // 2
+        halves = images[:middle], images[middle:]
+        refused = [self._write_apart({one: samples[one] for one in half}, rules) for half in halves]
+        return refused[0] | refused[1]
+
+    def _write_together(self, samples: Samples, rules: Rules) -> dict[Path, str]:
         edited = self._editor.edit(self.path, Edits(samples, rules.classes, self._origins))
+        written = {image: one for image, one in samples.items() if image not in edited.refused}
+        self._uncertain.update(written)
         for replacement in edited.replacements:
             if replacement.old != replacement.new:
                 self._files.replace(replacement)
-        written = {image: one for image, one in samples.items() if image not in edited.refused}
+        self._uncertain.difference_update(written)
         declared = rules.classes if self._declares_classes else ()
         self.content = _updated(self.content, written, declared)
-        return refused | dict(edited.refused)
+        return dict(edited.refused)
 
     def _is_new(self, image: Path, label: Label | None) -> bool:
         is_known = is_same(label, self.content.labels.get(image))
-        return not is_known or image in self.content.crowded
+        return not is_known or image in self.content.crowded or image in self._uncertain
 
 
-def _updated(
-    content: FileContent, samples: Mapping[Path, Sample | None], classes: Sequence[str]
-) -> FileContent:
+def _updated(content: FileContent, samples: Samples, classes: Sequence[str]) -> FileContent:
     """What a file says after these samples were written into it."""
     labels, splits = dict(content.labels), dict(content.splits)
     states_splits = bool(splits) or not labels

@@ -153,10 +153,11 @@ class Ledger:
             conflicts = self._by_key(answer.conflicts)
             if conflicts:
                 self._write(labels_record("conflict", conflicts))
-            # Without a flush: if it is lost, the next start compares the labels once more.
             unwritten = [*self._left_out, *self._by_key(answer.refused)]
-            left_out = {"except": unwritten} if unwritten else {}
-            self._write({"do": "saved", "through": pending.through, **left_out}, sync=False)
+            if self.state.unsaved.keys() - set(unwritten):
+                left_out = {"except": unwritten} if unwritten else {}
+                # Without a flush: if it is lost, the next start compares the labels once more.
+                self._write({"do": "saved", "through": pending.through, **left_out}, sync=False)
             self._adopt(self._by_key(answer.theirs))
 
     def adopt(self, theirs: Mapping[Path, Label | None]) -> None:
