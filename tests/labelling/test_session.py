@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from onebox.errors import DataError, OneboxError, SettingError
+from onebox.labelling.journal import Journal
 from onebox.labelling.label_file import LabelFile, Saved
 from onebox.labelling.options import SessionOptions
 from onebox.labelling.ordering import is_of_sample
@@ -330,8 +331,12 @@ def test_a_conflict_may_be_settled_for_the_file(make_folder, open_session, act):
     assert rows(folder)["000.png"][1:5] == ["5", "5", "9", "9"]
 
 
+def refuse(why):
+    raise OneboxError(why)
+
+
 def write_row(folder, box):
-    """Give the one image a label from outside."""
+    """Give the first image a label from outside, and no other image one."""
     header = "image,label,x_min,y_min,x_max,y_max,split"
     (folder / "labels.csv").write_text(f"{header}\n000.png,cat,{box},train\n")
 
@@ -342,6 +347,43 @@ def start_conflict(folder, session, act):
     write_row(folder, "5,5,9,9")
     save(session)
     assert by_name(session, "000.png").is_in_conflict
+
+
+@pytest.mark.parametrize("is_acted", [False, True])
+def test_an_edit_from_outside_is_taken_over_later_if_the_journal_is_full(
+    make_folder, open_session, act, monkeypatch, is_acted
+):
+    folder = make_folder(2)
+    session = open_session(folder)
+    act(session, by_name(session, "000.png"), (1, 1, 9, 9))
+    save(session)
+    write_row(folder, "5,5,9,9")
+    if is_acted:
+        act(session, by_name(session, "001.png"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "append", lambda *args, **kwargs: refuse("the disk is full."))
+        save(session)
+    assert session.summary().file.message == "the disk is full."
+    save(session)
+    entry = by_name(session, "000.png")
+    assert (entry.label.box, entry.is_in_conflict) == ((5.0, 5.0, 9.0, 9.0), False)
+
+
+def test_an_edit_that_the_full_journal_has_not_is_asked_about_when_the_label_changes(
+    make_folder, open_session, act, monkeypatch
+):
+    folder = make_folder(1)
+    session = open_session(folder)
+    act(session, by_name(session, "000.png"), (1, 1, 9, 9))
+    save(session)
+    write_row(folder, "5,5,9,9")
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "append", lambda *args, **kwargs: refuse("the disk is full."))
+        save(session)
+    act(session, by_name(session, "000.png"), (2, 2, 9, 9))
+    save(session)
+    assert by_name(session, "000.png").is_in_conflict
+    assert rows(folder)["000.png"][1:5] == ["5", "5", "9", "9"]
 
 
 def test_after_a_conflict_was_settled_for_the_file_a_new_label_is_written(

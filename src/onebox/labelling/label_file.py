@@ -6,7 +6,8 @@ ever replaced unread: the comparison is repeated when the new content is on the 
 gets the name of the file.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -106,6 +107,19 @@ class LabelFile:
         self._take_in()
         outside, self._unreported = self._unreported, {}
         return outside
+
+    @contextmanager
+    def reported(self, theirs: Changes) -> Iterator[None]:
+        """Report edits from outside once more if the body cannot take them over.
+
+        Args:
+            theirs: What `refresh` or `save` reported.
+        """
+        try:
+            yield
+        except BaseException:
+            self._unreported = {**theirs, **self._unreported}
+            raise
 
     def save(
         self,

@@ -89,12 +89,14 @@ class Saver:
                 classes=self._classes(),
                 splits=pending.splits,
             )
-            self._ledger.saved(pending, answer)
+            with self._file.reported(answer.theirs):
+                self._ledger.saved(pending, answer)
             refused = answer.refused
             is_edited = bool(answer.theirs or answer.conflicts)
         else:
             theirs = self._file.refresh()
-            self._ledger.adopt(theirs)
+            with self._file.reported(theirs):
+                self._ledger.adopt(theirs)
             is_edited = bool(theirs)
         if is_edited:
             self._on_edit()
