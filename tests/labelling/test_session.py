@@ -252,6 +252,19 @@ def test_a_link_that_leads_nowhere_and_a_name_in_no_script_are_counted_out_and_n
     assert f"{strange}: has a name that is not UTF-8, which label files are. Rename it." in note
 
 
+def test_names_that_the_page_cannot_show_are_refused_at_the_start(make_folder, open_session):
+    folder = make_folder(1)
+    strange = os.fsdecode(b"caf\xe9")  # Latin-1
+    with pytest.raises(SettingError, match=f"^{strange}: is not UTF-8"):
+        open_session(folder, classes=(strange,))
+    with pytest.raises(SettingError, match=rf"{strange}\.csv: is not UTF-8"):
+        open_session(folder, labels=folder / f"{strange}.csv")
+    folder = folder.rename(folder.with_name(strange))
+    with pytest.raises(SettingError, match=f"{strange}: is not UTF-8, which the page and label"):
+        open_session(folder)
+    assert [one.name for one in folder.iterdir()] == ["000.png"]
+
+
 def test_search_finds_words_of_names_whatever_their_case(make_folder, open_session):
     folder = make_folder(12)
     (folder / "Cats").mkdir()
