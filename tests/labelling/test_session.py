@@ -293,6 +293,24 @@ def test_the_time_left_is_the_median_time_times_the_images_left(make_folder, ope
     assert session.summary().seconds_left == 4.0 * 7
 
 
+@pytest.mark.parametrize("seconds", [-1.0, 1.1e9, float("inf"), float("nan")])
+def test_a_time_that_is_none_is_refused(make_folder, open_session, act, seconds):
+    session = open_session(make_folder(2))
+    with pytest.raises(DataError, match=r"the time of an action must be 0 to 1e\+09 seconds, got"):
+        act(session, by_name(session, "000.png"), seconds=seconds)
+    assert session.summary().seconds_left is None
+
+
+def test_a_time_in_the_journal_that_is_too_long_does_not_count(make_folder, open_session, act):
+    folder = make_folder(12)
+    with open_session(folder) as session:
+        act(session, by_name(session, "000.png"), seconds=3.25)
+        act(session, by_name(session, "001.png"), seconds=4.0)
+    journal = folder / "labels.onebox" / "journal.jsonl"
+    journal.write_text(journal.read_text().replace('"seconds": 3.25', '"seconds": 1e308'))
+    assert open_session(folder).summary().seconds_left == 4.0 * 10
+
+
 def test_an_edit_of_the_file_from_outside_is_taken_over(make_folder, open_session, act):
     folder = make_folder(3)
     session = open_session(folder)

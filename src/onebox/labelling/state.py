@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 from onebox.labelling.journal import Record
 from onebox.labelling.label_json import label_as_json, label_from_json
-from onebox.labelling.records import Action, Label
+from onebox.labelling.records import LONGEST_S, Action, Label
 from onebox.structures import Split
 
 Labels = Mapping[str, Label | None]
@@ -92,7 +92,7 @@ class State:
         key, label = record["image"], label_from_json(record["label"])
         self.actions.add(record["id"])
         self.acted_at[key] = record["at"]
-        if record["seconds"] > 0:  # an undone action takes none
+        if 0 < record["seconds"] <= LONGEST_S:  # an undone action takes none
             self.seconds.append(record["seconds"])
         if record.get("split"):
             self.splits.setdefault(key, record["split"])
