@@ -40,10 +40,14 @@ def opened(folder):
     return LabelFile.open(path, None, folder)
 
 
-def save(file, **labels):
-    """Save labels by the stem of their image."""
+def save(file, known=None, **labels):
+    """Save labels by the stem of their image; the session knows the labels last read, or others."""
     changes = {file.path.parent / f"{name}.png": label for name, label in labels.items()}
-    return file.save(changes, classes=CLASSES)
+    return file.save(changes, known=known or last_read(file, changes), classes=CLASSES)
+
+
+def last_read(file, images):
+    return {image: [file.content.labels.get(image)] for image in images}
 
 
 def rewrite(file, old, new):
@@ -62,7 +66,9 @@ def test_a_file_that_does_not_exist_is_made_with_the_first_label(folder):
     assert (file.format, file.content.labels) == ("csv", {})
     assert not file.path.exists()
     a, b = folder / "a.png", folder / "b.png"
-    saved = file.save({a: Label("cat", BOX), b: Label()}, classes=CLASSES, splits={a: "cal"})
+    changes = {a: Label("cat", BOX), b: Label()}
+    known = last_read(file, changes)
+    saved = file.save(changes, known=known, classes=CLASSES, splits={a: "cal"})
     assert saved == Saved()
     assert file.path.read_text() == (
         "image,label,x_min,y_min,x_max,y_max,split\na.png,cat,1,2,30,20,cal\nb.png,,,,,,train\n"
@@ -100,27 +106,18 @@ def test_a_row_that_is_removed_outside_is_a_label_that_was_taken_away(opened):
     assert opened.refresh() == {}
 
 
-def test_a_label_that_both_changed_is_a_conflict_until_it_is_forced(opened):
+def test_a_label_that_both_changed_is_a_conflict_until_the_session_knows_that_of_the_file(opened):
+    a = opened.path.parent / "a.png"
     rewrite(opened, "a.png,cat", "a.png,dog")
     text = opened.path.read_text()
     for _ in range(2):
-        saved = save(opened, a=Label("cat", OTHER))
+        saved = save(opened, {a: [None, Label("cat", BOX)]}, a=Label("cat", OTHER))
         assert names(saved.conflicts) == {"a": Label("dog", BOX)}
         assert saved.theirs == {}
         assert opened.path.read_text() == text
-    image = opened.path.parent / "a.png"
-    saved = opened.save({image: Label("cat", OTHER)}, classes=CLASSES, forced=[image])
-    assert saved == Saved()
+    assert save(opened, {a: [None, Label("dog", BOX)]}, a=Label("cat", OTHER)) == Saved()
     assert "a.png,cat,5,6,7,8\n" in opened.path.read_text()
     assert save(opened, a=Label("cat", BOX)) == Saved()
-
-
-def test_a_conflict_ends_when_the_label_of_the_file_is_saved(opened):
-    rewrite(opened, "a.png,cat", "a.png,dog")
-    save(opened, a=Label("cat", OTHER))
-    assert save(opened, a=Label("dog", BOX)) == Saved()
-    assert save(opened, a=Label("cat", OTHER)) == Saved()
-    assert "a.png,cat,5,6,7,8\n" in opened.path.read_text()
 
 
 def test_a_conflict_costs_no_other_label(opened):
@@ -253,11 +250,13 @@ def test_edits_from_outside_are_not_lost_if_the_disk_refuses(opened, monkeypatch
     def refuse(*_):
         raise OSError(30, "Read-only file system")
 
+    changes = {"a": Label("cat", OTHER), "c": Label("cat", BOX)}
+    known = last_read(opened, [opened.path.parent / f"{name}.png" for name in changes])
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", refuse)
         with pytest.raises(OneboxError, match=r"cannot be written \(Read-only file system\)"):
-            save(opened, a=Label("cat", OTHER), c=Label("cat", BOX))
-    saved = save(opened, a=Label("cat", OTHER), c=Label("cat", BOX))
+            save(opened, known, **changes)
+    saved = save(opened, known, **changes)
     assert names(saved.conflicts) == {"a": Label("dog", BOX)}
     assert names(saved.theirs) == {"b": Label("dog", (3.0, 4.0, 30.0, 20.0))}
 
@@ -284,11 +283,11 @@ def test_a_full_disk_keeps_the_old_file_and_the_label_is_written_later(folder, s
         ballast.write_bytes(bytes(2 * 2**20))
     changes = {folder / "a.png": Label("dog", OTHER)}
     with pytest.raises(OneboxError, match=r"labels\.csv: cannot be written \(No space left"):
-        file.save(changes, classes=CLASSES)
+        file.save(changes, known=last_read(file, changes), classes=CLASSES)
     assert path.read_text() == f"{HEADER}../a.png,cat,1,2,30,20\n"
     assert file.content.labels == {folder / "a.png": Label("cat", BOX)}
     ballast.unlink()
-    assert file.save(changes, classes=CLASSES) == Saved()
+    assert file.save(changes, known=last_read(file, changes), classes=CLASSES) == Saved()
     assert path.read_text() == f"{HEADER}../a.png,dog,5,6,7,8\n"
 
 
@@ -316,7 +315,8 @@ def test_rows_of_other_images_are_noted_and_stay(folder):
     assert file.content.labels == {folder / "session/e.png": Label("cat", (1.0, 2.0, 3.0, 4.0))}
     assert file.content.notes[0] == "1 row of an image outside of the folder: left as they are."
     assert "gone.png does not exist" in file.content.notes[1]
-    file.save({folder / "session/e.png": Label("cat", OTHER)}, classes=CLASSES)
+    e = folder / "session/e.png"
+    file.save({e: Label("cat", OTHER)}, known=last_read(file, [e]), classes=CLASSES)
     assert path.read_text() == text.replace("/e.png,cat,1,2,3,4", "/e.png,cat,5,6,7,8")
 
 
@@ -344,7 +344,7 @@ def test_paths_through_links_are_the_same_images(folder, tmp_path_factory):
     link = tmp_path_factory.mktemp("links") / "link"
     link.symlink_to(folder)
     file = LabelFile.open(link / "labels.csv", None, link)
-    file.save({link / "a.png": Label("cat", BOX)}, classes=CLASSES)
+    file.save({link / "a.png": Label("cat", BOX)}, known={link / "a.png": [None]}, classes=CLASSES)
     assert file.content.labels == {folder / "a.png": Label("cat", BOX)}
     assert read(folder / "labels.csv").samples[0].image == folder / "a.png"
 

@@ -1,6 +1,7 @@
 """The label file of a session in each format: what is saved is read again, edits are noticed."""
 
 import json
+import os
 
 import pytest
 from PIL import Image
@@ -53,6 +54,12 @@ def opened(images, tmp_path):
     return open_format
 
 
+def save(file, changes, classes=CLASSES, **more):
+    """Save labels as a session that knows the labels last read."""
+    known = {image: [file.content.labels.get(image)] for image in changes}
+    return file.save(changes, known=known, classes=classes, **more)
+
+
 def image_of(file, name):
     return next(one for one in file.content.labels if one.stem == name)
 
@@ -69,7 +76,7 @@ def test_what_is_saved_is_what_a_new_session_and_a_training_run_read(opened, nam
     if name != "yolo":  # its images have their places in its folders
         changes[a.with_name("d.png")] = Label("cow", BOX)
     classes = (*CLASSES, "cow")
-    assert file.save(changes, classes=classes, splits=dict.fromkeys(changes, "val")) == Saved()
+    assert save(file, changes, classes, splits=dict.fromkeys(changes, "val")) == Saved()
     again = LabelFile.open(file.path, None, file.path.parent if name == "yolo" else a.parent)
     assert differences(file.content.labels, again.content.labels) == {}
     assert again.content.splits == file.content.splits
@@ -87,8 +94,8 @@ def test_what_is_saved_is_what_a_new_session_and_a_training_run_read(opened, nam
 def test_a_label_that_is_taken_away_is_read_as_not_labelled(opened, name):
     file = opened(name)
     a, b = image_of(file, "a"), image_of(file, "b")
-    file.save({a: None}, classes=CLASSES)
-    assert file.save({b: Label("cat", OTHER)}, classes=CLASSES) == Saved()
+    save(file, {a: None})
+    assert save(file, {b: Label("cat", OTHER)}) == Saved()
     again = LabelFile.open(file.path, None, file.path.parent if name == "yolo" else a.parent)
     assert by_name(again.content.labels).keys() == {"b", "c"}
     assert by_name(file.content.labels).keys() == {"b", "c"}
@@ -115,13 +122,13 @@ def test_an_edit_from_outside_is_noticed_merged_and_never_overwritten(opened, na
     file = opened(name)
     a, b = image_of(file, "a"), image_of(file, "b")
     edit_outside(file, name)
-    saved = file.save({a: Label("dog", OTHER), b: Label("dog", OTHER)}, classes=CLASSES)
+    saved = save(file, {a: Label("dog", OTHER), b: Label("dog", OTHER)})
     [(image, theirs)] = saved.conflicts.items()
     assert (image, theirs.label, theirs.box) == (b, "cat", pytest.approx(BOX))
     assert saved.theirs == {}
     data = {one.image.stem: one.label for one in read(file.path)}
     assert data == {"a": "dog", "b": "cat", "c": None}
-    assert file.save({b: Label("dog", OTHER)}, classes=CLASSES, forced=[b]) == Saved()
+    assert save(file, {b: Label("dog", OTHER)}) == Saved()
     assert {one.label for one in read(file.path)} == {"dog", None}
 
 
@@ -137,7 +144,7 @@ def test_a_folder_that_is_gone_is_refused(opened):
     file = opened("voc")
     file.path.rename(file.path.with_name("moved"))
     with pytest.raises(DataError, match="Annotations: is gone; it was deleted or moved"):
-        file.save({image_of(file, "a"): None}, classes=CLASSES)
+        save(file, {image_of(file, "a"): None})
 
 
 def test_files_that_were_written_before_the_disk_refused_are_not_edits_from_outside(
@@ -155,13 +162,96 @@ def test_files_that_were_written_before_the_disk_refused_are_not_edits_from_outs
             replace(replacement)
 
         patch.setattr(watched_files, "_replace", refuse_b)
-        with pytest.raises(OneboxError, match="No space left"):
-            file.save(changes, classes=CLASSES)
-    assert file.save(changes, classes=CLASSES) == Saved()
+        assert list(save(file, changes).refused) == [b]
+    assert save(file, changes) == Saved()
     assert file.refresh() == {}
     assert {one.image.stem: one.box for one in read(file.path)} == {
         "a": OTHER,
         "b": OTHER,
+        "c": None,
+    }
+
+
+@pytest.fixture
+def protect(monkeypatch):
+    """Protect files by name, as their owner may: ``protect("b.xml")``; nothing ends it."""
+    access = os.access
+
+    def protect_files(*names):
+        def may(path, mode):
+            return (mode != os.W_OK or path.name not in names) and access(path, mode)
+
+        monkeypatch.setattr(os, "access", may)
+
+    return protect_files
+
+
+@pytest.mark.parametrize(("name", "suffix"), [("voc", "xml"), ("yolo", "txt")])
+def test_a_protected_file_costs_no_other_image_its_label_and_none_an_undone_one(
+    opened, protect, name, suffix
+):
+    file = opened(name)
+    a, b, c = (image_of(file, stem) for stem in "abc")
+    protect(f"b.{suffix}")
+    saved = save(file, dict.fromkeys((a, b, c), Label("dog", OTHER)))
+    assert list(saved.refused) == [b]
+    assert f"b.{suffix}: is read-only. Change its permissions" in saved.refused[b]
+    assert {one.image.stem: one.box for one in read(file.path)} == {
+        "a": pytest.approx(OTHER),
+        "b": pytest.approx(BOX),
+        "c": pytest.approx(OTHER),
+    }
+    assert list(save(file, {a: Label("cat", BOX), b: Label("dog", OTHER)}).refused) == [b]
+    protect()
+    assert save(file, {b: Label("dog", OTHER)}) == Saved()
+    assert {one.image.stem: one.box for one in read(file.path)} == {
+        "a": pytest.approx(BOX),
+        "b": pytest.approx(OTHER),
+        "c": pytest.approx(OTHER),
+    }
+
+
+def test_a_label_is_written_again_if_a_later_error_hid_that_it_was_written(opened, monkeypatch):
+    file = opened("voc")
+    a, b = image_of(file, "a"), image_of(file, "b")
+    replace = watched_files._replace
+
+    def fail_at_b(replacement):
+        if replacement.path.stem == "b":
+            raise MemoryError
+        replace(replacement)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(watched_files, "_replace", fail_at_b)
+        with pytest.raises(MemoryError):
+            save(file, dict.fromkeys((a, b), Label("dog", OTHER)))
+    assert "<xmin>5" in (file.path / "a.xml").read_text()
+    assert save(file, {a: Label("cat", BOX)}) == Saved()
+    assert {one.box for one in read(file.path)} == {BOX, None}
+
+
+def test_a_list_that_was_protected_gets_the_name_of_the_image_later(opened, protect):
+    file = opened("voc")
+    d = image_of(file, "a").with_name("d.png")
+    lists = file.path.parent / "ImageSets/Main"
+    protect("val.txt")
+    for _ in range(2):
+        saved = save(file, {d: Label("cat", BOX)}, splits={d: "val"})
+        assert list(saved.refused) == [d]
+    protect()
+    assert save(file, {d: Label("cat", BOX)}, splits={d: "val"}) == Saved()
+    assert (lists / "val.txt").read_text().split() == ["c", "d"]
+
+
+def test_class_names_that_are_protected_cost_no_label_of_another_class(opened, protect):
+    file = opened("yolo")
+    a, b = image_of(file, "a"), image_of(file, "b")
+    protect("data.yaml")
+    changes = {a: Label("cow", OTHER), b: Label("cat", OTHER)}
+    assert list(save(file, changes, (*CLASSES, "cow")).refused) == [a]
+    assert {one.image.stem: one.label for one in read(file.path)} == {
+        "a": "cat",
+        "b": "cat",
         "c": None,
     }
 
@@ -181,7 +271,7 @@ def test_an_edit_of_one_of_several_files_is_merged_when_the_others_are_written_a
 
     monkeypatch.setattr(watched_files, "_replace", edit_first)
     changes = dict.fromkeys((a, b, c), Label("dog", OTHER))
-    saved = file.save(changes, classes=CLASSES)
+    saved = save(file, changes)
     assert (saved.conflicts, saved.theirs) == ({b: Label("cat", BOX)}, {})
     assert {one.image.stem: one.label for one in read(file.path)} == {
         "a": "dog",
@@ -196,17 +286,17 @@ def test_keypoints_are_read_and_saved(opened, name):
     file = opened(name, keypoints)
     assert file.keypoints == keypoints
     a = image_of(file, "a")
-    assert file.save({a: Label("cat", BOX, POINTS)}, classes=CLASSES) == Saved()
+    assert save(file, {a: Label("cat", BOX, POINTS)}) == Saved()
     sample = next(one for one in read(file.path) if one.image == a)
     assert [pytest.approx(point) for point in sample.keypoints] == list(POINTS)
-    refused = file.save({a: Label("cat", BOX, POINTS[:1])}, classes=CLASSES).refused
+    refused = save(file, {a: Label("cat", BOX, POINTS[:1])}).refused
     assert "has 1 keypoints, but the label file has a place for 2" in refused[a]
 
 
 def test_a_new_json_file_is_coco(images):
     file = LabelFile.open(images / "labels.json", None, images)
     assert file.format == "coco"
-    file.save({images / "a.png": Label("cat", BOX)}, classes=CLASSES)
+    save(file, {images / "a.png": Label("cat", BOX)})
     assert LabelFile.open(file.path, None, images).content == file.content
     assert file.content.classes == CLASSES
 
@@ -221,7 +311,7 @@ def test_a_yolo_data_set_without_a_label_can_be_begun(images, tmp_path):
     image, outside = images / "images/a.png", tmp_path / "e.png"
     Image.new("RGB", SIZE).save(outside)
     changes = {image: Label("cat", BOX), outside: Label("cat", BOX)}
-    assert file.save(changes, classes=CLASSES).refused.keys() == {outside}
+    assert save(file, changes).refused.keys() == {outside}
     assert [one.label for one in read(file.path)] == ["cat", None, None, None]
 
 

@@ -17,22 +17,31 @@ ABSENT = Label()
 
 
 @pytest.mark.parametrize(
-    ("ours", "outside", "forced", "expected"),
+    ("ours", "known", "theirs", "is_written"),
     [
-        ({}, {}, (), Merged({}, {}, {})),
-        ({IMAGE: OURS}, {}, (), Merged({IMAGE: OURS}, {}, {})),
-        ({}, {IMAGE: THEIRS}, (), Merged({}, {IMAGE: THEIRS}, {})),
-        ({IMAGE: OURS}, {IMAGE: THEIRS}, (), Merged({}, {}, {IMAGE: THEIRS})),
-        ({IMAGE: OURS}, {IMAGE: THEIRS}, (IMAGE,), Merged({IMAGE: OURS}, {}, {})),
-        ({IMAGE: OURS}, {IMAGE: OURS}, (), Merged({IMAGE: OURS}, {}, {})),
-        ({IMAGE: None}, {IMAGE: THEIRS}, (), Merged({}, {}, {IMAGE: THEIRS})),
-        ({IMAGE: OURS}, {IMAGE: None}, (), Merged({}, {}, {IMAGE: None})),
-        ({IMAGE: None}, {IMAGE: None}, (), Merged({IMAGE: None}, {}, {})),
-        ({IMAGE: ABSENT}, {IMAGE: None}, (), Merged({}, {}, {IMAGE: None})),
+        (OURS, [OLD], OLD, True),
+        (OURS, [None], None, True),
+        (OURS, [None, OLD], OLD, True),
+        (OURS, [OLD], OURS, True),
+        (OURS, [OLD], THEIRS, False),
+        (OURS, [OLD], None, False),
+        (OURS, [None], THEIRS, False),
+        (None, [OLD], OLD, True),
+        (None, [OLD], None, True),
+        (None, [OLD], THEIRS, False),
+        (ABSENT, [OLD], None, False),
     ],
 )
-def test_only_what_both_changed_differently_is_a_conflict(ours, outside, forced, expected):
-    assert merge(ours, outside, forced) == expected
+def test_a_label_of_the_file_that_is_neither_known_nor_the_new_one_is_a_conflict(
+    ours, known, theirs, is_written
+):
+    labels = {} if theirs is None else {IMAGE: theirs}
+    expected = Merged({IMAGE: ours}, {}) if is_written else Merged({}, {IMAGE: theirs})
+    assert merge({IMAGE: ours}, {IMAGE: known}, labels) == expected
+
+
+def test_nothing_is_merged_if_nothing_changed():
+    assert merge({}, {}, {IMAGE: THEIRS}) == Merged({}, {})
 
 
 LABELS = st.dictionaries(
@@ -47,14 +56,10 @@ def test_differences_lead_from_the_old_labels_to_the_new_ones(old, new):
     assert differences(new, new) == {}
 
 
-def test_every_image_of_either_side_is_in_one_part():
+def test_a_conflict_keeps_no_other_image_from_being_written():
     a, b, c = (Path(f"/{name}.jpg") for name in "abc")
-    merged = merge({a: OURS, b: OURS}, {b: THEIRS, c: THEIRS})
-    assert (merged.to_write, merged.conflicts, merged.theirs) == (
-        {a: OURS},
-        {b: THEIRS},
-        {c: THEIRS},
-    )
+    merged = merge({a: OURS, b: OURS}, {a: [None], b: [OLD]}, {b: THEIRS, c: THEIRS})
+    assert merged == Merged({a: OURS}, {b: THEIRS})
 
 
 # COCO and YOLO round at the last digits; a hundredth of a pixel is the limit.

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from onebox.errors import DataError, OneboxError, SettingError
-from onebox.labelling.label_file import LabelFile
+from onebox.labelling.label_file import LabelFile, Saved
 from onebox.labelling.options import SessionOptions
 from onebox.labelling.ordering import is_of_sample
 from onebox.labelling.records import Action, ConflictError, Label, image_id
@@ -35,11 +35,6 @@ def rows(folder):
 def save(session):
     """Do at once what the saver's thread does soon."""
     session._saver.save()
-
-
-def append(folder, line):
-    with (folder / "labels.csv").open("a") as file:
-        file.write(f"{line}\n")
 
 
 def by_name(session, name):
@@ -251,6 +246,19 @@ def test_a_link_that_leads_nowhere_and_a_name_in_no_script_are_counted_out_and_n
     assert f"{strange}: has a name that is not UTF-8, which label files are. Rename it." in note
 
 
+def test_names_that_the_page_cannot_show_are_refused_at_the_start(make_folder, open_session):
+    folder = make_folder(1)
+    strange = os.fsdecode(b"caf\xe9")  # Latin-1
+    with pytest.raises(SettingError, match=f"^{strange}: is not UTF-8"):
+        open_session(folder, classes=(strange,))
+    with pytest.raises(SettingError, match=rf"{strange}\.csv: is not UTF-8"):
+        open_session(folder, labels=folder / f"{strange}.csv")
+    folder = folder.rename(folder.with_name(strange))
+    with pytest.raises(SettingError, match=f"{strange}: is not UTF-8, which the page and label"):
+        open_session(folder)
+    assert [one.name for one in folder.iterdir()] == ["000.png"]
+
+
 def test_search_finds_words_of_names_whatever_their_case(make_folder, open_session):
     folder = make_folder(12)
     (folder / "Cats").mkdir()
@@ -279,55 +287,22 @@ def test_the_time_left_is_the_median_time_times_the_images_left(make_folder, ope
     assert session.summary().seconds_left == 4.0 * 7
 
 
-def test_an_edit_of_the_file_from_outside_is_taken_over(make_folder, open_session, act):
-    folder = make_folder(3)
-    session = open_session(folder)
-    act(session, by_name(session, "000.png"))
-    save(session)
-    append(folder, "001.png,dog,1,2,3,4,train")
-    save(session)
-    entry = by_name(session, "001.png")
-    assert (entry.label, entry.revision) == (Label("dog", (1.0, 2.0, 3.0, 4.0)), 1)
-    assert session.classes == ("cat", "dog")
+@pytest.mark.parametrize("seconds", [-1.0, 1.1e9, float("inf"), float("nan")])
+def test_a_time_that_is_none_is_refused(make_folder, open_session, act, seconds):
+    session = open_session(make_folder(2))
+    with pytest.raises(DataError, match=r"the time of an action must be 0 to 1e\+09 seconds, got"):
+        act(session, by_name(session, "000.png"), seconds=seconds)
+    assert session.summary().seconds_left is None
 
 
-def test_an_edit_that_contradicts_an_unsaved_label_is_a_conflict_until_it_is_settled(
-    make_folder, open_session, act
-):
-    folder = make_folder(3)
-    session = open_session(folder)
-    act(session, by_name(session, "000.png"), (1, 1, 9, 9))
-    save(session)
-    text = (folder / "labels.csv").read_text()
-    entry = act(session, by_name(session, "000.png"), (2, 2, 9, 9))
-    (folder / "labels.csv").write_text(text.replace("1,1,9,9", "5,5,9,9"))
-    save(session)
-    entry = session.entry(entry.id)
-    assert entry.is_in_conflict
-    assert (entry.label.box, entry.theirs.box) == ((2.0, 2.0, 9.0, 9.0), (5.0, 5.0, 9.0, 9.0))
-    assert session.summary().conflicts == (entry.id,)
-    assert rows(folder)["000.png"][1:5] == ["5", "5", "9", "9"]
-    session.close()
-    session = open_session(folder)
-    assert session.entry(entry.id) == entry
-    settled = session.settle(entry.id, "mine")
-    assert (settled.is_in_conflict, settled.revision) == (False, entry.revision + 1)
-    save(session)
-    assert rows(folder)["000.png"][1:5] == ["2", "2", "9", "9"]
-
-
-def test_a_conflict_may_be_settled_for_the_file(make_folder, open_session, act):
-    folder = make_folder(1)
-    session = open_session(folder)
-    act(session, by_name(session, "000.png"), (1, 1, 9, 9))
-    (folder / "labels.csv").write_text(
-        "image,label,x_min,y_min,x_max,y_max,split\n000.png,cat,5,5,9,9,train\n"
-    )
-    save(session)
-    entry = session.settle(image_id("000.png"), "theirs")
-    assert (entry.label.box, entry.is_in_conflict) == ((5.0, 5.0, 9.0, 9.0), False)
-    save(session)
-    assert rows(folder)["000.png"][1:5] == ["5", "5", "9", "9"]
+def test_a_time_in_the_journal_that_is_too_long_does_not_count(make_folder, open_session, act):
+    folder = make_folder(12)
+    with open_session(folder) as session:
+        act(session, by_name(session, "000.png"), seconds=3.25)
+        act(session, by_name(session, "001.png"), seconds=4.0)
+    journal = folder / "labels.onebox" / "journal.jsonl"
+    journal.write_text(journal.read_text().replace('"seconds": 3.25', '"seconds": 1e308'))
+    assert open_session(folder).summary().seconds_left == 4.0 * 10
 
 
 def test_a_save_that_fails_is_told_and_tried_again(make_folder, open_session, act, monkeypatch):
@@ -582,6 +557,21 @@ def test_labels_that_the_file_cannot_hold_stay_in_the_journal_and_are_told(
     assert sorted(rows(folder)) == ["000.png", "001.png"]
 
 
+def test_a_label_that_stays_refused_adds_nothing_to_the_journal(
+    make_folder, open_session, act, monkeypatch
+):
+    session = open_session(make_folder(1))
+    entry = act(session, by_name(session, "000.png"))
+    answer = Saved(refused={entry.path: "000.png: cannot be held."})
+    journal = session.session_folder / "journal.jsonl"
+    length = journal.stat().st_size
+    with monkeypatch.context() as patch:
+        patch.setattr(LabelFile, "save", lambda *args, **kwargs: answer)
+        save(session)
+        assert session.summary().file.state == "refused"
+        assert journal.stat().st_size == length
+
+
 def test_an_action_that_is_in_the_journal_twice_counts_once(make_folder, open_session, act):
     folder = make_folder(2)
     with open_session(folder) as session:
@@ -590,24 +580,6 @@ def test_an_action_that_is_in_the_journal_twice_counts_once(make_folder, open_se
     lines = journal.read_text().splitlines(keepends=True)
     journal.write_text("".join([lines[0], lines[1], lines[1], *lines[2:]]))
     assert open_session(folder).entry(entry.id) == entry
-
-
-def test_an_edit_between_two_sessions_that_contradicts_an_unsaved_label_is_a_conflict(
-    make_folder, open_session, act, monkeypatch
-):
-    folder = make_folder(2)
-    with open_session(folder) as session:
-        entry = act(session, by_name(session, "001.png"), (1, 1, 9, 9))
-        save(session)
-        with monkeypatch.context() as patch:
-            patch.setattr(LabelFile, "save", lambda *args, **kwargs: 1 / 0)
-            entry = act(session, entry, (2, 2, 9, 9))
-            session.close()
-    text = (folder / "labels.csv").read_text()
-    (folder / "labels.csv").write_text(text.replace("1,1,9,9", "5,5,9,9"))
-    entry = open_session(folder).entry(entry.id)
-    assert entry.is_in_conflict
-    assert (entry.label.box[0], entry.theirs.box[0]) == (2.0, 5.0)
 
 
 def test_the_labels_that_the_folder_holds_are_gone_on_with(make_folder, open_session):

@@ -2,10 +2,9 @@
 
 from collections.abc import Collection
 from dataclasses import replace
-from math import isfinite
 
 from onebox.errors import DataError, format_box, shorten, suggest
-from onebox.labelling.records import Action, Label
+from onebox.labelling.records import LONGEST_S, Action, Label
 from onebox.structures import Box, KeypointSet, as_box, box_problem, keypoint_problem
 
 _ROUNDING_PX = 0.5  # a proposal may pass the frame by rounding; not tuned
@@ -45,8 +44,10 @@ def checked_action(action: Action) -> Action:
     """
     if not 0 < len(action.id) <= _LONGEST:
         raise DataError(f"the id of an action must have 1 to {_LONGEST} characters.")
-    if not isfinite(action.seconds) or action.seconds < 0:
-        raise DataError(f"the time of an action must be at least 0, got {action.seconds}.")
+    if not 0 <= action.seconds <= LONGEST_S:
+        raise DataError(
+            f"the time of an action must be 0 to {LONGEST_S:g} seconds, got {action.seconds:g}."
+        )
     return action
 
 

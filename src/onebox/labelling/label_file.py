@@ -1,12 +1,13 @@
 """The label file of a labelling session: read, and edited in place.
 
-Other programs may edit the file at the same time. Before anything is written, the file is compared
-with what was last read; edits from outside are merged with those of the session. No content of the
-file is ever replaced unread: the comparison is repeated when the new content is on the disk, just
-before it gets the name of the file.
+Other programs may edit the file at the same time. Before anything is written, the file is read
+again if it changed; a label replaces only one that the session knows. No content of the file is
+ever replaced unread: the comparison is repeated when the new content is on the disk, just before it
+gets the name of the file.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,11 +20,14 @@ from onebox.formats.rows import ParsedLabels
 from onebox.images import Header
 from onebox.labelling.label_reading import Reading, read_content
 from onebox.labelling.label_source import find_source
-from onebox.labelling.merging import Changes, differences, is_same, merge
-from onebox.labelling.new_samples import Rules, make_samples
+from onebox.labelling.merging import Changes, Known, differences, is_same, merge
+from onebox.labelling.new_samples import Rules, Samples, make_samples
 from onebox.labelling.records import FileContent, Label
 from onebox.labelling.watched_files import TRIES, ChangedMeanwhileError, WatchedFiles
-from onebox.structures import KeypointSet, Sample, Split
+from onebox.structures import KeypointSet, Split
+
+_OF_MANY_FILES = frozenset({"voc", "yolo"})
+"""Formats with a file for each image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,8 @@ class Saved:
             away. The session adopts these.
         conflicts: Image → label that it has in the file. The change of the session is another one
             and was not written.
-        refused: Image → why the file cannot hold its new label, which was not written.
+        refused: Image → why its new label was not written: the format cannot hold it, or the
+            system refuses one of its files.
     """
 
     theirs: Changes = field(default_factory=dict)
@@ -69,7 +74,7 @@ class LabelFile:
         self._headers: dict[Path, Header] = {}
         self._origins: Mapping[Path, Sequence[str]] = {}
         self._unreported: dict[Path, Label | None] = {}  # edits from outside
-        self._unsettled: frozenset[Path] = frozenset()  # images in conflict
+        self._uncertain: set[Path] = set()  # images of which not all files may be written
         self._read()
 
     @classmethod
@@ -103,33 +108,47 @@ class LabelFile:
         outside, self._unreported = self._unreported, {}
         return outside
 
+    @contextmanager
+    def reported(self, theirs: Changes) -> Iterator[None]:
+        """Report edits from outside once more if the body cannot take them over.
+
+        Args:
+            theirs: What `refresh` or `save` reported.
+        """
+        try:
+            yield
+        except BaseException:
+            self._unreported = {**theirs, **self._unreported}
+            raise
+
     def save(
         self,
         changes: Changes,
         *,
+        known: Known,
         classes: Sequence[str],
         splits: Mapping[Path, Split] | None = None,
-        forced: Collection[Path] = (),
     ) -> Saved:
         """Write changed labels into the file as it is now; all else in it stays.
 
-        A conflict stays one until the image is saved with ``forced``, or with the label that it
-        has in the file.
+        A label of the file that is neither the new one nor among the known ones is a conflict.
 
         Args:
             changes: Image of the folder → its new label; None to take the label away.
+            known: Of each of these images, the labels that the new one may replace.
             classes: All class names. The file declares those that it lacks, if its format
                 declares classes.
             splits: Image → its split, for images that the file does not name yet; written if the
                 file states splits, or is new. An image without one is in ``train``.
-            forced: Images whose label is written whatever others did.
 
         Raises:
             DataError: If the file can no longer be read. Nothing was written.
-            OneboxError: If the system refuses to write, or the file changes all the time.
+            OneboxError: If the system refuses to write one file of all images, or it changes all
+                the time.
         """
-        ours = {new: changes[image] for new, image in _resolved(changes).items()}
-        stated = splits or {}
+        resolved, stated = _resolved(changes), splits or {}
+        ours = {new: changes[image] for new, image in resolved.items()}
+        replaceable = {new: known[image] for new, image in resolved.items()}
         split_of = {new: stated[image] for new, image in _resolved(stated).items()}
         rules = Rules(
             tuple(dict.fromkeys([*self.content.classes, *classes])),
@@ -139,20 +158,18 @@ class LabelFile:
         for _ in range(TRIES):
             self._take_in()
             try:
-                return self._save_merged(ours, rules, _resolved(forced).keys())
+                return self._save_merged(ours, replaceable, rules)
             except ChangedMeanwhileError:
                 continue
         raise OneboxError(
             f"{self.path}: another program writes it all the time. Wait, or stop that program."
         )
 
-    def _save_merged(self, ours: Changes, rules: Rules, forced: Collection[Path]) -> Saved:
-        unsettled = {image: self.content.labels.get(image) for image in self._unsettled}
-        merged = merge(ours, unsettled | self._unreported, forced)
+    def _save_merged(self, ours: Changes, known: Known, rules: Rules) -> Saved:
+        merged = merge(ours, known, self.content.labels)
         refused = self._write(merged.to_write, rules)
         theirs = {image: one for image, one in self._unreported.items() if image not in ours}
         self._unreported = {}
-        self._unsettled = self._unsettled.difference(ours).union(merged.conflicts)
         return Saved(theirs, merged.conflicts, refused)
 
     def _take_in(self) -> None:
@@ -185,25 +202,46 @@ class LabelFile:
         """Write changes into the files as they were last read; return what is refused."""
         needed = {image: label for image, label in changes.items() if self._is_new(image, label)}
         samples, refused = make_samples(needed, rules, self._headers)
+        return refused | self._write_apart(samples, rules)
+
+    def _write_apart(self, samples: Samples, rules: Rules) -> dict[Path, str]:
+        """Write samples; by halves if a file is refused, so that it costs no other image its label.
+
+        Raises:
+            OneboxError: If the one file of all images is refused.
+        """
         if not samples:
-            return refused
+            return {}
+        try:
+            return self._write_together(samples, rules)
+        except OneboxError as error:
+            if self.format not in _OF_MANY_FILES:
+                raise
+            if len(samples) == 1:
+                return dict.fromkeys(samples, str(error))
+        images, middle = list(samples), len(samples) // 2
+        halves = images[:middle], images[middle:]
+        refused = [self._write_apart({one: samples[one] for one in half}, rules) for half in halves]
+        return refused[0] | refused[1]
+
+    def _write_together(self, samples: Samples, rules: Rules) -> dict[Path, str]:
         edited = self._editor.edit(self.path, Edits(samples, rules.classes, self._origins))
+        written = {image: one for image, one in samples.items() if image not in edited.refused}
+        self._uncertain.update(written)
         for replacement in edited.replacements:
             if replacement.old != replacement.new:
                 self._files.replace(replacement)
-        written = {image: one for image, one in samples.items() if image not in edited.refused}
+        self._uncertain.difference_update(written)
         declared = rules.classes if self._declares_classes else ()
         self.content = _updated(self.content, written, declared)
-        return refused | dict(edited.refused)
+        return dict(edited.refused)
 
     def _is_new(self, image: Path, label: Label | None) -> bool:
         is_known = is_same(label, self.content.labels.get(image))
-        return not is_known or image in self.content.crowded
+        return not is_known or image in self.content.crowded or image in self._uncertain
 
 
-def _updated(
-    content: FileContent, samples: Mapping[Path, Sample | None], classes: Sequence[str]
-) -> FileContent:
+def _updated(content: FileContent, samples: Samples, classes: Sequence[str]) -> FileContent:
     """What a file says after these samples were written into it."""
     labels, splits = dict(content.labels), dict(content.splits)
     states_splits = bool(splits) or not labels

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -30,14 +30,14 @@ class Pending:
 
     Attributes:
         changes: Image file → label; None to take it away.
+        known: Of each of these images, the labels that the file may have.
         splits: Split of each of these images.
-        forced: Those to write although the file has another label.
         through: Number of the newest record that they contain.
     """
 
     changes: Mapping[Path, Label | None]
+    known: Mapping[Path, Sequence[Label | None]]
     splits: Mapping[Path, Split]
-    forced: Collection[Path]
     through: int
 
 
@@ -81,8 +81,10 @@ class Ledger:
         labels = {key: one for key, one in theirs.items() if one is not None}
         state.start_with({key: one for key, one in labels.items() if key not in state.revisions})
         if is_missing:
-            for key in state.revisions.keys() & state.labels.keys():
-                state.unsaved.setdefault(key, [(0, None), (self._journal.count, state.labels[key])])
+            count = self._journal.count
+            written = state.labels.keys() - state.conflicts.keys()
+            state.unsaved = {key: [(0, None), (count, state.labels[key])] for key in written}
+            self._adopt(dict.fromkeys(state.conflicts))
             return
         known = state.revisions.keys() - self.missing
         self._adopt({key: theirs.get(key) for key in known if not self._lags(key, theirs)})
@@ -136,8 +138,8 @@ class Ledger:
             state, path = self.state, self.images.path
             return Pending(
                 {path(key): state.labels.get(key) for key in state.unsaved},
+                {path(key): [one for _, one in found] for key, found in state.unsaved.items()},
                 {path(key): state.splits.get(key, "train") for key in state.unsaved},
-                {path(key) for key in state.settled},
                 self._journal.count,
             )
 
@@ -151,10 +153,11 @@ class Ledger:
             conflicts = self._by_key(answer.conflicts)
             if conflicts:
                 self._write(labels_record("conflict", conflicts))
-            # Without a flush: if it is lost, the next start compares the labels once more.
             unwritten = [*self._left_out, *self._by_key(answer.refused)]
-            left_out = {"except": unwritten} if unwritten else {}
-            self._write({"do": "saved", "through": pending.through, **left_out}, sync=False)
+            if self.state.unsaved.keys() - set(unwritten):
+                left_out = {"except": unwritten} if unwritten else {}
+                # Without a flush: if it is lost, the next start compares the labels once more.
+                self._write({"do": "saved", "through": pending.through, **left_out}, sync=False)
             self._adopt(self._by_key(answer.theirs))
 
     def adopt(self, theirs: Mapping[Path, Label | None]) -> None:

@@ -1,10 +1,10 @@
-"""Three versions of the labels become one: those last read, those of this session, those outside.
+"""Labels of this session beside those of the file: what is written, and what is a conflict.
 
-A label that only one side changed is taken from that side. A label that both sides changed
-differently is a conflict, which a person settles.
+A label of the session replaces a label of the file that the session knows. Any other label of the
+file came from outside; where the session changed the label too, a person settles the conflict.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,40 +14,38 @@ from onebox.labelling.records import Label
 Changes = Mapping[Path, Label | None]
 """Image → its new label; None if its label is taken away."""
 
+Known = Mapping[Path, Sequence[Label | None]]
+"""Image → labels that this session knows the file to have had; None for no label."""
+
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """Changes of this session beside changes from outside.
+    """Changes of this session beside the labels of the file.
 
     Attributes:
         to_write: Changes to write into the file.
-        theirs: Changes that were made outside only.
-        conflicts: Labels outside of the images that both sides changed differently.
+        conflicts: Labels of the file that the session does not know, of images that it changed.
     """
 
     to_write: Changes
-    theirs: Changes
     conflicts: Changes
 
 
-def merge(ours: Changes, outside: Changes, forced: Collection[Path] = ()) -> Merged:
-    """Combine changes of this session with those from outside.
+def merge(ours: Changes, known: Known, theirs: Mapping[Path, Label]) -> Merged:
+    """Tell the changes to write from those that contradict an edit from outside.
 
     Args:
-        ours: Changes since the labels were last read or written.
-        outside: Changes that others made since then.
-        forced: Images whose label of this session is written whatever others did.
+        ours: Changes of this session.
+        known: Of each of these images, the labels that the change may replace.
+        theirs: The labels of the file.
     """
     conflicts = {
-        image: label
-        for image, label in outside.items()
-        if image in ours and image not in forced and not is_same(ours[image], label)
+        image: theirs.get(image)
+        for image, label in ours.items()
+        if not any(is_same(theirs.get(image), one) for one in (label, *known[image]))
     }
-    return Merged(
-        to_write={image: label for image, label in ours.items() if image not in conflicts},
-        theirs={image: label for image, label in outside.items() if image not in ours},
-        conflicts=conflicts,
-    )
+    to_write = {image: label for image, label in ours.items() if image not in conflicts}
+    return Merged(to_write, conflicts)
 
 
 def differences(old: Mapping[Path, Label], new: Mapping[Path, Label]) -> Changes:

@@ -12,6 +12,9 @@ from onebox.labelling.merging import Changes
 from onebox.labelling.records import Label
 from onebox.structures import KeypointSet, Sample, Split
 
+Samples = Mapping[Path, Sample | None]
+"""Image → its new label as a sample; None if its label is taken away."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from onebox.errors import SettingError, encoding_problem
 from onebox.formats.csv import NAMELESS
 from onebox.labelling.image_folder import SESSION_SUFFIX
 from onebox.labelling.label_file import LabelFile
@@ -16,6 +17,19 @@ from onebox.structures import KeypointSet
 def session_folder(label_file: Path) -> Path:
     """The folder of a session's own files, beside its label file."""
     return label_file.with_name(f"{label_file.stem}{SESSION_SUFFIX}")
+
+
+def check_names(*names: str) -> None:
+    """Refuse names that the page and label files cannot hold.
+
+    Raises:
+        SettingError: If a name is not UTF-8.
+    """
+    for name in names:
+        if encoding_problem(name):
+            raise SettingError(
+                f"{name}: is not UTF-8, which the page and label files are. Rename it."
+            )
 
 
 def base_classes(options: SessionOptions, file: LabelFile) -> tuple[str, ...]:

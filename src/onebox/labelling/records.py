@@ -17,6 +17,9 @@ from onebox.structures import Box, Keypoints, Split
 How = Literal["drawn", "accepted", "corrected", "absent", "cleared", "undone"]
 """How a label came about; ``accepted`` and ``corrected`` say that a proposal was shown."""
 
+LONGEST_S = 1e9
+"""The longest time of an action: 30 years, so that times of all images have a finite sum."""
+
 
 @dataclass(frozen=True, slots=True)
 class Label:
@@ -115,7 +118,7 @@ class Action:
         revision: `Entry.revision` that the person saw.
         label: The new label; None to take the label away.
         how: How it came about.
-        seconds: Time that the person took.
+        seconds: Time that the person took, at most `LONGEST_S`.
         tab: The tab of the browser.
     """
 

@@ -85,16 +85,18 @@ class Saver:
         if pending.changes:
             answer = self._file.save(
                 pending.changes,
+                known=pending.known,
                 classes=self._classes(),
                 splits=pending.splits,
-                forced=pending.forced,
             )
-            self._ledger.saved(pending, answer)
+            with self._file.reported(answer.theirs):
+                self._ledger.saved(pending, answer)
             refused = answer.refused
             is_edited = bool(answer.theirs or answer.conflicts)
         else:
             theirs = self._file.refresh()
-            self._ledger.adopt(theirs)
+            with self._file.reported(theirs):
+                self._ledger.adopt(theirs)
             is_edited = bool(theirs)
         if is_edited:
             self._on_edit()

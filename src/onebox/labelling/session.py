@@ -20,7 +20,7 @@ from onebox.labelling.label_file import LabelFile
 from onebox.labelling.label_source import labels_in
 from onebox.labelling.ledger import Ledger
 from onebox.labelling.measuring import Measuring, seconds_left
-from onebox.labelling.opening import base_classes, open_proposing, session_folder
+from onebox.labelling.opening import base_classes, check_names, open_proposing, session_folder
 from onebox.labelling.options import SessionOptions
 from onebox.labelling.preparing import Preparing
 from onebox.labelling.records import Action, ConflictError, Entry, Summary
@@ -72,13 +72,14 @@ class Session:
             options: What to open.
 
         Raises:
-            SettingError: If the folder holds no image, or an option is wrong.
+            SettingError: If the folder holds no image, an option is wrong, or a name is not UTF-8.
             DataError: If the label file, the journal or the list of suspects is wrong.
             ModelError: If the model is none.
             OneboxError: If another process has the session open, or the disk refuses.
         """
         images = ImageFolder(options.folder)
         path = options.labels or labels_in(options.folder, options.format)
+        check_names(f"{images.folder}", f"{path}", *options.classes)
         is_missing = not path.exists()
         file = LabelFile.open(path, options.format, images.folder)
         remove_abandoned(file.path.parent)

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 from onebox.labelling.journal import Record
 from onebox.labelling.label_json import label_as_json, label_from_json
-from onebox.labelling.records import Action, Label
+from onebox.labelling.records import LONGEST_S, Action, Label
 from onebox.structures import Split
 
 Labels = Mapping[str, Label | None]
@@ -38,8 +38,8 @@ class State:
         conflicts: Label in the file, for images whose label contradicts it.
         splits: Split of each image of the accuracy sample that was labelled.
         unsaved: What the file may have, for images that are not saved: record number and label,
-            oldest first; the first is what it had at the last save.
-        settled: Images to write even though the file had another label.
+            oldest first; the first is what it had at the last save, or when a conflict was
+            settled. Any other label in the file is an edit from outside.
         acted_at: Time of the last action on an image, in seconds since 1970.
         actions: Ids of all actions.
         classes: Names of the classes that were added.
@@ -53,7 +53,6 @@ class State:
     conflicts: dict[str, Label | None] = field(default_factory=dict)
     splits: dict[str, Split] = field(default_factory=dict)
     unsaved: dict[str, list[tuple[int, Label | None]]] = field(default_factory=dict)
-    settled: set[str] = field(default_factory=set)
     acted_at: dict[str, float] = field(default_factory=dict)
     actions: set[str] = field(default_factory=set)
     classes: list[str] = field(default_factory=list)
@@ -85,7 +84,6 @@ class State:
         """
         self._set(key, None)
         self.conflicts.pop(key, None)
-        self.settled.discard(key)
         return self.unsaved.pop(key, None) is not None
 
     def _take_action(self, record: Record, number: int) -> None:
@@ -94,7 +92,7 @@ class State:
         key, label = record["image"], label_from_json(record["label"])
         self.actions.add(record["id"])
         self.acted_at[key] = record["at"]
-        if record["seconds"] > 0:  # an undone action takes none
+        if 0 < record["seconds"] <= LONGEST_S:  # an undone action takes none
             self.seconds.append(record["seconds"])
         if record.get("split"):
             self.splits.setdefault(key, record["split"])
@@ -118,7 +116,6 @@ class State:
         for key, value in record["labels"].items():
             self.conflicts[key] = label_from_json(value)
             self.unsaved.pop(key, None)
-            self.settled.discard(key)
 
     def _take_settlement(self, record: Record, number: int) -> None:
         key = record["image"]
@@ -130,7 +127,6 @@ class State:
             self._set(key, theirs)
         else:
             self.unsaved[key] = [(0, theirs), (number, self.labels.get(key))]
-            self.settled.add(key)
 
     def _take_saved(self, record: Record, number: int) -> None:  # noqa: ARG002
         through, left_out = record["through"], set(record.get("except", ()))
@@ -141,7 +137,6 @@ class State:
             later = [version for version in versions if version[0] > through]
             if not later:
                 del self.unsaved[key]
-                self.settled.discard(key)
             elif saved:
                 self.unsaved[key] = [saved[-1], *later]
 

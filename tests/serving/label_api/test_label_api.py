@@ -69,6 +69,7 @@ def test_an_old_revision_is_answered_with_the_label_as_it_is_now(client):
         ({"label": {**CAT, "box": ["a", 2, 3, 4]}}, 422, "label.box.0: input should be a valid"),
         ({"how": "guessed"}, 422, "how: input should be 'drawn'"),
         ({"revision": -1}, 422, "revision: input should be greater than or equal to 0"),
+        ({"seconds": 1e308}, 422, "seconds: input should be less than or equal to 1000000000"),
         ({"unknown": 1}, 422, "unknown: extra inputs are not permitted"),
     ],
 )

@@ -5,7 +5,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from onebox.labelling.records import Action, Entry, How, Label, Proposal, Summary, Suspect
+from onebox.labelling.records import (
+    LONGEST_S,
+    Action,
+    Entry,
+    How,
+    Label,
+    Proposal,
+    Summary,
+    Suspect,
+)
 
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 _Name = Annotated[str, Field(max_length=200)]
@@ -43,7 +52,7 @@ class ActionBody(_Body):
     revision: Annotated[int, Field(ge=0)]
     label: LabelBody | None
     how: How
-    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    seconds: Annotated[float, Field(ge=0, le=LONGEST_S, allow_inf_nan=False)] = 0.0
     tab: _Key
 
     def record(self) -> Action:
