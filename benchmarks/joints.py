@@ -8,6 +8,7 @@ README.md defines what is measured.
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,13 @@ _VARIANTS: dict[str, Mapping[str, object]] = {
     "no rotation": {"augment.rotate": 0.0},
     "rotation of 90 degrees": {"augment.rotate": 90.0},
     "decoded at 1.25 times the size": {"augment.oversize": 1.25},
+    "backbone at a tenth of the rate": {"train.backbone_lr_scale": 0.1},
+    "five frozen stages": {"train.frozen_stages": 5},
+    "stochastic depth": {"model.backbone_options": '{ pad_type = "same", drop_path_rate = 0.2 }'},
+    "weight decay of 0.3": {"train.weight_decay": 0.3},
+    "SimCC": {},
 }
+_PROGRAMS = {"SimCC": [sys.executable, str(Path(__file__).with_name("simcc_head.py"))]}
 
 
 def main() -> None:
@@ -74,7 +81,9 @@ def _measured(variant: str, options: argparse.Namespace) -> dict[str, Any]:
     own = {"train.epochs": options.epochs, "train.seed": options.seed, **_VARIANTS[variant]}
     changes = [*runs.settings(own), *runs.pretrained(options.shared), "--format", "coco"]
     source = options.shared / "data" / "lsp"
-    done = runs.train(source, _DEFAULT, changes, options.keep / f"{name}-{options.seed}")
+    folder = options.keep / f"{name}-{options.seed}"
+    program = _PROGRAMS.get(variant, runs.PROGRAM)
+    done = runs.train(source, _DEFAULT, changes, folder, program)
     model = onebox.load(done.model)
     val = onebox.read(source, format="coco").part("val")
     ways = {"plain": model.with_refinement(None), "refined": model}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 WEIGHTS = Path("weights", "mobilenetv2_100_same.safetensors")
 BACKBONE = "mobilenetv2_100"
+PROGRAM = (str(Path(sys.executable).with_name("onebox")),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +34,19 @@ class Finished:
         return model_of(self.folder)
 
 
-def train(source: str | Path, recipe: str, changes: Sequence[str], folder: Path) -> Finished:
-    """Run ``onebox train``; what it says in passing goes nowhere.
+def train(
+    source: str | Path,
+    recipe: str,
+    changes: Sequence[str],
+    folder: Path,
+    program: Sequence[str] = PROGRAM,
+) -> Finished:
+    """Run ``onebox train``, or another program in its place; what it says in passing goes nowhere.
 
     Raises:
         RuntimeError: If it failed; with what it said.
     """
-    program = Path(sys.executable).with_name("onebox")
-    command = [str(program), "train", str(source), "--recipe", recipe, "--out", str(folder)]
+    command = [*program, "train", str(source), "--recipe", recipe, "--out", str(folder)]
     command += ["--json", "--on-bad", "skip", *changes]
     start = time.perf_counter()
     done = subprocess.run(command, check=False, capture_output=True, text=True)
