@@ -396,6 +396,16 @@ def test_a_list_on_standard_input_has_one_name_per_line(run, bright_file, place,
     assert "in/no.png: there is no such file" in err
 
 
+@pytest.mark.train
+def test_an_address_of_a_list_that_is_not_utf_8_does_not_stop_the_others(bright_file, place):
+    listed = b"in/0.png\nhttp://127.0.0.1:9/caf\xe9.jpg\nin/1.png\n"  # nobody listens there
+    words = [*LINE, str(bright_file), "-", "--csv", "p.csv"]
+    ended = subprocess.run(words, input=listed, capture_output=True, check=False)
+    assert (ended.returncode, names()) == (3, ["in/0.png", "in/1.png"])
+    message = b" ".join(ended.stderr.split())
+    assert rb"error: http://127.0.0.1:9/caf\udce9.jpg: cannot be fetched (" in message
+
+
 class Videos:
     """Stands in for the module of videos: frames 51 brighter than the last, 25 per second."""
 
