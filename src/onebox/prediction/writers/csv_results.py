@@ -7,7 +7,9 @@ Files with frames have the columns ``frame`` and ``time_s`` next, files with pre
 
 import csv
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from onebox.prediction.writers import certainty
 from onebox.prediction.writers.certainty import EDGES
@@ -16,6 +18,7 @@ from onebox.prediction.writers.records import Layout, Row, flat_keypoints
 
 COLUMNS = ("image", "label", "score", *EDGES)
 _PER_KEYPOINT = ("x", "y", "confidence")
+_LINE_END = "\r\n"  # a cell that holds a character of it is quoted
 _ESCAPED = "surrogateescape"  # a name that is not UTF-8 is written as the bytes that it came as
 
 
@@ -40,9 +43,20 @@ def record(row: Row, layout: Layout) -> Record:
     return dict(zip(columns(layout), values, strict=True))
 
 
+@dataclass(frozen=True, slots=True)
+class _LineFeeds:
+    """Takes rows that end in `_LINE_END`, and writes them with a line feed at their end."""
+
+    file: TextIO
+
+    def write(self, row: str) -> None:
+        """Write a row."""
+        self.file.write(f"{row.removesuffix(_LINE_END)}\n")
+
+
 def _write(records: Iterable[Record], layout: Layout, path: Path) -> None:
     with path.open("w", encoding="utf-8", errors=_ESCAPED, newline="") as file:
-        writer = csv.DictWriter(file, columns(layout), lineterminator="\n")
+        writer = csv.DictWriter(_LineFeeds(file), columns(layout), lineterminator=_LINE_END)
         writer.writeheader()
         writer.writerows(records)
 
