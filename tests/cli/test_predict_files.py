@@ -198,6 +198,17 @@ def test_results_without_rows_and_with_rows_are_replaced(kind, run, bright_file,
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("options", [(), ("--continue",)])
+def test_an_empty_file_is_no_file(kind, options, run, bright_file, place):
+    if kind == "parquet":
+        pytest.importorskip("pyarrow")
+    assert run("predict", bright_file, "in", f"--{kind}", "p")[0] == 0
+    Path("empty").touch()
+    assert run("predict", bright_file, "in", f"--{kind}", "empty", *options) == (0, "", "")
+    assert Path("empty").read_bytes() == Path("p").read_bytes()
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_continuing_predicts_what_is_missing_and_retries_what_was_unreadable(
     kind, run, bright_file, place
 ):

@@ -101,10 +101,10 @@ def _is_number(value: object) -> bool:
 
 
 def _is_results(path: Path) -> bool:
-    """Whether the first entry is a result; a list of labels begins otherwise."""
+    """Whether there is no entry or the first is a result; a list of labels begins otherwise."""
     with path.open("rb") as file:
         start = b"".join(file.read(_START).split())
-    return start in {b"[", b"[]"} or start.startswith(b'[{"image_id":')
+    return start in {b"", b"[", b"[]"} or start.startswith(b'[{"image_id":')
 
 
 COCO = Kind(

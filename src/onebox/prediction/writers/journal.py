@@ -195,7 +195,7 @@ class Journal:
         leaves it in both files.
         """
         seen: set[int] = set()
-        has_finished = self._continues and self._file.is_file()
+        has_finished = self._continues and self._file.is_file() and not is_empty(self._file)
         finished = self._kind.read(self._file, self._layout) if has_finished else ()
         for record in chain(finished, self._journal_records()):
             key = _key(record)
