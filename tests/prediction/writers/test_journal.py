@@ -327,6 +327,27 @@ def test_a_name_that_is_not_utf_8_is_written_as_its_bytes_and_recognized(file):
     assert file.read_bytes().splitlines()[1].startswith(b"b\xff.png,dog,")
 
 
+def test_names_that_differ_in_bytes_that_are_not_utf_8_are_two_and_recognized(kind, file):
+    names = [os.fsdecode(name) for name in (b"b\xff.png", b"b\xfe.png")]
+    assert record(kind, file, names[:1]) == names[:1]
+    assert record(kind, file, names, resume=True) == names[1:]
+    assert record(kind, file, names, resume=True) == []
+    if kind == "parquet":
+        assert names_of(kind, file) == [r"b\udcff.png", r"b\udcfe.png"]
+
+
+def test_a_name_that_is_not_utf_8_comes_once_after_a_kill_before_the_end_of_its_journal(file):
+    pytest.importorskip("pyarrow")
+    names = ["a.png", os.fsdecode(b"b\xff.png")]
+    record("parquet", file, names[:1])
+    record("parquet", file, names, resume=True, is_finished=False)
+    journal = journal_path(file).read_bytes()
+    record("parquet", file, names, resume=True)
+    journal_path(file).write_bytes(journal)
+    assert record("parquet", file, names, resume=True) == []
+    assert names_of("parquet", file) == ["a.png", r"b\udcff.png"]
+
+
 def test_a_link_to_a_file_stays_a_link(file):
     target = file.with_name("target.csv")
     target.touch()
