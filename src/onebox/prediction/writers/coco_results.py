@@ -1,6 +1,7 @@
 """A COCO results list; images and categories are numbered from 1 in their own order.
 
-An image that could not be read has no entry, and takes a number while the file is unfinished.
+An image that could not be read has no entry, and takes a number, which it finds free if the file is
+continued.
 Since the numbers are ours, each entry also has the image's name, and ``frame`` and ``time_s`` for
 a frame. Outer and inner boxes are ``outer_bbox`` and ``inner_bbox``, written as ``bbox`` is.
 Keypoints are ``x, y, confidence`` one after another: COCO's own evaluation ignores the third
@@ -9,6 +10,7 @@ number.
 
 import json
 from collections.abc import Iterable, Iterator
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -58,13 +60,21 @@ def entries(records: Iterable[Record]) -> Iterator[Record]:
     """Number the images and name them as COCO does; records without a category have no entry.
 
     An image keeps the number that its record has, or that it took while it could not be read.
-    Other images take the next number.
+    Other images take the next number that no earlier record has: the first ones are those that
+    images of a finished file took which could not be read then.
+
+    Raises:
+        ValueError: If a number is none.
     """
-    last, unreadable = 0, dict[tuple[str, int | None], int]()
+    taken, unreadable = set[int](), dict[tuple[str, int | None], int]()
+    free = (number for number in count(1) if number not in taken)
     for one in records:
         key = one["image"], one.get("frame")
-        number = one.get("image_id") or unreadable.pop(key, None) or last + 1
-        last = max(last, number)
+        number = one.get("image_id") or unreadable.pop(key, None) or next(free)
+        if not _is_number(number):
+            raise ValueError(f"{number!r} is no number of an image")
+        if "image_id" in one:
+            taken.add(number)
         if _CATEGORY in one:
             rest = {name: value for name, value in one.items() if name not in {"image", "image_id"}}
             yield {"image_id": number, "file_name": one["image"], **rest}
