@@ -401,7 +401,11 @@ def test_a_missing_folder_is_named_in_the_error(tmp_path):
 
 ODD_LINES = {
     "csv": ({"image": "z.png", "other": 1}, {"image": "\ud800"}),
-    "coco": ({"image": "z.png", "category_id": 1, "image_id": "7"},),
+    "coco": (
+        {"image": "z.png", "category_id": 1, "image_id": "7"},
+        {"image": "z.png", "category_id": 1, "image_id": -7},
+        {"image": "z.png", "score": 0.5},
+    ),
     "parquet": (
         {"image": "z.png", "score": "high"},
         {"image": "z.png", "label": ["cat"]},

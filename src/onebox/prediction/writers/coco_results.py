@@ -57,14 +57,14 @@ def _bbox(box: Box | None) -> list[float] | None:
 
 
 def entries(records: Iterable[Record]) -> Iterator[Record]:
-    """Number the images and name them as COCO does; records without a category have no entry.
+    """Number the images and name them as COCO does; images that cannot be read have no entry.
 
     An image keeps the number that its record has, or that it took while it could not be read.
     Other images take the next number that no earlier record has: the first ones are those that
     images of a finished file took which could not be read then.
 
     Raises:
-        ValueError: If a number is none.
+        ValueError: If a number is none, or a prediction has no category.
     """
     taken, unreadable = set[int](), dict[tuple[str, int | None], int]()
     free = (number for number in count(1) if number not in taken)
@@ -75,11 +75,17 @@ def entries(records: Iterable[Record]) -> Iterator[Record]:
             raise ValueError(f"{number!r} is no number of an image")
         if "image_id" in one:
             taken.add(number)
-        if _CATEGORY in one:
-            rest = {name: value for name, value in one.items() if name not in {"image", "image_id"}}
-            yield {"image_id": number, "file_name": one["image"], **rest}
+        if one.get("is_readable", True):
+            yield _entry(one, number)
         else:
             unreadable[key] = number
+
+
+def _entry(one: Record, number: int) -> Record:
+    if _CATEGORY not in one:
+        raise ValueError(f"{one['image']} has no {_CATEGORY}")
+    rest = {name: value for name, value in one.items() if name not in {"image", "image_id"}}
+    return {"image_id": number, "file_name": one["image"], **rest}
 
 
 def _write(records: Iterable[Record], layout: Layout, path: Path) -> None:  # noqa: ARG001
