@@ -2,6 +2,7 @@
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -55,3 +56,19 @@ def test_a_package_is_imported_without_openvinos_reporting_package(tmp_path, mon
         sys.modules.pop("reporting_module", None)
     assert module.openvino_telemetry is None
     assert sys.modules["openvino_telemetry"] is loaded
+
+
+def test_threads_import_at_once(tmp_path, monkeypatch):
+    names = ["slow_module_1", "slow_module_2", "slow_module_3"]
+    for name in names:
+        (tmp_path / f"{name}.py").write_text("import time\ntime.sleep(0.1)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "openvino_telemetry", raising=False)
+    try:
+        with ThreadPoolExecutor(3) as pool:
+            modules = list(pool.map(lambda name: require(name, extra="any"), names))
+    finally:
+        for name in names:
+            sys.modules.pop(name, None)
+    assert [module.__name__ for module in modules] == names
+    assert "openvino_telemetry" not in sys.modules

@@ -14,7 +14,9 @@ from pathlib import Path
 from onebox.errors import OneboxError
 
 _UNFINISHED = re.compile(r"[.](?P<place>[0-9a-f]{8})-(?P<process>[0-9]+)[.]part$")
-_LONGEST = 254  # bytes of a name after its dot, on the file systems in use
+LONGEST_NAME = 255
+"""Bytes of a name at most, on the file systems in use."""
+
 _PROCESSES = Path("/proc/self/ns/pid")  # Linux: a name of the processes that can be asked for
 
 
@@ -45,6 +47,17 @@ def real_path(path: Path) -> Path:
     `Path.resolve` raises for such a link before Python 3.13.
     """
     return Path(os.path.realpath(path))
+
+
+def shorten_name(name: str, most: int) -> str:
+    """The beginning of a name, of so many bytes; a name of usual length stays as it is.
+
+    Examples:
+        >>> shorten_name("cat", 3), shorten_name("cafés", 4), shorten_name("cafés", 5)
+        ('cat', 'caf', 'café')
+    """
+    encoded = os.fsencode(name)
+    return name if len(encoded) <= most else encoded[:most].decode("utf-8", "ignore")
 
 
 def names_in(folder: Path) -> list[str]:
@@ -127,19 +140,14 @@ def remove_abandoned(folder: Path) -> None:
 def _temporary(path: Path) -> Iterator[Path]:
     target = real_path(path)
     suffix = f".{_place()}-{os.getpid()}.part"
-    temporary = target.with_name(f".{_shorten(target.name, _LONGEST - len(suffix))}{suffix}")
+    beginning = shorten_name(f".{target.name}", LONGEST_NAME - len(suffix))
+    temporary = target.with_name(f"{beginning}{suffix}")
     _remove(temporary)  # left by a killed process that had the same id
     try:
         yield temporary
     finally:
         with suppress(OSError):  # an error of the body says more
             _remove(temporary)
-
-
-def _shorten(name: str, most: int) -> str:
-    """The beginning of a name, of so many bytes; a name of usual length stays as it is."""
-    encoded = os.fsencode(name)
-    return name if len(encoded) <= most else encoded[:most].decode("utf-8", "ignore")
 
 
 @contextmanager

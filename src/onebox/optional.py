@@ -7,6 +7,7 @@ OpenVINO's reporting package were not installed; OpenVINO has a stand-in for it 
 
 import importlib
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -22,6 +23,7 @@ _NAMES = {
     "sklearn": "scikit-learn",
 }
 _REPORTING = "openvino_telemetry"
+_IMPORTING = threading.RLock()  # `sys.modules` is the process's, and threads import at once
 
 
 def require(module: str, *, extra: str, purpose: str | None = None) -> ModuleType:
@@ -37,7 +39,7 @@ def require(module: str, *, extra: str, purpose: str | None = None) -> ModuleTyp
         OneboxError: If the module cannot be imported; the message names the extra to install.
     """
     try:
-        with _without(_REPORTING):
+        with _IMPORTING, _without(_REPORTING):
             return importlib.import_module(module)
     except ImportError as error:
         root = module.partition(".")[0]

@@ -198,6 +198,17 @@ def test_results_without_rows_and_with_rows_are_replaced(kind, run, bright_file,
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("options", [(), ("--continue",)])
+def test_an_empty_file_is_no_file(kind, options, run, bright_file, place):
+    if kind == "parquet":
+        pytest.importorskip("pyarrow")
+    assert run("predict", bright_file, "in", f"--{kind}", "p")[0] == 0
+    Path("empty").touch()
+    assert run("predict", bright_file, "in", f"--{kind}", "empty", *options) == (0, "", "")
+    assert Path("empty").read_bytes() == Path("p").read_bytes()
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_continuing_predicts_what_is_missing_and_retries_what_was_unreadable(
     kind, run, bright_file, place
 ):
@@ -394,6 +405,16 @@ def test_a_list_on_standard_input_has_one_name_per_line(run, bright_file, place,
     assert code == 3
     assert [line.split("\t")[0] for line in out.splitlines()] == ["in/3.png", "in/1.png"]
     assert "in/no.png: there is no such file" in err
+
+
+@pytest.mark.train
+def test_an_address_of_a_list_that_is_not_utf_8_does_not_stop_the_others(bright_file, place):
+    listed = b"in/0.png\nhttp://127.0.0.1:9/caf\xe9.jpg\nin/1.png\n"  # nobody listens there
+    words = [*LINE, str(bright_file), "-", "--csv", "p.csv"]
+    ended = subprocess.run(words, input=listed, capture_output=True, check=False)
+    assert (ended.returncode, names()) == (3, ["in/0.png", "in/1.png"])
+    message = b" ".join(ended.stderr.split())
+    assert rb"error: http://127.0.0.1:9/caf\udce9.jpg: cannot be fetched (" in message
 
 
 class Videos:

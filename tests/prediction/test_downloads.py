@@ -280,6 +280,8 @@ def test_the_proxy_of_the_environment_is_asked(server, monkeypatch):
         ("/echo/katze-übt.jpg", "/echo/katze-%C3%BCbt.jpg"),
         ("/echo/a%20b.jpg?x=1&y=%2F", "/echo/a%20b.jpg?x=1&y=%2F"),
         ("/echo/a\nX-Smuggled: 1", "/echo/a%0AX-Smuggled:%201"),
+        # "é" in Latin-1, as a list that is not UTF-8 has it
+        (os.fsdecode(b"/echo/caf\xe9.jpg"), "/echo/caf%E9.jpg"),
     ],
 )
 def test_an_address_is_encoded_once(server, written, sent):
@@ -417,7 +419,10 @@ def test_other_addresses_are_refused(url):
     assert refused(url) == "is no http or https address. Correct it, or name a file."
 
 
-@pytest.mark.parametrize("url", ["http://", "http://[::1/a", "http://a:port/b", "http://a:1:2/"])
+@pytest.mark.parametrize(
+    "url",
+    ["http://", "http://[::1/a", "http://a:port/b", "http://a:1:2/", "http://127.0.0.1/\ud800"],
+)
 def test_a_broken_address_is_an_error_that_names_it(url):
     assert refused(url).startswith("cannot be fetched (")
 

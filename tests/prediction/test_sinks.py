@@ -53,6 +53,10 @@ def test_a_file_gets_the_name_that_its_path_has_there_and_a_url_its_own(tmp_path
         (SourceItem("in/a.jpg", PIXELS, path=Path("in/a.jpg")), ["a.png", "a-2.png"]),
         (SourceItem("https://a/b/c.jpg?size=1", PIXELS), ["c.png", "c-2.png"]),
         (SourceItem("https://a/", PIXELS), ["image.png", "image-2.png"]),
+        (
+            SourceItem("s.tar:x/a\0b.jpg", PIXELS, path=Path("s.tar"), member="x/a\0b.jpg"),
+            ["a-b.png", "a-b-2.png"],
+        ),
         (SourceItem("camera:0", PIXELS, 7, 0.2), ["camera-0-000007.png", "camera-0-000007-2.png"]),
     ],
 )
@@ -65,6 +69,33 @@ def test_a_drawing_has_the_name_of_its_image_or_the_next_free_one(item, names, t
     with Image.open(tmp_path / names[0]) as drawn:
         assert drawn.size == (30, 20)
     assert collected.written == [item.name] * 2
+
+
+LETTERS = "é" * 150  # of 2 bytes each
+
+
+@pytest.mark.parametrize(
+    ("item", "names"),
+    [
+        # 255 bytes: a stem of 251 and ".png", a stem of 249 and "-2.png"
+        (SourceItem(f"https://a/{'z' * 300}", PIXELS), ["z" * 251, "z" * 249 + "-2"]),
+        (SourceItem("i.png", PIXELS, path=Path(f"{'z' * 250}.png")), ["z" * 250, "z" * 249 + "-2"]),
+        # 125 letters are 250 bytes, and 126 are one too many beside ".png"
+        (SourceItem(f"https://a/{LETTERS}.jpg", PIXELS), ["é" * 125, "é" * 124 + "-2"]),
+        # "-000007.png" leaves 244 bytes, "-000007-2.png" leaves 242
+        (
+            SourceItem("clip.mp4", PIXELS, 7, 0.2, Path("z" * 251)),
+            [f"{'z' * 244}-000007", f"{'z' * 242}-000007-2"],
+        ),
+    ],
+)
+def test_a_drawing_whose_name_is_too_long_for_the_disk_has_the_beginning_of_it(
+    item, names, tmp_path
+):
+    sink = DrawingSink(tmp_path, None, Collected())
+    sink.write(item, CAT)
+    sink.write(item, CAT)
+    assert {path.name for path in tmp_path.iterdir()} == {f"{name}.png" for name in names}
 
 
 def test_an_image_that_cannot_be_drawn_is_not_passed_on(tmp_path):

@@ -109,10 +109,8 @@ def _start(url: str, most_bytes: int, timeout_s: float) -> Future[bytes]:
 
 def _fetch(url: str, most_bytes: int, timeout_s: float) -> bytes:
     end = time.monotonic() + timeout_s
-    # Addresses that are encoded already stay as they are: their punctuation is safe.
-    address = quote(url, safe=string.punctuation)
     try:
-        request = urllib.request.Request(address, headers={"User-Agent": "onebox"})  # noqa: S310
+        request = urllib.request.Request(_encode(url), headers={"User-Agent": "onebox"})  # noqa: S310
         with _opener().open(request, timeout=timeout_s) as response:
             return _read(url, response, most_bytes, end)
     except HTTPError as error:
@@ -133,6 +131,16 @@ def _fetch(url: str, most_bytes: int, timeout_s: float) -> bytes:
             f"{url}: cannot be fetched ({reason or type(reason).__name__}). Check the address and "
             "the connection."
         ) from error
+
+
+def _encode(url: str) -> str:
+    """The address in ASCII; bytes of a list that are not UTF-8 are sent as they are.
+
+    Raises:
+        ValueError: If it holds half of a character.
+    """
+    # Addresses that are encoded already stay as they are: their punctuation is safe.
+    return quote(url, safe=string.punctuation, errors="surrogateescape")
 
 
 def _opener() -> urllib.request.OpenerDirector:

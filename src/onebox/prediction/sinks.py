@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from onebox import images
-from onebox.files import write_atomically
+from onebox.files import LONGEST_NAME, shorten_name, write_atomically
 from onebox.prediction.items import SourceItem
 from onebox.prediction.job import Sink
 from onebox.prediction.writers import Journal, Row
@@ -65,7 +65,7 @@ class DrawingSink:
         drawn = draw(pixels, prediction=prediction, keypoints=self.keypoints)
         encoded = io.BytesIO()
         drawn.save(encoded, "PNG")
-        write_atomically(_free_path(self.folder, _stem(item)), encoded.getvalue())
+        write_atomically(_free_path(self.folder, item), encoded.getvalue())
         self.sink.write(item, prediction)
 
     def write_unreadable(self, item: SourceItem) -> None:
@@ -73,12 +73,18 @@ class DrawingSink:
         self.sink.write_unreadable(item)
 
 
-def _free_path(folder: Path, stem: str) -> Path:
-    path, number = folder / f"{stem}.png", 1
+def _free_path(folder: Path, item: SourceItem) -> Path:
+    stem, frame = _stem(item), "" if item.frame is None else f"-{item.frame:06d}"
+    path, number = _join(folder, stem, f"{frame}.png"), 1
     while path.exists():
         number += 1
-        path = folder / f"{stem}-{number}.png"
+        path = _join(folder, stem, f"{frame}-{number}.png")
     return path
+
+
+def _join(folder: Path, stem: str, ending: str) -> Path:
+    """The path of a drawing; of too long a name, the end of the stem is left out."""
+    return folder / f"{shorten_name(stem, LONGEST_NAME - len(ending))}{ending}"
 
 
 def _stem(item: SourceItem) -> str:
@@ -86,4 +92,4 @@ def _stem(item: SourceItem) -> str:
     name = urlsplit(item.name).path if "://" in item.name else item.name
     path = item.path if item.member is None else Path(item.member)
     stem = (path or Path(name.replace(":", "-"))).stem or "image"
-    return stem if item.frame is None else f"{stem}-{item.frame:06d}"
+    return stem.replace("\0", "-")  # a shard's names can hold what no file's can

@@ -1,7 +1,10 @@
 """COCO results: what an entry has, and how images are numbered."""
 
 import dataclasses
+import itertools
 import json
+
+import pytest
 
 from onebox.prediction.writers import KINDS, Journal, Layout, Row
 from onebox.structures import KeypointSet, Prediction
@@ -23,7 +26,7 @@ def write(file, *names, unreadable=(), resume=False, is_finished=True):
         for name in names:
             if name in unreadable:
                 journal.write_unreadable(name)
-            else:
+            elif not journal.has(name):
                 journal.write(Row(name, CAT))
         if is_finished:
             journal.finish()
@@ -84,6 +87,39 @@ def test_an_unreadable_image_has_no_entry(tmp_path):
 
 def test_numbers_of_a_finished_file_stay_and_new_ones_follow(tmp_path):
     file = tmp_path / "p.json"
-    write(file, "a.png", "b.png", unreadable=["a.png"])
-    write(file, "a.png", resume=True)
-    assert image_ids(file) == {"b.png": 2, "a.png": 3}
+    write(file, "a.png", "b.png")
+    write(file, "0.png", resume=True)
+    assert image_ids(file) == {"a.png": 1, "b.png": 2, "0.png": 3}
+
+
+@pytest.mark.parametrize(
+    ("still_unreadable", "numbers"),
+    [
+        (["a.png", "c.png"], {"b.png": 2, "d.png": 4, "e.png": 5}),
+        (["a.png"], {"b.png": 2, "c.png": 3, "d.png": 4, "e.png": 5}),
+        ([], {"a.png": 1, "b.png": 2, "c.png": 3, "d.png": 4, "e.png": 5}),
+    ],
+)
+def test_an_image_that_was_unreadable_takes_its_number_when_the_finished_file_is_continued(
+    still_unreadable, numbers, tmp_path
+):
+    file = tmp_path / "p.json"
+    write(file, "a.png", "b.png", "c.png", "d.png", unreadable=["a.png", "c.png"])
+    assert image_ids(file) == {"b.png": 2, "d.png": 4}
+    for _ in range(2):
+        write(file, "a.png", "c.png", "e.png", unreadable=still_unreadable, resume=True)
+        assert image_ids(file) == numbers
+
+
+def test_numbers_are_those_of_one_run_wherever_two_runs_before_it_were_stopped(tmp_path):
+    whole, file = tmp_path / "whole", tmp_path / "p.json"
+    names, unreadable = ("a.png", "b.png", "c.png", "d.png", "e.png"), ["b.png", "d.png"]
+    write(whole, *names, unreadable=unreadable)
+    assert image_ids(whole) == {"a.png": 1, "c.png": 3, "e.png": 5}
+    for first, second in itertools.combinations_with_replacement(range(len(names) + 1), 2):
+        for ends in itertools.product([True, False], repeat=2):  # Ctrl-C, or a kill
+            write(file, *names[:first], unreadable=unreadable, is_finished=ends[0])
+            write(file, *names[:second], unreadable=unreadable, resume=True, is_finished=ends[1])
+            write(file, *names, unreadable=unreadable, resume=True)
+            assert file.read_bytes() == whole.read_bytes(), (first, second, ends)
+            file.unlink()

@@ -5,7 +5,7 @@ import dataclasses
 
 import pytest
 
-from onebox.prediction.writers import KINDS, Layout, Row
+from onebox.prediction.writers import KINDS, Journal, Layout, Row
 from onebox.structures import KeypointSet, Prediction
 
 CAT = Prediction("cat", 0.75, (1.5, 2.0, 11.5, 22.0), (0.9, 0.1))
@@ -31,6 +31,17 @@ def test_csv_keeps_every_digit_and_quotes_names_that_need_it(tmp_path):
         ["c.png", "dog", "0.1", "0.1", "0.2", "0.3", "0.4"],
     ]
     assert "\r" not in text
+
+
+@pytest.mark.parametrize("name", ["a\rb.png", "a\nb.png", "a\r\nb.png", "\r", 'a"\r'])
+def test_a_name_with_a_line_end_is_quoted_and_the_file_is_continued(name, tmp_path):
+    file = tmp_path / "p.csv"
+    text = text_of(file, [Row(name, CAT), Row("c.png", DOG)])
+    quoted = name.replace('"', '""')
+    lines = f'"{quoted}",cat,0.75,1.5,2.0,11.5,22.0\nc.png,dog,0.1,0.1,0.2,0.3,0.4\n'
+    assert text == f"image,label,score,x_min,y_min,x_max,y_max\n{lines}"
+    with Journal(KINDS["csv"], file, PLAIN, resume=True) as journal:
+        assert (journal.has(name), journal.has("c.png"), journal.kept) == (True, True, 2)
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,31 @@ def test_wherever_a_journal_is_torn_each_image_is_in_the_file_once(kind, tmp_pat
         file.unlink()
 
 
+@pytest.mark.parametrize("kind", TEXT_KINDS)
+def test_wherever_a_finished_file_of_lines_is_torn_it_is_continued_or_refused_in_words(
+    kind, tmp_path
+):
+    whole, file = tmp_path / "whole", tmp_path / "torn"
+    record(kind, whole, NAMES)
+    content, refused = whole.read_bytes(), []
+    for length in range(len(content)):
+        file.write_bytes(content[:length])
+        try:
+            record(kind, file, NAMES, resume=True)
+        except SettingError:
+            refused.append(content[:length].splitlines(keepends=True)[-1])
+        else:
+            assert file.read_bytes() == content, length
+    # An open quote before a line end may also be one that does not belong there.
+    assert refused == ([b'"b ""2"",\n'] if kind == "csv" else [])
+
+
+def test_an_empty_file_is_continued_as_none(kind, file):
+    file.touch()
+    assert record(kind, file, NAMES, resume=True) == list(NAMES)
+    assert names_of(kind, file) == list(NAMES)
+
+
 def test_a_torn_line_is_cut_off_even_if_nothing_more_is_written(kind, file):
     path = journal_path(file)
     record(kind, file, NAMES, is_finished=False)
@@ -212,7 +237,8 @@ def test_a_file_has_one_writer_at_a_time(kind, file):
         ("jsonl", '{"image": "a.png"}\nhello\n{"image": "b.png"}\n', ":2: is no line of results"),
         ("csv", "image,label,score\n", ":1: has the columns image,label,score, and these answers"),
         ("csv", "image,label,score,x_min,y_min,x_max,y_max\na.png,cat\n", ":2: has 2 columns, and"),
-        ("csv", 'image,label,score,x_min,y_min,x_max,y_max\n"a', ":2: is no row of results ("),
+        ("csv", "image,name", ":1: has the columns image,name, and these answers have image,label"),
+        ("csv", 'image,label,score,x_min,y_min,x_max,y_max\n"a\n', ":2: is no row of results ("),
         ("coco", '[{"image": 1}]', ": entry 1 is no COCO result of onebox. Leave --continue"),
         (
             "coco",
@@ -301,6 +327,27 @@ def test_a_name_that_is_not_utf_8_is_written_as_its_bytes_and_recognized(file):
     assert file.read_bytes().splitlines()[1].startswith(b"b\xff.png,dog,")
 
 
+def test_names_that_differ_in_bytes_that_are_not_utf_8_are_two_and_recognized(kind, file):
+    names = [os.fsdecode(name) for name in (b"b\xff.png", b"b\xfe.png")]
+    assert record(kind, file, names[:1]) == names[:1]
+    assert record(kind, file, names, resume=True) == names[1:]
+    assert record(kind, file, names, resume=True) == []
+    if kind == "parquet":
+        assert names_of(kind, file) == [r"b\udcff.png", r"b\udcfe.png"]
+
+
+def test_a_name_that_is_not_utf_8_comes_once_after_a_kill_before_the_end_of_its_journal(file):
+    pytest.importorskip("pyarrow")
+    names = ["a.png", os.fsdecode(b"b\xff.png")]
+    record("parquet", file, names[:1])
+    record("parquet", file, names, resume=True, is_finished=False)
+    journal = journal_path(file).read_bytes()
+    record("parquet", file, names, resume=True)
+    journal_path(file).write_bytes(journal)
+    assert record("parquet", file, names, resume=True) == []
+    assert names_of("parquet", file) == ["a.png", r"b\udcff.png"]
+
+
 def test_a_link_to_a_file_stays_a_link(file):
     target = file.with_name("target.csv")
     target.touch()
@@ -354,7 +401,11 @@ def test_a_missing_folder_is_named_in_the_error(tmp_path):
 
 ODD_LINES = {
     "csv": ({"image": "z.png", "other": 1}, {"image": "\ud800"}),
-    "coco": ({"image": "z.png", "category_id": 1, "image_id": "7"},),
+    "coco": (
+        {"image": "z.png", "category_id": 1, "image_id": "7"},
+        {"image": "z.png", "category_id": 1, "image_id": -7},
+        {"image": "z.png", "score": 0.5},
+    ),
     "parquet": (
         {"image": "z.png", "score": "high"},
         {"image": "z.png", "label": ["cat"]},

@@ -1,6 +1,7 @@
 """A COCO results list; images and categories are numbered from 1 in their own order.
 
-An image that could not be read has no entry, and takes a number while the file is unfinished.
+An image that could not be read has no entry, and takes a number, which it finds free if the file is
+continued.
 Since the numbers are ours, each entry also has the image's name, and ``frame`` and ``time_s`` for
 a frame. Outer and inner boxes are ``outer_bbox`` and ``inner_bbox``, written as ``bbox`` is.
 Keypoints are ``x, y, confidence`` one after another: COCO's own evaluation ignores the third
@@ -9,6 +10,7 @@ number.
 
 import json
 from collections.abc import Iterable, Iterator
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -55,21 +57,35 @@ def _bbox(box: Box | None) -> list[float] | None:
 
 
 def entries(records: Iterable[Record]) -> Iterator[Record]:
-    """Number the images and name them as COCO does; records without a category have no entry.
+    """Number the images and name them as COCO does; images that cannot be read have no entry.
 
     An image keeps the number that its record has, or that it took while it could not be read.
-    Other images take the next number.
+    Other images take the next number that no earlier record has: the first ones are those that
+    images of a finished file took which could not be read then.
+
+    Raises:
+        ValueError: If a number is none, or a prediction has no category.
     """
-    last, unreadable = 0, dict[tuple[str, int | None], int]()
+    taken, unreadable = set[int](), dict[tuple[str, int | None], int]()
+    free = (number for number in count(1) if number not in taken)
     for one in records:
         key = one["image"], one.get("frame")
-        number = one.get("image_id") or unreadable.pop(key, None) or last + 1
-        last = max(last, number)
-        if _CATEGORY in one:
-            rest = {name: value for name, value in one.items() if name not in {"image", "image_id"}}
-            yield {"image_id": number, "file_name": one["image"], **rest}
+        number = one.get("image_id") or unreadable.pop(key, None) or next(free)
+        if not _is_number(number):
+            raise ValueError(f"{number!r} is no number of an image")
+        if "image_id" in one:
+            taken.add(number)
+        if one.get("is_readable", True):
+            yield _entry(one, number)
         else:
             unreadable[key] = number
+
+
+def _entry(one: Record, number: int) -> Record:
+    if _CATEGORY not in one:
+        raise ValueError(f"{one['image']} has no {_CATEGORY}")
+    rest = {name: value for name, value in one.items() if name not in {"image", "image_id"}}
+    return {"image_id": number, "file_name": one["image"], **rest}
 
 
 def _write(records: Iterable[Record], layout: Layout, path: Path) -> None:  # noqa: ARG001
@@ -101,10 +117,10 @@ def _is_number(value: object) -> bool:
 
 
 def _is_results(path: Path) -> bool:
-    """Whether the first entry is a result; a list of labels begins otherwise."""
+    """Whether there is no entry or the first is a result; a list of labels begins otherwise."""
     with path.open("rb") as file:
         start = b"".join(file.read(_START).split())
-    return start in {b"[", b"[]"} or start.startswith(b'[{"image_id":')
+    return start in {b"", b"[", b"[]"} or start.startswith(b'[{"image_id":')
 
 
 COCO = Kind(

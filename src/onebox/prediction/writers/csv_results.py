@@ -6,7 +6,9 @@ Files with frames have the columns ``frame`` and ``time_s`` next, files with pre
 """
 
 import csv
+import io
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from onebox.prediction.writers import certainty
@@ -16,6 +18,7 @@ from onebox.prediction.writers.records import Layout, Row, flat_keypoints
 
 COLUMNS = ("image", "label", "score", *EDGES)
 _PER_KEYPOINT = ("x", "y", "confidence")
+_LINE_END = "\r\n"  # a cell that holds a character of it is quoted
 _ESCAPED = "surrogateescape"  # a name that is not UTF-8 is written as the bytes that it came as
 
 
@@ -40,32 +43,90 @@ def record(row: Row, layout: Layout) -> Record:
     return dict(zip(columns(layout), values, strict=True))
 
 
+@dataclass(frozen=True, slots=True)
+class _LineFeeds:
+    """Takes rows that end in `_LINE_END`, and writes them with a line feed at their end."""
+
+    file: io.TextIOBase
+
+    def write(self, row: str) -> None:
+        """Write a row."""
+        self.file.write(f"{row.removesuffix(_LINE_END)}\n")
+
+
 def _write(records: Iterable[Record], layout: Layout, path: Path) -> None:
     with path.open("w", encoding="utf-8", errors=_ESCAPED, newline="") as file:
-        writer = csv.DictWriter(file, columns(layout), lineterminator="\n")
+        writer = csv.DictWriter(_LineFeeds(file), columns(layout), lineterminator=_LINE_END)
         writer.writeheader()
         writer.writerows(records)
 
 
 def _read(path: Path, layout: Layout) -> Iterator[Record]:
     names = columns(layout)
-    with path.open(encoding="utf-8", errors=_ESCAPED, newline="") as file:
-        rows = csv.reader(file, strict=True)
-        try:
-            if (header := next(rows, [])) != names:
-                known, wanted = ",".join(header), ",".join(names)
-                reason = f"has the columns {known}, and these answers have {wanted}"
-                raise ContinueError(path, reason, 1)
-            for row in rows:
-                if len(row) != len(names):
-                    reason = f"has {len(row)} columns, and the header has {len(names)}"
-                    raise ContinueError(path, reason, rows.line_num)
-                values: Record = dict(zip(names, row, strict=True))
-                if "frame" in values:  # the other values stay text
-                    values["frame"] = int(values["frame"]) if values["frame"] else None
-                yield values
-        except (csv.Error, ValueError) as error:
-            raise ContinueError(path, f"is no row of results ({error})", rows.line_num) from error
+    # Lines end with a line feed alone: a quoted name may hold the other kind.
+    with path.open(encoding="utf-8", errors=_ESCAPED, newline="\n") as file:
+        first = file.readline()
+        if not first.endswith("\n") and _as_line(names).startswith(first):
+            return  # torn before the first row
+        file.seek(0)
+        rows = _whole_rows(file, path)
+        _, header = next(rows, (1, [first]))
+        if header != names:
+            known, wanted = ",".join(header), ",".join(names)
+            reason = f"has the columns {known}, and these answers have {wanted}"
+            raise ContinueError(path, reason, 1)
+        for number, row in rows:
+            yield _as_record(row, names, path, number)
+
+
+def _as_line(cells: list[str]) -> str:
+    line = io.StringIO()
+    csv.writer(_LineFeeds(line), lineterminator=_LINE_END).writerow(cells)
+    return line.getvalue()
+
+
+def _as_record(row: list[str], names: list[str], path: Path, number: int) -> Record:
+    if len(row) != len(names):
+        reason = f"has {len(row)} columns, and the header has {len(names)}"
+        raise ContinueError(path, reason, number)
+    values: Record = dict(zip(names, row, strict=True))
+    try:
+        if "frame" in values:  # the other values stay text
+            values["frame"] = int(values["frame"]) if values["frame"] else None
+    except ValueError as error:
+        raise ContinueError(path, f"is no row of results ({error})", number) from error
+    return values
+
+
+def _whole_rows(file: io.TextIOBase, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The rows, each with the number of its last line; a last one without line end is left out.
+
+    Raises:
+        ContinueError: If quotes are wrong.
+    """
+    lines = _WholeLines(file)
+    rows = csv.reader(lines, strict=True)
+    try:
+        for row in rows:
+            yield rows.line_num, row
+    except csv.Error as error:
+        if not lines.is_torn:  # else that row began on an earlier line
+            reason = f"is no row of results ({error})"
+            raise ContinueError(path, reason, rows.line_num) from error
+
+
+class _WholeLines:
+    """The lines of a file, without a last one that has no line end."""
+
+    def __init__(self, file: io.TextIOBase) -> None:
+        self._file = file
+        self.is_torn = False
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._file:
+            self.is_torn = not line.endswith("\n")
+            if not self.is_torn:
+                yield line
 
 
 CSV = Kind(

@@ -83,7 +83,7 @@ class Journal:
 
     def has(self, image: str, frame: int | None = None) -> bool:
         """Whether there is a prediction for the image."""
-        return hash((image, frame)) in self._known
+        return self._key({"image": image, "frame": frame}) in self._known
 
     def write(self, row: Row) -> None:
         """Append a prediction; a process that is killed after this has not lost it.
@@ -158,7 +158,7 @@ class Journal:
                 if reason := other_promise(record, self._layout.certainty):
                     raise ContinueError(self._file, reason)
                 self.kept += 1
-                self._known.add(_key(record))
+                self._known.add(self._key(record))
             else:
                 self._unreadable.add(record["image"])
         self._opened.seek(length)
@@ -195,10 +195,10 @@ class Journal:
         leaves it in both files.
         """
         seen: set[int] = set()
-        has_finished = self._continues and self._file.is_file()
+        has_finished = self._continues and self._file.is_file() and not is_empty(self._file)
         finished = self._kind.read(self._file, self._layout) if has_finished else ()
         for record in chain(finished, self._journal_records()):
-            key = _key(record)
+            key = self._key(record)
             if key not in seen:
                 yield record
             if _is_readable(record):
@@ -208,6 +208,9 @@ class Journal:
         self._opened.seek(0)
         self._opened.readline()  # the header
         return read_records(self._opened, self.path, first=2)
+
+    def _key(self, record: Record) -> int:
+        return hash((self._kind.stored_name(record["image"]), record.get("frame")))
 
     def _append(self, record: Record) -> None:
         try:
@@ -221,10 +224,6 @@ class Journal:
             f"{self._file}: cannot be written ({error.strerror or error}). Make room, or name "
             "another file."
         )
-
-
-def _key(record: Record) -> int:
-    return hash((record["image"], record.get("frame")))
 
 
 def _is_readable(record: Record) -> bool:

@@ -26,6 +26,7 @@ class Kind:
         is_results: Whether a file that begins so holds results, and no labels.
         columns: The columns that every record has; empty where records may differ.
         numbers_images: Whether images are numbered, so that unreadable ones count too.
+        stored_name: The name of an image → the name that the file has for it.
         check: Called before the work; raises `OneboxError` if a package is missing.
     """
 
@@ -37,6 +38,7 @@ class Kind:
     is_results: Callable[[Path], bool] = lambda _: True
     columns: Callable[[Layout], Sequence[str]] = lambda _: ()
     numbers_images: bool = False
+    stored_name: Callable[[str], str] = str
     check: Callable[[], object] = lambda: None
 
 

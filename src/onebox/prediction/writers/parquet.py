@@ -91,8 +91,13 @@ def schema(arrow: Any, layout: Layout) -> Any:  # noqa: ANN401 - imported by nam
 
 def as_utf8(record: Record) -> Record:
     """The record with a name that Arrow can store."""
-    # Arrow's text is UTF-8; bytes that are not become question marks.
-    return {**record, "image": record["image"].encode("utf-8", "replace").decode()}
+    return {**record, "image": _stored_name(record["image"])}
+
+
+def _stored_name(name: str) -> str:
+    # Arrow's text is UTF-8. Bytes that are not are spelled out as in JSON (r"\udcff"): two names
+    # that differ in them must not become one.
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _is_results(path: Path) -> bool:
@@ -113,5 +118,6 @@ PARQUET = Kind(
     read=_read,
     is_results=_is_results,
     columns=_columns,
+    stored_name=_stored_name,
     check=partial(_import, "pyarrow.parquet"),
 )
