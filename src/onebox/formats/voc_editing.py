@@ -79,7 +79,9 @@ def _only_read(
     """
     read = {file: old for file, old in found.items() if not lists.leave_out(file.stem)}
     if found and not read and sample is not None:
-        file = next(iter(found))
+        file, old = next(iter(found.items()))
+        if _relabelled(old, sample) == old:  # written when the list could not be
+            return {file: old}
         raise DataError(
             f"{file}: belongs to {Path(sample.name).name}, but no list in ImageSets/Main names "
             f"{file.stem}, so its label was not read and is kept. Add {file.stem} to a list, or "
