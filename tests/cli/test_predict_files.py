@@ -153,6 +153,17 @@ def test_a_shard_of_labels_is_no_earlier_parquet_result(run, bright_file, place)
     assert "exists already and is no earlier result" in err
 
 
+@pytest.mark.parametrize("torn", ['{"image": ', '{"image": "0.png", "label": "di'])
+@pytest.mark.parametrize("resumed", [[], ["--continue"]])
+def test_a_torn_first_line_is_an_earlier_result_without_rows(
+    torn, resumed, run, bright_file, place
+):
+    Path("p.jsonl").write_text(torn)
+    assert run("predict", bright_file, "in", "--jsonl", "p.jsonl", *resumed)[0] == 0
+    lines = Path("p.jsonl").read_text().splitlines()
+    assert [json.loads(line)["image"] for line in lines] == sorted(map(str, Path("in").iterdir()))
+
+
 @pytest.mark.parametrize(
     "line", ['{"image": "0.png", "label": "disc", "box": [1, 2, 3, 4]}', '{"image": ']
 )

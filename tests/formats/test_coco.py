@@ -248,8 +248,26 @@ def test_images_and_categories_that_share_an_id_are_named_and_left_out(tmp_path,
         "l.json: 2 images have the id 2. Give each its own id.",
         "l.json: 2 categories have the id 3. Give each its own id.",
     ]
-    with pytest.raises(DataError, match=r"holds no labelled image \(2 bad left out, the first: "):
+    with pytest.raises(DataError, match=r"holds no labelled image.*\n.*2 images have the id 2"):
         read(path, on_bad="skip")  # which cat or tiger, which image: nobody knows
+
+
+def test_entries_that_are_equal_count_once(tmp_path):
+    path = save(tmp_path / "l.json", ["a.png"], [note(1, 1)], [CATS[0], CATS[1], CATS[0]])
+    content = json.loads(path.read_text())
+    content["images"] *= 2
+    path.write_text(json.dumps(content))
+    (sample,) = read(path)
+    assert (sample.label, sample.box) == ("cat", (1, 2, 11, 22))
+
+
+def test_left_and_right_twice_in_a_name_are_both_exchanged(tmp_path):
+    names = [
+        f"{eye}_eye_{corner}_corner" for eye in ("left", "right") for corner in ("left", "right")
+    ]
+    category = {"id": 1, "name": "face", "keypoints": names}
+    path = save(tmp_path / "l.json", ["a.png"], [note(1, 1, 1)], categories=[category])
+    assert read(path).keypoints.flip_pairs == ((0, 3), (1, 2))
 
 
 @pytest.mark.parametrize("pairs", [[[1, 3], [1, 2]], [[2, 2]], [[1, 3], [3, 1]]])

@@ -126,16 +126,23 @@ def test_unused_columns_are_noted(folder):
     assert read(path).notes == ("labels.csv: columns not used: mood.",)
 
 
-def test_of_two_columns_of_one_meaning_the_exact_name_counts_and_the_other_is_noted(folder):
+def test_name_and_set_yield_to_other_columns_of_their_meaning_and_are_noted(folder):
     path = save(
         folder,
-        "set,file,image,name,label,x_min,y_min,x_max,y_max,split\n"
-        "train,b.jpg,a.jpg,Alice,cat,1,2,3,4,test\n",
+        "set,image,name,label,x_min,y_min,x_max,y_max,split\ntrain,a.jpg,Alice,cat,1,2,3,4,test\n",
     )
     data = read(path)
     (sample,) = data
     assert (sample.image.name, sample.label, sample.split) == ("a.jpg", "cat", "test")
-    assert data.notes == ("labels.csv: columns not used: set, file, name.",)
+    assert data.notes == ("labels.csv: columns not used: set, name.",)
+
+
+def test_of_other_columns_of_one_meaning_the_first_counts_whatever_its_name(folder):
+    header = "filename,image,class,label,x_min,y_min,x_max,y_max"
+    data = read(save(folder, f"{header}\na.jpg,17,cat,0,1,2,3,4\n"))
+    (sample,) = data
+    assert (sample.image.name, sample.label) == ("a.jpg", "cat")
+    assert data.notes == ("labels.csv: columns not used: image, label.",)
 
 
 def test_of_two_other_names_of_one_meaning_the_first_counts(folder):

@@ -225,3 +225,24 @@ def test_json_of_two_formats_for_two_splits_is_reported(folder, problem_of):
     (folder / "train.json").write_text(json.dumps(COCO))
     (folder / "test.json").write_text(json.dumps(CREATE_ML).replace("a.png", "b.png"))
     assert "holds labels in several formats: coco (" in problem_of(folder)
+
+
+@pytest.mark.parametrize(
+    "names", [("train.csv", "val.csv"), ("labels/train.csv", "labels/test.csv")]
+)
+def test_files_of_several_splits_share_the_one_folder_there_is(folder, names):
+    place = (folder / names[0]).parent / "train"
+    place.mkdir(parents=True)
+    for name, image in zip(names, ("a.png", "b.png"), strict=True):
+        (folder / name).write_text(ROW.replace("a.png", image))
+        (folder / image).rename(place / image)
+    found = {one.image.name: one.split for one in read((folder / names[0]).parent)}
+    assert found == {"a.png": "train", "b.png": Path(names[1]).stem}
+
+
+def test_a_file_of_two_splits_finds_images_in_the_folders_of_both(folder):
+    (folder / "train_val.csv").write_text(ROW + ROW.replace("a.png", "b.png"))
+    for split, image in (("train", "a.png"), ("val", "b.png")):
+        (folder / split).mkdir()
+        (folder / image).rename(folder / split / image)
+    assert {one.image.parent.name for one in read(folder / "train_val.csv")} == {"train", "val"}

@@ -240,6 +240,23 @@ def test_a_class_has_the_number_of_its_line_also_after_a_blank_one(tmp_path):
     assert (data.samples[0].label, data.classes) == ("dog", ("cat", "dog", "bird"))
 
 
+def test_double_line_ends_of_windows_are_one_and_a_blank_line_is_explained(tmp_path, problem_of):
+    write_image(tmp_path, "images/a", "1 0.5 0.5 0.5 0.5\n")
+    (tmp_path / "classes.txt").write_bytes(b"cat\r\r\ndog\r\r\n")
+    assert read(tmp_path).samples[0].label == "dog"
+    (tmp_path / "classes.txt").write_bytes(b"cat\n\ndog\n")
+    assert problem_of(tmp_path) == (
+        "labels/a.txt:1: class 1 is not one of 0 (cat), 2 (dog). Correct it. A blank line among "
+        "the names counts as a class."
+    )
+
+
+def test_other_texts_in_the_folder_of_labels_are_left_alone(tmp_path):
+    write_image(tmp_path, "images/a", "0 0.5 0.5 0.5 0.5\n")
+    (tmp_path / "labels/README.TXT").write_text("by us")
+    assert len(read(config(tmp_path, "train: images"))) == 1
+
+
 def test_a_label_file_whose_suffix_has_another_case_is_a_problem(tmp_path, problems_of):
     write_image(tmp_path, "images/a", "0 0.5 0.5 0.5 0.5\n")
     (tmp_path / "labels/b.TXT").write_text("0 0.5 0.5 0.5 0.5\n")

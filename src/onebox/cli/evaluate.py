@@ -28,7 +28,7 @@ from onebox.cli.options import (
     choice,
     select,
 )
-from onebox.cli.output_checks import begins_with, prepare_file
+from onebox.cli.output_checks import has_mark, prepare_file
 
 _HTML, _TITLE = b"<!doctype html>", b"<title>onebox report"
 _KEYPOINT_COLUMNS = ("keypoint", "pck_0.2", "mean_error", "mean_confidence")
@@ -50,7 +50,7 @@ def evaluate(
     """Evaluate a model on labelled images."""
     localizer = loading.load(model, threads=threads)
     if report is not None:
-        prepare_file("--report", report, _HTML, begins_with(_TITLE))
+        prepare_file("--report", report, _HTML, has_mark(_TITLE))
     everything = reading.read(
         data,
         format_name,

@@ -11,7 +11,7 @@ import typer
 from onebox import loading
 from onebox.cli.console import print_note, print_rows, print_table
 from onebox.cli.options import AsJson, ModelFile
-from onebox.cli.output_checks import begins_with, prepare_file
+from onebox.cli.output_checks import has_mark, prepare_file
 from onebox.confidence.records import Calibration
 from onebox.diagram import STYLE, draw_network, shapes_text
 from onebox.errors import ModelError, SettingError
@@ -89,7 +89,7 @@ def _write_diagram(model: Path, card: ModelCard, path: Path) -> None:
             f"{model}: {_NO_PARTS}, so that there is nothing to draw. Train it again, or name a "
             "model with a network."
         )
-    prepare_file("--diagram", path, _SVG, begins_with(STYLE.encode()))
+    prepare_file("--diagram", path, _SVG, has_mark(STYLE.encode()))
     write_atomically(path, draw_network(card).encode())
 
 

@@ -55,7 +55,7 @@ def prepare_file(
         prepare_folder(option, file.parent)
 
 
-def begins_with(mark: bytes) -> Callable[[Path], bool]:
+def has_mark(mark: bytes) -> Callable[[Path], bool]:
     """Whether a file is empty, or has a mark in its first bytes: for `prepare_file`."""
 
     def is_earlier(file: Path) -> bool:

@@ -72,8 +72,7 @@ def assemble(
     if problems:
         raise DataError(*problems)
     if not kept:
-        first = f" ({len(bad)} bad left out, the first: {bad[0]})" if bad else ""
-        raise DataError(f"{name}: holds no labelled image{first}. Add at least one.")
+        raise DataError(f"{name}: holds no labelled image. Add at least one.", *bad)
     return Dataset(
         samples=_samples(kept, rows.headers),
         classes=tuple(classes or labels.classes or used),

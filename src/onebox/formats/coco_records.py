@@ -79,13 +79,15 @@ class _Content:
         return valid
 
     def distinct(self, key: str, kind: type[_WithId]) -> dict[Id, _WithId]:
-        """Those entries by their ids, but for those that share an id."""
-        known = {entry.id: entry for entry in self.entries(key, kind)}
-        stated = self.count_ids(key)
-        for each in [each for each in known if stated[each] > 1]:
+        """Those entries by their ids, but for different ones that share an id."""
+        entries = self.entries(key, kind)
+        known = {entry.id: entry for entry in entries}
+        shared = {entry.id for entry in entries if entry != known[entry.id]}
+        for each in sorted(shared, key=str):
             del known[each]
             self.problems.sentences.append(
-                f"{self.name}: {stated[each]} {key} have the id {each}. Give each its own id."
+                f"{self.name}: {self.count_ids(key)[each]} {key} have the id {each}. Give each its "
+                "own id."
             )
         return known
 

@@ -48,6 +48,7 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "height": (),
 }
 _COLUMN_OF = {alias: name for name, aliases in _ALIASES.items() for alias in (name, *aliases)}
+_WEAK = frozenset({"name", "set"})
 _HEADERLESS: Columns = {name: index for index, name in enumerate(("image", *CORNERS, "label"))}
 _DELIMITERS = (",", ";", "\t")
 
@@ -179,8 +180,8 @@ def columns_of(name: str, table: list[NumberedCells]) -> tuple[Columns, bool]:
     if _is_headerless(first):
         return _HEADERLESS, False
     columns: dict[str, int] = {}
-    # Exact names first: beside `label`, `name` is more likely that of the owner.
-    words = sorted(enumerate(map(_normalize, first)), key=lambda one: one[1] not in _ALIASES)
+    # Beside another word of the same meaning, these two more likely have another one.
+    words = sorted(enumerate(map(_normalize, first)), key=lambda one: one[1] in _WEAK)
     for index, word in words:
         if word in _COLUMN_OF:
             columns.setdefault(_COLUMN_OF[word], index)

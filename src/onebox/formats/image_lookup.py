@@ -3,18 +3,22 @@
 A name is resolved against the label file's folder. If there is no such file, the folders are
 searched in which other tools put images: a folder of images beside the label file or beside its
 folder, and sub-folders named like the label file (``train/`` for ``instances_train.json``). At last
-come other sub-folders, but none named like another split: its image of that name is another one.
+come other sub-folders. If one is named like the split of the label file, those of other splits are
+left out: an image of that name there is another one.
 """
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from onebox.errors import DataError, shorten
 from onebox.files import real_path
 from onebox.formats.splitting import split_of_stem
+from onebox.structures import Split
 
 IMAGE_FOLDERS = ("images", "Images", "JPEGImages", "img", "imgs")
+_WORDS = re.compile(r"[_\-. ]")
 LABEL_FOLDERS = frozenset({"annotations", "labels", "xmls"})
 
 
@@ -25,7 +29,7 @@ class ImageFinder:
         """Resolve names against ``folder``; ``hint`` is the label file's stem."""
         self._folder = folder
         self._roots = [root for root in _roots(folder, _spellings(hint)) if root.is_dir()]
-        self._below = [one for one in sorted(folder.glob("*/")) if _may_belong(one, hint)]
+        self._below = _without_other_splits(sorted(folder.glob("*/")), hint)
         self._resolved: dict[Path, Path] = {}
 
     def find(self, name: str) -> Path:
@@ -68,9 +72,22 @@ class ImageFinder:
         return found[0] / name if found else None
 
 
-def _may_belong(folder: Path, hint: str) -> bool:
-    """Whether the images of a folder may be those of a label file: its name is no other split."""
-    return split_of_stem(hint) is None or split_of_stem(folder.name) in {None, split_of_stem(hint)}
+def _without_other_splits(folders: Sequence[Path], hint: str) -> list[Path]:
+    """The folders that may have the images of a label file.
+
+    If one of them is named like the split of the file, those of other splits have other images.
+    """
+    splits = [split_of_stem(folder.name) for folder in folders]
+    own = _only_split(hint)
+    if own not in splits:
+        return list(folders)
+    return [one for one, split in zip(folders, splits, strict=True) if split in {None, own}]
+
+
+def _only_split(stem: str) -> Split | None:
+    """The split that the last word of a stem names, if no other word names another one."""
+    named = {split_of_stem(word) for word in _WORDS.split(stem)} - {None}
+    return split_of_stem(stem) if len(named) == 1 else None
 
 
 def _is_encodable(name: str) -> bool:
@@ -88,7 +105,7 @@ def _with_slashes(name: str) -> str:
 
 def _spellings(stem: str) -> list[str]:
     """Folder names that fit a label file: its stem, its last word, that word without digits."""
-    last = re.split(r"[_\-. ]", stem)[-1]
+    last = _WORDS.split(stem)[-1]
     return [word for word in dict.fromkeys([stem, last, last.rstrip("0123456789")]) if word]
 
 

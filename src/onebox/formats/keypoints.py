@@ -1,5 +1,6 @@
 """Makes and checks keypoints: their names, skeleton and flip pairs, and the values of a row."""
 
+import re
 from collections.abc import Sequence
 
 from onebox.errors import DataError
@@ -50,9 +51,20 @@ def mirrored_pairs(names: Sequence[str]) -> Pairs:
         (number, index[other])
         for name, number in index.items()
         for left, right in _MIRRORED
-        if left in name and (other := name.replace(left, right)) in index
+        if (other := _mirrored(name, left, right)) in index and _is_left(name, left, right)
     )
     return tuple((min(pair), max(pair)) for pair in pairs)
+
+
+def _mirrored(name: str, left: str, right: str) -> str:
+    """The name with left and right exchanged."""
+    return re.sub(f"{left}|{right}", lambda found: right if found[0] == left else left, name)
+
+
+def _is_left(name: str, left: str, right: str) -> bool:
+    """Whether the first word of the two in a name is the left one: else its partner counts."""
+    found = re.search(f"{left}|{right}", name)
+    return found is not None and found[0] == left
 
 
 def make_keypoints(values: Sequence[float], keypoints: KeypointSet) -> Keypoints:

@@ -85,7 +85,10 @@ def is_kept(text: str) -> bool:
         >>> is_kept("black cat"), is_kept("cat ")
         (True, False)
     """
-    return text == text.strip() and not any(category(one) in _NO_TEXT for one in text)
+    if text.isascii() and text.isprintable():
+        return text == text.strip()
+    inside = text.replace("\t", " ")
+    return text == text.strip() and not any(category(one) in _NO_TEXT for one in inside)
 
 
 def check_names(dataset: Dataset, texts: Mapping[Path, Sequence[str]]) -> None:

@@ -199,7 +199,8 @@ def _label(value: float, names: Mapping[int, str]) -> str:
         raise DataError(f"class {value:g} is not a whole number from 0. Correct it.")
     if names and int(value) not in names:
         known = [f"{number} ({name})" for number, name in names.items()]
-        raise DataError(f"class {value:g} is not one of {shorten(known)}. Correct it.")
+        gap = " A blank line among the names counts as a class." if max(names) >= len(names) else ""
+        raise DataError(f"class {value:g} is not one of {shorten(known)}. Correct it.{gap}")
     return names.get(int(value), str(int(value)))
 
 
@@ -248,7 +249,10 @@ def _imageless(config: YoloConfig, images: Sequence[Path]) -> list[str]:
     return [
         f"{_relative(file, config.root)}: {_why_unused(file)}"
         for file in files
-        if file not in expected and file.name != "classes.txt"
+        if file not in expected
+        and file.name != "classes.txt"
+        # A file such as README.TXT is nobody's label.
+        and (file.suffix == _TXT or file.with_suffix(_TXT) in expected)
     ]
 
 

@@ -133,7 +133,8 @@ def read_text(file: Path) -> str:
         DataError: If it is not UTF-8 text; the message does not name the file.
     """
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        with file.open(encoding="utf-8-sig", newline="") as opened:
+            text = opened.read().replace("\r\r\n", "\n")  # some tools of Windows end lines so
     except UnicodeDecodeError as error:
         raise DataError(f"is not UTF-8 text ({error.reason}). Save it as UTF-8.") from error
     if "\0" in text:

@@ -49,6 +49,16 @@ def resolve_freezing(recipe: Recipe, images: int) -> Recipe:
     return recipe.changed({"train.freeze_backbone_fraction": fraction})
 
 
+def _check_labelled(data: Dataset) -> None:
+    train = data.part("train")
+    if not any(visibility for sample in train for _, _, visibility in sample.keypoints or ()):
+        raise SettingError(
+            "model.keypoints asks for keypoints, and no training image of "
+            f"{data.name or 'the data'} has a labelled one. Label some, or use a recipe without "
+            "keypoints."
+        )
+
+
 def _check_keypoints(recipe: Recipe, data: Dataset) -> None:
     model, losses = recipe.model, recipe.loss.keypoints
     if not model.keypoints:
@@ -58,13 +68,7 @@ def _check_keypoints(recipe: Recipe, data: Dataset) -> None:
             f"model.keypoints asks for keypoints, and {data.name or 'the data set'} has none. Use "
             "labels with keypoints (COCO or YOLO), or a recipe without keypoints."
         )
-    train = data.part("train")
-    if not any(visibility for sample in train for _, _, visibility in sample.keypoints or ()):
-        raise SettingError(
-            "model.keypoints asks for keypoints, and no training image of "
-            f"{data.name or 'the data'} has a labelled one. Label some, or use a recipe without "
-            "keypoints."
-        )
+    _check_labelled(data)
     if model.box_head == "hull" and len(data.keypoints.names) < _FEWEST_OF_HULL:
         raise SettingError(
             f"model.box_head 'hull' is the box around the keypoints, and {data.name or 'the data'} "
