@@ -1,5 +1,6 @@
 """Splits: stated, chosen by the image's bytes, or held out of the images of another split."""
 
+import dataclasses
 import hashlib
 import itertools
 import shutil
@@ -141,6 +142,21 @@ def test_a_tenth_of_the_training_images_with_a_box_is_held_out_and_nothing_else_
 
 def test_at_least_one_image_is_held_out():
     assert len(hold_out_validation(Dataset(tuple(boxed(2)), ("cat",))).part("val")) == 1
+
+
+@pytest.mark.parametrize("rare", range(10))
+def test_the_last_training_image_of_a_class_is_not_held_out(rare):
+    samples = boxed(10)
+    samples[rare] = dataclasses.replace(samples[rare], label="dog")
+    held_out = hold_out_validation(Dataset(tuple(samples), ("cat", "dog")))
+    assert [one.label for one in held_out.part("val")] == ["cat"]
+
+
+def test_of_classes_of_one_image_each_one_image_is_held_out_all_the_same():
+    first, second = boxed(2)
+    data = Dataset((first, dataclasses.replace(second, label="dog")), ("cat", "dog"))
+    held_out = hold_out_validation(data)
+    assert [len(held_out.part(split)) for split in ("train", "val")] == [1, 1]
 
 
 def test_the_held_out_images_do_not_depend_on_the_folder_or_the_order():

@@ -9,6 +9,7 @@ images, `hold_out_calibration` takes some of the validation images.
 import dataclasses
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -107,12 +108,24 @@ def hold_out_validation(data: Dataset) -> Dataset:
     """Move a tenth of the training images with a box to ``val``, at least one.
 
     A hash of the file names chooses them, so that an image keeps its split when the data set is
-    moved or put in another order.
+    moved or put in another order. The last training image of a class stays, if that leaves any.
     """
     boxed = [sample for sample in data if sample.split == "train" and sample.box is not None]
     count = max(1, len(boxed) // _TRAIN_PER_VAL)
-    held_out = sorted(boxed, key=_hash_of_name)[:count]
+    in_order = sorted(boxed, key=_hash_of_name)
+    held_out = _without_last_of_class(in_order)[:count] or in_order[:count]
     return _move(data, {sample.name for sample in held_out}, "train", "val")
+
+
+def _without_last_of_class(samples: Sequence[Sample]) -> list[Sample]:
+    """The samples that may be taken in this order, so that one of each class is left."""
+    left = Counter(sample.label for sample in samples)
+    free = []
+    for sample in samples:
+        if left[sample.label] > 1:
+            left[sample.label] -= 1
+            free.append(sample)
+    return free
 
 
 def hold_out_calibration(data: Dataset) -> Dataset:
