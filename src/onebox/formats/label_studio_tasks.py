@@ -52,10 +52,14 @@ class Region(BaseModel):
 
 
 class Annotation(BaseModel):
-    """What one annotator said of an image."""
+    """What one annotator said of an image.
+
+    ``class_key`` is the key of JSON-MIN whose text is read as the class.
+    """
 
     was_cancelled: bool | None = False
     result: list[Region]
+    class_key: str | None = None
 
 
 class Task(BaseModel):
