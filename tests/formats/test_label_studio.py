@@ -222,7 +222,17 @@ def test_data_of_the_short_export_stand_before_its_id_and_are_no_results(labels)
         ({"box": [short_box()]}, "has a box but no label. Name the subject, or remove the box."),
         (
             {"box": [short_box()], "class": "cat", "colour": "red"},
-            "has the labels cat, red on one rectangle; a subject has one. Keep one.",
+            "has a rectangle without a label and the texts class, colour; JSON-MIN does not say "
+            "which is the class. Export the project as JSON instead of JSON-MIN.",
+        ),
+        (
+            {"box": [short_box()], "comment": "looks blurry", "Status": "done", "remark": " "},
+            "has a box but no label. Name the subject, or remove the box.",
+        ),
+        (
+            {"outline": [{"points": [[1, 2]]}], "marks": [{"left": 1}]},
+            "'marks' holds a region with left, which is not known. Export the project as JSON "
+            "instead of JSON-MIN.",
         ),
         (
             {"marks": [{"left": 1, "top": 2}]},
@@ -239,6 +249,86 @@ def test_what_the_short_export_leaves_open_is_refused(labels, problem_of, result
     assert problem_of(labels(short(**results))) == f"project.json: task 12: {problem}"
 
 
+def test_lists_of_the_short_export_before_its_id_are_data(labels):
+    boxes = [{"x": 1, "y": 2, "width": 3, "height": 4}, short_box(rectanglelabels=["dog"])]
+    (sample,) = read(labels({"boxes": boxes, **short(label=[short_box(rectanglelabels=["cat"])])}))
+    assert (sample.label, sample.box) == ("cat", (20, 20, 80, 60))
+
+
+def test_labelled_rectangles_before_the_id_alone_are_refused(labels, problem_of):
+    # The data had a column 'label', whose place the results of the control 'label' took.
+    entry = {"label": [short_box(rectanglelabels=["cat"])], **short()}
+    assert problem_of(labels(entry)) == (
+        "project.json: task 12: has labelled rectangles in label alone, before the id, where data "
+        "are. Export the project as JSON instead of JSON-MIN."
+    )
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        {"pair": [{"selected": "left"}]},
+        {"video": [{"framesCount": 9, "sequence": [{"frame": 1, "x": 2}], "labels": ["dog"]}]},
+        {"relations": [{"from_id": "a", "to_id": "b", "direction": "right", "labels": ["is"]}]},
+        {"words": [{"word": "dog", "id": [1]}], "pair": [{"selected": "left"}]},
+    ],
+)
+def test_unknown_regions_of_the_short_export_are_left_out_with_a_note(labels, unknown):
+    data = read(labels(short(label=[short_box(rectanglelabels=["cat"])], **unknown)))
+    assert [(one.label, one.box) for one in data] == [("cat", (20, 20, 80, 60))]
+    assert data.notes == ("project.json: regions not read: unknown.",)
+
+
+def test_data_of_the_short_export_follow_a_column_called_id(labels):
+    entry = {
+        "id": 12,
+        "camera": "north",
+        "image": "images/a.png",
+        "source": "camera 3",
+        "label": [short_box()],
+        "kind": "cat",
+        "annotator": 1,
+        "annotation_id": 7,
+        "status": "done",
+    }
+    data = read(labels(entry))
+    assert [(one.label, one.box) for one in data] == [("cat", (20, 20, 80, 60))]
+    assert data.notes == (
+        "project.json: JSON-MIN does not say what a text is: kind read as the class.",
+    )
+
+
+def test_texts_of_the_short_export_are_no_classes_of_a_rectangle_with_a_label(labels):
+    box = [short_box(rectanglelabels=["cat"])]
+    data = read(labels(short(label=box, remark="blurry", weather="rain")))
+    assert [(one.label, one.box) for one in data] == [("cat", (20, 20, 80, 60))]
+    assert data.notes == ()
+
+
+def test_a_rectangle_of_the_short_export_with_an_empty_list_of_labels_has_the_choice(labels):
+    (sample,) = read(labels(short(label=[short_box(rectanglelabels=[])], kind="cat")))
+    assert (sample.label, sample.box) == ("cat", (20, 20, 80, 60))
+
+
+def test_the_note_names_each_key_that_was_read_as_the_class_once(labels):
+    first, second, third = (
+        short(f"images/{name}.png", number, box=[short_box()], **{key: "cat"}) | {"id": number}
+        for number, (name, key) in enumerate([("a", "kind"), ("b", "kind"), ("c", "class")])
+    )
+    data = read(labels(first, second, third))
+    assert [one.label for one in data] == ["cat", "cat", "cat"]
+    assert data.notes == (
+        "project.json: JSON-MIN does not say what a text is: class, kind read as the class.",
+    )
+
+
+def test_the_short_export_gives_the_same_as_the_full_one(labels):
+    choice = {"id": "c", "type": "choices", "value": {"choices": ["cat"]}}
+    (full,) = read(labels(task(rectangle(label=None, type="rectangle"), choice)))
+    (sample,) = read(labels(short(box=[short_box()], kind="cat")))
+    assert sample == full
+
+
 def test_annotators_who_agree_count_once_in_the_short_export_too(labels, problem_of):
     first = short(box=[short_box()], **{"class": "cat"})
     (sample,) = read(labels(first, first | {"annotator": 2, "annotation_id": 8}))
@@ -252,7 +342,7 @@ def test_annotators_who_agree_count_once_in_the_short_export_too(labels, problem
 def test_a_task_that_nobody_labelled_is_left_out_of_the_short_export(labels):
     first = short(box=[short_box(labels=["cat"])])
     empty = short("images/b.png", 8) | {"id": 13}
-    unlabelled = short("images/c.png", None) | {"id": 14, "annotator": ""}
+    unlabelled = short("images/c.png", None, words=[{"word": "dog"}]) | {"id": 14, "annotator": ""}
     data = read(labels(first, empty, unlabelled))
     assert [(one.image.name, one.label) for one in data] == [("a.png", "cat"), ("b.png", None)]
     assert data.notes == ("project.json: 1 task without an annotation left out.",)

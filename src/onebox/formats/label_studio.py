@@ -97,11 +97,13 @@ def _notes(tasks: Sequence[Task]) -> list[str]:
     regions = list(_regions(tasks))
     turned = sum(bool(region.value.get("rotation")) for region in regions)
     shapes = sorted({region.type for region in regions if is_shape(region)})
+    keys = sorted({one.class_key for task in tasks for one in task.submitted if one.class_key})
     notes = {
         f"{format_count(left_out, 'task', 'tasks')} without an annotation left out.": left_out,
         f"predictions of {format_count(predicted, 'task', 'tasks')} not read.": predicted,
         f"{format_count(turned, 'turned rectangle', 'turned rectangles')} read as "
         "the upright box around it.": turned,
         f"regions not read: {shorten(shapes)}.": len(shapes),
+        f"JSON-MIN does not say what a text is: {shorten(keys)} read as the class.": len(keys),
     }
     return [note for note, count in notes.items() if count]

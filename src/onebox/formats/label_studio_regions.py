@@ -12,6 +12,7 @@ from pydantic import BaseModel, FiniteFloat
 
 from onebox.errors import DataError, shorten
 from onebox.formats.json_records import validate
+from onebox.formats.label_studio_short import RECTANGLES, UNKNOWN
 from onebox.formats.label_studio_tasks import Region
 from onebox.formats.rows import Row
 from onebox.structures import Box, Keypoints, KeypointSet, as_box
@@ -20,9 +21,8 @@ KEYPOINT = "keypointlabels"
 HIDDEN = "hidden"
 """Note of a keypoint that is not visible."""
 
-_RECTANGLES = ("rectanglelabels", "rectangle", "labels")
-_READ = (*_RECTANGLES, KEYPOINT)
-_SHAPES = ("polygon", "brush", "ellipse", "bitmask", "vector", "keypoint")
+_READ = (*RECTANGLES, KEYPOINT)
+_SHAPES = ("polygon", "brush", "ellipse", "bitmask", "vector", "keypoint", UNKNOWN)
 _DECIMALS = 9  # of a pixel; percents leave noise behind them
 _UNLABELLED = (0.0, 0.0, 0)
 
@@ -91,7 +91,7 @@ def _rectangles(regions: Iterable[Region]) -> list[tuple[Region, _Rectangle]]:
     """The rectangles; entries with one id are one rectangle."""
     found: dict[object, tuple[Region, dict[str, object]]] = {}
     for number, region in enumerate(regions):
-        if region.type in _RECTANGLES:
+        if region.type in RECTANGLES:
             _, value = found.setdefault((number,) if region.id is None else region.id, (region, {}))
             value.update(region.value)
     return [(region, validate(_Rectangle, value)) for region, value in found.values()]
