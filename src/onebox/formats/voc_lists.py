@@ -30,13 +30,14 @@ class SplitLists:
             self._note_lines(text)
         self._are_read = bool(self._lines)  # reading takes empty lists for none
         self._are_new = not stems
+        self._images: dict[Path, set[Path]] = {}  # list → images whose names it gets or loses
 
     def leave_out(self, stem: str) -> bool:
         """Whether reading leaves an XML file out, for it is in no list."""
         return self._are_read and not self._naming(stem)
 
-    def add(self, stem: str, split: Split) -> None:
-        """Add a name to the list of a split, unless it is in a list or none is read."""
+    def add(self, stem: str, split: Split, image: Path) -> None:
+        """Add the name of an image's XML file to a list, unless it is in one or none is read."""
         if not self._files or self._naming(stem) or not (self._are_read or self._are_new):
             return
         beside = next(iter(self._files.values()))
@@ -44,17 +45,17 @@ class SplitLists:
         text = self._new.get(file, "")
         line_end = "\r\n" if "\r\n" in text else "\n"
         ended = text if not text or text.endswith("\n") else text + line_end
-        self._new[file] = f"{ended}{stem}{line_end}"
+        self._set(file, f"{ended}{stem}{line_end}", image)
         self._note_lines(stem)
 
-    def remove(self, stem: str) -> None:
-        """Remove a name from all lists."""
+    def remove(self, stem: str, image: Path) -> None:
+        """Remove the name of an image's XML file from all lists."""
         gone = self._naming(stem)
         if not gone:
             return
         for file, text in self._new.items():
             lines = text.splitlines(keepends=True)
-            self._new[file] = "".join(line for line in lines if line.strip() not in gone)
+            self._set(file, "".join(line for line in lines if line.strip() not in gone), image)
         for line in gone:
             for one in voc.stems_in(line):
                 self._lines[one].discard(line)
@@ -62,10 +63,17 @@ class SplitLists:
     def replacements(self) -> list[Replacement]:
         """The lists that changed."""
         made = [
-            Replacement(file, self._old.get(file), text.encode())
+            Replacement(
+                file, self._old.get(file), text.encode(), frozenset(self._images.get(file, ()))
+            )
             for file, text in self._new.items()
         ]
         return [one for one in made if one.old != one.new]
+
+    def _set(self, file: Path, text: str, image: Path) -> None:
+        if text != self._new.get(file):
+            self._new[file] = text
+            self._images.setdefault(file, set()).add(image)
 
     def _note_lines(self, text: str) -> None:
         for line in {one.strip() for one in text.splitlines()}:
