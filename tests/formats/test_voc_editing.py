@@ -229,6 +229,48 @@ def test_a_new_image_enters_the_list_of_its_split_and_leaves_it_again(folder, li
     assert content_of(folder) == before
 
 
+IMAGE_LINES = ["{}.png", "JPEGImages/{}.png", "{}.png -1", "{}", "\ufeff{}.png"]
+
+
+@pytest.mark.parametrize("line", IMAGE_LINES)
+@pytest.mark.parametrize("has_labels", [True, False])
+def test_an_image_that_a_list_names_already_enters_no_other_list(folder, line, has_labels):
+    lists = folder / "ImageSets/Main"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text(line.format("a") + "\n")
+    (lists / "val.txt").write_text("".join(line.format(name) + "\n" for name in "bc"))
+    for name in "ab" if has_labels else "":
+        (folder / f"{name}.xml").write_text(XML.replace("a.png", f"{name}.png"))
+    before = {file: file.read_bytes() for file in lists.iterdir()}
+    assert change(folder, {"c": ("cat", BOX)}) == ["c.xml"]
+    assert change(folder, {"c": ("dog", BOX)}) == ["c.xml"]  # it is listed, so it is read
+    assert {file: file.read_bytes() for file in lists.iterdir()} == before
+    splits = {one.image.stem: one.split for one in read(folder)}
+    assert splits == ({"a": "train", "b": "val"} if has_labels else {}) | {"c": "val"}
+
+
+def test_images_that_were_listed_by_their_files_leave_the_list_and_enter_it_again(folder, listed):
+    listed("a.png\nb.png\nc.png\n")
+    assert change(folder, {"b": None, "c": ("cat", BOX)}) == ["c.xml", "train.txt", "b.xml"]
+    train = folder / "ImageSets/Main/train.txt"
+    assert train.read_text() == "a.png\nc.png\n"
+    assert change(folder, {"b": ("cat", BOX), "c": None}) == ["b.xml", "train.txt", "c.xml"]
+    assert train.read_text() == "a.png\nb\n"
+    assert {one.image.stem: one.label for one in read(folder)} == {"a": "dog", "b": "cat"}
+
+
+def test_a_line_of_two_words_names_its_first_only_if_there_is_no_xml_of_both(folder, listed):
+    listed("a\nb\nc d\n")
+    Image.new("RGB", SIZE, (9, 9, 9)).save(folder / "c d.png")
+    assert change(folder, {"c d": ("cat", BOX), "c": ("cat", BOX)}) == [
+        "c d.xml",
+        "c.xml",
+        "train.txt",
+    ]
+    assert (folder / "ImageSets/Main/train.txt").read_text() == "a\nb\nc d\nc\n"
+    assert {one.image.stem for one in read(folder)} == {"a", "b", "c d", "c"}
+
+
 @pytest.mark.parametrize("lists", ["a\n", "\na\n", "other\n"])
 def test_an_xml_file_that_no_list_names_is_neither_changed_nor_removed(folder, listed, lists):
     listed(lists)

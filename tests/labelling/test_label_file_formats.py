@@ -1,5 +1,6 @@
 """The label file of a session in each format: what is saved is read again, edits are noticed."""
 
+import dataclasses
 import json
 import os
 
@@ -228,6 +229,79 @@ def test_a_label_is_written_again_if_a_later_error_hid_that_it_was_written(opene
     assert "<xmin>5" in (file.path / "a.xml").read_text()
     assert save(file, {a: Label("cat", BOX)}) == Saved()
     assert {one.box for one in read(file.path)} == {BOX, None}
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """Refuse to write or remove files by name: ``full_disk("b.xml")``; nothing ends it."""
+    replace = watched_files._replace
+
+    def refuse(*names):
+        def replace_others(replacement):
+            if replacement.path.name in names:
+                raise OneboxError(f"{replacement.path.name}: the disk is full.")
+            replace(replacement)
+
+        monkeypatch.setattr(watched_files, "_replace", replace_others)
+
+    return refuse
+
+
+def count_edits(file):
+    """The number of samples of each edit of a label file from now on."""
+    editor, counts = file._editor, []
+
+    def edit(path, edits):
+        counts.append(len(edits.samples))
+        return editor.edit(path, edits)
+
+    file._editor = dataclasses.replace(editor, edit=edit)
+    return counts
+
+
+@pytest.mark.parametrize(("name", "suffix"), [("voc", "xml"), ("yolo", "txt")])
+def test_many_refused_files_take_as_many_edits_as_one(opened, full_disk, name, suffix):
+    file = opened(name)
+    a = image_of(file, "a")
+    images = [a.with_name(f"{number:02}.png") for number in range(40)]
+    for image in images:
+        Image.new("RGB", SIZE).save(image)
+    changes = dict.fromkeys(images, Label("dog", OTHER))
+    counts = count_edits(file)
+    full_disk(*(f"{image.stem}.{suffix}" for image in images))
+    refused = save(file, changes).refused
+    assert refused == {one: f"{one.stem}.{suffix}: the disk is full." for one in images}
+    assert counts == [40]
+    full_disk(*(f"{image.stem}.{suffix}" for image in images[::2]))
+    assert list(save(file, changes).refused) == images[::2]
+    assert counts == [40, 40, 20]  # once more, without the refused
+    full_disk()
+    assert save(file, changes) == Saved()
+    assert counts == [40, 40, 20, 20]
+    labels = {one.image.stem: one.box for one in read(file.path)}
+    assert [labels[image.stem] for image in images] == [pytest.approx(OTHER)] * 40
+
+
+def test_a_list_that_waits_for_another_image_names_all_that_were_written(opened, full_disk):
+    file = opened("voc")
+    a, b, c = (image_of(file, stem) for stem in "abc")
+    d = a.with_name("d.png")
+    lists = file.path.parent / "ImageSets/Main"
+    full_disk("d.xml", "val.txt")
+    # train.txt loses b and would get d; val.txt loses c.
+    changes = {a: Label("dog", OTHER), b: None, c: None, d: Label("cat", BOX)}
+    counts = count_edits(file)
+    assert save(file, changes).refused == {
+        d: "d.xml: the disk is full.",
+        c: "val.txt: the disk is full.",
+    }
+    assert counts == [4, 2]
+    assert (lists / "train.txt").read_text().split() == ["a"]
+    assert (lists / "val.txt").read_text().split() == ["c"]
+    assert sorted(one.name for one in file.path.iterdir()) == ["a.xml", "c.xml"]
+    full_disk()
+    assert save(file, {c: None, d: Label("cat", BOX)}) == Saved()
+    assert {one.image.stem: one.label for one in read(file.path)} == {"a": "dog", "d": "cat"}
 
 
 def test_a_list_that_was_protected_gets_the_name_of_the_image_later(opened, protect):

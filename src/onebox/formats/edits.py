@@ -44,11 +44,13 @@ class Replacement:
         path: The file.
         old: Content that the new one was made from; None if there was no file.
         new: New content; None if the file is to be removed.
+        images: The edited images that need it; none if all do.
     """
 
     path: Path
     old: bytes | None
     new: bytes | None
+    images: frozenset[Path] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

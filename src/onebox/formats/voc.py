@@ -281,15 +281,22 @@ def list_files(folder: Path) -> dict[Split, Path]:
 
 
 def listed_stem(line: str, stems: Set[str]) -> str:
-    """Return the stem that a line of a list names.
+    """Return the stem that a line of a list names; its first word if that is none of ``stems``."""
+    tries = stems_in(line)
+    return next((one for one in tries if one in stems), tries[1])
 
-    Lists of one class write a flag (-1, 0, 1) after it; some tools write the file of the image.
+
+def stems_in(line: str) -> list[str]:
+    """All that a line of a list may name, the likeliest first: the line, its first word, ....
+
+    Lists of one class write a flag (-1, 0, 1) after the name; some tools write the file of the
+    image.
     """
     # The mark stays in the text of a list, so that an edited list keeps it.
     name = line.removeprefix(_BYTE_ORDER_MARK)
     word = next(iter(name.split(maxsplit=1)), "")
     files = [Path(one) for one in (name, word) if Path(one).suffix.lower() in SUFFIXES]
-    return next((one for one in (name, word, *(file.stem for file in files)) if one in stems), word)
+    return [name, word, *(file.stem for file in files)]
 
 
 def _assign_splits(

@@ -53,16 +53,19 @@ def edit(path: Path, edits: Edits) -> Edited:
     for image, sample in edits.samples.items():
         try:
             found = _only_read(folder.find(image, edits.origins.get(image, ())), lists, sample)
-            made = [] if sample is None else [folder.changed(found, sample)]
+            made = [] if sample is None else [folder.changed(found, image, sample)]
         except DataError as error:
             refused[image] = str(error)
             continue
         kept = {one.path for one in made}
-        gone = [Replacement(file, old, None) for file, old in found.items() if file not in kept]
+        alone = frozenset({image})
+        gone = [
+            Replacement(file, old, None, alone) for file, old in found.items() if file not in kept
+        ]
         for one in gone:
-            lists.remove(one.path.stem)
+            lists.remove(one.path.stem, image)
         for one in made:
-            lists.add(one.path.stem, sample.split if sample else "train")
+            lists.add(one.path.stem, sample.split if sample else "train", image)
         written.extend(made)
         removed.extend(gone)
     # Names leave the lists before their files go, and enter them after their files are there.
@@ -111,11 +114,11 @@ class _Folder:
                     found[file] = content
         return found
 
-    def changed(self, found: Mapping[Path, bytes], sample: Sample) -> Replacement:
+    def changed(self, found: Mapping[Path, bytes], image: Path, sample: Sample) -> Replacement:
         """The XML file of an image with a new label: the first of its files, or a new one."""
         for file, content in found.items():
-            return Replacement(file, content, _relabelled(content, sample))
-        return self._new_file(sample)
+            return Replacement(file, content, _relabelled(content, sample), frozenset({image}))
+        return self._new_file(image, sample)
 
     def _usual_stems(self, image: Path) -> Iterable[str]:
         """The stems that `onebox` gives the XML file of an image, as far as there are any."""
@@ -126,8 +129,7 @@ class _Folder:
                 return
             yield stem
 
-    def _new_file(self, sample: Sample) -> Replacement:
-        image = Path(sample.name)
+    def _new_file(self, image: Path, sample: Sample) -> Replacement:
         new_name(image, self._path, self._finder)
         tries = (image.stem if n == 1 else f"{image.stem}_{n}" for n in count(1))
         stem = next(stem for stem in tries if stem.casefold() not in self._files)
@@ -139,7 +141,7 @@ class _Folder:
             raise DataError(f"{image}: VOC does not find it by its name. Rename the image.")
         self._files[stem.casefold()] = file
         self.stems.add(stem)
-        return Replacement(file, None, content)
+        return Replacement(file, None, content, frozenset({image}))
 
 
 def _relabelled(content: bytes, sample: Sample) -> bytes:

@@ -72,24 +72,30 @@ def edit(path: Path, edits: Edits) -> Edited:
     for image, sample in edits.samples.items():
         try:
             file = places.label_file(image)
-            made.append(_replacement(file, sample, numbers, config, problem))
+            old = read_or_none(file)
+            new = _changed(old, sample, numbers, config, problem)
+            made.append(Replacement(file, old, new, frozenset({image})))
         except DataError as error:
             refused[image] = f"{image}: {error}"
     return Edited((*([renamed] if renamed else []), *made), refused)
 
 
-def _replacement(
-    file: Path,
+def _changed(
+    old: bytes | None,
     sample: Sample | None,
     numbers: Mapping[str, int],
     config: YoloConfig,
     problem: str,
-) -> Replacement:
-    old = read_or_none(file)
+) -> bytes | None:
+    """A text file with another label; None if it is to be removed.
+
+    Raises:
+        DataError: If the class has no number and gets none.
+    """
     if sample is None:
-        return Replacement(file, old, None)
+        return None
     if sample.label is None:
-        return Replacement(file, old, b"")
+        return b""
     number = numbers.get(sample.label)
     if number is None and not config.names and sample.label.isdecimal():
         number = int(sample.label)
@@ -97,7 +103,7 @@ def _replacement(
         raise DataError(problem)
     row = format_row(sample, number, config.keypoints, config.kpt_dims)
     line_end = "\r\n" if b"\r\n" in (old or b"") else "\n"
-    return Replacement(file, old, row.replace("\n", line_end).encode())
+    return row.replace("\n", line_end).encode()
 
 
 def _missing(known: Iterable[str], edits: Edits) -> list[str]:
@@ -123,7 +129,8 @@ def _with_classes(path: Path, config: YoloConfig, edits: Edits) -> tuple[Replace
         new = _appended(file, text, missing)
     except DataError as error:
         return None, str(error)
-    return Replacement(file, old, (mark + new).encode()), ""
+    needing = (image for image, one in edits.samples.items() if one and one.label in missing)
+    return Replacement(file, old, (mark + new).encode(), frozenset(needing)), ""
 
 
 def _appended(file: Path, text: str, names: Sequence[str]) -> str:

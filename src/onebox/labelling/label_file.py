@@ -15,7 +15,7 @@ from onebox.errors import DataError, OneboxError
 from onebox.files import real_path
 from onebox.formats.discovery import LabelSource
 from onebox.formats.editing import EDITORS
-from onebox.formats.edits import Edits
+from onebox.formats.edits import Edits, Replacement
 from onebox.formats.rows import ParsedLabels
 from onebox.images import Header
 from onebox.labelling.label_reading import Reading, read_content
@@ -25,9 +25,6 @@ from onebox.labelling.new_samples import Rules, Samples, make_samples
 from onebox.labelling.records import FileContent, Label
 from onebox.labelling.watched_files import TRIES, ChangedMeanwhileError, WatchedFiles
 from onebox.structures import KeypointSet, Split
-
-_OF_MANY_FILES = frozenset({"voc", "yolo"})
-"""Formats with a file for each image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,36 +202,65 @@ class LabelFile:
         return refused | self._write_apart(samples, rules)
 
     def _write_apart(self, samples: Samples, rules: Rules) -> dict[Path, str]:
-        """Write samples; by halves if a file is refused, so that it costs no other image its label.
+        """Write samples; a file that is refused costs no other image its label.
 
         Raises:
             OneboxError: If the one file of all images is refused.
         """
-        if not samples:
-            return {}
-        try:
-            return self._write_together(samples, rules)
-        except OneboxError as error:
-            if self.format not in _OF_MANY_FILES:
-                raise
-            if len(samples) == 1:
-                return dict.fromkeys(samples, str(error))
-        images, middle = list(samples), len(samples) // 2
-        halves = images[:middle], images[middle:]
-        refused = [self._write_apart({one: samples[one] for one in half}, rules) for half in halves]
-        return refused[0] | refused[1]
+        refused: dict[Path, str] = {}
+        left = samples
+        while left:
+            edited = self._editor.edit(self.path, Edits(left, rules.classes, self._origins))
+            self._uncertain.update(left.keys() - edited.refused.keys())
+            failed = self._replace_apart(edited.replacements)
+            refused |= {**edited.refused, **failed}
+            left = {image: one for image, one in left.items() if image not in refused}
+            if not failed:
+                break
+        self._note_written(left, rules)
+        return refused
 
-    def _write_together(self, samples: Samples, rules: Rules) -> dict[Path, str]:
-        edited = self._editor.edit(self.path, Edits(samples, rules.classes, self._origins))
-        written = {image: one for image, one in samples.items() if image not in edited.refused}
-        self._uncertain.update(written)
-        for replacement in edited.replacements:
-            if replacement.old != replacement.new:
-                self._files.replace(replacement)
-        self._uncertain.difference_update(written)
+    def _replace_apart(self, replacements: Sequence[Replacement]) -> dict[Path, str]:
+        """Replace files, but none that also holds something of an image that was refused.
+
+        Returns:
+            Image → why one of its files was refused. If there are any, files of the other images
+            may be missing: they are to be made again, without these.
+
+        Raises:
+            OneboxError: If the one file of all images is refused.
+        """
+        failed: dict[Path, str] = {}
+        waiting: set[Path] = set()
+        for one in replacements:
+            if one.old == one.new:
+                continue
+            if waiting.isdisjoint(one.images):
+                problem = self._replace(one)
+                if not problem:
+                    continue
+                failed |= dict.fromkeys(one.images, problem)
+            waiting |= one.images
+        return failed
+
+    def _replace(self, replacement: Replacement) -> str:
+        """Why a file was not replaced; empty if it was.
+
+        Raises:
+            OneboxError: If the one file of all images is refused.
+        """
+        try:
+            self._files.replace(replacement)
+        except OneboxError as error:
+            if not replacement.images:  # of all images
+                raise
+            return str(error)
+        return ""
+
+    def _note_written(self, samples: Samples, rules: Rules) -> None:
+        self._uncertain.difference_update(samples)
         declared = rules.classes if self._declares_classes else ()
-        self.content = _updated(self.content, written, declared)
-        return dict(edited.refused)
+        self.content = _updated(self.content, samples, declared)
 
     def _is_new(self, image: Path, label: Label | None) -> bool:
         is_known = is_same(label, self.content.labels.get(image))
