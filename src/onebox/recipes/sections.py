@@ -52,10 +52,10 @@ class AnchorSettings(Section):
     """
 
     # One scale for small, medium and large subjects each, and the usual aspects; not tuned.
-    scales: tuple[Positive, ...] = (0.25, 0.5, 0.75)
-    aspects: tuple[Positive, ...] = (0.5, 1.0, 2.0)
+    scales: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.25, 0.5, 0.75)
+    aspects: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.5, 1.0, 2.0)
     clusters: Annotated[int, Field(ge=0)] = 0
-    sizes: tuple[tuple[float, float], ...] = ()
+    sizes: tuple[tuple[Positive, Positive], ...] = ()
 
 
 MOST_SEED = 2**32 - 1
