@@ -175,7 +175,7 @@ class TrainSettings(Section):
         minutes: Time budget, from the start of training to the evaluated model. The larger of two
             fractions, steps done and time used, drives the learning rates, the image size and
             freezing; None for no budget.
-        batch_size: Images per step.
+        batch_size: Images per step, at most 32 for each training image.
         initial_scale: Image size in the first half of training, as a fraction of ``model.size``;
             it then grows to the full size. 1 trains at the full size throughout.
         optimizer: ``adamw`` or ``adam``.
