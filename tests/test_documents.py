@@ -552,6 +552,7 @@ def test_the_exit_codes_are_documented():
     assert codes["wrong"] == errors.SettingError.exit_code
     assert codes["data"] == errors.DataError.exit_code
     assert codes["model"] == errors.ModelError.exit_code
+    assert codes["stopped"] == errors.StoppedError.exit_code
 
 
 def slug(heading):

@@ -8,6 +8,7 @@ from onebox.errors import (
     ModelError,
     OneboxError,
     SettingError,
+    StoppedError,
     format_box,
     format_count,
     shorten,
@@ -17,7 +18,14 @@ from onebox.errors import (
 
 @pytest.mark.parametrize(
     ("kind", "exit_code"),
-    [(OneboxError, 1), (SettingError, 2), (DataError, 3), (ImageError, 3), (ModelError, 4)],
+    [
+        (OneboxError, 1),
+        (SettingError, 2),
+        (DataError, 3),
+        (ImageError, 3),
+        (ModelError, 4),
+        (StoppedError, 130),
+    ],
 )
 def test_each_error_ends_the_program_with_its_code_and_is_caught_as_onebox_error(kind, exit_code):
     with pytest.raises(OneboxError, match=r"^words$") as caught:

@@ -3,6 +3,7 @@
 ::
 
     OneboxError            1  the job failed (a full disk, weights out of reach)
+    ├── StoppedError     130  training was stopped before there was anything to keep
     ├── SettingError       2  a recipe, an option or a combination of them
     ├── DataError          3  label files and data sets
     │   └── ImageError     3  one image that cannot be read
@@ -26,6 +27,12 @@ class OneboxError(Exception):
     """Something a user can repair."""
 
     exit_code = 1
+
+
+class StoppedError(OneboxError):
+    """Training that was stopped, by Ctrl-C or a listener, before there was anything to keep."""
+
+    exit_code = 130  # as of every command that Ctrl-C ends
 
 
 class SettingError(OneboxError):

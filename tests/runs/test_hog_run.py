@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import onebox
-from onebox.errors import DataError, OneboxError, SettingError
+from onebox.errors import DataError, OneboxError, SettingError, StoppedError
 from onebox.recipes.loading import read_recipe
 from onebox.structures import KeypointSet
 
@@ -233,14 +233,14 @@ def test_a_disk_too_full_is_found_before_training(few, recipe, tmp_path, monkeyp
 
 
 def test_ctrl_c_while_learning_leaves_nothing(few, recipe, tmp_path, new_diary):
-    with pytest.raises(OneboxError, match=r"training was stopped; .* nothing to export") as caught:
+    with pytest.raises(StoppedError, match=r"training was stopped; .* nothing to export") as caught:
         onebox.train(
             few,
             recipe,
             out=tmp_path / "run",
             listeners=[new_diary(stop_in="Training", stop_at_step=3)],
         )
-    assert caught.value.exit_code == 1
+    assert caught.value.exit_code == 130
     assert listed(tmp_path / "run") == []
 
 

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 import onebox
-from onebox.errors import DataError, OneboxError, SettingError
+from onebox.errors import DataError, OneboxError, SettingError, StoppedError
 from onebox.learning.fitting.checkpoint_io import load_checkpoint
 from onebox.learning.network_runs import run as run_module
 from onebox.recipes.loading import read_recipe
@@ -262,14 +262,14 @@ def test_the_model_does_not_tell_where_its_data_lay(interrupted):
 def test_a_run_stopped_before_its_first_epoch_has_nothing_to_export(
     few_discs, short_recipe, tmp_path, new_diary
 ):
-    with pytest.raises(OneboxError, match="stopped before its first epoch ended") as caught:
+    with pytest.raises(StoppedError, match="stopped before its first epoch ended") as caught:
         onebox.train(
             few_discs,
             short_recipe,
             out=tmp_path / "run",
             listeners=[new_diary(stop_in="Training", stop_at_step=1)],
         )
-    assert caught.value.exit_code == 1
+    assert caught.value.exit_code == 130
     assert not (tmp_path / "run" / "model.onnx").exists()
 
 

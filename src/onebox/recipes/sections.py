@@ -52,10 +52,10 @@ class AnchorSettings(Section):
     """
 
     # One scale for small, medium and large subjects each, and the usual aspects; not tuned.
-    scales: tuple[Positive, ...] = (0.25, 0.5, 0.75)
-    aspects: tuple[Positive, ...] = (0.5, 1.0, 2.0)
+    scales: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.25, 0.5, 0.75)
+    aspects: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.5, 1.0, 2.0)
     clusters: Annotated[int, Field(ge=0)] = 0
-    sizes: tuple[tuple[float, float], ...] = ()
+    sizes: tuple[tuple[Positive, Positive], ...] = ()
 
 
 MOST_SEED = 2**32 - 1
@@ -175,7 +175,7 @@ class TrainSettings(Section):
         minutes: Time budget, from the start of training to the evaluated model. The larger of two
             fractions, steps done and time used, drives the learning rates, the image size and
             freezing; None for no budget.
-        batch_size: Images per step.
+        batch_size: Images per step, at most 32 for each training image.
         initial_scale: Image size in the first half of training, as a fraction of ``model.size``;
             it then grows to the full size. 1 trains at the full size throughout.
         optimizer: ``adamw`` or ``adam``.

@@ -7,7 +7,7 @@ from onebox.classic import hog_training, model_file
 from onebox.classic.hog_localizer import HogLocalizer
 from onebox.classic.settings import HogSettings
 from onebox.disk import check_space
-from onebox.errors import OneboxError
+from onebox.errors import StoppedError
 from onebox.progress import Listener
 from onebox.recipes.recipe import Recipe
 from onebox.runs.folder import HOG_MODEL
@@ -31,7 +31,8 @@ def train(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> Ru
 
     Raises:
         DataError: If the images cannot be trained on, or cannot be read.
-        OneboxError: If the disk is full, a package is missing, or training was stopped.
+        OneboxError: If the disk is full or a package is missing.
+        StoppedError: If training was stopped.
     """
     hog_training.check(data)
     repair = "choose a folder on another disk with --out"
@@ -55,7 +56,7 @@ def _fit(data: Dataset, recipe: Recipe, folder: Path, listener: Listener) -> Hog
         settings = recipe.hog or HogSettings()
         localizer = hog_training.train(data, settings, progress=listener.advance)
     except KeyboardInterrupt:
-        raise OneboxError(
+        raise StoppedError(
             f"{folder}: training was stopped; HOG windows are trained in one go, so there is "
             "nothing to export."
         ) from None

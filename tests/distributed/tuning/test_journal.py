@@ -40,6 +40,19 @@ def test_a_continued_journal_has_the_question_and_the_outcomes(path):
         assert journal.trained == 1
 
 
+def test_a_training_counts_as_ended_until_another_one_begins(path):
+    written(path)
+    with Journal(path) as journal:
+        assert not journal.is_trained_to_end
+        journal.append_end_of_training()
+    with Journal(path) as journal:
+        assert (journal.trained, journal.is_trained_to_end) == (1, True)
+        journal.append_training(2)
+        assert not journal.is_trained_to_end
+    with Journal(path) as journal:
+        assert (journal.trained, journal.is_trained_to_end) == (2, False)
+
+
 def test_a_kill_at_any_byte_leaves_whole_outcomes(path):
     content = written(path)
     first = content.index(b"\n") + 1

@@ -65,8 +65,9 @@ def test_a_search_that_is_stopped_goes_on_without_repeating_a_trial_and_trains_t
     tuned = job.resume(few_discs, folder, space, options(), new_diary())
     after = read_lines(folder)
     assert after[:2] == before
-    assert sorted(line["number"] for line in after[2:-1]) == [1, 2]
-    assert after[-1] == {"trained": tuned.found.best.number}
+    assert sorted(line["number"] for line in after[2:-2]) == [1, 2]
+    best = tuned.found.best.number
+    assert after[-2:] == [{"trained": best}, {"trained": best, "finished": True}]
     check_results(tuned, short_recipe)
 
     again = job.resume(few_discs, folder, None, options(), new_diary())

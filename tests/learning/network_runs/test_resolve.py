@@ -9,7 +9,7 @@ import pytest
 from onebox.errors import SettingError
 from onebox.learning.network_runs.resolve import resolve, resolve_freezing
 from onebox.recipes.loading import read_recipe, recipe_names
-from onebox.recipes.recipe import check_recipe
+from onebox.recipes.recipe import Recipe, check_recipe
 from onebox.structures import Dataset, KeypointSet, Sample
 
 BOX = (10.0, 20.0, 30.0, 60.0)
@@ -39,6 +39,19 @@ def recipe_of(model=None, loss=None, data=None):
 def test_each_recipe_takes_a_data_set_of_one_class(name):
     data = dataset("cat", "cat", keypoints=KEYPOINTS)
     assert resolve(read_recipe(name), data).source
+
+
+def test_a_step_may_repeat_each_image_32_times_and_no_more():
+    data = dataset("cat", "cat")
+    assert resolve(Recipe().changed({"train.batch_size": 64}), data).train.batch_size == 64
+    with pytest.raises(SettingError) as caught:
+        resolve(Recipe().changed({"train.batch_size": 65}), data)
+    assert str(caught.value) == (
+        "train.batch_size must be at most 64 with 2 training images, which a step repeats up to 32 "
+        "times; got 65. Use --set train.batch_size=32."
+    )
+    # What comes with the package does with a single training image.
+    assert resolve(read_recipe("default"), dataset("cat")).train.batch_size == 32
 
 
 # --- keypoints

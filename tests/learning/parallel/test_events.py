@@ -2,7 +2,7 @@
 
 import pytest
 
-from onebox.errors import DataError, OneboxError, SettingError
+from onebox.errors import DataError, OneboxError, SettingError, StoppedError
 from onebox.learning.fitting.fit import Fitted
 from onebox.learning.network_runs.events import Follower, Reporter, fitted_as, problem_of
 from onebox.progress import EpochMetrics, StopTraining
@@ -80,7 +80,13 @@ def test_how_the_fit_ended_is_read_back(tmp_path, diary):
 
 
 @pytest.mark.parametrize(
-    "error", [DataError("a.jpg: broken.", "b.jpg: missing."), SettingError("no."), OneboxError("x")]
+    "error",
+    [
+        DataError("a.jpg: broken.", "b.jpg: missing."),
+        SettingError("no."),
+        OneboxError("x"),
+        StoppedError("y"),
+    ],
 )
 def test_an_error_is_told_with_its_kind_and_every_problem(tmp_path, diary, error):
     follower = Follower(tmp_path, diary)

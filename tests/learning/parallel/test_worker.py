@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from onebox.errors import DataError, OneboxError
+from onebox.errors import DataError, StoppedError
 from onebox.learning.network_runs import worker
 from onebox.learning.network_runs.events import Follower
 from onebox.learning.network_runs.job import Job
@@ -58,5 +58,5 @@ def test_a_request_to_stop_while_images_are_decoded_ends_the_run(
     follower.stop()
     worker.work(job, shortened(discs, train=4, val=2), ALONE)
     follower.follow()
-    assert type(follower.error) is OneboxError
+    assert type(follower.error) is StoppedError
     assert "stopped before its first epoch ended" in str(follower.error)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from onebox.errors import DataError, OneboxError, SettingError
+from onebox.errors import DataError, OneboxError, SettingError, StoppedError
 from onebox.recipes.loading import read_recipe
 from onebox.runs.options import RunOptions
 from onebox.runs.repeats.job import RepeatOptions, train_repeatedly
@@ -99,6 +99,20 @@ def test_a_failed_run_does_not_cost_the_others_and_is_trained_at_a_resume(
     assert trained.asked[0][2].resume == tmp_path / "all/seed-2"
     assert again.failed == []
     assert again.over_runs["mean_iou"].value == pytest.approx(0.625)
+
+
+def test_a_run_that_is_stopped_before_its_first_epoch_stops_those_after_it(
+    pets, trained, repeat, tmp_path, new_diary
+):
+    def stop(number):
+        if number == 1:
+            raise StoppedError("training was stopped before its first epoch ended.")
+
+    trained.fail, diary = stop, new_diary()
+    with pytest.raises(KeyboardInterrupt):
+        repeat(pets, diary=diary)
+    assert trained.folders() == ["seed-1", "seed-2"]
+    assert diary.notes[-1].endswith(f"Continue with --resume {tmp_path / 'all'}.")
 
 
 def test_a_command_that_is_killed_resumes_with_the_runs_that_are_left(

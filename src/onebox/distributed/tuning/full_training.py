@@ -51,7 +51,7 @@ def train_best(
     Args:
         data: The data set, checked.
         best: The best trial.
-        journal: The search; it learns which trial's recipe is trained.
+        journal: The search; it learns which trial's recipe is trained, and whether to the end.
         budget: The time of the search.
         listener: Told of the progress.
 
@@ -62,7 +62,8 @@ def train_best(
     if journal.trained != best.number:
         shutil.rmtree(folder, ignore_errors=True)  # of a trial that was the best before
         journal.append_training(best.number)
-    if (folder / _LAST_FILE).is_file():
+    # A training that Ctrl-C ended has exported and written all files, too.
+    if journal.is_trained_to_end and (folder / _LAST_FILE).is_file():
         return Trained(folder / MODEL, json.loads((folder / "metrics.json").read_text("utf-8")))
     weights = journal.question.weights
     options = RunOptions(time.monotonic(), None if weights is None else Path(weights), folder)
@@ -72,6 +73,8 @@ def train_best(
         shutil.rmtree(folder, ignore_errors=True)  # killed before its first checkpoint
     listener.stage("Training with the best recipe")
     done = run(data, _in_time(data, best.recipe, budget), options, listener)
+    if not done.is_interrupted:
+        journal.append_end_of_training()
     return Trained(done.model, done.metrics, done.is_interrupted)
 
 

@@ -18,7 +18,7 @@ from onebox.files import check_writable
 from onebox.prediction.writers.locking import open_locked
 
 _KIND, _VERSION = "onebox tune", 1
-_TRAINED = "trained"
+_TRAINED, _FINISHED = "trained", "finished"
 
 
 class Journal:
@@ -29,6 +29,7 @@ class Journal:
         question: What is searched for.
         outcomes: The finished trials, in order.
         trained: Number of the trial whose recipe was last trained in full; None if none was.
+        is_trained_to_end: Whether that training ended by itself, and its results are written.
     """
 
     def __init__(self, path: Path, question: Question | None = None) -> None:
@@ -41,6 +42,7 @@ class Journal:
         self.path = path
         self.outcomes: list[Outcome] = []
         self.trained: int | None = None
+        self.is_trained_to_end = False
         if question is None and not path.is_file():
             raise SettingError(
                 f"--resume {path.parent}: holds no search to resume: it has no "
@@ -77,7 +79,16 @@ class Journal:
             OneboxError: If the disk refuses.
         """
         self._write({_TRAINED: number})
-        self.trained = number
+        self.trained, self.is_trained_to_end = number, False
+
+    def append_end_of_training(self) -> None:
+        """Write that the full training has ended, and not by Ctrl-C.
+
+        Raises:
+            OneboxError: If the disk refuses.
+        """
+        self._write({_TRAINED: self.trained, _FINISHED: True})
+        self.is_trained_to_end = True
 
     def pending(self) -> list[int]:
         """Numbers of the trials that have not finished."""
@@ -122,6 +133,7 @@ class Journal:
             record = json.loads(line)
             if _TRAINED in record:
                 self.trained = int(record[_TRAINED])
+                self.is_trained_to_end = bool(record.get(_FINISHED, False))
             else:
                 self.outcomes.append(Outcome.from_json(record))
         except (ValueError, KeyError, TypeError, OverflowError) as error:

@@ -13,14 +13,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from onebox.errors import DataError, ModelError, OneboxError, SettingError
+from onebox.errors import DataError, ModelError, OneboxError, SettingError, StoppedError
 from onebox.learning.fitting.fit import Fitted
 from onebox.progress import EpochMetrics, Listener, Silent, StopTraining
 
 _EVENTS, _STOP = "events.jsonl", "stop"
 _LOOK_S = 0.25  # between two looks for the request to stop; not tuned
 _KINDS: dict[str, type[OneboxError]] = {
-    kind.__name__: kind for kind in (OneboxError, DataError, ModelError, SettingError)
+    kind.__name__: kind for kind in (OneboxError, DataError, ModelError, SettingError, StoppedError)
 }
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from onebox.calibration.training_features import MOST_EXAMPLES
 from onebox.distributed.cluster import connected
 from onebox.distributed.training import count_cluster_workers, run_on_cluster
-from onebox.errors import OneboxError
+from onebox.errors import OneboxError, StoppedError
 from onebox.learning.data.decoded_cache import Decoded, decode
 from onebox.learning.fitting.checkpoint_io import save_weights
 from onebox.learning.fitting.fit import Fitted
@@ -109,7 +109,8 @@ def _ended(job: Job, follower: Follower) -> Fitted:
     if follower.error is not None:
         raise follower.error
     if follower.fitted is None:
-        raise OneboxError(f"{job.folder}: {STOPPED}")
+        kind = StoppedError if follower.is_interrupted else OneboxError
+        raise kind(f"{job.folder}: {STOPPED}")
     return dataclasses.replace(follower.fitted, is_interrupted=follower.is_interrupted)
 
 

@@ -1,6 +1,6 @@
 """Resolve a recipe: fill in what it leaves to the data and to the initial weights."""
 
-from onebox.errors import SettingError
+from onebox.errors import SettingError, format_count
 from onebox.learning.networks.anchors import cluster_sizes
 from onebox.mean_box import normalized_boxes
 from onebox.recipes.recipe import Recipe
@@ -10,6 +10,9 @@ from onebox.structures import Dataset
 # docs/accuracy.md, "raccoon, 30 images", and docs/decisions/0013.
 _FEWEST_OF_HULL = 2  # keypoints: the hull of one has no area
 _FEW_IMAGES, _FROZEN_FRACTION = 60, 0.3
+# Times that a step may have the same image: each costs memory. The default of 32 images per step
+# must do with one training image.
+_MOST_REPEATS = 32
 
 
 def learns_presence(recipe: Recipe, data: Dataset) -> bool:
@@ -25,9 +28,10 @@ def resolve(recipe: Recipe, data: Dataset) -> Recipe:
     """Check a recipe against the data, and fill in anchor sizes from the training boxes.
 
     Raises:
-        SettingError: If it asks for what the data does not have, or for losses that its keypoint
-            head cannot have.
+        SettingError: If it asks for what the data does not have, for losses that its keypoint
+            head cannot have, or for far more images per step than there are.
     """
+    _check_batch_size(recipe, data)
     _check_keypoints(recipe, data)
     model = recipe.model
     clusters = model.anchors.clusters
@@ -47,6 +51,17 @@ def resolve_freezing(recipe: Recipe, images: int) -> Recipe:
         return recipe
     fraction = _FROZEN_FRACTION if images <= _FEW_IMAGES else 0.0
     return recipe.changed({"train.freeze_backbone_fraction": fraction})
+
+
+def _check_batch_size(recipe: Recipe, data: Dataset) -> None:
+    images = len(data.part("train"))
+    most, size = images * _MOST_REPEATS, recipe.train.batch_size
+    if size > most:
+        raise SettingError(
+            f"train.batch_size must be at most {most} with "
+            f"{format_count(images, 'training image', 'training images')}, which a step repeats up "
+            f"to {_MOST_REPEATS} times; got {size}. Use --set train.batch_size={_MOST_REPEATS}."
+        )
 
 
 def _check_labelled(data: Dataset) -> None:

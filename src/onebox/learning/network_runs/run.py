@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from onebox.disk import check_space
-from onebox.errors import OneboxError, SettingError
+from onebox.errors import OneboxError, SettingError, StoppedError
 from onebox.learning.data.decoded_cache import Decoded, decode
 from onebox.learning.fitting.fit import FitLimits, Fitted, fit
 from onebox.learning.fitting.history import History
@@ -44,6 +44,7 @@ def train_network(data: Dataset, recipe: Recipe, options: RunOptions, listener: 
 
     Raises:
         OneboxError: If weights cannot be had, the disk is full or nothing was trained.
+        StoppedError: If it was stopped before its first epoch ended.
         DataError: If images cannot be read.
         SettingError: If settings are wrong or do not fit together.
         ModelError: If the exported model does not match the network.
@@ -174,7 +175,8 @@ def _fit(
 
 def _check_fitted(prepared: PreparedRun, fitted: Fitted, listener: Listener) -> None:
     if fitted.checkpoint is None:
-        raise OneboxError(f"{prepared.folder}: {STOPPED}")
+        kind = StoppedError if fitted.is_interrupted else OneboxError
+        raise kind(f"{prepared.folder}: {STOPPED}")
     minutes = prepared.recipe.train.minutes
     if fitted.is_out_of_time and fitted.steps < _LEAST_STEPS:
         listener.note(

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from onebox.errors import OneboxError
+from onebox.errors import OneboxError, StoppedError
 from onebox.learning.data.decoded_cache import Decoded, add_digests, decode
 from onebox.learning.fitting.fit import FitLimits, Fitted, fit
 from onebox.learning.network_runs.events import Reporter, fitted_as, problem_of
@@ -57,7 +57,7 @@ def _collected(problems: list[dict[str, Any]]) -> Iterator[None]:
     except OneboxError as error:
         problems.append(problem_of(error))
     except StopTraining:
-        problems.append(problem_of(OneboxError(STOPPED)))
+        problems.append(problem_of(StoppedError(STOPPED)))
 
 
 # Whether no worker has a problem; the first one writes those of all.

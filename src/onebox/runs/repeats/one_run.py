@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from onebox.errors import OneboxError, first_line
+from onebox.errors import OneboxError, StoppedError, first_line
 from onebox.evaluation import Report
 from onebox.files import write_atomically
 from onebox.progress import Listener
@@ -63,6 +63,8 @@ def train_one(asked: OneRun, listener: Listener) -> Mapping[str, Any]:
     started_s = time.monotonic()
     try:
         done = _train(asked, started_s, listener)
+    except StoppedError:
+        raise KeyboardInterrupt from None
     except OneboxError:
         raise
     except Exception as error:
