@@ -274,3 +274,21 @@ def test_enter_in_the_dialog_of_a_conflict_decides_nothing(start_labelling):
     page.keyboard.press("Enter")
     page.keyboard.press("Escape")
     assert page.is_visible("#conflict-dialog")
+
+
+def test_no_number_of_escapes_passes_by_the_dialogs_of_two_conflicts(start_labelling):
+    session = session_of(failures=[503])
+    page, stage = start_labelling(session)
+    for number in (50, 51):
+        known = session.entries[f"{number:016x}"]
+        session.entries[known["id"]] = {**known, "revision": 1, "label": LABEL}
+        stage.wait(number).draw((100, 80, 300, 220))
+        page.keyboard.press("Enter")
+    for number, keep in ((50, "mine"), (51, "theirs")):
+        page.wait_for_selector("#conflict-dialog[open]")
+        for _ in range(4):
+            page.keyboard.press("Escape")
+        page.wait_for_selector(f"#conflict-dialog[open] p:text-is('cats/{number:03}.jpg')")
+        page.click(f"#keep-{keep}")
+    page.wait_for_selector("#conflict-dialog", state="hidden")
+    assert [label["box"] for label in saved(page, session)] == [[100, 80, 300, 220]]
