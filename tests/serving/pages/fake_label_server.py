@@ -49,6 +49,7 @@ class FakeSession:
     advice: str = "Label 20 pictures to train a first model."
     actions: list = dataclasses.field(default_factory=list)
     failures: list = dataclasses.field(default_factory=list)
+    list_failures: list = dataclasses.field(default_factory=list)
 
     def status(self) -> dict:
         entries = list(self.entries.values())
@@ -113,6 +114,8 @@ def application(session: FakeSession) -> Starlette:
 
 def _reading(session: FakeSession) -> list[Route]:
     async def images(request):
+        if session.list_failures:
+            return JSONResponse({"detail": "Busy."}, session.list_failures.pop(0))
         chosen = FILTERS[request.query_params["filter"]]
         query, offset = request.query_params["query"], int(request.query_params["offset"])
         found = [e for e in session.entries.values() if chosen(e) and query in e["name"]]

@@ -148,8 +148,12 @@ export class Labelling {
   async goOn() {
     if (this.#isMoving) return; // a second key press must not pass an image by
     this.#isMoving = true;
-    if (!this.list) await this.#goNext();
-    else if (!(await this.list.move(1))) notify("This was the last picture of the list.");
+    try {
+      if (!this.list) await this.#goNext();
+      else if (!(await this.list.move(1))) notify("This was the last picture of the list.");
+    } catch (error) {
+      notify(`${/** @type {Error} */ (error).message} Press Page Down to try again.`);
+    }
     this.#isMoving = false;
   }
 
@@ -241,15 +245,11 @@ export class Labelling {
   }
 
   async #goNext() {
-    try {
-      const next = await this.order.next();
-      const isLast = this.entry !== null && !this.entry.label;
-      if (next) await this.show(next);
-      else if (isLast) notify("No other picture is left without a label.");
-      else this.#finish();
-    } catch (error) {
-      notify(`${/** @type {Error} */ (error).message} Press Page Down to try again.`);
-    }
+    const next = await this.order.next();
+    const isLast = this.entry !== null && !this.entry.label;
+    if (next) await this.show(next);
+    else if (isLast) notify("No other picture is left without a label.");
+    else this.#finish();
   }
 
   #finish() {
