@@ -1,5 +1,6 @@
 """A labelling session in memory, behind the HTTP of the real one: a test double for the page."""
 
+import asyncio
 import contextlib
 import dataclasses
 import io
@@ -50,6 +51,7 @@ class FakeSession:
     actions: list = dataclasses.field(default_factory=list)
     failures: list = dataclasses.field(default_factory=list)
     list_failures: list = dataclasses.field(default_factory=list)
+    latency_s: float = 0.0
 
     def status(self) -> dict:
         entries = list(self.entries.values())
@@ -128,9 +130,11 @@ def _reading(session: FakeSession) -> list[Route]:
         return JSONResponse({"images": left[: int(request.query_params["count"])]})
 
     async def one(request):
+        await asyncio.sleep(session.latency_s)
         return JSONResponse(session.entries[request.path_params["id"]])
 
     async def preview(request):
+        await asyncio.sleep(session.latency_s)
         known = session.entries[request.path_params["id"]]
         return Response(
             picture(known["size"], int(request.query_params["side"])), 200, None, "image/jpeg"

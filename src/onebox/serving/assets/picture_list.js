@@ -38,7 +38,7 @@ export class PictureList {
   #loading = null;
 
   /**
-   * @param {(entry: Entry) => Promise<void>} choose shows an entry
+   * @param {(asked: Promise<Entry>) => Promise<void>} choose shows an entry that is asked for
    */
   constructor(choose) {
     this.choose = choose;
@@ -183,7 +183,7 @@ export class PictureList {
   async #choose(index) {
     this.index = index;
     const known = this.entries[index];
-    await this.choose(await session.entry(known.id).catch(() => known));
+    await this.choose(session.entry(known.id).catch(() => known));
   }
 }
 
