@@ -74,6 +74,15 @@ def test_onebox_reads_the_downloaded_labels(start, tmp_path):
     assert sample.box == (95.25, 60.5, 310.13, 240.0)
 
 
+def test_pictures_of_one_name_are_numbered(start):
+    page, _ = start(FakeModel(), photo("image.png"), photo("c"), photo("image.png"))
+    page.set_input_files("#files", [photo("image.png"), photo("image-2.png"), photo("c")])
+    page.wait_for_selector("#progress-text:text-is('6 pictures')")
+    names = ["image.png", "c", "image-2.png", "image-3.png", "image-2-2.png", "c-2"]
+    assert page.locator("#items b").all_inner_texts() == names
+    assert [row[0] for row in downloaded(page)[1:]] == names
+
+
 def test_a_corrected_box_and_class_are_downloaded(start):
     page, stage = start(FakeModel(), photo())
     stage.drag((310.125, 150), (330.2, 160))

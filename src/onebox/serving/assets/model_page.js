@@ -15,7 +15,7 @@ import { PictureStrip } from "./picture_strip.js";
 import { outerBoxes, showItem, showModel, stateOf } from "./prediction_panel.js";
 import { Stage } from "./stage.js";
 import { startTheme } from "./theme.js";
-import { nameOf, TryingOut } from "./trying_out.js";
+import { TryingOut } from "./trying_out.js";
 
 /** @typedef {import("./trying_out.js").Item} Item */
 
@@ -133,7 +133,7 @@ class ModelPage {
     this.#showProgress();
     if (item !== this.trying.current) return;
     if (item.draft) this.editor.open(this.editor.size, item.draft);
-    announce(item.problem || `${nameOf(item.file)}: ${stateOf(item)}`);
+    announce(item.problem || `${item.name}: ${stateOf(item)}`);
   }
 
   /** @param {Item} item */

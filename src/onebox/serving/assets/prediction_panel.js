@@ -3,7 +3,6 @@
 import { byId, make, press, say, show } from "./dom.js";
 import { isAbsent, wordsOfDraft } from "./draft.js";
 import { percent } from "./status_panel.js";
-import { nameOf } from "./trying_out.js";
 
 /** @typedef {import("./model_api.js").Model} Model */
 /** @typedef {import("./model_api.js").Prediction} Prediction */
@@ -20,7 +19,7 @@ export function showItem(trying, editor) {
   const item = trying.current;
   if (!item) return;
   const isCorrected = trying.isCorrected(item);
-  byId("name").textContent = nameOf(item.file);
+  byId("name").textContent = item.name;
   byId("note").textContent = noteOf(item, isCorrected);
   byId("readout").textContent = wordsOfDraft(editor.draft);
   byId("verdict").textContent = verdictOf(item);
