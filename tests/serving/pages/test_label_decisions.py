@@ -5,7 +5,7 @@ import re
 import pytest
 
 from .fake_label_server import entry, proposal, training
-from .labelled import LABEL, saved, session_of
+from .labelled import KEYPOINTS, LABEL, saved, session_of
 
 pytestmark = pytest.mark.train
 
@@ -213,6 +213,20 @@ def test_a_removed_label_is_no_label(start_labelling):
     stage.wait(2)  # the next of the list
     assert saved(page, session) == [None]
     assert session.actions[0]["how"] == "cleared"
+
+
+def test_enter_on_a_label_without_keypoints_saves_nothing_where_there_are_keypoints(
+    start_labelling,
+):
+    session = session_of(entry(0, label=LABEL), entry(1, label=LABEL), keypoints=KEYPOINTS)
+    page, stage = start_labelling(session)
+    page.keyboard.press("l")
+    page.click("#list-items li:first-child button")
+    stage.wait(0)
+    page.keyboard.press("Enter")
+    stage.wait(1)
+    page.keyboard.press("n")
+    assert [label["box"] for label in saved(page, session)] == [None]
 
 
 def test_a_suspect_is_shown_first_and_its_suggestion_taken_with_one_key(start_labelling):

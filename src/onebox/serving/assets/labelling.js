@@ -171,10 +171,11 @@ export class Labelling {
     const { entry, editor } = this;
     if (!entry || !this.stage.isReady || this.isMoving) return;
     const label = labelOf(withOnlyClass(editor.draft, this.classes));
+    const known = labelOf(draftOfLabel(entry.label, this.keypointCount)); // with the keypoints that it lacks
     const missing = whatIsMissing(editor.draft, label, entry, this.classes);
     if (missing) {
       notify(missing);
-    } else if (isSame(label, entry.label) && !entry.suspect && !entry.is_in_conflict) {
+    } else if (isSame(label, known) && !entry.suspect && !entry.is_in_conflict) {
       this.goOn();
     } else {
       this.#decide(entry, label, howOf(label, entry, this.isProposal));
