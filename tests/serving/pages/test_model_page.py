@@ -10,6 +10,7 @@ from PIL import Image
 from .axe import violations
 from .fake_label_server import picture
 from .fake_model_server import MODEL, PREDICTION, FakeModel, application
+from .labelled import KEYPOINTS
 from .stage import Stage
 
 pytestmark = pytest.mark.train
@@ -81,6 +82,17 @@ def test_pictures_of_one_name_are_numbered(start):
     names = ["image.png", "c", "image-2.png", "image-3.png", "image-2-2.png", "c-2"]
     assert page.locator("#items b").all_inner_texts() == names
     assert [row[0] for row in downloaded(page)[1:]] == names
+
+
+def test_the_download_says_that_keypoints_are_left_out(start):
+    keypoints = {"nose": [100.0, 80.0, 0.9], "tail": [200.0, 90.0, 0.8]}
+    model = FakeModel(
+        {**MODEL, "keypoints": KEYPOINTS}, [(200, {**PREDICTION, "keypoints": keypoints})]
+    )
+    page, _ = start(model, photo())
+    assert downloaded(page)[0] == HEADER
+    words = "labels.csv has 1 picture. Keypoints are not in it: CSV has no place for them."
+    assert page.inner_text("#notice") == words
 
 
 def test_a_corrected_box_and_class_are_downloaded(start):

@@ -86,7 +86,8 @@ class ModelPage {
     const { labels } = this.trying;
     if (!labels.length) return notify("No picture has a label yet.");
     download(csvOf(labels), "labels.csv");
-    notify(`labels.csv has ${labels.length === 1 ? "1 picture" : `${labels.length} pictures`}.`);
+    const left = this.trying.keypointCount ? " Keypoints are not in it: CSV has no place for them." : "";
+    notify(`labels.csv has ${pictures(labels.length)}.${left}`);
   }
 
   /** @param {string} name */
