@@ -145,6 +145,7 @@ def test_a_file_that_fails_says_why_and_the_others_go_on(start):
     model = FakeModel(answers_by_size={len(refused["buffer"]): answer})
     page, _ = start(model, refused, photo("c.jpg"))
     assert page.inner_text("#verdict") == "b.jpg: this is no image."
+    assert page.inner_text("#label-state") == "No prediction."
     page.keyboard.press("Enter")
     page.wait_for_selector("#name:text-is('c.jpg')")
     assert page.inner_text("#verdict") == "cat"

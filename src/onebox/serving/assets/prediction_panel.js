@@ -24,7 +24,7 @@ export function showItem(trying, editor) {
   byId("readout").textContent = wordsOfDraft(editor.draft);
   byId("verdict").textContent = verdictOf(item);
   byId("verdict").classList.toggle("problem", item.state === "failed");
-  byId("label-state").textContent = isCorrected ? "Corrected by you." : "As predicted.";
+  byId("label-state").textContent = labelStateOf(item, isCorrected);
   /** @type {HTMLButtonElement} */ (byId("reset")).disabled = !isCorrected;
   show(byId("absent-mark"), editor.draft.isAbsent);
   press(byId("absent"), editor.draft.isAbsent);
@@ -73,7 +73,18 @@ function sureness(prediction) {
  */
 function noteOf({ state }, isCorrected) {
   if (state === "waiting") return "waiting for the prediction";
-  return isCorrected ? "corrected" : { done: "predicted", failed: "no prediction" }[state];
+  if (state === "failed") return isCorrected ? "drawn" : "no prediction";
+  return isCorrected ? "corrected" : "predicted";
+}
+
+/**
+ * @param {Item} item
+ * @param {boolean} isCorrected
+ */
+function labelStateOf({ state, prediction }, isCorrected) {
+  if (prediction) return isCorrected ? "Corrected by you." : "As predicted.";
+  if (isCorrected) return "Drawn by you.";
+  return state === "waiting" ? "No prediction yet." : "No prediction.";
 }
 
 /** @param {Item} item */
