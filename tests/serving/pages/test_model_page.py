@@ -208,6 +208,21 @@ def test_a_picture_turned_by_exif_is_shown_upright(start):
     assert downloaded(page)[1] == ["t.jpg", "cat", "0", "0", "30", "40"]
 
 
+@pytest.mark.parametrize("width", [1300, 1000, 390])
+def test_long_class_names_stay_inside_the_side_panel(start, width):
+    name = "Canis_lupus_familiaris_" + "w" * 40
+    answer = {**PREDICTION, "label": name, "probabilities": {name: 0.94, "dog": 0.06}}
+    model = FakeModel({**MODEL, "classes": [name, "dog"]}, [(200, answer)])
+    page, _ = start(model, photo())
+    page.set_viewport_size({"width": width, "height": 760})
+    right = page.evaluate("document.querySelector('.side').getBoundingClientRect().right")
+    for inside in ("#classes button", "#classes span", "#certainty dt", "#certainty dd"):
+        rights = page.eval_on_selector_all(
+            inside, "all => all.map((one) => one.getBoundingClientRect().right)"
+        )
+        assert max(rights) <= right
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(start, scheme):
     unlike = {**PREDICTION, "is_familiar": False}
