@@ -1,5 +1,6 @@
 """A labelling session in memory, behind the HTTP of the real one: a test double for the page."""
 
+import asyncio
 import contextlib
 import dataclasses
 import io
@@ -49,6 +50,8 @@ class FakeSession:
     advice: str = "Label 20 pictures to train a first model."
     actions: list = dataclasses.field(default_factory=list)
     failures: list = dataclasses.field(default_factory=list)
+    list_failures: list = dataclasses.field(default_factory=list)
+    latency_s: float = 0.0
 
     def status(self) -> dict:
         entries = list(self.entries.values())
@@ -113,6 +116,8 @@ def application(session: FakeSession) -> Starlette:
 
 def _reading(session: FakeSession) -> list[Route]:
     async def images(request):
+        if session.list_failures:
+            return JSONResponse({"detail": "Busy."}, session.list_failures.pop(0))
         chosen = FILTERS[request.query_params["filter"]]
         query, offset = request.query_params["query"], int(request.query_params["offset"])
         found = [e for e in session.entries.values() if chosen(e) and query in e["name"]]
@@ -125,9 +130,11 @@ def _reading(session: FakeSession) -> list[Route]:
         return JSONResponse({"images": left[: int(request.query_params["count"])]})
 
     async def one(request):
+        await asyncio.sleep(session.latency_s)
         return JSONResponse(session.entries[request.path_params["id"]])
 
     async def preview(request):
+        await asyncio.sleep(session.latency_s)
         known = session.entries[request.path_params["id"]]
         return Response(
             picture(known["size"], int(request.query_params["side"])), 200, None, "image/jpeg"

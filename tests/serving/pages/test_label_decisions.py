@@ -5,7 +5,7 @@ import re
 import pytest
 
 from .fake_label_server import entry, proposal, training
-from .labelled import LABEL, saved, session_of
+from .labelled import KEYPOINTS, LABEL, saved, session_of
 
 pytestmark = pytest.mark.train
 
@@ -215,6 +215,20 @@ def test_a_removed_label_is_no_label(start_labelling):
     assert session.actions[0]["how"] == "cleared"
 
 
+def test_enter_on_a_label_without_keypoints_saves_nothing_where_there_are_keypoints(
+    start_labelling,
+):
+    session = session_of(entry(0, label=LABEL), entry(1, label=LABEL), keypoints=KEYPOINTS)
+    page, stage = start_labelling(session)
+    page.keyboard.press("l")
+    page.click("#list-items li:first-child button")
+    stage.wait(0)
+    page.keyboard.press("Enter")
+    stage.wait(1)
+    page.keyboard.press("n")
+    assert [label["box"] for label in saved(page, session)] == [None]
+
+
 def test_a_suspect_is_shown_first_and_its_suggestion_taken_with_one_key(start_labelling):
     suspect = {"kind": "loose box", "why": "Too large.", "box": [30, 40, 90, 200], "label": None}
     session = session_of(entry(1), entry(2, label=LABEL, suspect=suspect), has_suspects=True)
@@ -274,3 +288,98 @@ def test_enter_in_the_dialog_of_a_conflict_decides_nothing(start_labelling):
     page.keyboard.press("Enter")
     page.keyboard.press("Escape")
     assert page.is_visible("#conflict-dialog")
+
+
+def test_no_number_of_escapes_passes_by_the_dialogs_of_two_conflicts(start_labelling):
+    session = session_of(failures=[503])
+    page, stage = start_labelling(session)
+    for number in (50, 51):
+        known = session.entries[f"{number:016x}"]
+        session.entries[known["id"]] = {**known, "revision": 1, "label": LABEL}
+        stage.wait(number).draw((100, 80, 300, 220))
+        page.keyboard.press("Enter")
+    for number, keep in ((50, "mine"), (51, "theirs")):
+        page.wait_for_selector("#conflict-dialog[open]")
+        for _ in range(4):
+            page.keyboard.press("Escape")
+        page.wait_for_selector(f"#conflict-dialog[open] p:text-is('cats/{number:03}.jpg')")
+        page.click(f"#keep-{keep}")
+    page.wait_for_selector("#conflict-dialog", state="hidden")
+    assert [label["box"] for label in saved(page, session)] == [[100, 80, 300, 220]]
+
+
+CLASSES = ("cat", "dog", "cow", "ant")
+
+
+@pytest.fixture
+def start_list(start_labelling):
+    """Open the first of four images of a list: ``page, stage = start_list(session)``."""
+
+    def start_list(session):
+        page, stage = start_labelling(session)
+        page.keyboard.press("l")
+        page.click("#list-items li:first-child button")
+        stage.wait(0)
+        page.wait_for_load_state("networkidle")
+        return page, stage
+
+    return start_list
+
+
+def press(page, keys):
+    """Press keys at once: Playwright itself waits until the page has taken each of them."""
+    page.evaluate(
+        """(keys) => keys.forEach((key) => document.getElementById("stage").dispatchEvent(
+          new KeyboardEvent("keydown", { key, bubbles: true })))""",
+        keys.split(),
+    )
+
+
+@pytest.mark.parametrize("latency_s", [0, 0.1, 0.25])
+def test_quick_keys_label_the_pictures_in_their_order(start_list, latency_s):
+    session = session_of(*(entry(number, label=LABEL) for number in range(4)), classes=CLASSES)
+    page, stage = start_list(session)
+    session.latency_s = latency_s
+    press(page, "2 Enter 3 Enter 4 Enter")
+    stage.wait(3)
+    assert [label["label"] for label in saved(page, session, 3)] == ["dog", "cow", "ant"]
+    assert [int(action["image"], 16) for action in session.actions] == [0, 1, 2]
+    assert page.inner_text("#readout").startswith("cat")
+
+
+def test_keys_that_wait_for_a_picture_are_forgotten_if_it_does_not_come(start_list):
+    session = session_of(entry(0, label=LABEL), classes=CLASSES)
+    page, stage = start_list(session)
+    page.select_option("#filter", "labelled")
+    page.wait_for_selector("#list-count:text-is('1 picture')")
+    page.click("#list-items li:first-child button")
+    stage.wait(0)
+    session.latency_s = 0.1
+    press(page, "2 Enter n 3 Enter")
+    page.wait_for_selector("#notice:text-is('This was the last picture of the list.')")
+    assert [label["label"] for label in saved(page, session)] == ["dog"]
+
+
+def test_keys_that_wait_for_a_picture_are_forgotten_when_another_is_clicked(start_list):
+    session = session_of(*(entry(number, label=LABEL) for number in range(4)), classes=CLASSES)
+    page, stage = start_list(session)
+    session.latency_s = 0.25
+    press(page, "2 Enter n")
+    page.click("#list-items li:nth-child(4) button")
+    stage.wait(3)
+    page.wait_for_load_state("networkidle")
+    assert [label["label"] for label in saved(page, session)] == ["dog"]
+
+
+def test_a_proposal_that_was_not_seen_yet_is_not_accepted(start_list):
+    proposed = entry(1, proposal=proposal((30, 40, 90, 200)))
+    session = session_of(entry(0, label=LABEL), proposed, classes=CLASSES)
+    page, stage = start_list(session)
+    session.latency_s = 0.1
+    press(page, "2 Enter Enter")
+    stage.wait(1)
+    page.wait_for_load_state("networkidle")
+    assert [label["label"] for label in saved(page, session)] == ["dog"]
+    page.keyboard.press("Enter")
+    stage.wait(50)
+    assert [label["label"] for label in saved(page, session, 2)] == ["dog", "cat"]

@@ -22,6 +22,49 @@ def test_search_and_filter_narrow_the_list(start_labelling):
     assert page.get_attribute("#list-items img", "src").endswith("/preview?side=128")
 
 
+def test_the_list_without_a_label_passes_no_picture_by(start_labelling):
+    # 56 pictures, 50 a request: when the list asks for more, 50 of the 56 have left the filter.
+    session = session_of(*(entry(number) for number in range(50)))
+    page, stage = start_labelling(session, viewport={"width": 1000, "height": 400})
+    page.keyboard.press("l")
+    page.select_option("#filter", "unlabelled")
+    page.wait_for_selector("#list-count:text-is('56 pictures')")
+    page.click("#list-items li:first-child button")
+    for number in range(56):
+        stage.wait(number)
+        expected = f"Without a label: {number + 1} of 56"
+        assert page.inner_text("#list-source-text") == expected
+        page.keyboard.press("n")
+    page.wait_for_selector("#notice:text-is('This was the last picture of the list.')")
+    saved(page, session, 56)
+    assert page.locator("#list-items button").count() == 56
+
+
+def test_a_list_whose_request_failed_goes_on_with_the_next_move(start_labelling):
+    session = session_of(*(entry(number, label=LABEL) for number in range(50)))
+    page, stage = start_labelling(session)
+    page.keyboard.press("l")
+    page.wait_for_selector("#list-items li:nth-child(50) button")
+    session.list_failures = [503] * 9
+    page.click("#list-items li:nth-child(50) button")
+    stage.wait(49)
+    page.keyboard.press("PageDown")
+    page.wait_for_selector("#notice:text-is('Busy. Press Page Down to try again.')")
+    assert page.inner_text("#list-count") == "56 pictures"
+    session.list_failures = []
+    page.keyboard.press("PageDown")
+    stage.wait(50)
+    assert page.inner_text("#list-source-text") == "All pictures: 51 of 56"
+
+
+def test_a_list_that_failed_to_load_loads_once_the_server_answers(start_labelling):
+    session = session_of(list_failures=[503])
+    page, _ = start_labelling(session)
+    page.keyboard.press("l")
+    page.wait_for_selector("#notice:text-is('Busy.')")
+    page.wait_for_selector("#list-count:text-is('6 pictures')")
+
+
 def test_what_was_drawn_is_still_there_after_looking_at_another_image(start_labelling):
     session = session_of()
     page, stage = start_labelling(session)

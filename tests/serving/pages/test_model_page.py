@@ -10,6 +10,7 @@ from PIL import Image
 from .axe import violations
 from .fake_label_server import picture
 from .fake_model_server import MODEL, PREDICTION, FakeModel, application
+from .labelled import KEYPOINTS
 from .stage import Stage
 
 pytestmark = pytest.mark.train
@@ -74,6 +75,26 @@ def test_onebox_reads_the_downloaded_labels(start, tmp_path):
     assert sample.box == (95.25, 60.5, 310.13, 240.0)
 
 
+def test_pictures_of_one_name_are_numbered(start):
+    page, _ = start(FakeModel(), photo("image.png"), photo("c"), photo("image.png"))
+    page.set_input_files("#files", [photo("image.png"), photo("image-2.png"), photo("c")])
+    page.wait_for_selector("#progress-text:text-is('6 pictures')")
+    names = ["image.png", "c", "image-2.png", "image-3.png", "image-2-2.png", "c-2"]
+    assert page.locator("#items b").all_inner_texts() == names
+    assert [row[0] for row in downloaded(page)[1:]] == names
+
+
+def test_the_download_says_that_keypoints_are_left_out(start):
+    keypoints = {"nose": [100.0, 80.0, 0.9], "tail": [200.0, 90.0, 0.8]}
+    model = FakeModel(
+        {**MODEL, "keypoints": KEYPOINTS}, [(200, {**PREDICTION, "keypoints": keypoints})]
+    )
+    page, _ = start(model, photo())
+    assert downloaded(page)[0] == HEADER
+    words = "labels.csv has 1 picture. Keypoints are not in it: CSV has no place for them."
+    assert page.inner_text("#notice") == words
+
+
 def test_a_corrected_box_and_class_are_downloaded(start):
     page, stage = start(FakeModel(), photo())
     stage.drag((310.125, 150), (330.2, 160))
@@ -124,6 +145,7 @@ def test_a_file_that_fails_says_why_and_the_others_go_on(start):
     model = FakeModel(answers_by_size={len(refused["buffer"]): answer})
     page, _ = start(model, refused, photo("c.jpg"))
     assert page.inner_text("#verdict") == "b.jpg: this is no image."
+    assert page.inner_text("#label-state") == "No prediction."
     page.keyboard.press("Enter")
     page.wait_for_selector("#name:text-is('c.jpg')")
     assert page.inner_text("#verdict") == "cat"
@@ -184,6 +206,21 @@ def test_a_picture_turned_by_exif_is_shown_upright(start):
     stage.draw((-1, -1, 31, 41))
     page.keyboard.press("1")
     assert downloaded(page)[1] == ["t.jpg", "cat", "0", "0", "30", "40"]
+
+
+@pytest.mark.parametrize("width", [1300, 1000, 390])
+def test_long_class_names_stay_inside_the_side_panel(start, width):
+    name = "Canis_lupus_familiaris_" + "w" * 40
+    answer = {**PREDICTION, "label": name, "probabilities": {name: 0.94, "dog": 0.06}}
+    model = FakeModel({**MODEL, "classes": [name, "dog"]}, [(200, answer)])
+    page, _ = start(model, photo())
+    page.set_viewport_size({"width": width, "height": 760})
+    right = page.evaluate("document.querySelector('.side').getBoundingClientRect().right")
+    for inside in ("#classes button", "#classes span", "#certainty dt", "#certainty dd"):
+        rights = page.eval_on_selector_all(
+            inside, "all => all.map((one) => one.getBoundingClientRect().right)"
+        )
+        assert max(rights) <= right
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

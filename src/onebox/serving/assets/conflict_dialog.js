@@ -22,8 +22,9 @@ export class ConflictDialog {
     this.dialog = /** @type {HTMLDialogElement} */ (byId("conflict-dialog"));
     byId("keep-mine").addEventListener("click", () => this.#answer("mine"));
     byId("keep-theirs").addEventListener("click", () => this.#answer("theirs"));
-    // Without an answer, a label would be lost.
+    // Without an answer, a label would be lost. A browser lets nobody prevent the second Esc.
     this.dialog.addEventListener("cancel", (event) => event.preventDefault());
+    this.dialog.addEventListener("close", () => this.#showNext());
   }
 
   /**
@@ -32,16 +33,18 @@ export class ConflictDialog {
    */
   ask(action, entry) {
     this.#waiting.push({ action, entry });
-    if (!this.dialog.open) this.#show();
+    this.#showNext();
   }
 
-  #show() {
-    const { action, entry } = this.#waiting[0];
+  #showNext() {
+    const [conflict] = this.#waiting;
+    if (!conflict || this.dialog.open) return;
+    const { action, entry } = conflict;
     byId("conflict-words").textContent = entry.name;
     byId("conflict-mine").textContent = wordsOfLabel(action.label);
     byId("conflict-theirs").textContent = wordsOfLabel(entry.label);
     this.dialog.showModal();
-    drawBoth(byId("conflict-picture"), action, entry);
+    drawBoth(byId("conflict-picture"), conflict, () => this.#waiting[0] === conflict);
   }
 
   /** @param {"mine" | "theirs"} keep */
@@ -49,16 +52,16 @@ export class ConflictDialog {
     const conflict = this.#waiting.shift();
     this.dialog.close();
     if (conflict) this.settle(conflict, keep);
-    if (this.#waiting.length) this.#show();
+    this.#showNext();
   }
 }
 
 /**
  * @param {HTMLCanvasElement} canvas
- * @param {Action} action
- * @param {Entry} entry
+ * @param {Conflict} conflict
+ * @param {() => boolean} isShown whether it is still the one that is asked about
  */
-async function drawBoth(canvas, action, entry) {
+async function drawBoth(canvas, { action, entry }, isShown) {
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   context.clearRect(0, 0, canvas.width, canvas.height);
   const view = new Viewport();
@@ -67,6 +70,7 @@ async function drawBoth(canvas, action, entry) {
   const picture = new Image();
   picture.src = previewUrl(entry.id, 800);
   await picture.decode().catch(() => {});
+  if (!isShown()) return;
   const [width, height] = entry.size.map((side) => side * view.scale);
   if (picture.naturalWidth) context.drawImage(picture, view.left, view.top, width, height);
   if (action.label?.box) strokeBox(context, view.boxToScreen(action.label.box), STROKES.draft, 2);

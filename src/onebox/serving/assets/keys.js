@@ -14,6 +14,7 @@ import { byId, make, remember, remembered } from "./dom.js";
  * @property {(key: string) => void} run
  * @property {string[]} [caps] how the keys are written, if not as they are
  * @property {boolean} [isRepeated] whether holding the key down repeats it
+ * @property {boolean} [isAtOnce] whether it is about no picture, and so waits for none
  */
 
 const TEXT_FIELDS = "input:not([type=checkbox]), select, textarea";
@@ -26,15 +27,18 @@ const NAMES = {
 
 /**
  * @param {Binding[]} bindings
+ * @param {import("./waiting_keys.js").WaitingKeys | null} [waiting] where keys wait for a picture
  */
-export function startKeys(bindings) {
+export function startKeys(bindings, waiting = null) {
   const table = new Map(bindings.flatMap((binding) => binding.keys.map((key) => [key, binding])));
   document.addEventListener("keydown", (event) => {
     const name = nameOf(event);
     const binding = table.get(name);
     if (!binding || !isMeantForPage(event, name)) return;
     event.preventDefault();
-    if (!event.repeat || binding.isRepeated) binding.run(name);
+    if (event.repeat && !binding.isRepeated) return;
+    if (waiting && !binding.isAtOnce) waiting.take(() => binding.run(name));
+    else binding.run(name);
   });
 }
 

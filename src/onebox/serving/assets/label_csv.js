@@ -1,4 +1,8 @@
-/** Labels as a CSV file that onebox reads: one row an image, an empty box where there is no subject. */
+/**
+ * Labels as a CSV file that onebox reads: one row an image, an empty box where there is no subject.
+ *
+ * Keypoints are left out: the format has no place for them.
+ */
 
 /** @typedef {{image: string, draft: import("./draft.js").Draft}} Row */
 

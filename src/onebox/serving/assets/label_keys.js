@@ -39,7 +39,7 @@ export function editingKeys(stage, classes) {
   };
   return [
     { keys: NUMBERS, caps: ["1 … 9"], words: "choose the class", run: (key) => classes.chooseNumber(Number(key)) },
-    { keys: ["a"], words: "add a class", run: () => classes.focusField() },
+    { keys: ["a"], words: "add a class", run: () => classes.focusField(), isAtOnce: true },
     { keys: ["Delete", "Backspace"], words: "clear the box", run: said(() => editor.clear()) },
     { keys: ["b"], words: "start a box in the middle of the picture", run: said(() => editor.startInMiddle()) },
     { keys: ["e"], words: "draw by dragging, or by four clicks", run: () => byId(otherTool(editor)).click() },
@@ -49,7 +49,7 @@ export function editingKeys(stage, classes) {
     { keys: ["+", "="], caps: ["+"], words: "zoom in", run: () => stage.zoom(ZOOM), isRepeated: true },
     { keys: ["-"], words: "zoom out", run: () => stage.zoom(1 / ZOOM), isRepeated: true },
     { keys: ["0"], words: "show the whole picture", run: () => stage.fit() },
-    { keys: ["?"], words: "show the keys", run: () => byId("help").click() },
+    { keys: ["?"], words: "show the keys", run: () => byId("help").click(), isAtOnce: true },
   ];
 }
 

@@ -15,6 +15,7 @@ import { PictureList } from "./picture_list.js";
 import { Stage } from "./stage.js";
 import { showStatus } from "./status_panel.js";
 import { startTheme } from "./theme.js";
+import { WaitingKeys } from "./waiting_keys.js";
 
 /** @typedef {import("./api.js").Entry} Entry */
 
@@ -39,16 +40,18 @@ function start(facts) {
     outboxChanged: showOutbox,
     conflicted: (action, entry) => dialog.ask(action, entry),
     labelled: (entry) => list.update(entry),
+    moved: (hasArrived) => (hasArrived ? waiting.replay() : waiting.drop()),
   });
+  const waiting = new WaitingKeys(() => labelling.isMoving);
   const classes = new ClassList((name) => editor.choose(name), async (name) => {
     labelling.classes = (await session.addClass(name)).classes;
     editor.choose(name);
   });
   const keypoints = new KeypointList(facts.keypoints?.names ?? [], editor, () => byId("stage").focus());
-  const list = new PictureList((entry) => {
+  const list = new PictureList((asked) => {
     labelling.list = list;
     if (NARROW.matches && !byId("list").hidden) toggleList(list); // it covers the picture there
-    return labelling.visit(entry);
+    return labelling.visit(asked);
   });
   const dialog = new ConflictDialog(({ action, entry }, keep) => settleAction(labelling, action, entry, keep));
 
@@ -66,7 +69,7 @@ function start(facts) {
 
   startTools(stage);
   startButtons(labelling, list);
-  startLabellingKeys(labelling, classes, facts.keypoints !== null);
+  startLabellingKeys(labelling, waiting, classes, facts.keypoints !== null);
   startSpaceToPan(byId("stage"), stage.gestures);
   returnFocusTo(byId("stage"));
   say(byId("folder"), facts.folder);
@@ -193,13 +196,14 @@ function toggleList(list) {
 
 /**
  * @param {Labelling} labelling
+ * @param {WaitingKeys} waiting
  * @param {ClassList} classes
  * @param {boolean} hasKeypoints
  */
-function startLabellingKeys(labelling, classes, hasKeypoints) {
+function startLabellingKeys(labelling, waiting, classes, hasKeypoints) {
   const { stage, editor } = labelling;
   const bindings = [
-    { keys: ["Enter"], words: "accept and go on", run: () => labelling.accept() },
+    { keys: ["Enter"], words: "accept and go on", run: () => accept(labelling, waiting) },
     { keys: ["n"], words: "no subject, and go on", run: () => labelling.markAbsent() },
     { keys: ["Ctrl+z"], words: "undo", run: () => labelling.undo(), isRepeated: true },
     { keys: ["Ctrl+Shift+z", "Ctrl+y"], words: "redo", run: () => labelling.redo(), isRepeated: true },
@@ -208,12 +212,22 @@ function startLabellingKeys(labelling, classes, hasKeypoints) {
     ...editingKeys(stage, classes),
     ...(hasKeypoints ? keypointKeys(editor) : []),
     { keys: ["u"], words: "use the suggestion for a suspect", run: () => labelling.takeSuggestion() },
-    { keys: ["l"], words: "open or close the list of pictures", run: () => byId("list-toggle").click() },
-    { keys: ["/"], words: "search for a picture", run: search },
-    { keys: ["Escape"], words: "take the drawing back; leave a field", run: () => escape(labelling) },
+    { keys: ["l"], words: "open or close the list of pictures", run: () => byId("list-toggle").click(), isAtOnce: true },
+    { keys: ["/"], words: "search for a picture", run: search, isAtOnce: true },
+    { keys: ["Escape"], words: "take the drawing back; leave a field", run: () => escape(labelling, waiting), isAtOnce: true },
   ];
-  startKeys(bindings);
+  startKeys(bindings, waiting);
   startHelp(bindings, GESTURES);
+}
+
+/**
+ * @param {Labelling} labelling
+ * @param {WaitingKeys} waiting
+ */
+function accept(labelling, waiting) {
+  // What a model or an audit says of a picture is not accepted before the picture was seen.
+  if (waiting.isReplaying && labelling.isAgreement) waiting.drop();
+  else labelling.accept();
 }
 
 function search() {
@@ -221,8 +235,12 @@ function search() {
   byId("search").focus();
 }
 
-/** @param {Labelling} labelling */
-function escape(labelling) {
+/**
+ * @param {Labelling} labelling
+ * @param {WaitingKeys} waiting
+ */
+function escape(labelling, waiting) {
+  waiting.drop();
   if (document.activeElement?.matches("input, select")) byId("stage").focus({ preventScroll: true });
   else labelling.startOver();
 }

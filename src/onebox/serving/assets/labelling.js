@@ -21,6 +21,7 @@ import { TimeSpent } from "./time_spent.js";
  * @property {(waiting: number, problem: string) => void} outboxChanged
  * @property {(action: Action, entry: Entry) => void} conflicted
  * @property {(entry: Entry) => void} labelled
+ * @property {(hasArrived: boolean) => void} moved no image is on its way any more; whether the last one is shown
  */
 
 export class Labelling {
@@ -36,7 +37,9 @@ export class Labelling {
   /** @type {Map<string, import("./draft.js").Draft>} work on images that were left without saving */
   #drafts = new Map();
   #training = "";
-  #isMoving = false;
+  /** Moves to an image that are under way, one inside another. */
+  #moves = 0;
+  #isAstray = false;
 
   /**
    * @param {import("./stage.js").Stage} stage
@@ -74,11 +77,31 @@ export class Labelling {
     return Boolean(entry && !entry.label && entry.proposal && !this.editor.isTouched);
   }
 
+  /** Whether to accept what is shown is to agree with a model or an audit. */
+  get isAgreement() {
+    const { entry } = this;
+    const isAsked = Boolean(this.isProposal || entry?.suspect || entry?.is_in_conflict);
+    return isAsked && !this.editor.isTouched;
+  }
+
+  /** Whether an image is on its way: what is decided now would be about the image before. */
+  get isMoving() {
+    return this.#moves > 0;
+  }
+
   /**
    * Show an image that the order stands at.
    * @param {Entry} entry
    */
   async show(entry) {
+    await this.#move(() => this.#open(entry));
+  }
+
+  /**
+   * @param {Entry} entry
+   * @returns {Promise<boolean>} whether an image is shown
+   */
+  async #open(entry) {
     this.leave();
     this.refusal = "";
     this.stage.open(entry.id, entry.size);
@@ -88,6 +111,26 @@ export class Labelling {
     this.page.entryChanged();
     await this.pictures.open(entry).catch(() => notify(`${entry.name} cannot be shown.`));
     if (this.entry?.id === entry.id) this.#time.start();
+    return this.stage.isReady;
+  }
+
+  /**
+   * @param {() => Promise<boolean>} go resolves to whether it arrived
+   */
+  async #move(go) {
+    this.#moves += 1;
+    let hasArrived = false;
+    try {
+      hasArrived = await go();
+    } finally {
+      this.#moves -= 1;
+      this.#isAstray ||= !hasArrived;
+      if (!this.#moves) {
+        hasArrived = !this.#isAstray;
+        this.#isAstray = false;
+        this.page.moved(hasArrived);
+      }
+    }
   }
 
   /** Show the image again, as it is known now. */
@@ -126,12 +169,13 @@ export class Labelling {
   /** Decide for what the stage shows, and go on. */
   accept() {
     const { entry, editor } = this;
-    if (!entry || !this.stage.isReady) return;
+    if (!entry || !this.stage.isReady || this.isMoving) return;
     const label = labelOf(withOnlyClass(editor.draft, this.classes));
+    const known = labelOf(draftOfLabel(entry.label, this.keypointCount)); // with the keypoints that it lacks
     const missing = whatIsMissing(editor.draft, label, entry, this.classes);
     if (missing) {
       notify(missing);
-    } else if (isSame(label, entry.label) && !entry.suspect && !entry.is_in_conflict) {
+    } else if (isSame(label, known) && !entry.suspect && !entry.is_in_conflict) {
       this.goOn();
     } else {
       this.#decide(entry, label, howOf(label, entry, this.isProposal));
@@ -140,17 +184,21 @@ export class Labelling {
 
   /** Decide that the image has no subject, and go on. */
   markAbsent() {
-    if (!this.entry || !this.stage.isReady) return;
+    if (!this.entry || !this.stage.isReady || this.isMoving) return;
     this.#decide(this.entry, { label: null, box: null, keypoints: null }, "absent");
   }
 
   /** Show the next image, without saving. */
   async goOn() {
-    if (this.#isMoving) return; // a second key press must not pass an image by
-    this.#isMoving = true;
-    if (!this.list) await this.#goNext();
-    else if (!(await this.list.move(1))) notify("This was the last picture of the list.");
-    this.#isMoving = false;
+    if (this.isMoving) return; // a second click must not pass an image by
+    await this.#move(async () => {
+      try {
+        return this.list ? await this.#goDown(this.list) : await this.#goNext();
+      } catch (error) {
+        notify(`${/** @type {Error} */ (error).message} Press Page Down to try again.`);
+        return false;
+      }
+    });
   }
 
   /** Show the image before. */
@@ -166,14 +214,17 @@ export class Labelling {
 
   /**
    * Show an image out of turn.
-   * @param {Entry} entry as it is on the server
+   * @param {Promise<Entry>} asked as it is on the server
    */
-  async visit(entry) {
-    const isUnsaved = this.outbox.images.includes(entry.id);
-    const newest = (isUnsaved && this.order.entries.get(entry.id)) || entry;
-    this.order.keep(newest);
-    this.order.goTo(entry.id);
-    await this.show(newest);
+  async visit(asked) {
+    await this.#move(async () => {
+      const entry = await asked;
+      const isUnsaved = this.outbox.images.includes(entry.id);
+      const newest = (isUnsaved && this.order.entries.get(entry.id)) || entry;
+      this.order.keep(newest);
+      this.order.goTo(entry.id);
+      return this.#open(newest);
+    });
   }
 
   /** Take back the last change of the draft, or else the last decision. */
@@ -234,22 +285,29 @@ export class Labelling {
    * @param {How} how
    */
   async #repeat(image, label, how) {
-    const entry = this.order.entries.get(image) ?? (await session.entry(image));
-    this.submit(entry, label, how, 0);
-    this.order.revisit(image);
-    await this.show(/** @type {Entry} */ (this.order.current));
+    await this.#move(async () => {
+      const entry = this.order.entries.get(image) ?? (await session.entry(image));
+      this.submit(entry, label, how, 0);
+      this.order.revisit(image);
+      return this.#open(/** @type {Entry} */ (this.order.current));
+    });
   }
 
+  /** @param {import("./picture_list.js").PictureList} list */
+  async #goDown(list) {
+    const hasNext = await list.move(1);
+    if (!hasNext) notify("This was the last picture of the list.");
+    return hasNext;
+  }
+
+  /** @returns {Promise<boolean>} whether the next image is shown */
   async #goNext() {
-    try {
-      const next = await this.order.next();
-      const isLast = this.entry !== null && !this.entry.label;
-      if (next) await this.show(next);
-      else if (isLast) notify("No other picture is left without a label.");
-      else this.#finish();
-    } catch (error) {
-      notify(`${/** @type {Error} */ (error).message} Press Page Down to try again.`);
-    }
+    const next = await this.order.next();
+    const isLast = this.entry !== null && !this.entry.label;
+    if (next) return this.#open(next);
+    if (isLast) notify("No other picture is left without a label.");
+    else this.#finish();
+    return false;
   }
 
   #finish() {
@@ -292,7 +350,9 @@ export class Labelling {
     if (!entry) return notify(`A label was not saved. ${error.message}`);
     this.order.keep(entry);
     this.order.revisit(entry.id);
+    this.#isAstray ||= this.isMoving; // keys that wait are about another image
     await this.show(entry);
+    if (this.entry?.id !== entry.id) return notify(`The label of ${entry.name} was not saved. ${error.message}`);
     if (action.label) this.editor.change(draftOfLabel(action.label, this.keypointCount));
     this.refusal = error.message;
     this.page.entryChanged();

@@ -15,7 +15,7 @@ import { PictureStrip } from "./picture_strip.js";
 import { outerBoxes, showItem, showModel, stateOf } from "./prediction_panel.js";
 import { Stage } from "./stage.js";
 import { startTheme } from "./theme.js";
-import { nameOf, TryingOut } from "./trying_out.js";
+import { TryingOut } from "./trying_out.js";
 
 /** @typedef {import("./trying_out.js").Item} Item */
 
@@ -86,7 +86,8 @@ class ModelPage {
     const { labels } = this.trying;
     if (!labels.length) return notify("No picture has a label yet.");
     download(csvOf(labels), "labels.csv");
-    notify(`labels.csv has ${labels.length === 1 ? "1 picture" : `${labels.length} pictures`}.`);
+    const left = this.trying.keypointCount ? " Keypoints are not in it: CSV has no place for them." : "";
+    notify(`labels.csv has ${pictures(labels.length)}.${left}`);
   }
 
   /** @param {string} name */
@@ -133,7 +134,7 @@ class ModelPage {
     this.#showProgress();
     if (item !== this.trying.current) return;
     if (item.draft) this.editor.open(this.editor.size, item.draft);
-    announce(item.problem || `${nameOf(item.file)}: ${stateOf(item)}`);
+    announce(item.problem || `${item.name}: ${stateOf(item)}`);
   }
 
   /** @param {Item} item */

@@ -2,16 +2,33 @@
 
 import { previewUrl, session } from "./api.js";
 import { byId, make } from "./dom.js";
+import { notify } from "./notices.js";
 
 /** @typedef {import("./api.js").Entry} Entry */
+/** @typedef {import("./api.js").RequestError} RequestError */
 
 const PAGE = 50; // entries a request
 const PAUSE_MS = 200; // after the last letter of a search; not tuned
+const RETRY_MS = 3000; // after a request that failed, while the end of the list is in view; not tuned
 const THUMBNAIL = 128;
+/**
+ * Whether an entry still belongs to a filter, by the value of the filter.
+ * @type {Record<string, (entry: Entry) => boolean>}
+ */
+const BELONGS = {
+  all: () => true,
+  unlabelled: ({ label }) => !label,
+  labelled: ({ label }) => Boolean(label),
+  absent: ({ label }) => Boolean(label && !label.box),
+  suspects: ({ suspect }) => Boolean(suspect),
+  conflicts: ({ is_in_conflict }) => is_in_conflict,
+  doubtful: ({ label }) => !label,
+};
 
 export class PictureList {
   /** @type {Entry[]} */
   entries = [];
+  /** Entries that the list has once all are loaded; those that left the filter meanwhile stay in it. */
   total = 0;
   /** Index of the entry that is shown; -1 if none of the list is. */
   index = -1;
@@ -21,7 +38,7 @@ export class PictureList {
   #loading = null;
 
   /**
-   * @param {(entry: Entry) => Promise<void>} choose shows an entry
+   * @param {(asked: Promise<Entry>) => Promise<void>} choose shows an entry that is asked for
    */
   constructor(choose) {
     this.choose = choose;
@@ -31,10 +48,11 @@ export class PictureList {
     this.filter = /** @type {HTMLSelectElement} */ (byId("filter"));
     this.query.addEventListener("input", () => this.#searchSoon());
     this.filter.addEventListener("change", () => this.reload());
-    new IntersectionObserver(([end]) => end.isIntersecting && this.#more()).observe(this.end);
+    this.sight = new IntersectionObserver(([end]) => end.isIntersecting && this.#moreInSight());
+    this.sight.observe(this.end);
   }
 
-  /** Ask anew, with the search and the filter that are set. */
+  /** Ask anew, with the search and the filter that are set; what fails is asked for again when it is needed. */
   async reload() {
     this.#asked += 1;
     this.#loading = null;
@@ -42,13 +60,14 @@ export class PictureList {
     this.index = -1;
     this.total = Infinity;
     this.items.replaceChildren(this.end);
-    await this.#more();
+    await this.#moreInSight();
   }
 
   /**
    * Choose the entry after or before the one that is shown.
    * @param {1 | -1} step
    * @returns {Promise<boolean>} whether there is one
+   * @throws {RequestError} if that cannot be known
    */
   async move(step) {
     const wanted = this.index + step;
@@ -62,7 +81,8 @@ export class PictureList {
   get words() {
     const filter = this.filter.selectedOptions[0].textContent;
     const query = this.query.value ? ` with “${this.query.value}”` : "";
-    return `${filter}${query}: ${this.index + 1} of ${this.total}`;
+    const of = Number.isFinite(this.total) ? ` of ${this.total}` : "";
+    return `${filter}${query}: ${this.index + 1}${of}`;
   }
 
   /** @param {Entry} entry whose label changed */
@@ -88,22 +108,64 @@ export class PictureList {
     this.#timer = setTimeout(() => this.reload(), PAUSE_MS);
   }
 
+  /** Load more because the end of the list is in view. */
+  async #moreInSight() {
+    const asked = this.#asked;
+    try {
+      await this.#more();
+    } catch (error) {
+      if (asked !== this.#asked) return;
+      notify(/** @type {Error} */ (error).message);
+      setTimeout(() => this.#look(), RETRY_MS);
+    }
+  }
+
+  /** Hear again whether the end of the list is in view. */
+  #look() {
+    this.sight.unobserve(this.end);
+    this.sight.observe(this.end);
+  }
+
   async #more() {
     if (this.entries.length >= this.total) return;
-    this.#loading ??= this.#load(this.#asked).finally(() => { this.#loading = null; });
-    await this.#loading;
+    const loading = this.#loading ?? this.#load(this.#asked);
+    this.#loading = loading;
+    try {
+      await loading;
+    } finally {
+      if (this.#loading === loading) this.#loading = null;
+    }
   }
 
   /** @param {number} asked which request this is: an answer to an older one is dropped */
   async #load(asked) {
-    const query = { query: this.query.value, filter: this.filter.value, offset: String(this.entries.length) };
-    const { total, images } = await session.find({ ...query, count: String(PAGE) }).catch(() => ({ total: 0, images: [] }));
-    if (asked !== this.#asked) return;
-    this.total = total;
+    const filter = this.filter.value;
+    const query = { query: this.query.value, filter, count: String(PAGE) };
+    // The server leaves out what no longer belongs to the filter, and so must the offset.
+    let offset = this.entries.filter(BELONGS[filter]).length;
+    let added = 0;
+    while (!added && this.entries.length < this.total) {
+      const { total, images } = await session.find({ ...query, offset: String(offset) });
+      if (asked !== this.#asked) return;
+      offset += images.length;
+      added = this.#add(images);
+      this.total = this.entries.length + (images.length ? Math.max(0, total - offset) : 0);
+    }
+    byId("list-count").textContent = this.total === 1 ? "1 picture" : `${this.total} pictures`;
+    this.#look();
+  }
+
+  /**
+   * @param {Entry[]} images
+   * @returns {number} how many of them the list did not have
+   */
+  #add(images) {
+    const known = new Set(this.entries.map(({ id }) => id));
+    const unknown = images.filter(({ id }) => !known.has(id));
     const first = this.entries.length;
-    this.entries.push(...images);
-    this.end.before(...images.map((entry, index) => this.#item(entry, first + index)));
-    byId("list-count").textContent = total === 1 ? "1 picture" : `${total} pictures`;
+    this.entries.push(...unknown);
+    this.end.before(...unknown.map((entry, index) => this.#item(entry, first + index)));
+    return unknown.length;
   }
 
   /**
@@ -121,7 +183,7 @@ export class PictureList {
   async #choose(index) {
     this.index = index;
     const known = this.entries[index];
-    await this.choose(await session.entry(known.id).catch(() => known));
+    await this.choose(session.entry(known.id).catch(() => known));
   }
 }
 

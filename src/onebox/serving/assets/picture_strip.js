@@ -2,7 +2,6 @@
 
 import { byId, make, show } from "./dom.js";
 import { stateOf } from "./prediction_panel.js";
-import { nameOf } from "./trying_out.js";
 
 /** @typedef {import("./trying_out.js").Item} Item */
 
@@ -23,7 +22,7 @@ export class PictureStrip {
     show(byId("strip"), true);
     for (const item of items) {
       const canvas = make("canvas", { width: String(THUMBNAIL[0]), height: String(THUMBNAIL[1]), "aria-hidden": "true" });
-      const words = make("span", {}, make("b", {}, nameOf(item.file)), make("small", {}));
+      const words = make("span", {}, make("b", {}, item.name), make("small", {}));
       const button = make("button", { type: "button", click: () => this.choose(item) }, canvas, words);
       this.#buttons.set(item.id, button);
       this.list.append(make("li", {}, button));

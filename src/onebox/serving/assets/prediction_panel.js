@@ -3,7 +3,6 @@
 import { byId, make, press, say, show } from "./dom.js";
 import { isAbsent, wordsOfDraft } from "./draft.js";
 import { percent } from "./status_panel.js";
-import { nameOf } from "./trying_out.js";
 
 /** @typedef {import("./model_api.js").Model} Model */
 /** @typedef {import("./model_api.js").Prediction} Prediction */
@@ -20,12 +19,12 @@ export function showItem(trying, editor) {
   const item = trying.current;
   if (!item) return;
   const isCorrected = trying.isCorrected(item);
-  byId("name").textContent = nameOf(item.file);
+  byId("name").textContent = item.name;
   byId("note").textContent = noteOf(item, isCorrected);
   byId("readout").textContent = wordsOfDraft(editor.draft);
   byId("verdict").textContent = verdictOf(item);
   byId("verdict").classList.toggle("problem", item.state === "failed");
-  byId("label-state").textContent = isCorrected ? "Corrected by you." : "As predicted.";
+  byId("label-state").textContent = labelStateOf(item, isCorrected);
   /** @type {HTMLButtonElement} */ (byId("reset")).disabled = !isCorrected;
   show(byId("absent-mark"), editor.draft.isAbsent);
   press(byId("absent"), editor.draft.isAbsent);
@@ -74,7 +73,18 @@ function sureness(prediction) {
  */
 function noteOf({ state }, isCorrected) {
   if (state === "waiting") return "waiting for the prediction";
-  return isCorrected ? "corrected" : { done: "predicted", failed: "no prediction" }[state];
+  if (state === "failed") return isCorrected ? "drawn" : "no prediction";
+  return isCorrected ? "corrected" : "predicted";
+}
+
+/**
+ * @param {Item} item
+ * @param {boolean} isCorrected
+ */
+function labelStateOf({ state, prediction }, isCorrected) {
+  if (prediction) return isCorrected ? "Corrected by you." : "As predicted.";
+  if (isCorrected) return "Drawn by you.";
+  return state === "waiting" ? "No prediction yet." : "No prediction.";
 }
 
 /** @param {Item} item */

@@ -10,6 +10,7 @@ import { predict } from "./model_api.js";
  * @typedef {object} Item one picture
  * @property {string} id
  * @property {File} file
+ * @property {string} name of the file, with a number if an earlier picture has the same
  * @property {"waiting" | "done" | "failed"} state
  * @property {Prediction | null} prediction
  * @property {string} problem why it failed; empty if it did not
@@ -22,6 +23,8 @@ export class TryingOut {
   /** @type {Item[]} */
   items = [];
   index = -1;
+  /** @type {Set<string>} */
+  #names = new Set();
   /** @type {Item[]} */
   #waiting = [];
   #running = 0;
@@ -73,8 +76,8 @@ export class TryingOut {
 
   /** @returns {{image: string, draft: Draft}[]} the pictures that have a label */
   get labels() {
-    return this.items.flatMap(({ file, draft }) =>
-      draft && (draft.isAbsent || (draft.box && draft.label)) ? [{ image: nameOf(file), draft }] : []);
+    return this.items.flatMap(({ name, draft }) =>
+      draft && (draft.isAbsent || (draft.box && draft.label)) ? [{ image: name, draft }] : []);
   }
 
   #run() {
@@ -107,14 +110,29 @@ export class TryingOut {
    * @returns {Item}
    */
   #itemOf(file, number) {
-    return { id: String(number), file, state: "waiting", prediction: null, problem: "", draft: null };
+    const name = freeName(nameOf(file), this.#names);
+    this.#names.add(name);
+    return { id: String(number), file, name, state: "waiting", prediction: null, problem: "", draft: null };
   }
+}
+
+/**
+ * A label file names each image once, but pasted pictures are all called image.png.
+ * @param {string} name
+ * @param {Set<string>} taken
+ * @returns {string} the name, or with the first free number, as in image-2.png
+ */
+function freeName(name, taken) {
+  const [, stem, suffix] = /** @type {string[]} */ (/^(.*?)(\.[^./]*)?$/s.exec(name));
+  let free = name;
+  for (let number = 2; taken.has(free); number += 1) free = `${stem}-${number}${suffix ?? ""}`;
+  return free;
 }
 
 /**
  * @param {File} file
  * @returns {string} its name, with its folders if a folder was chosen
  */
-export function nameOf(file) {
+function nameOf(file) {
   return file.webkitRelativePath || file.name;
 }
