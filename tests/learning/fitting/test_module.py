@@ -346,6 +346,25 @@ def test_a_run_that_had_ended_is_left_as_it_is_when_resumed(recipe, decoded, tmp
     assert_same_numbers(tmp_path / "again", tmp_path / "first")
 
 
+def test_a_run_that_ended_for_want_of_improvement_is_left_as_it_is_when_resumed(
+    recipe, decoded, tmp_path, monkeypatch, new_diary
+):
+    metrics = iter([0.5, 0.4, 0.6])
+
+    def made_up(module, batch, batch_index):
+        module.log("val_mean_iou", next(metrics), on_epoch=True, batch_size=12)
+
+    monkeypatch.setattr(TrainingModule, "validation_step", made_up)
+    impatient = recipe.changed({"train.patience": 1, "train.batch_size": 20})
+    assert run(impatient, decoded, tmp_path / "first").epochs == 2
+    shutil.copytree(tmp_path / "first", tmp_path / "again")
+    diary = new_diary()
+    last = tmp_path / "again" / "last.safetensors"
+    fitted = run(impatient, decoded, tmp_path / "again", diary, resume=last)
+    assert (fitted.epochs, fitted.steps, diary.steps, diary.epochs) == (2, 2, [], [])
+    assert_same_numbers(tmp_path / "again", tmp_path / "first")
+
+
 @pytest.mark.parametrize("seed", [0, MOST_SEED])
 def test_no_two_of_workers_and_steps_draw_alike(recipe, decoded, monkeypatch, seed):
     drawn = []
