@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import lightning
 import torch
@@ -49,6 +49,27 @@ class Patience(EarlyStopping):
     def on_train_start(self, trainer: lightning.Trainer, *_: object) -> None:
         """Stop if the resumed run had been stopped: the trainer's own class forgets that."""
         if self.wait_count >= self.patience:
+            trainer.should_stop = True
+
+
+def is_finite(state: Mapping[str, Tensor]) -> bool:
+    """Whether all floating-point numbers of a network's tensors are finite."""
+    return all(
+        bool(tensor.isfinite().all()) for tensor in state.values() if tensor.is_floating_point()
+    )
+
+
+class DivergenceStop(Callback):
+    """Stops after an epoch that left weights that are not finite: no later step can repair them.
+
+    A loss alone may be so for a step, in half precision, and training goes on.
+    """
+
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Look at the weights."""
+        if not is_finite(pl_module.state_dict()):
             trainer.should_stop = True
 
 

@@ -12,7 +12,13 @@ from torch.utils.data import DataLoader
 
 from onebox.learning.data.dataloader import Batch, RowsInOrder, ShuffledRows, batches
 from onebox.learning.data.decoded_cache import Decoded
-from onebox.learning.fitting.callbacks import Patience, ProgressReporter, StopTogether, warm_average
+from onebox.learning.fitting.callbacks import (
+    DivergenceStop,
+    Patience,
+    ProgressReporter,
+    StopTogether,
+    warm_average,
+)
 from onebox.learning.fitting.checkpoint_io import SafetensorsCheckpoints
 from onebox.learning.fitting.checkpointing import checkpoints, select_checkpoint
 from onebox.learning.fitting.epochs import count_epochs, epochs_per_validation, steps_per_epoch
@@ -114,6 +120,7 @@ def fit(
         synchronize(network)
     callbacks = [
         *_callbacks(module),
+        DivergenceStop(),
         TimeBudget(progress, limits.left_s),
         ProgressReporter(listener, progress, steps_per_epoch=per_epoch),
         *([] if placement.is_alone else [StopTogether()]),
