@@ -57,6 +57,7 @@ WRONG = [
     ({"loss": {"box": {"l1": -1.0}}}, "loss.box.l1", "got -1.0"),
     ({"model": {"size": 16}}, "model.size", "got 16"),
     ({"model": {"mean": [0.5, 0.5]}}, "model.mean.2", "got [0.5, 0.5]"),
+    ({"model": {"std": [0.5, 0.0, 0.5]}}, "model.std.1", "got 0.0"),
     ({"model": 3}, "model", "got 3"),
     ({"hog": {"cell": 2}}, "hog.cell", "got 2"),
     ({"hog": "yes"}, "hog", "got 'yes'"),

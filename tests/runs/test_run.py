@@ -219,6 +219,17 @@ def test_what_the_reader_put_right_is_told(few_discs, short_recipe, tmp_path, ne
     assert diary.notes[-1] == "two boxes were cut at the frame."
 
 
+@pytest.mark.parametrize("changes", [{"train.learning_rate": 1e6}, {"train.weight_decay": 1e30}])
+def test_a_training_that_diverged_ends_early_and_writes_no_weights(
+    few_discs, short_recipe, tmp_path, changes
+):
+    recipe = short_recipe.changed({**changes, "train.epochs": 9, "train.checkpoint": "last"})
+    with pytest.raises(OneboxError, match=r"run: training diverged.*lower train\.learning_rate"):
+        onebox.train(few_discs, recipe, out=tmp_path / "run")
+    assert len(history(tmp_path / "run")) < 9
+    assert not (tmp_path / "run" / "weights.safetensors").exists()
+
+
 # --- stopped and resumed -----------------------------------------------------------------------
 
 

@@ -98,7 +98,7 @@ class ModelSettings(Section):
     pretrained: bool = True
     backbone_options: dict[str, str | int | float | bool] = {}
     mean: tuple[float, float, float] | None = None
-    std: tuple[float, float, float] | None = None
+    std: tuple[Positive, Positive, Positive] | None = None
     # Larger is more accurate and slower (96 against 128 px in the ablations); 192 is not tuned.
     size: Annotated[int, Field(ge=32, le=2048)] = 192
     neck: Annotated[int, Field(ge=0)] = 0

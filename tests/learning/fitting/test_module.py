@@ -19,7 +19,9 @@ from onebox.learning.fitting.module import TrainingModule
 from onebox.learning.fitting.training_progress import TrainingProgress
 from onebox.learning.losses.primitives import paired_iou
 from onebox.learning.networks.network import Network
+from onebox.learning.parallel.placement import Placement
 from onebox.progress import Listeners, Silent, StopTraining
+from onebox.recipes.sections import MOST_SEED
 
 pytestmark = pytest.mark.train
 
@@ -232,6 +234,24 @@ def test_a_resumed_run_ends_with_the_numbers_of_an_unbroken_one(
     assert_same_numbers(tmp_path, folder)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model.shared": (16,), "model.dropout": 0.5},
+        {"model.backbone_options": {"drop_path_rate": 0.5}},
+    ],
+)
+def test_a_resumed_run_drops_the_same_as_an_unbroken_one(
+    recipe, decoded, tmp_path, changes, new_diary
+):
+    dropping = recipe.changed({**changes, "train.epochs": 2})
+    run(dropping, decoded, tmp_path / "whole")
+    broken = tmp_path / "broken"
+    run(dropping, decoded, broken, new_diary(stop_at_epoch=2))
+    run(dropping, decoded, broken, resume=broken / "last.safetensors")
+    assert_same_numbers(broken, tmp_path / "whole")
+
+
 def test_a_run_stopped_amid_an_epoch_goes_on_from_the_last_whole_one(
     unbroken, recipe, decoded, tmp_path, new_diary
 ):
@@ -324,6 +344,55 @@ def test_a_run_that_had_ended_is_left_as_it_is_when_resumed(recipe, decoded, tmp
     fitted = run(recipe, decoded, tmp_path / "again", diary, resume=last)
     assert (fitted.epochs, fitted.is_interrupted, diary.epochs) == (4, False, [])
     assert_same_numbers(tmp_path / "again", tmp_path / "first")
+
+
+def test_a_run_that_ended_for_want_of_improvement_is_left_as_it_is_when_resumed(
+    recipe, decoded, tmp_path, monkeypatch, new_diary
+):
+    metrics = iter([0.5, 0.4, 0.6])
+
+    def made_up(module, batch, batch_index):
+        module.log("val_mean_iou", next(metrics), on_epoch=True, batch_size=12)
+
+    monkeypatch.setattr(TrainingModule, "validation_step", made_up)
+    impatient = recipe.changed({"train.patience": 1, "train.batch_size": 20})
+    assert run(impatient, decoded, tmp_path / "first").epochs == 2
+    shutil.copytree(tmp_path / "first", tmp_path / "again")
+    diary = new_diary()
+    last = tmp_path / "again" / "last.safetensors"
+    fitted = run(impatient, decoded, tmp_path / "again", diary, resume=last)
+    assert (fitted.epochs, fitted.steps, diary.steps, diary.epochs) == (2, 2, [], [])
+    assert_same_numbers(tmp_path / "again", tmp_path / "first")
+
+
+@pytest.mark.parametrize("seed", [0, MOST_SEED])
+def test_no_two_of_workers_and_steps_draw_alike(recipe, decoded, monkeypatch, seed):
+    drawn = []
+
+    def draw(batch, settings, *, generator, **_):
+        drawn.append(float(torch.rand((), generator=generator, dtype=torch.float64)))
+        drawn.append(float(torch.rand((), dtype=torch.float64)))  # as a layer does
+        raise StopTraining
+
+    monkeypatch.setattr(module, "augment_batch", draw)
+    seeded = recipe.changed({"train.seed": seed})
+    (batch,) = batches(decoded["val"], RowsInOrder(8, 8))
+    for rank in range(4):
+        training = TrainingModule(
+            Network(seeded, classes=1),
+            seeded,
+            progress=TrainingProgress(9),
+            placement=Placement(rank, 4),
+        )
+        for step in (0, 1, 10**6):
+            monkeypatch.setattr(TrainingModule, "global_step", step)
+            for _ in range(2):
+                with pytest.raises(StopTraining):
+                    training.training_step(batch, 0)
+    # each step twice, and two numbers each time
+    assert drawn[0::4] == drawn[2::4]
+    assert drawn[1::4] == drawn[3::4]
+    assert len(set(drawn)) == len(drawn) // 2
 
 
 # --- stopping ----------------------------------------------------------------------------------

@@ -2,11 +2,11 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, EarlyStopping
 from torch import Tensor
 
 from onebox.learning.fitting.checkpointing import VAL_METRIC
@@ -34,6 +34,43 @@ def warm_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], 
             torch._foreach_copy_(list(averaged), list(current))
 
     return update
+
+
+class Patience(EarlyStopping):
+    """Stops when the validation metric has not improved for some validations, now or earlier.
+
+    A run that it had stopped, and that is resumed, takes no more steps.
+    """
+
+    def __init__(self, validations: int) -> None:
+        """Wait for an improvement over so many validations."""
+        super().__init__(VAL_METRIC, mode="max", patience=validations)
+
+    def on_train_start(self, trainer: lightning.Trainer, *_: object) -> None:
+        """Stop if the resumed run had been stopped: the trainer's own class forgets that."""
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
+
+
+def is_finite(state: Mapping[str, Tensor]) -> bool:
+    """Whether all floating-point numbers of a network's tensors are finite."""
+    return all(
+        bool(tensor.isfinite().all()) for tensor in state.values() if tensor.is_floating_point()
+    )
+
+
+class DivergenceStop(Callback):
+    """Stops after an epoch that left weights that are not finite: no later step can repair them.
+
+    A loss alone may be so for a step, in half precision, and training goes on.
+    """
+
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Look at the weights."""
+        if not is_finite(pl_module.state_dict()):
+            trainer.should_stop = True
 
 
 class StopTogether(Callback):

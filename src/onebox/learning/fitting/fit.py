@@ -7,14 +7,20 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, WeightAveraging
+from lightning.pytorch.callbacks import Callback, WeightAveraging
 from torch.utils.data import DataLoader
 
 from onebox.learning.data.dataloader import Batch, RowsInOrder, ShuffledRows, batches
 from onebox.learning.data.decoded_cache import Decoded
-from onebox.learning.fitting.callbacks import ProgressReporter, StopTogether, warm_average
+from onebox.learning.fitting.callbacks import (
+    DivergenceStop,
+    Patience,
+    ProgressReporter,
+    StopTogether,
+    warm_average,
+)
 from onebox.learning.fitting.checkpoint_io import SafetensorsCheckpoints
-from onebox.learning.fitting.checkpointing import VAL_METRIC, checkpoints, select_checkpoint
+from onebox.learning.fitting.checkpointing import checkpoints, select_checkpoint
 from onebox.learning.fitting.epochs import count_epochs, epochs_per_validation, steps_per_epoch
 from onebox.learning.fitting.freezing import BackboneFreezing
 from onebox.learning.fitting.memory import keep_freed_memory
@@ -114,6 +120,7 @@ def fit(
         synchronize(network)
     callbacks = [
         *_callbacks(module),
+        DivergenceStop(),
         TimeBudget(progress, limits.left_s),
         ProgressReporter(listener, progress, steps_per_epoch=per_epoch),
         *([] if placement.is_alone else [StopTogether()]),
@@ -187,7 +194,7 @@ def _callbacks(module: TrainingModule) -> list[Callback]:
     if settings.ema_decay:
         chosen.append(WeightAveraging(multi_avg_fn=warm_average(settings.ema_decay)))
     if settings.patience:
-        chosen.append(EarlyStopping(VAL_METRIC, mode="max", patience=settings.patience))
+        chosen.append(Patience(settings.patience))
     if settings.freeze_backbone_fraction or settings.frozen_stages:
         chosen.append(BackboneFreezing(module.network.backbone, settings, module.progress))
     return chosen

@@ -44,7 +44,8 @@ from onebox.learning.parallel.process_group import count_over_workers
 from onebox.recipes.recipe import Recipe
 
 _SEED_STRIDE = 1_000_003  # keeps the steps of neighbouring seeds apart
-_RANK_STRIDE = 2**40  # keeps the workers apart
+# Keeps the workers apart. Of a seed, generators on the CPU read the lower 32 bits alone.
+_STREAM_STRIDE = 2_654_435_761
 
 OPTIMIZERS: dict[str, type[torch.optim.AdamW | torch.optim.Adam]] = {
     "adamw": torch.optim.AdamW,
@@ -95,6 +96,7 @@ class TrainingModule(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:  # noqa: ARG002
         """Compute the loss of a batch."""
+        self._seed_layers()
         if not self._is_backbone_frozen():
             self._cached = None
         if self._cached is not None:
@@ -122,8 +124,17 @@ class TrainingModule(lightning.LightningModule):
 
     def _generator(self, number: int) -> torch.Generator:
         """Random numbers of a step; cached views have numbers below zero."""
-        of_step = self.recipe.train.seed * _SEED_STRIDE + number
-        return torch.Generator().manual_seed(of_step + self.placement.rank * _RANK_STRIDE)
+        return torch.Generator().manual_seed(self._seed(number, 2 * self.placement.rank))
+
+    def _seed_layers(self) -> None:
+        """Seed what layers draw in a step: dropout, and timm's drop path."""
+        # On a CPU, `torch.manual_seed` takes a millisecond to note a seed for the GPUs.
+        is_cpu = self.device.type == "cpu"
+        reseed = torch.default_generator.manual_seed if is_cpu else torch.manual_seed
+        reseed(self._seed(self.global_step, 2 * self.placement.rank + 1))
+
+    def _seed(self, number: int, stream: int) -> int:
+        return self.recipe.train.seed * _SEED_STRIDE + number + stream * _STREAM_STRIDE
 
     def _augmented(self, batch: Batch, *, size: int, generator: torch.Generator) -> View:
         on_device = Batch(*(each.to(self.device) for each in batch))

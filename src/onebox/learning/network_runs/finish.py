@@ -12,9 +12,11 @@ from numpy import ndarray
 from torch import Tensor
 
 from onebox.calibration.training_features import MOST_EXAMPLES, keep_features
+from onebox.errors import OneboxError
 from onebox.learning.data.decoded_cache import Decoded
 from onebox.learning.exporting.onnx_export import export
 from onebox.learning.exporting.refinement_choice import choose_refinement
+from onebox.learning.fitting.callbacks import is_finite
 from onebox.learning.fitting.checkpoint_io import RECIPE_KEY, load_checkpoint, save_weights
 from onebox.learning.fitting.fit import Fitted
 from onebox.learning.networks.network import Network
@@ -76,10 +78,12 @@ def finish(
     Of the decoded images, some training images with a box and a few of each split suffice.
 
     Raises:
+        OneboxError: If training diverged.
         ModelError: If the exported model does not match the network.
         DataError: If an image cannot be read.
     """
     network = _with_selected_weights(prepared.network, fitted)
+    _check_finite(network, prepared)
     facts = {RECIPE_KEY: prepared.recipe.model_dump_json(exclude_none=True)}
     save_weights(network.state_dict(), prepared.folder / "weights.safetensors", facts)
     card = make_card(prepared, data, network)
@@ -131,6 +135,16 @@ def _with_selected_weights(network: Network, fitted: Fitted) -> Network:
     weights = {name.removeprefix(_MODULE_PREFIX): tensor for name, tensor in state.items()}
     network.load_state_dict(weights)
     return network.to(memory_format=torch.contiguous_format)
+
+
+def _check_finite(network: Network, prepared: PreparedRun) -> None:
+    if not is_finite(network.state_dict()):
+        settings = prepared.recipe.train
+        raise OneboxError(
+            f"{prepared.folder}: training diverged: weights of the network are not finite numbers. "
+            f"Train again with a lower train.learning_rate (it was {settings.learning_rate:g}), or "
+            f"a lower train.weight_decay (it was {settings.weight_decay:g})."
+        )
 
 
 def _parity_images(decoded: Mapping[str, Decoded]) -> Iterator[UInt8[ndarray, "_ _ 3"]]:

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-import torch
 from safetensors.torch import load_file
 
 from onebox.errors import OneboxError, StoppedError
@@ -109,7 +108,6 @@ def _fit(
     resume = last if last.is_file() else None
     if resume is None:
         network.load_state_dict(load_file(job.initial))
-    torch.manual_seed(job.recipe.train.seed + placement.rank)  # of dropout
     budget_s = None if job.ends_at is None else max(1.0, job.ends_at - time.time())
     limits = FitLimits(resume, budget_s, budget_s, placement)
     fitted = fit(network, job.recipe, decoded, job.checkpoints, listener, limits)
