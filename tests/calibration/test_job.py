@@ -293,7 +293,8 @@ def test_fewer_than_9_images_are_refused_with_the_number_it_takes(count, words, 
 
 
 def test_labels_that_the_model_does_not_know_are_refused(sure_file, greys):
-    with pytest.raises(DataError, match=r"label 'cat' is not one of the model's classes disc"):
+    words = r"label 'cat' \(and 8 other rows\) is not one of the model's classes disc"
+    with pytest.raises(DataError, match=words):
         calibrate_file(sure_file, greys(9, labels=("cat",)))
 
 
