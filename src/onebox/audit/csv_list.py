@@ -4,10 +4,9 @@ A person removes rows, or writes ``no`` under ``listed``, and may correct a sugg
 images are relative to the file's folder.
 """
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import get_args
 
@@ -15,7 +14,7 @@ from onebox.audit.corrections import EXCHANGED, Correction
 from onebox.audit.records import Audit, Finding, ListName
 from onebox.errors import DataError, format_box, shorten, suggest
 from onebox.files import real_path, write_atomically
-from onebox.formats.csv import CORNERS, read_table
+from onebox.formats.csv import CORNERS, format_row, read_table
 from onebox.formats.rows import Problems
 from onebox.formats.writing import format_number, format_path
 from onebox.image_sizes import size_of
@@ -57,12 +56,10 @@ def write_list(audit: Audit, data: Dataset, path: Path) -> None:
     Raises:
         OneboxError: If the disk refuses.
     """
-    table = io.StringIO(newline="")
-    writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for one in audit.findings():
-        writer.writerow(_cells(one, data.samples[one.row], path.parent))
-    write_atomically(path, table.getvalue().encode("utf-8", errors="replace"))
+    found = (_cells(one, data.samples[one.row], path.parent) for one in audit.findings())
+    rows = ([cells.get(name, "") for name in COLUMNS] for cells in found)
+    table = "".join(f"{format_row(cells)}\n" for cells in chain([COLUMNS], rows))
+    write_atomically(path, table.encode("utf-8", errors="replace"))
 
 
 def read_corrections(path: Path, data: Dataset) -> list[Correction]:

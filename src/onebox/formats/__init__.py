@@ -177,10 +177,9 @@ def _parse(source: LabelSource) -> ParsedLabels:
         tuple(f"{source.prefix}{sentence}" for sentence in sentences)
         for sentences in (labels.problems, labels.faults)
     )
-    return ParsedLabels(
-        tuple(rows),
-        labels.classes,
-        labels.keypoints,
+    return replace(
+        labels,
+        rows=tuple(rows),
         notes=tuple(filter(None, notes)),
         problems=problems,
         faults=faults,

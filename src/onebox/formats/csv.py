@@ -141,7 +141,7 @@ def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]
         file.writelines(f"{format_row(cells)}\n" for cells in chain([header], rows))
 
 
-def format_row(cells: Iterable[str], delimiter: str = ",") -> str:
+def format_row(cells: Iterable[object], delimiter: str = ",") -> str:
     """The text of a row, without its line end."""
     line = io.StringIO()
     # For a line end in a cell, quotes are written only if it is among those of the table.

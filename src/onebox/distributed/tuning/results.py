@@ -1,7 +1,5 @@
 """The files of a search: the trials as a table, the best recipe, and the page."""
 
-import csv
-import io
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +11,7 @@ from onebox.distributed.tuning.charts import by_setting, learning_curves, progre
 from onebox.distributed.tuning.comparison import compare, setting_values
 from onebox.distributed.tuning.records import Found, Outcome, TuneFiles
 from onebox.files import write_atomically
+from onebox.formats.csv import format_row
 from onebox.pages import template
 from onebox.recipes.recipe import Recipe, check_recipe
 
@@ -95,13 +94,11 @@ def word(value: Any) -> str:  # noqa: ANN401 - a value of any setting
 
 
 def _table(found: Found) -> str:
-    opened = io.StringIO()
-    writer = csv.writer(opened, lineterminator="\n")
-    writer.writerow([*_FACTS, *found.space, "error"])
+    rows: list[list[object]] = [[*_FACTS, *found.space, "error"]]
     for one in sorted(found.outcomes, key=lambda outcome: outcome.number):
         values = setting_values(found, one.number)
         metric = "" if one.value is None else f"{one.value:.6f}"
         facts = [one.number, one.status, metric, one.progress, f"{one.seconds:.1f}"]
         settings = ["" if value is None else word(value) for value in values.values()]
-        writer.writerow([*facts, *settings, one.error])
-    return opened.getvalue()
+        rows.append([*facts, *settings, one.error])
+    return "".join(f"{format_row(cells)}\n" for cells in rows)

@@ -8,9 +8,10 @@ Files with frames have the columns ``frame`` and ``time_s`` next, files with pre
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
+from onebox.formats.csv import format_row
 from onebox.prediction.writers import certainty
 from onebox.prediction.writers.certainty import EDGES
 from onebox.prediction.writers.kinds import ContinueError, Kind, Record
@@ -18,7 +19,6 @@ from onebox.prediction.writers.records import Layout, Row, flat_keypoints
 
 COLUMNS = ("image", "label", "score", *EDGES)
 _PER_KEYPOINT = ("x", "y", "confidence")
-_LINE_END = "\r\n"  # a cell that holds a character of it is quoted
 _ESCAPED = "surrogateescape"  # a name that is not UTF-8 is written as the bytes that it came as
 
 
@@ -43,22 +43,11 @@ def record(row: Row, layout: Layout) -> Record:
     return dict(zip(columns(layout), values, strict=True))
 
 
-@dataclass(frozen=True, slots=True)
-class _LineFeeds:
-    """Takes rows that end in `_LINE_END`, and writes them with a line feed at their end."""
-
-    file: io.TextIOBase
-
-    def write(self, row: str) -> None:
-        """Write a row."""
-        self.file.write(f"{row.removesuffix(_LINE_END)}\n")
-
-
 def _write(records: Iterable[Record], layout: Layout, path: Path) -> None:
     with path.open("w", encoding="utf-8", errors=_ESCAPED, newline="") as file:
-        writer = csv.DictWriter(_LineFeeds(file), columns(layout), lineterminator=_LINE_END)
-        writer.writeheader()
-        writer.writerows(records)
+        names = columns(layout)
+        rows = ([record[name] for name in names] for record in records)
+        file.writelines(f"{format_row(cells)}\n" for cells in chain([names], rows))
 
 
 def _read(path: Path, layout: Layout) -> Iterator[Record]:
@@ -66,7 +55,7 @@ def _read(path: Path, layout: Layout) -> Iterator[Record]:
     # Lines end with a line feed alone: a quoted name may hold the other kind.
     with path.open(encoding="utf-8", errors=_ESCAPED, newline="\n") as file:
         first = file.readline()
-        if not first.endswith("\n") and _as_line(names).startswith(first):
+        if not first.endswith("\n") and format_row(names).startswith(first):
             return  # torn before the first row
         file.seek(0)
         rows = _whole_rows(file, path)
@@ -77,12 +66,6 @@ def _read(path: Path, layout: Layout) -> Iterator[Record]:
             raise ContinueError(path, reason, 1)
         for number, row in rows:
             yield _as_record(row, names, path, number)
-
-
-def _as_line(cells: list[str]) -> str:
-    line = io.StringIO()
-    csv.writer(_LineFeeds(line), lineterminator=_LINE_END).writerow(cells)
-    return line.getvalue()
 
 
 def _as_record(row: list[str], names: list[str], path: Path, number: int) -> Record:
